@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make [KDIR=...]     the module (dm-lclone/dm-lclone.ko) and the tool (tools/lclone)
+# make modules|tools  one of them
+# make install        both, with man pages and completion (DESTDIR, PREFIX)
+# make clean
+#
+# These install what they need (Debian 12, as root) and touch no disk of this machine:
+# make check          every test; on stock kernels 6.1 and 6.12 in virtual machines
+# make demo           the whole story on a real file system
+# make vm             a shell in such a machine, module loaded (K=6.1|6.12)
+# make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
+# make crash          many crash states (N=...)
+#
+# make kselftest      the kernel tests on this machine's own kernel, on loop devices
+
+# The running kernel if its headers are here, else the newest that has them
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	     $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+PREFIX	?= /usr/local
+K	?= 6.12
+N	?= 1000000
+
+all: modules tools
+
+modules: need-headers
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone modules
+
+tools: need-libraries
+	$(MAKE) -C tools
+
+install: modules_install tools_install
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(if $(DESTDIR),,depmod $(shell cat $(KDIR)/include/config/kernel.release))
+
+tools_install: tools
+	install -D -m 755 tools/lclone $(DESTDIR)$(PREFIX)/sbin/lclone
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 Documentation/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -D -m 644 tools/completion/lclone \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
+
+clean:
+	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)
+	$(MAKE) -C tools clean
+	$(MAKE) -C tests/unit clean
+	$(MAKE) -C tests/kselftest/dm-lclone clean
+
+check: deps
+	tests/check
+
+demo: deps tools
+	tests/demo/demo
+
+vm: deps tools
+	tests/vm/shell $(K)
+
+bench: deps tools
+	tests/perf/bench
+
+crash: deps
+	$(MAKE) -C tests/crash run N=$(N)
+
+kselftest: modules tools
+	$(MAKE) -C tests/kselftest/dm-lclone run_tests
+
+deps:
+	@tests/vm/deps
+
+need-headers:
+	@[ -e "$(KDIR)/Makefile" ] || { \
+		echo "No kernel headers$(if $(KDIR), in $(KDIR)): install" \
+		     "linux-headers-$(shell uname -r) or give KDIR=." >&2; exit 1; }
+
+need-libraries:
+	@need=$$(tests/vm/deps --missing-to-build) && [ -z "$$need" ] || { \
+		echo "To build the tool, install first:" $$need >&2; exit 1; }
+
+.PHONY: all modules tools install modules_install tools_install clean check demo vm bench crash \
+	kselftest deps need-headers need-libraries
