@@ -650,17 +650,17 @@ int lclone_base_verify(const struct lclone_sb *sb, const struct lclone_dev *base
 		if (!base)
 			return 0;
 		snprintf(why, LCLONE_WHY_SIZE, "the delta has no base (\"-\")");
-		return -EUCLEAN;
+		return -ESTALE;
 	}
 	if (!base) {
 		snprintf(why, LCLONE_WHY_SIZE, "the delta needs its base");
-		return -EUCLEAN;
+		return -ESTALE;
 	}
 	if (base->sectors != sb->base_sectors) {
 		snprintf(why, LCLONE_WHY_SIZE, "wrong base: it has %" PRIu64
 			 " sectors, the delta's base has %" PRIu64, base->sectors,
 			 sb->base_sectors);
-		return -EUCLEAN;
+		return -ESTALE;
 	}
 	if (sb->state & LCLONE_STATE_MERGING)
 		return 0;	/* its content is changing into the clone's */
@@ -672,7 +672,7 @@ int lclone_base_verify(const struct lclone_sb *sb, const struct lclone_dev *base
 	if (fp != sb->base_fp) {
 		snprintf(why, LCLONE_WHY_SIZE, "wrong base, or its content was changed: fingerprint %"
 			 PRIx64 ", the delta's base has %" PRIx64, fp, sb->base_fp);
-		return -EUCLEAN;
+		return -ESTALE;
 	}
 	return 0;
 }

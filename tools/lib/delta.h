@@ -162,7 +162,7 @@ int lclone_extents_next(struct lclone_extents *x, struct lclone_extent *extent);
 int lclone_delta_read(struct lclone_delta *delta, const struct lclone_dev *base, void *buf,
 		      u64 sector, u32 count);
 
-/* Compares a base with what @sb records: 0, or -EUCLEAN with a sentence in @why. */
+/* Compares a base with what @sb records: 0, -ESTALE if it is another, or an error of reading it. */
 int lclone_base_verify(const struct lclone_sb *sb, const struct lclone_dev *base,
 		       char why[LCLONE_WHY_SIZE]);
 
