@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A batch is a contiguous range of the target: its pieces are read from
+ * wherever they are, into one buffer, which then is one write.  A long range
+ * of zeros is a batch of its own, without data.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "copy.h"
+#include "fail.h"
+
+#define BATCHES		64
+#define BATCH_SECTORS	1024u			/* 512 KiB */
+#define PIECES		128			/* reads for one batch */
+#define ZERO_SECTORS	512u			/* fewer zeros go along with the data */
+#define ZERO_SECTORS_MAX (128u << 11)		/* at a time: 128 MiB */
+#define RING_ENTRIES	256
+#define TICK_MS		100			/* between two calls of progress() */
+
+struct batch;
+
+struct io {
+	struct batch *batch;
+	struct lclone_file *file;
+	enum { IO_READ, IO_WRITE, IO_ZERO } op;
+	u8 *buf;
+	u64 offset, len;			/* bytes that are left */
+};
+
+struct batch {
+	struct batch *next_free;
+	u64 sector, sectors;
+	u8 *buf;
+	unsigned int reads;			/* in flight */
+	int pieces;
+	struct io piece[PIECES];
+	struct io write;
+};
+
+struct lclone_copy {
+	struct lclone_merge *merge;
+	bool skip_base;
+	bool no_zero_range;			/* the target cannot do it */
+	struct lclone_extents extents;
+	struct lclone_extent extent;		/* what is left of the one at hand */
+	struct io_uring ring;
+	bool have_ring;
+	struct batch *batches, *free;
+	u8 *buffers;
+	unsigned int busy;			/* batches */
+	u64 sector;				/* all below was given to a batch */
+	u64 done, total;			/* bytes */
+	u64 next_tick;				/* in ms */
+	int err;				/* the first: no more batches are started */
+	bool ended;
+};
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static bool wanted(const struct lclone_copy *c, const struct lclone_extent *e)
+{
+	switch (e->source) {
+	case LCLONE_FROM_BASE:
+		return !c->skip_base;
+	case LCLONE_FROM_ZERO:
+		return !c->merge->target_is_zero;
+	default:
+		return true;
+	}
+}
+
+/* The next extent that has to be copied: 1, 0 or an error. */
+static int next_wanted(struct lclone_copy *c, struct lclone_extents *x, struct lclone_extent *e)
+{
+	int ret;
+
+	do {
+		ret = lclone_extents_next(x, e);
+	} while (ret > 0 && !wanted(c, e));
+	if (ret < 0)
+		return lclone_fail(ret, "%s: %s", c->merge->delta_file->path,
+				   c->merge->delta->why);
+	return ret;
+}
+
+/* Submission */
+
+static void start_io(struct lclone_copy *c, struct io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	int mode;
+
+	while (!sqe) {		/* the queue is full: the kernel takes it over */
+		io_uring_submit(&c->ring);
+		sqe = io_uring_get_sqe(&c->ring);
+	}
+	switch (io->op) {
+	case IO_READ:
+		io_uring_prep_read(sqe, io->file->fd, io->buf, io->len, io->offset);
+		break;
+	case IO_WRITE:
+		io_uring_prep_write(sqe, io->file->fd, io->buf, io->len, io->offset);
+		break;
+	case IO_ZERO:
+		mode = io->file->block ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
+		io_uring_prep_fallocate(sqe, io->file->fd, mode | FALLOC_FL_KEEP_SIZE, io->offset,
+					io->len);
+		break;
+	}
+	io_uring_sqe_set_data(sqe, io);
+}
+
+static void start_write(struct lclone_copy *c, struct batch *b)
+{
+	b->write.op = IO_WRITE;
+	b->write.buf = b->buf;
+	b->write.offset = b->sector << 9;
+	b->write.len = b->sectors << 9;
+	start_io(c, &b->write);
+}
+
+static void add_piece(struct lclone_copy *c, struct batch *b, u64 sectors)
+{
+	struct lclone_extent *e = &c->extent;
+	u8 *buf = b->buf + (b->sectors << 9);
+	struct io *io;
+
+	if (e->source == LCLONE_FROM_ZERO) {
+		memset(buf, 0, sectors << 9);
+	} else {
+		bool delta = e->source == LCLONE_FROM_DELTA;
+
+		io = &b->piece[b->pieces++];
+		io->batch = b;
+		io->op = IO_READ;
+		io->file = delta ? c->merge->delta_file : c->merge->base;
+		io->offset = (delta ? e->delta_sector : e->sector) << 9;
+		io->buf = buf;
+		io->len = sectors << 9;
+	}
+	b->sectors += sectors;
+}
+
+static bool is_long_zero(const struct lclone_copy *c)
+{
+	return c->extent.source == LCLONE_FROM_ZERO && c->extent.sectors >= ZERO_SECTORS &&
+	       !c->no_zero_range;
+}
+
+static void consume(struct lclone_copy *c, u64 sectors)
+{
+	c->extent.sector += sectors;
+	c->extent.delta_sector += sectors;
+	c->extent.sectors -= sectors;
+	c->sector = c->extent.sector;
+}
+
+static u64 min_u64(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+/* Fills a batch from the extents: 1, 0 if there are no more, or an error. */
+static int fill_batch(struct lclone_copy *c, struct batch *b)
+{
+	u64 n;
+	int ret;
+
+	b->sectors = 0;
+	b->pieces = 0;
+	for (;;) {
+		if (!c->extent.sectors) {
+			ret = next_wanted(c, &c->extents, &c->extent);
+			if (ret < 0)
+				return ret;
+			if (!ret) {
+				c->ended = true;
+				return b->sectors != 0;
+			}
+		}
+		if (!b->sectors)
+			b->sector = c->extent.sector;
+		if (is_long_zero(c)) {
+			if (b->sectors)
+				return 1;
+			b->write.op = IO_ZERO;
+			b->sectors = min_u64(c->extent.sectors, ZERO_SECTORS_MAX);
+			consume(c, b->sectors);
+			return 1;
+		}
+		b->write.op = IO_WRITE;
+		if (c->extent.sector != b->sector + b->sectors || b->sectors == BATCH_SECTORS ||
+		    b->pieces == PIECES)
+			return 1;
+		n = min_u64(c->extent.sectors, BATCH_SECTORS - b->sectors);
+		add_piece(c, b, n);
+		consume(c, n);
+	}
+}
+
+static void start_batch(struct lclone_copy *c, struct batch *b)
+{
+	int i;
+
+	c->busy++;
+	if (b->write.op == IO_ZERO) {
+		b->write.offset = b->sector << 9;
+		b->write.len = b->sectors << 9;
+		start_io(c, &b->write);
+		return;
+	}
+	b->reads = b->pieces;
+	if (!b->reads)
+		start_write(c, b);
+	for (i = 0; i < b->pieces; i++)
+		start_io(c, &b->piece[i]);
+}
+
+/* Completion */
+
+static void end_batch(struct lclone_copy *c, struct batch *b)
+{
+	b->next_free = c->free;
+	c->free = b;
+	c->busy--;
+	if (!c->err)
+		c->done += b->sectors << 9;
+}
+
+static void io_failed(struct lclone_copy *c, const struct io *io, int err)
+{
+	if (!c->err)
+		c->err = lclone_fail(err, "%s: %s error at byte %" PRIu64 ": %s", io->file->path,
+				     io->op == IO_READ ? "read" : "write", io->offset,
+				     strerror(-err));
+}
+
+/* A zero range that is written in pieces of a buffer, because the target wants it so */
+static void write_zeros(struct lclone_copy *c, struct batch *b)
+{
+	u64 at = b->write.offset, end = (b->sector + b->sectors) << 9;
+
+	b->write.op = IO_WRITE;
+	b->write.buf = b->buf;
+	b->write.offset = at;
+	b->write.len = min_u64(end - at, BATCH_SECTORS << 9);
+	start_io(c, &b->write);
+}
+
+static void end_write(struct lclone_copy *c, struct batch *b)
+{
+	if (!c->err && b->write.offset < (b->sector + b->sectors) << 9)
+		write_zeros(c, b);
+	else
+		end_batch(c, b);
+}
+
+static void complete(struct lclone_copy *c, struct io *io, int res)
+{
+	struct batch *b = io->batch;
+
+	if (io->op == IO_ZERO && res == -EOPNOTSUPP) {
+		c->no_zero_range = true;
+		memset(b->buf, 0, BATCH_SECTORS << 9);
+		write_zeros(c, b);
+		return;
+	}
+	if (res == -EAGAIN || res == -EINTR) {
+		start_io(c, io);
+		return;
+	}
+	if (io->op == IO_ZERO && !res) {
+		io->offset += io->len;
+		io->len = 0;
+	} else if (res > 0) {
+		io->buf += res;
+		io->offset += res;
+		io->len -= res;
+	} else {
+		io_failed(c, io, res ?: -EIO);
+	}
+	if (!c->err && io->len) {	/* a short transfer goes on */
+		start_io(c, io);
+		return;
+	}
+	if (io->op != IO_READ) {
+		end_write(c, b);
+	} else if (!--b->reads) {
+		if (c->err)
+			end_batch(c, b);
+		else
+			start_write(c, b);
+	}
+}
+
+static void tick(struct lclone_copy *c, bool last)
+{
+	u64 now = now_ms();
+
+	if (!last && now < c->next_tick)
+		return;
+	c->next_tick = now + TICK_MS;
+	if (c->merge->progress(c->merge, c->done, c->total) && !c->err)
+		c->err = lclone_fail(-EINTR, "interrupted: run it again to go on");
+}
+
+static int wait_some(struct lclone_copy *c)
+{
+	struct __kernel_timespec ts = { .tv_nsec = TICK_MS * 1000000 };
+	struct io_uring_cqe *cqe;
+	struct io *io;
+	int ret, res;
+
+	ret = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, &ts, NULL);
+	if (ret < 0 && ret != -ETIME && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
+		return lclone_fail(ret, "io_uring: %s", strerror(-ret));
+	while (!io_uring_peek_cqe(&c->ring, &cqe)) {
+		io = io_uring_cqe_get_data(cqe);
+		res = cqe->res;
+		io_uring_cqe_seen(&c->ring, cqe);
+		if (io)
+			complete(c, io, res);
+	}
+	return 0;
+}
+
+int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
+{
+	u64 end = now_ms() + ms;
+	struct batch *b;
+	int ret;
+
+	for (;;) {
+		while (!c->err && !c->ended && c->free && now_ms() < end) {
+			b = c->free;
+			ret = fill_batch(c, b);
+			if (ret < 0)
+				c->err = ret;
+			if (ret <= 0)
+				break;
+			c->free = b->next_free;
+			start_batch(c, b);
+		}
+		if (!c->busy && (c->err || c->ended || now_ms() >= end))
+			break;
+		if (c->busy) {
+			ret = wait_some(c);
+			if (ret)	/* the ring is gone, and all that is in flight with it */
+				return ret;
+		}
+		tick(c, false);
+	}
+	tick(c, c->ended);
+	return c->err ?: !c->ended;
+}
+
+u64 lclone_copy_sector(const struct lclone_copy *c)
+{
+	return c->ended ? c->merge->delta->sb.virtual_sectors : c->sector;
+}
+
+/* Construction */
+
+static int count_bytes(struct lclone_copy *c, u64 sector)
+{
+	struct lclone_extents x;
+	struct lclone_extent e;
+	int ret;
+
+	lclone_extents_init(&x, c->merge->delta, sector, UINT64_MAX);
+	while ((ret = next_wanted(c, &x, &e)) > 0)
+		c->total += e.sectors << 9;
+	return ret;
+}
+
+static int make_batches(struct lclone_copy *c)
+{
+	size_t size = BATCH_SECTORS << 9;
+	int i;
+
+	c->batches = calloc(BATCHES, sizeof(*c->batches));
+	if (!c->batches ||
+	    posix_memalign((void **)&c->buffers, LCLONE_BLOCK_SIZE, BATCHES * size))
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (i = 0; i < BATCHES; i++) {
+		struct batch *b = &c->batches[i];
+
+		b->buf = c->buffers + i * size;
+		b->write.batch = b;
+		b->write.file = c->merge->target;
+		b->next_free = c->free;
+		c->free = b;
+	}
+	return 0;
+}
+
+/*
+ * O_DIRECT wants all that is aligned to logical blocks: subchunks and sizes
+ * are, except for a target with larger blocks than the clone's own devices.
+ */
+static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
+{
+	const struct lclone_sb *sb = &m->delta->sb;
+	u32 lbs = file->logical_block, sub = sb->chunk_sectors / LCLONE_SUBCHUNKS * 512;
+
+	if (!file->direct || (sub % lbs == 0 && (sb->virtual_sectors << 9) % lbs == 0 &&
+			      (sb->base_sectors << 9) % lbs == 0))
+		return 0;
+	return lclone_file_buffered(file);
+}
+
+int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 sector,
+		    bool skip_base)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
+					  .cq_entries = 16 * RING_ENTRIES };
+	struct lclone_copy *c = calloc(1, sizeof(*c));
+	int err;
+
+	*copy = c;
+	if (!c)
+		return lclone_fail(-ENOMEM, "out of memory");
+	c->merge = merge;
+	c->skip_base = skip_base;
+	c->sector = sector;
+	err = choose_direct(merge, merge->delta_file);
+	if (!err && merge->base)
+		err = choose_direct(merge, merge->base);
+	if (!err)
+		err = choose_direct(merge, merge->target);
+	if (!err)
+		err = make_batches(c);
+	if (!err)
+		err = count_bytes(c, sector);
+	if (err)
+		return err;
+	err = io_uring_queue_init_params(RING_ENTRIES, &c->ring, &params);
+	if (err)
+		return lclone_fail(err, "io_uring is not available: %s", strerror(-err));
+	c->have_ring = true;
+	lclone_extents_init(&c->extents, merge->delta, sector, UINT64_MAX);
+	return 0;
+}
+
+void lclone_copy_free(struct lclone_copy *c)
+{
+	if (!c)
+		return;
+	if (c->have_ring)
+		io_uring_queue_exit(&c->ring);
+	free(c->buffers);
+	free(c->batches);
+	free(c);
+}

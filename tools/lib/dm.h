@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Device-mapper devices of target lclone, through libdevmapper.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ * When the kernel refuses something, that is the kernel's own sentence.
+ */
+#ifndef LCLONE_DM_H
+#define LCLONE_DM_H
+
+#include "target.h"
+
+#define LCLONE_NAME_SIZE	128
+
+struct lclone_clone {
+	char name[LCLONE_NAME_SIZE];
+	u64 sectors;			/* length of the table */
+	bool suspended;
+	bool read_only;			/* the dm device */
+	int open_count;
+	char params[LCLONE_PARAMS_SIZE];
+	struct lclone_table table;	/* base and delta as major:minor */
+};
+
+/* Silences libdevmapper; its messages become part of our sentences. */
+void lclone_dm_init(void);
+
+/* 0, or -EINVAL for a name that device-mapper would not take as it is. */
+int lclone_dm_check_name(const char *name);
+
+int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only);
+int lclone_dm_remove(const char *name);
+int lclone_dm_message(const char *name, const char *message);
+
+/* Loads a new table, suspends without flushing and resumes: the device keeps its users. */
+int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only);
+
+/* -ENXIO if there is no such device, -ENOTTY if it is none of target lclone. */
+int lclone_dm_get(const char *name, struct lclone_clone *clone);
+int lclone_dm_status(const char *name, struct lclone_status *status);
+
+/* All clones: an array to be freed, in order of their names. */
+int lclone_dm_list(struct lclone_clone **clones, size_t *count);
+
+#endif /* LCLONE_DM_H */

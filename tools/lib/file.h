@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Block devices and plain files: open, size, who uses them, read and write.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_FILE_H
+#define LCLONE_FILE_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "dev.h"
+
+struct lclone_file {
+	struct lclone_dev dev;		/* reads bypass the page cache where that is possible */
+	int fd;
+	bool block;			/* a block device, else a plain file */
+	bool direct;
+	u32 logical_block;		/* in bytes; 512 for a file */
+	dev_t rdev;			/* of a block device */
+	char path[PATH_MAX];
+	void *bounce;
+};
+
+/*
+ * Opens a block device, or a plain file of whole sectors.  @flags are those of
+ * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...)
+ * and that a plain file is locked.  -EBUSY says by whom it is used.
+ * @file is closed by lclone_file_close() also if this fails.
+ */
+int lclone_file_open(struct lclone_file *file, const char *path, int flags);
+void lclone_file_close(struct lclone_file *file);
+
+/* From now on through the page cache, where any alignment goes. */
+int lclone_file_buffered(struct lclone_file *file);
+
+int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
+int lclone_file_sync(struct lclone_file *file);
+
+bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
+
+/* -EBUSY if the device is mounted so that it can be written. */
+int lclone_file_not_mounted_rw(const struct lclone_file *file);
+
+/*
+ * -EEXIST if a signature of something else is on the device, or its first 4
+ * KiB are not zero: formatting it would lose data.
+ */
+int lclone_file_is_blank(const struct lclone_file *file);
+
+/* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
+void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
+
+#endif /* LCLONE_FILE_H */

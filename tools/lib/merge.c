@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "copy.h"
+#include "fail.h"
+#include "super.h"
+
+#define SLICE_MS	5000	/* between two barriers that record how far a merge is */
+
+int lclone_merge_to(struct lclone_merge *merge)
+{
+	struct lclone_copy *copy;
+	int ret;
+
+	ret = lclone_copy_new(&copy, merge, 0, false);
+	if (!ret) {
+		do {
+			ret = lclone_copy_run(copy, SLICE_MS);
+		} while (ret > 0);
+	}
+	lclone_copy_free(copy);
+	return ret ?: lclone_file_sync(merge->target);
+}
+
+/* All below the cursor is durable in the base: a next run starts there. */
+static int record_cursor(struct lclone_merge *merge, struct lclone_sb *sb, u64 sector)
+{
+	int err = lclone_file_sync(merge->target);
+
+	if (err)
+		return err;
+	sb->merge_cursor = sector / sb->chunk_sectors;
+	return lclone_super_write(merge->delta_file, sb);
+}
+
+static int copy_into_base(struct lclone_merge *merge, struct lclone_sb *sb)
+{
+	struct lclone_copy *copy;
+	int ret;
+
+	ret = lclone_copy_new(&copy, merge, sb->merge_cursor * sb->chunk_sectors, true);
+	while (!ret) {
+		ret = lclone_copy_run(copy, SLICE_MS);
+		if (ret <= 0)
+			break;
+		ret = record_cursor(merge, sb, lclone_copy_sector(copy));
+	}
+	lclone_copy_free(copy);
+	return ret;
+}
+
+/* The base has it all: the delta becomes empty, in one superblock write. */
+static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
+{
+	int err;
+
+	err = lclone_fingerprint(&merge->target->dev, &sb->base_fp);
+	if (err)
+		return lclone_fail(err, "%s: cannot be read: %s", merge->target->path,
+				   strerror(-err));
+	sb->checkpoint++;
+	sb->log_pos = sb->log_pos ? 0 : sb->log_blocks / 2;
+	sb->log_commit = merge->delta->scan.next_commit;
+	sb->root_block = 0;
+	sb->root_level = 0;
+	sb->root_csum = 0;
+	sb->hwm = sb->first_chunk;
+	sb->freed = 0;
+	sb->state &= ~LCLONE_STATE_MERGING;
+	sb->state |= LCLONE_STATE_CLEAN;
+	sb->merge_cursor = 0;
+	return lclone_super_write(merge->delta_file, sb);
+}
+
+int lclone_merge_into_base(struct lclone_merge *merge)
+{
+	struct lclone_delta *delta = merge->delta;
+	struct lclone_sb sb = delta->slot[delta->newest].sb;
+	int err;
+
+	if (merge->target->dev.sectors < sb.virtual_sectors)
+		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
+				   PRIu64, merge->target->path, merge->target->dev.sectors,
+				   sb.virtual_sectors);
+	if (!(sb.state & LCLONE_STATE_MERGING)) {
+		sb.state |= LCLONE_STATE_MERGING;
+		sb.merge_cursor = 0;
+		err = lclone_super_write(merge->delta_file, &sb);
+		if (err)
+			return err;
+	}
+	err = copy_into_base(merge, &sb);
+	if (!err)
+		err = lclone_file_sync(merge->target);
+	return err ?: empty_delta(merge, &sb);
+}

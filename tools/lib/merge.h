@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Offline merge: of a clone to another device, or of a delta into its base.
+ *
+ * Copies in large extents in order of the clone's sectors, many at a time.
+ * Functions return 0 or a negative errno with the sentence in lclone_why();
+ * -EINTR if progress() asked to stop.
+ */
+#ifndef LCLONE_MERGE_H
+#define LCLONE_MERGE_H
+
+#include "delta.h"
+#include "file.h"
+
+struct lclone_merge {
+	struct lclone_delta *delta;	/* open on delta_file */
+	struct lclone_file *delta_file;
+	struct lclone_file *base;	/* NULL if the clone has none */
+	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
+	bool target_is_zero;		/* reads as zeros: zeros need not be written */
+
+	/* Called about ten times a second, and at the end. Not 0: stop, at a safe point. */
+	int (*progress)(struct lclone_merge *merge, u64 done, u64 total);
+	void *ctx;
+};
+
+/*
+ * Writes the clone to the target, from the first sector to the last.  Changes
+ * nothing else.  After an error or a crash: run it again, from the beginning.
+ */
+int lclone_merge_to(struct lclone_merge *merge);
+
+/*
+ * Merges into the base and empties the delta; @merge->target is the base and
+ * the delta is open with O_RDWR and O_EXCL.  The clone's content is the same at
+ * every point, and after an error or a crash it is enough to run it again.
+ */
+int lclone_merge_into_base(struct lclone_merge *merge);
+
+#endif /* LCLONE_MERGE_H */

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "fail.h"
+#include "format_user.h"
+#include "super.h"
+
+/* In the block of a slot all but the superblock's own sector is zero. */
+static int write_slot(struct lclone_file *delta, const struct lclone_sb *sb)
+{
+	union {
+		struct lclone_sb_disk sb;
+		u8 bytes[LCLONE_BLOCK_SIZE];
+	} block = { .bytes = { 0 } };
+	u32 slot = sb->seq % 2 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
+	int err;
+
+	lclone_sb_pack(sb, &block.sb);
+	err = lclone_file_write(delta, &block, (u64)slot * LCLONE_BLOCK_SECTORS,
+				LCLONE_BLOCK_SECTORS);
+	return err ?: lclone_file_sync(delta);
+}
+
+static int write_zeros(struct lclone_file *delta, u32 block, u32 blocks)
+{
+	void *zeros = calloc(blocks, LCLONE_BLOCK_SIZE);
+	int err;
+
+	if (!zeros)
+		return lclone_fail(-ENOMEM, "out of memory");
+	err = lclone_file_write(delta, zeros, (u64)block * LCLONE_BLOCK_SECTORS,
+				blocks * LCLONE_BLOCK_SECTORS);
+	free(zeros);
+	return err ?: lclone_file_sync(delta);
+}
+
+int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
+{
+	sb->seq++;
+	return write_slot(delta, sb);
+}
+
+int lclone_super_wipe(struct lclone_file *delta)
+{
+	int err = write_zeros(delta, LCLONE_SB_SLOT_B, 1);
+
+	return err ?: write_zeros(delta, LCLONE_SB_SLOT_A, 1);
+}
+
+/* The clone can do no smaller I/O than any device below it; a subchunk is no smaller. */
+static int check_geometry(const struct lclone_file *delta, const struct lclone_file *base,
+			  u64 virtual_sectors, u32 chunk_sectors)
+{
+	u32 lbs = delta->block ? delta->logical_block : 512;
+
+	if (base && base->block && base->logical_block > lbs)
+		lbs = base->logical_block;
+	if (chunk_sectors < LCLONE_CHUNK_SECTORS_MIN || chunk_sectors > LCLONE_CHUNK_SECTORS_MAX ||
+	    !is_power_of_2(chunk_sectors))
+		return lclone_fail(-ERANGE, "a chunk of %u sectors is not possible: a power of two from %u to %u is",
+				   chunk_sectors, LCLONE_CHUNK_SECTORS_MIN,
+				   LCLONE_CHUNK_SECTORS_MAX);
+	if ((u64)chunk_sectors * 512 < (u64)lbs * LCLONE_SUBCHUNKS)
+		return lclone_fail(-ERANGE, "a chunk must have at least %u bytes: the logical block size is %u",
+				   lbs * LCLONE_SUBCHUNKS, lbs);
+	if (base && base->block && (base->dev.sectors << 9) % base->logical_block)
+		return lclone_fail(-ERANGE, "%s: its size is not a multiple of its logical block size",
+				   base->path);
+	if (!virtual_sectors)
+		return lclone_fail(-ERANGE, "the size of the clone must not be 0");
+	if (virtual_sectors >> 54 || (virtual_sectors << 9) % lbs)
+		return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: too large, or not a multiple of the logical block size %u",
+				   virtual_sectors, lbs);
+	return 0;
+}
+
+static int set_identity(struct lclone_sb *sb, struct lclone_file *base)
+{
+	int err;
+
+	if (!base)
+		return 0;	/* LCLONE_FP_NONE */
+	sb->base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
+	sb->base_sectors = base->dev.sectors;
+	err = lclone_fingerprint(&base->dev, &sb->base_fp);
+	if (err)
+		return lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err));
+	return 0;
+}
+
+int lclone_format(struct lclone_file *delta, struct lclone_file *base,
+		  const struct lclone_format_options *options, struct lclone_sb *sb)
+{
+	u64 size = options->virtual_sectors ?: base ? base->dev.sectors : 0, min;
+	u32 chunk = options->chunk_sectors ?: LCLONE_CHUNK_SECTORS_DEFAULT;
+	int err;
+
+	err = check_geometry(delta, base, size, chunk);
+	if (err)
+		return err;
+	if (base && lclone_file_same(delta, base))
+		return lclone_fail(-EBUSY, "%s cannot be base and delta at once", delta->path);
+	if (options->label && strlen(options->label) >= LCLONE_LABEL_SIZE)
+		return lclone_fail(-ENAMETOOLONG, "a label has at most %d characters",
+				   LCLONE_LABEL_SIZE - 1);
+	if (lclone_sb_init(sb, delta->dev.sectors, size, chunk, &min))
+		return lclone_fail(-ENOSPC, "%s is too small: it has %" PRIu64
+				   " sectors, the least for such a clone is %" PRIu64,
+				   delta->path, delta->dev.sectors, min);
+	if (delta->dev.sectors >> 46)
+		return lclone_fail(-EFBIG, "%s is too large for a delta", delta->path);
+	uuid_generate(sb->uuid);
+	if (options->label)
+		strcpy(sb->label, options->label);
+	err = set_identity(sb, base);
+	if (err)
+		return err;
+
+	err = write_zeros(delta, LCLONE_SB_SLOT_A, 1);
+	if (!err)
+		err = write_zeros(delta, 1, sb->log_start + sb->log_blocks - 1);
+	if (!err)
+		err = write_slot(delta, sb);	/* sequence number 0: slot B */
+	return err ?: lclone_super_write(delta, sb);
+}

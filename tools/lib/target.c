@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target.h"
+
+int lclone_parse_u64(const char *text, u64 max, u64 *value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return errno || *end || *value > max ? -EINVAL : 0;
+}
+
+static int parse_u32(const char *text, u32 *value)
+{
+	u64 wide;
+	int err = lclone_parse_u64(text, UINT32_MAX, &wide);
+
+	if (!err)
+		*value = wide;
+	return err;
+}
+
+/* Features */
+
+struct words {
+	char text[512];
+	size_t len;
+	int count;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+add(struct words *w, int words, const char *fmt, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(w->text + w->len, sizeof(w->text) - w->len, fmt, args);
+	va_end(args);
+	w->len += len;
+	w->count += words;
+}
+
+static void add_features(struct words *w, const struct lclone_features *f)
+{
+	if (f->read_only)
+		add(w, 1, " read_only");
+	if (f->error_if_no_space)
+		add(w, 1, " error_if_no_space");
+	if (f->no_space_timeout_set)
+		add(w, 2, " no_space_timeout %u", f->no_space_timeout);
+	if (f->low_water_mark)
+		add(w, 2, " low_water_mark %" PRIu64, f->low_water_mark);
+	if (f->commit_interval)
+		add(w, 2, " commit_interval %u", f->commit_interval);
+	if (f->no_discard_passdown)
+		add(w, 1, " no_discard_passdown");
+	if (f->chunk_size)
+		add(w, 2, " chunk_size %u", f->chunk_size);
+}
+
+int lclone_table_print(const struct lclone_table *table, char *params, size_t size)
+{
+	struct words w = { .len = 0 };
+	int len;
+
+	add_features(&w, &table->features);
+	if (w.count)
+		len = snprintf(params, size, "%s %s %d%s", table->base, table->delta, w.count,
+			       w.text);
+	else
+		len = snprintf(params, size, "%s %s", table->base, table->delta);
+	return len < 0 || (size_t)len >= size ? -E2BIG : 0;
+}
+
+static int parse_feature(struct lclone_features *f, const char *name, char **save)
+{
+	const char *value;
+
+	if (!strcmp(name, "read_only"))
+		f->read_only = true;
+	else if (!strcmp(name, "error_if_no_space"))
+		f->error_if_no_space = true;
+	else if (!strcmp(name, "no_discard_passdown"))
+		f->no_discard_passdown = true;
+	else {
+		value = strtok_r(NULL, " ", save);
+		if (!value)
+			return -EPROTO;
+		if (!strcmp(name, "no_space_timeout")) {
+			f->no_space_timeout_set = true;
+			return parse_u32(value, &f->no_space_timeout);
+		}
+		if (!strcmp(name, "low_water_mark"))
+			return lclone_parse_u64(value, UINT64_MAX, &f->low_water_mark);
+		if (!strcmp(name, "commit_interval"))
+			return parse_u32(value, &f->commit_interval);
+		if (!strcmp(name, "chunk_size"))
+			return parse_u32(value, &f->chunk_size);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+int lclone_table_parse(const char *params, struct lclone_table *table)
+{
+	char text[LCLONE_PARAMS_SIZE], *save, *word;
+
+	memset(table, 0, sizeof(*table));
+	if (snprintf(text, sizeof(text), "%s", params) >= (int)sizeof(text))
+		return -EPROTO;
+	word = strtok_r(text, " ", &save);
+	if (!word || snprintf(table->base, PATH_MAX, "%s", word) >= PATH_MAX)
+		return -EPROTO;
+	word = strtok_r(NULL, " ", &save);
+	if (!word || snprintf(table->delta, PATH_MAX, "%s", word) >= PATH_MAX)
+		return -EPROTO;
+	word = strtok_r(NULL, " ", &save);	/* how many words follow: dm's business */
+	if (!word)
+		return 0;
+	while ((word = strtok_r(NULL, " ", &save)))
+		if (parse_feature(&table->features, word, &save))
+			return -EPROTO;
+	return 0;
+}
+
+/* Status */
+
+static int parse_flag(const char *word, const char *name, bool *value)
+{
+	*value = !strcmp(word, name);
+	return *value || !strcmp(word, "-") ? 0 : -EPROTO;
+}
+
+int lclone_status_parse(const char *line, struct lclone_status *s)
+{
+	char text[512], *save, *word[9], *slash;
+	int i;
+
+	memset(s, 0, sizeof(*s));
+	if (snprintf(text, sizeof(text), "%s", line) >= (int)sizeof(text))
+		return -EPROTO;
+	for (i = 0; i < 9; i++) {
+		word[i] = strtok_r(i ? NULL : text, " ", &save);
+		if (!word[i])
+			return -EPROTO;
+	}
+	if (strtok_r(NULL, " ", &save))
+		return -EPROTO;
+	if (strcmp(word[0], "rw") && strcmp(word[0], "ro") && strcmp(word[0], "fail"))
+		return -EPROTO;
+	strcpy(s->mode, word[0]);
+	slash = strchr(word[2], '/');
+	if (!slash)
+		return -EPROTO;
+	*slash = '\0';
+	if (parse_u32(word[1], &s->chunk_sectors) ||
+	    lclone_parse_u64(word[2], UINT64_MAX, &s->used) ||
+	    lclone_parse_u64(slash + 1, UINT64_MAX, &s->total) ||
+	    lclone_parse_u64(word[3], UINT64_MAX, &s->cached_leaves) ||
+	    lclone_parse_u64(word[4], UINT64_MAX, &s->dirty_leaves) ||
+	    lclone_parse_u64(word[5], UINT64_MAX, &s->commits) ||
+	    lclone_parse_u64(word[6], UINT64_MAX, &s->checkpoints) ||
+	    parse_flag(word[7], "needs_check", &s->needs_check) ||
+	    parse_flag(word[8], "full", &s->full))
+		return -EPROTO;
+	return 0;
+}

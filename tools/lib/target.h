@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The target's lines: table parameters and status, to text and back.
+ */
+#ifndef LCLONE_TARGET_H
+#define LCLONE_TARGET_H
+
+#include <limits.h>
+
+#include "lclone_format.h"
+
+#define LCLONE_TARGET		"lclone"
+#define LCLONE_PARAMS_SIZE	(2 * PATH_MAX + 256)
+
+struct lclone_features {
+	bool read_only;
+	bool error_if_no_space;
+	bool no_space_timeout_set;	/* 0 is a legal value: for ever */
+	u32 no_space_timeout;		/* seconds */
+	u64 low_water_mark;		/* chunks, 0: none */
+	u32 commit_interval;		/* milliseconds, 0: the default */
+	bool no_discard_passdown;
+	u32 chunk_size;			/* sectors, 0: what the delta has */
+};
+
+struct lclone_table {
+	char base[PATH_MAX];		/* path, major:minor, or "-" */
+	char delta[PATH_MAX];
+	struct lclone_features features;
+};
+
+struct lclone_status {
+	char mode[8];			/* rw, ro, fail */
+	u32 chunk_sectors;
+	u64 used, total;		/* chunks of the delta */
+	u64 cached_leaves, dirty_leaves;
+	u64 commits, checkpoints;
+	bool needs_check;
+	bool full;
+};
+
+/* Writes the parameters, features in their canonical order. 0, or -E2BIG. */
+int lclone_table_print(const struct lclone_table *table, char *params, size_t size);
+
+/* Both return 0, or -EPROTO for a line that does not look as documented. */
+int lclone_table_parse(const char *params, struct lclone_table *table);
+int lclone_status_parse(const char *line, struct lclone_status *status);
+
+/* A whole decimal number of at most @max. 0, or -EINVAL. */
+int lclone_parse_u64(const char *text, u64 max, u64 *value);
+
+#endif /* LCLONE_TARGET_H */
