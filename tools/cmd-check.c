@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "check.h"
+#include "lclone.h"
+
+static void report_text(const struct lclone_finding *f, void *ctx)
+{
+	(void)ctx;
+	printf("%s: %s\n", lclone_damage_name(f->class), f->text);
+}
+
+static void report_json(const struct lclone_finding *f, void *ctx)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "class", json_object_new_string(lclone_damage_name(f->class)));
+	json_object_object_add(o, "block", json_object_new_uint64(f->block));
+	json_object_object_add(o, "chunk", json_object_new_uint64(f->chunk));
+	json_object_object_add(o, "chunks", json_object_new_uint64(f->chunks));
+	json_object_object_add(o, "text", json_object_new_string(f->text));
+	json_object_array_add(ctx, o);
+}
+
+static void add(struct json_object *o, const char *name, u64 value)
+{
+	json_object_object_add(o, name, json_object_new_uint64(value));
+}
+
+static void print_json(struct json_object *findings, const struct lclone_usage *u)
+{
+	struct json_object *o = json_object_new_object(), *usage = json_object_new_object();
+
+	add(usage, "exceptions", u->exceptions);
+	add(usage, "data_chunks", u->data_chunks);
+	add(usage, "node_chunks", u->node_chunks);
+	add(usage, "nodes", u->nodes);
+	add(usage, "written_subchunks", u->written);
+	add(usage, "zero_subchunks", u->zero);
+	json_object_object_add(o, "findings", findings);
+	json_object_object_add(o, "usage", usage);
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+static int check(const char *path, struct lclone_file *base, bool json)
+{
+	struct json_object *findings = json ? json_object_new_array() : NULL;
+	struct lclone_usage usage;
+	struct lclone_file file;
+	char why[LCLONE_WHY_SIZE];
+	long ret;
+
+	ret = lclone_file_open(&file, path, O_RDONLY | O_EXCL);
+	if (ret)
+		goto out;
+	ret = lclone_check(&file.dev, base ? &base->dev : NULL, json ? report_json : report_text,
+			   findings, &usage, why);
+	if (ret < 0) {
+		lclone_fail(ret, "%s: %s", path, why);
+		ret = ret == -EINVAL ? -EMEDIUMTYPE : ret;
+		goto out;
+	}
+	if (json) {
+		print_json(findings, &usage);
+		findings = NULL;
+	} else if (!ret) {
+		printf("%s: no damage; %llu exceptions in %llu chunks, %llu nodes in %llu chunks\n",
+		       path, (unsigned long long)usage.exceptions,
+		       (unsigned long long)usage.data_chunks, (unsigned long long)usage.nodes,
+		       (unsigned long long)usage.node_chunks);
+	}
+	ret = ret ? EXIT_DAMAGED : EXIT_OK;
+out:
+	json_object_put(findings);
+	lclone_file_close(&file);
+	return ret;
+}
+
+static const struct option options[] = {
+	{ "base", required_argument, NULL, 'b' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct lclone_file base_file, *base = NULL;
+	const char *base_path = "-";
+	bool json = false;
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_check, argc, argv, options, &ret)) != -1) {
+		if (option == '?')
+			return ret;
+		if (option == 'b')
+			base_path = optarg;
+		else
+			json = true;
+	}
+	if (argc - optind != 1)
+		return usage_error(&cmd_check, "needs a delta");
+	ret = open_base(base_path, &base_file, &base);
+	if (!ret)
+		ret = check(argv[optind], base, json);
+	close_base(base);
+	return ret;
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.summary = "check every invariant of a delta, reading only",
+	.usage =
+	"check [--base BASE] [--json] DELTA\n\n"
+	"Checks superblocks, log, tree and exceptions of DELTA and changes nothing. Prints\n"
+	"what it finds; exit code 0 if that is nothing, 6 if there is damage.\n\n"
+	"  --base BASE  check, too, that this is the base\n"
+	"  --json       findings and use of space as a JSON object\n",
+	.run = run,
+};

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "find.h"
+#include "lclone.h"
+#include "merge.h"
+
+/* Progress */
+
+static volatile sig_atomic_t stop;
+
+struct meter {
+	bool tty, json;
+	double start, last;
+};
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void draw_bar(u64 done, u64 total, double rate, double left)
+{
+	struct winsize size;
+	int width = 80, bar, fill;
+
+	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
+		width = size.ws_col;
+	bar = width - 60 < 10 ? 10 : width - 60 > 96 ? 96 : width - 60;
+	fill = total ? (double)done / total * bar : bar;
+	fprintf(stderr, "\r%3.0f %% [%.*s%*s] %.0f of %.0f MiB, %.0f MiB/s, %d:%02d left \033[K",
+		total ? 100.0 * done / total : 100.0, fill,
+		"################################################################################################",
+		bar - fill, "", done / 1048576.0, total / 1048576.0, rate / 1048576,
+		(int)left / 60, (int)left % 60);
+}
+
+static int progress(struct lclone_merge *merge, u64 done, u64 total)
+{
+	struct meter *m = merge->ctx;
+	double now = seconds(), rate, left;
+	bool last = done == total;
+
+	if ((!m->tty && !m->json) || (m->json && !last && now - m->last < 1))
+		return stop;
+	m->last = now;
+	rate = now > m->start ? done / (now - m->start) : 0;
+	left = rate > 0 ? (total - done) / rate : 0;
+	if (m->json) {
+		printf("{\"done_bytes\": %llu, \"total_bytes\": %llu, \"bytes_per_second\": %.0f, \"seconds_left\": %.1f}\n",
+		       (unsigned long long)done, (unsigned long long)total, rate, left);
+		fflush(stdout);
+	} else {
+		draw_bar(done, total, rate, left);
+	}
+	return stop;
+}
+
+/* Preparation: everything is looked at before anything is written. */
+
+static void ignore_finding(const struct lclone_finding *finding, void *ctx)
+{
+	(void)finding;
+	(void)ctx;
+}
+
+static int refuse_damaged(const struct lclone_file *delta)
+{
+	struct lclone_usage usage;
+	char why[LCLONE_WHY_SIZE];
+	long ret = lclone_check(&delta->dev, NULL, ignore_finding, NULL, &usage, why);
+
+	if (ret < 0)
+		return lclone_fail(ret, "%s: %s", delta->path, why);
+	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
+}
+
+static int same_base(const char *path, const struct lclone_sb *sb, void *ctx)
+{
+	const struct lclone_sb *ours = ctx;
+
+	if (sb->base_fp_alg != ours->base_fp_alg || sb->base_sectors != ours->base_sectors ||
+	    sb->base_fp != ours->base_fp || !memcmp(sb->uuid, ours->uuid, LCLONE_UUID_SIZE))
+		return 0;
+	return lclone_fail(-EBUSY, "the delta on %s has the same base, and would be lost", path);
+}
+
+static int into_base(const char *base_path, const char *delta_path, struct meter *meter)
+{
+	struct lclone_file delta_file, base = { .fd = -1 };
+	struct lclone_merge merge;
+	struct lclone_delta delta;
+	int err;
+
+	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
+	if (!err)
+		err = lclone_file_open(&base, base_path, O_RDWR | O_EXCL);
+	if (!err)
+		err = verify_base(&delta, &base);
+	if (!err)
+		err = refuse_damaged(&delta_file);
+	if (!err)
+		err = lclone_find_deltas(same_base, &delta.sb);
+	if (!err) {
+		merge = (struct lclone_merge){
+			.delta = &delta, .delta_file = &delta_file, .base = &base,
+			.target = &base, .progress = progress, .ctx = meter,
+		};
+		err = lclone_merge_into_base(&merge);
+	}
+	lclone_file_close(&base);
+	close_delta(&delta_file, &delta);
+	return err;
+}
+
+/* A device must be large enough and not be of this clone, or a delta itself. */
+static int open_target_device(const char *path, struct lclone_file *target,
+			      const struct lclone_file *delta, const struct lclone_file *base,
+			      u64 sectors)
+{
+	struct lclone_delta other;
+	int err;
+
+	err = lclone_file_open(target, path, O_RDWR | O_EXCL);
+	if (err)
+		return err;
+	if (lclone_file_same(target, delta) || (base && lclone_file_same(target, base)))
+		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
+				   path);
+	if (target->dev.sectors < sectors)
+		return lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu", path,
+				   (unsigned long long)target->dev.sectors,
+				   (unsigned long long)sectors);
+	err = lclone_delta_open_sb(&other, &target->dev);
+	lclone_delta_close(&other);
+	if (err == -ENODATA || err == -EINVAL)
+		return 0;
+	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
+}
+
+/* A file is written under another name, and gets its own when it is complete. */
+static int open_target_file(const char *part, struct lclone_file *target, u64 sectors)
+{
+	int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err = 0;
+
+	if (fd < 0)
+		return lclone_fail(-errno, "%s: %m", part);
+	if (ftruncate(fd, 0) || ftruncate(fd, sectors << 9))
+		err = lclone_fail(-errno, "%s: %m", part);
+	close(fd);
+	return err ?: lclone_file_open(target, part, O_RDWR | O_EXCL);
+}
+
+static int finish_file(const char *part, const char *path)
+{
+	char dir[PATH_MAX], *slash;
+	int fd;
+
+	if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE))
+		return lclone_fail(-errno, "%s: cannot become %s: %m", part, path);
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[1] = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd)) {
+		int err = lclone_fail(-errno, "%s: cannot flush: %m", slash ? dir : ".");
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	close(fd);
+	return 0;
+}
+
+static int copy_to(struct lclone_delta *delta, struct lclone_file *delta_file,
+		   struct lclone_file *base, const char *path, struct meter *meter)
+{
+	struct lclone_merge merge = { .delta = delta, .delta_file = delta_file, .base = base,
+				      .progress = progress, .ctx = meter };
+	struct lclone_file target = { .fd = -1 };
+	char part[PATH_MAX];
+	struct stat st;
+	bool device;
+	int err;
+
+	device = !stat(path, &st);
+	if (device && S_ISREG(st.st_mode))
+		return lclone_fail(-EEXIST, "%s exists", path);
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return lclone_fail(-ENAMETOOLONG, "%s: the name is too long", path);
+	if (device)
+		err = open_target_device(path, &target, delta_file, base,
+					 delta->sb.virtual_sectors);
+	else
+		err = open_target_file(part, &target, delta->sb.virtual_sectors);
+	if (!err) {
+		merge.target = &target;
+		merge.target_is_zero = !device;
+		err = lclone_merge_to(&merge);
+	}
+	if (!err && !device)
+		err = finish_file(part, path);
+	lclone_file_close(&target);
+	return err;
+}
+
+static int merge_to(const char *base_path, const char *delta_path, const char *path,
+		    struct meter *meter)
+{
+	struct lclone_file delta_file, base_file, *base;
+	struct lclone_delta delta;
+	int err;
+
+	err = open_base(base_path, &base_file, &base);
+	if (err)
+		goto out_base;
+	err = open_delta(delta_path, O_RDONLY, &delta_file, &delta);
+	if (!err)
+		err = verify_base(&delta, base);
+	if (!err)
+		err = refuse_damaged(&delta_file);
+	if (!err)
+		err = copy_to(&delta, &delta_file, base, path, meter);
+	close_delta(&delta_file, &delta);
+out_base:
+	close_base(base);
+	return err;
+}
+
+static const struct option options[] = {
+	{ "into-base", no_argument, NULL, 'b' },
+	{ "to", required_argument, NULL, 'o' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct meter meter = { .tty = isatty(STDERR_FILENO), .start = seconds() };
+	const char *to = NULL, *base, *delta;
+	bool into = false;
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_merge, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 'b':
+			into = true;
+			break;
+		case 'o':
+			to = optarg;
+			break;
+		case 'j':
+			meter.json = true;
+			break;
+		default:
+			return ret;
+		}
+	}
+	if (into == !!to)
+		return usage_error(&cmd_merge, "needs either --into-base or --to");
+	if (argc - optind != 2)
+		return usage_error(&cmd_merge, "needs a base (or -) and a delta");
+	base = argv[optind];
+	delta = argv[optind + 1];
+	if (into && !strcmp(base, "-"))
+		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
+
+	catch_signals();
+	ret = into ? into_base(base, delta, &meter) : merge_to(base, delta, to, &meter);
+	if (meter.tty && !meter.json && meter.last)
+		fputc('\n', stderr);
+	return ret;
+}
+
+const struct command cmd_merge = {
+	.name = "merge",
+	.summary = "consolidate an inactive clone",
+	.usage =
+	"merge [--json] --into-base BASE DELTA\n"
+	"       lclone merge [--json] --to DEVICE|FILE BASE|- DELTA\n\n"
+	"Consolidates a clone that is not active. May be interrupted at any time: run it\n"
+	"again and it goes on.\n\n"
+	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
+	"                 depend on BASE: it would be lost\n"
+	"  --to TARGET    write the clone to another device, which must be large enough, or\n"
+	"                 to a new file; changes neither BASE nor DELTA\n"
+	"  --json         progress as JSON, a line for each second, instead of a bar\n",
+	.run = run,
+};

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "lclone.h"
+
+static int print_active(const char *name)
+{
+	static struct lclone_clone clone;
+	int err = lclone_dm_get(name, &clone);
+
+	if (!err)
+		printf("0 %llu " LCLONE_TARGET " %s\n", (unsigned long long)clone.sectors,
+		       clone.params);
+	return err;
+}
+
+static int print_inactive(const char *base_path, const char *delta_path,
+			  const struct lclone_features *features)
+{
+	static struct lclone_table table;
+	static char params[LCLONE_PARAMS_SIZE];
+	struct lclone_file file, base_file, *base;
+	struct lclone_delta delta;
+	int err;
+
+	err = open_base(base_path, &base_file, &base);
+	if (err)
+		goto out_base;
+	err = open_delta(delta_path, O_RDONLY, &file, &delta);
+	if (!err)
+		err = verify_base(&delta, base);
+	if (!err) {
+		snprintf(table.base, PATH_MAX, "%s", base_path);
+		snprintf(table.delta, PATH_MAX, "%s", delta_path);
+		table.features = *features;
+		if (lclone_table_print(&table, params, sizeof(params)))
+			err = lclone_fail(-E2BIG, "the table's line is too long");
+		else
+			printf("0 %llu " LCLONE_TARGET " %s\n",
+			       (unsigned long long)delta.sb.virtual_sectors, params);
+	}
+	close_delta(&file, &delta);
+out_base:
+	close_base(base);
+	return err;
+}
+
+static const struct option options[] = {
+	FEATURE_OPTIONS,
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct lclone_features features = { 0 };
+	int option, ret = 0;
+	bool any = false;
+
+	while ((option = next_option(&cmd_table, argc, argv, options, &ret)) != -1) {
+		if (option == '?')
+			return ret;
+		ret = parse_feature_option(&features, option, optarg);
+		if (ret < 0)
+			return ret;
+		any = true;
+	}
+	if (argc - optind == 1 && !any)
+		return print_active(argv[optind]);
+	if (argc - optind != 2)
+		return usage_error(&cmd_table, "needs the name of a clone, or a base (or -) and a delta");
+	return print_inactive(argv[optind], argv[optind + 1], &features);
+}
+
+const struct command cmd_table = {
+	.name = "table",
+	.summary = "print the table line of a clone, for dmsetup",
+	.usage =
+	"table NAME\n"
+	"       lclone table [OPTION]... BASE|- DELTA\n\n"
+	"Prints the line that \"dmsetup create\" takes: that of the active clone NAME, or the\n"
+	"one that activates the clone of BASE and DELTA.\n\n"
+	FEATURE_USAGE,
+	.run = run,
+};

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "lclone.h"
+
+int parse_size(const char *text, u64 *sectors)
+{
+	static const char suffixes[] = "KMGTP";
+	const char *suffix;
+	u64 value, unit = 512;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		goto bad;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno)
+		goto bad;
+	if (!strcmp(end, "s")) {
+		*sectors = value;
+		return 0;
+	}
+	if (*end) {
+		suffix = isalpha((unsigned char)*end) ? strchr(suffixes, toupper(*end)) : NULL;
+		if (!suffix || (strcmp(end + 1, "") && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
+			goto bad;
+		unit = 1024ull << 10 * (suffix - suffixes);
+	} else {
+		if (value % 512)
+			return lclone_fail(-ERANGE, "size %s is not a multiple of 512", text);
+		value /= 512;
+	}
+	if (value > UINT64_MAX / unit)
+		goto bad;
+	*sectors = value * (unit / 512);
+	return 0;
+bad:
+	return lclone_fail(-ERANGE, "\"%s\" is not a size: bytes, or with K, M, G, T, P, or s for sectors",
+			   text);
+}
+
+static int parse_number(const char *text, u64 max, u64 *value)
+{
+	if (lclone_parse_u64(text, max, value))
+		return lclone_fail(-ERANGE, "\"%s\" is not a number from 0 to %llu", text,
+				   (unsigned long long)max);
+	return 0;
+}
+
+int parse_feature_option(struct lclone_features *f, int option, const char *value)
+{
+	u64 number = 0;
+	int err = 0;
+
+	switch (option) {
+	case 'r':
+		f->read_only = true;
+		break;
+	case 'e':
+		f->error_if_no_space = true;
+		break;
+	case 't':
+		err = parse_number(value, UINT32_MAX, &number);
+		f->no_space_timeout_set = true;
+		f->no_space_timeout = number;
+		break;
+	case 'w':
+		err = parse_number(value, LCLONE_PHYS_MASK, &f->low_water_mark);
+		break;
+	case 'i':
+		err = parse_number(value, 3600000, &number);
+		if (!err && !number)
+			err = lclone_fail(-ERANGE, "a commit interval of 0 is not possible");
+		f->commit_interval = number;
+		break;
+	case 'd':
+		f->no_discard_passdown = true;
+		break;
+	default:
+		return 0;
+	}
+	return err ?: 1;
+}
+
+int open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
+{
+	int err;
+
+	*base = NULL;
+	if (!strcmp(path, "-"))
+		return 0;
+	err = lclone_file_open(file, path, O_RDONLY);
+	*base = file;
+	return err ?: lclone_file_not_mounted_rw(file);
+}
+
+void close_base(struct lclone_file *base)
+{
+	if (base)
+		lclone_file_close(base);
+}
+
+int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)
+{
+	int err;
+
+	memset(delta, 0, sizeof(*delta));
+	err = lclone_file_open(file, path, flags | O_EXCL);
+	if (err)
+		return err;
+	err = lclone_delta_open(delta, &file->dev);
+	if (err)
+		return lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
+				   delta->why);
+	return 0;
+}
+
+void close_delta(struct lclone_file *file, struct lclone_delta *delta)
+{
+	lclone_delta_close(delta);
+	lclone_file_close(file);
+}
+
+int verify_base(const struct lclone_delta *delta, struct lclone_file *base)
+{
+	char why[LCLONE_WHY_SIZE];
+	int err = lclone_base_verify(&delta->sb, base ? &base->dev : NULL, why);
+
+	return err ? lclone_fail(err, "%s: %s", base ? base->path : "-", why) : 0;
+}
+
+int check_free_name(const char *name)
+{
+	static struct lclone_clone clone;
+	int err = lclone_dm_check_name(name);
+
+	if (err)
+		return lclone_fail(-ERANGE, "%s", lclone_why());
+	err = lclone_dm_get(name, &clone);
+	if (!err || err == -ENOTTY || err == -EPROTO)
+		return lclone_fail(-EEXIST, "there is a device-mapper device %s already", name);
+	return err == -ENXIO ? 0 : err;
+}
+
+void name_of(const char *major_minor, char name[PATH_MAX])
+{
+	unsigned int ma, mi;
+
+	if (sscanf(major_minor, "%u:%u", &ma, &mi) == 2)
+		lclone_dev_name(makedev(ma, mi), name);
+	else
+		snprintf(name, PATH_MAX, "%s", major_minor);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the commands of lclone share.
+ */
+#ifndef LCLONE_TOOL_H
+#define LCLONE_TOOL_H
+
+#include <getopt.h>
+
+#include "delta.h"
+#include "dm.h"
+#include "fail.h"
+#include "file.h"
+
+/* Exit codes: documented in lclone(8). */
+enum {
+	EXIT_OK,
+	EXIT_FAILED,
+	EXIT_USAGE,
+	EXIT_BUSY,		/* in use, or the name is taken */
+	EXIT_FOREIGN,		/* not a delta, of a newer version, or something else's data */
+	EXIT_UNFIT,		/* wrong base, or a device too small */
+	EXIT_DAMAGED,
+};
+
+/*
+ * A command returns 0, a negative errno with its sentence in lclone_why(), or
+ * a positive exit code when it has said all itself.
+ */
+struct command {
+	const char *name;
+	const char *summary;
+	const char *usage;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct command cmd_check, cmd_close, cmd_create, cmd_dump, cmd_format, cmd_list,
+			    cmd_merge, cmd_open, cmd_remove, cmd_resize, cmd_status, cmd_table;
+
+/* Says what is wrong with the arguments; returns EXIT_USAGE. */
+int usage_error(const struct command *cmd, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * getopt_long() with --help added to every command.  Returns an option's value,
+ * -1 at the end, or '?' when the command should return *ret.
+ */
+int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
+		int *ret);
+
+/* A size with an optional K, M, G, T, P (powers of 1024) or s (sectors), in sectors. */
+int parse_size(const char *text, u64 *sectors);
+
+/* The features that create, open and table take. */
+#define FEATURE_OPTIONS						\
+	{ "read-only", no_argument, NULL, 'r' },		\
+	{ "error-if-no-space", no_argument, NULL, 'e' },	\
+	{ "no-space-timeout", required_argument, NULL, 't' },	\
+	{ "low-water-mark", required_argument, NULL, 'w' },	\
+	{ "commit-interval", required_argument, NULL, 'i' },	\
+	{ "no-discard-passdown", no_argument, NULL, 'd' }
+
+#define FEATURE_USAGE							\
+	"  --read-only              the clone cannot be written\n"	\
+	"  --error-if-no-space      fail writes at once when the delta is full\n" \
+	"  --no-space-timeout SEC   let them wait that long before (60; 0: for ever)\n" \
+	"  --low-water-mark CHUNKS  an event when fewer chunks are free\n" \
+	"  --commit-interval MS     make writes durable at least that often (1000)\n" \
+	"  --no-discard-passdown    keep discards from the delta's device\n"
+
+/* 1 if @option is one of them, 0 if not, else a negative errno. */
+int parse_feature_option(struct lclone_features *features, int option, const char *value);
+
+/* The base: NULL in *base for "-", else @file, opened read-only. */
+int open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
+void close_base(struct lclone_file *base);
+
+/*
+ * The delta of a device or file.  -EBUSY if it is active, -EMEDIUMTYPE if it is
+ * none, else as lclone_delta_open().  Close both in any case.
+ */
+int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta);
+void close_delta(struct lclone_file *file, struct lclone_delta *delta);
+
+/* -ESTALE, with a sentence, if @base is not the base of the delta. */
+int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
+
+/* What format does after looking at its arguments; create does it, too. */
+struct format_arguments {
+	u64 virtual_sectors;
+	u32 chunk_sectors;
+	const char *label;
+	bool force;
+};
+
+int format_delta(const char *base, const char *delta, const struct format_arguments *args);
+
+/* What open does after looking at its arguments. */
+int open_clone(const char *name, const char *base, const char *delta,
+	       const struct lclone_features *features);
+
+/* 0 if @name is legal and free. */
+int check_free_name(const char *name);
+
+/* "/dev/..." for "major:minor" */
+void name_of(const char *major_minor, char name[PATH_MAX]);
+
+#endif /* LCLONE_TOOL_H */

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lclone.h"
+
+static const struct command * const commands[] = {
+	&cmd_format, &cmd_create, &cmd_open, &cmd_close, &cmd_remove, &cmd_table, &cmd_status,
+	&cmd_list, &cmd_dump, &cmd_check, &cmd_resize, &cmd_merge,
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void help(FILE *f)
+{
+	size_t i;
+
+	fputs("Usage: lclone COMMAND [ARGUMENT]...\n\n"
+	      "Linked clones: a read-only base and a delta that takes what is written make one disk.\n\n",
+	      f);
+	for (i = 0; i < COMMANDS; i++)
+		fprintf(f, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n\"lclone COMMAND --help\" tells more, lclone(8) all.\n", f);
+}
+
+int usage_error(const struct command *cmd, const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "lclone %s: ", cmd->name);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "\nTry \"lclone %s --help\".\n", cmd->name);
+	return EXIT_USAGE;
+}
+
+int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
+		int *ret)
+{
+	int option = getopt_long(argc, argv, "h", options, NULL);
+
+	if (option == 'h') {
+		printf("Usage: lclone %s", cmd->usage);
+		*ret = EXIT_OK;
+		return '?';
+	}
+	if (option == '?') {	/* getopt has said why */
+		fprintf(stderr, "Try \"lclone %s --help\".\n", cmd->name);
+		*ret = EXIT_USAGE;
+	}
+	return option;
+}
+
+static int exit_code(int err)
+{
+	switch (-err) {
+	case EBUSY:
+	case EEXIST:
+		return EXIT_BUSY;
+	case EMEDIUMTYPE:
+	case ENODATA:
+	case EPROTONOSUPPORT:
+	case EADDRINUSE:
+		return EXIT_FOREIGN;
+	case ESTALE:
+	case ENOSPC:
+	case EFBIG:
+		return EXIT_UNFIT;
+	case EUCLEAN:
+	case EBADMSG:
+		return EXIT_DAMAGED;
+	case ERANGE:
+	case ENAMETOOLONG:
+		return EXIT_USAGE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static int run(const struct command *cmd, int argc, char **argv)
+{
+	char name[64];
+	int ret;
+
+	snprintf(name, sizeof(name), "lclone %s", cmd->name);
+	argv[0] = name;		/* for getopt's messages */
+	lclone_dm_init();
+	ret = cmd->run(argc, argv);
+	if (fflush(stdout) || ferror(stdout))
+		ret = ret ?: lclone_fail(-EIO, "cannot write to the standard output");
+	if (ret >= 0)
+		return ret;
+	fprintf(stderr, "lclone %s: %s\n", cmd->name, lclone_why());
+	return exit_code(ret);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help(stdout);
+		return EXIT_OK;
+	}
+	for (i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i]->name))
+			return run(commands[i], argc - 1, argv + 1);
+	fprintf(stderr, "lclone: there is no command \"%s\"; see \"lclone --help\"\n", argv[1]);
+	return EXIT_USAGE;
+}
