@@ -80,17 +80,19 @@ static const struct {
 } scenarios[] = {
 	/* One leaf, default chunks, part-written subchunks, a log that wraps often */
 	{ "mixed", {
-		.delta_sectors = 32768, .first_sectors = 32768, .base_sectors = 6000,
+		.delta_sectors = 12288, .first_sectors = 12288, .base_sectors = 6000,
 		.virtual_sectors = 8192, .chunk_sectors = 128, .log_blocks = 16,
 		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 50,
+		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 40",
 	} },
 	/* Many leaves and index nodes of two levels, the far part beyond the base's end */
 	{ "wide", {
-		.delta_sectors = 65536, .first_sectors = 65536, .base_sectors = 32768,
+		.delta_sectors = 10240, .first_sectors = 10240, .base_sectors = 32768,
 		.virtual_sectors = 2400000, .chunk_sectors = 16, .log_blocks = 16,
 		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 30,
+		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 8, .island = {
 			{ 0, 512 }, { 8064 - 256, 512 }, { 16128 - 128, 256 }, { 24192 - 128, 256 },
 			{ 32768 - 512, 1024 }, { 100000, 256 }, { 2032128 - 512, 1024 },
@@ -103,22 +105,34 @@ static const struct {
 		.delta_sectors = 8192, .first_sectors = 2304, .base_sectors = 4096,
 		.virtual_sectors = 4096, .chunk_sectors = 64, .log_blocks = 16,
 		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 90,
+		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 4096 } },
 		.features = "error_if_no_space commit_interval 40",
+	} },
+	/* Small chunks, large writes and few flushes: commits of many log blocks */
+	{ "large", {
+		.delta_sectors = 24576, .first_sectors = 24576, .base_sectors = 8192,
+		.virtual_sectors = 16384, .chunk_sectors = 16, .log_blocks = 16,
+		.ops = 150, .lives = 8, .threads = 4, .discard_weight = 60,
+		.flush_weight = 16, .write_max = 4096,
+		.nr_islands = 1, .island = { { 0, 16384 } },
+		.features = "commit_interval 100",
 	} },
 	/* As a user has it: formatted by the kernel, a whole log, no base */
 	{ "plain", {
 		.delta_sectors = 32768, .first_sectors = 32768,
 		.virtual_sectors = 8192, .chunk_sectors = 128,
 		.ops = 250, .lives = 3, .threads = 4, .discard_weight = 30,
+		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 1000",
 	} },
 	/* Merged into the base between lives, the merge itself is cut too */
 	{ "merge", {
-		.delta_sectors = 16384, .first_sectors = 16384, .base_sectors = 4096,
+		.delta_sectors = 8192, .first_sectors = 8192, .base_sectors = 4096,
 		.virtual_sectors = 4096, .chunk_sectors = 32, .log_blocks = 16,
-		.ops = 100, .lives = 6, .threads = 4, .discard_weight = 40, .merge = 1,
+		.ops = 100, .lives = 6, .threads = 4, .discard_weight = 40,
+		.flush_weight = 54, .write_max = 256, .merge = 1,
 		.nr_islands = 1, .island = { { 0, 4096 } },
 		.features = "commit_interval 40",
 	} },

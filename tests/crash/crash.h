@@ -40,6 +40,8 @@ struct crash_params {
 	u32 lives;
 	u32 threads;
 	u32 discard_weight;	/* in 1/256 of the operations */
+	u32 flush_weight;	/* of flushes, FUA writes and messages */
+	u32 write_max;		/* sectors */
 	u32 merge;		/* 1: between lives the delta is merged into the base */
 	u32 nr_islands;
 	char features[64];	/* of the table */

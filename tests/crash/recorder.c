@@ -70,6 +70,9 @@ static const char * const export_names[EXPORTS] = { "delta", "base", "mark" };
 #define CONNECTIONS_MAX		8
 #define HELD_MAX		64
 #define HOLD_MAX_NS		20000000u
+#define CUT_PATIENCE_NS		300000000u
+/* Superblocks and log lie below, with the smallest log */
+#define HEAD_SECTORS		384u
 
 struct held {
 	int fd;
@@ -85,6 +88,8 @@ static struct disk disk;
 static u8 *live;		/* what the guest reads */
 static u8 *mark_area;
 static bool dead;		/* between MARK_CUT and MARK_REVIVE */
+static u64 cut_due;		/* not 0: a cut is wanted, at the latest by then */
+static struct held cut_mark;	/* the mark that wants it is not answered yet */
 static int status = 1;	/* unless the workload says that it is done */
 static u32 next_id;
 static struct held held[HELD_MAX];
@@ -273,6 +278,17 @@ static void power_cut(void)
 	disk_cut_seeded(&disk, seed);
 	disk_keep(&disk);
 	dead = true;
+	cut_due = 0;
+	reply(cut_mark.fd, cut_mark.handle, 0);
+}
+
+/* Half of the cuts come at once, the others with a write of the log or a superblock. */
+static void want_cut(int fd, u64 handle)
+{
+	cut_mark = (struct held){ .fd = fd, .handle = handle };
+	cut_due = now() + CUT_PATIENCE_NS;
+	if (crash_rand(&rng, 2))
+		power_cut();
 }
 
 static void power_on(void)
@@ -283,15 +299,15 @@ static void power_on(void)
 	log_event(EV_REVIVE, 0, 0, 0, NULL, 0);
 }
 
-static void handle_mark(const u8 *data, u32 len)
+static void handle_mark(int fd, u64 handle, const u8 *data, u32 len)
 {
 	struct crash_mark mark;
 
 	memcpy(&mark, data, sizeof(mark));
 	switch (mark.type) {
 	case MARK_CUT:
-		power_cut();
-		break;
+		want_cut(fd, handle);
+		return;
 	case MARK_REVIVE:
 		power_on();
 		break;
@@ -306,6 +322,7 @@ static void handle_mark(const u8 *data, u32 len)
 	default:
 		log_event(EV_MARK, 0, 0, 0, data, len);
 	}
+	reply(fd, handle, 0);
 }
 
 /* Writes, trims, zeroes and flushes of the delta and the base; @data is theirs then. */
@@ -329,6 +346,8 @@ static void handle_change(int fd, enum export e, const struct nbd_request *req, 
 	} else {
 		log_event(type, id, sector, count, data, type == EV_WRITE ? req->length : 0);
 		disk_start(&disk, type, id, sector, count, data);
+		if (cut_due && type == EV_WRITE && sector < HEAD_SECTORS)
+			power_cut();
 	}
 	hold(fd, req->handle, id);
 }
@@ -371,9 +390,9 @@ static bool handle_request(int fd, enum export e)
 	} else if (e != EXPORT_MARK) {
 		handle_change(fd, e, &req, data);
 		return true;
+	} else if (req.type == NBD_WRITE) {
+		handle_mark(fd, req.handle, data, req.length);
 	} else {
-		if (req.type == NBD_WRITE)
-			handle_mark(data, req.length);
 		reply(fd, req.handle, 0);
 	}
 	free(data);
@@ -409,17 +428,19 @@ static void drop_connection(u32 i)
 	poll_export[i] = poll_export[nr_poll];
 }
 
-/* Milliseconds until a held reply is due, rounded up; -1: none is held. */
+/* Milliseconds until something is due, rounded up; -1: nothing is. */
 static int next_due(void)
 {
 	u64 first = UINT64_MAX, t = now();
 	u32 i;
 
-	if (!nr_held)
-		return -1;
+	if (cut_due)
+		first = cut_due;
 	for (i = 0; i < nr_held; i++)
 		if (held[i].due < first)
 			first = held[i].due;
+	if (first == UINT64_MAX)
+		return -1;
 	return first > t ? (first - t) / 1000000 + 1 : 0;
 }
 
@@ -433,6 +454,8 @@ static void serve(int listen_fd)
 		if (poll(poll_fd, nr_poll, next_due()) < 0 && errno != EINTR)
 			err(1, "poll");
 		release_held(now());
+		if (cut_due && cut_due <= now())
+			power_cut();
 		for (i = nr_poll; i-- > 1; )
 			if (poll_fd[i].revents && !handle_request(poll_fd[i].fd, poll_export[i]))
 				drop_connection(i);

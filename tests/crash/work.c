@@ -25,7 +25,6 @@
 #include "crash.h"
 
 #define THREADS_MAX	16
-#define WRITE_MAX	256u		/* sectors */
 #define MARK_SIZE	4096
 #define MARK_SPACING	65536		/* apart, or the block layer merges them */
 #define CLONE		"crash-clone"
@@ -99,7 +98,7 @@ static void init_worker(struct worker *w, u32 slot, u64 seed)
 {
 	*w = (struct worker){ .slot = slot, .rng = { seed } };
 	w->mark = aligned(MARK_SIZE);
-	w->data = aligned((size_t)WRITE_MAX * SECTOR);
+	w->data = aligned((size_t)params.write_max * SECTOR);
 }
 
 static pid_t start(char *const argv[])
@@ -195,8 +194,8 @@ static void tell_content(void)
 		for (s = 0; s < is->count; s += batch) {
 			n = sizeof(ids) / sizeof(ids[0]);
 			batch = is->count - s;
-			if (batch > WRITE_MAX)
-				batch = WRITE_MAX;
+			if (batch > params.write_max)
+				batch = params.write_max;
 			if (batch > n)
 				batch = n;
 			if (pread(clone_fd, main_worker.data, (size_t)batch * SECTOR,
@@ -243,28 +242,26 @@ static void choose_range(struct crash_rng *rng, u64 *sector, u32 *count)
 		break;
 	default:
 		align = 1;
-		*count = 1 + crash_rand(rng, WRITE_MAX);
+		*count = 1 + crash_rand(rng, params.write_max);
 	}
 	*sector = round_down(*sector, align) + is->start;
-	if (*count > WRITE_MAX)
-		*count = WRITE_MAX;
+	if (*count > params.write_max)
+		*count = params.write_max;
 	if (*sector + *count > is->start + is->count)
 		*count = is->start + is->count - *sector;
 }
 
 static u32 choose_op(struct crash_rng *rng)
 {
+	static const u8 flushes[] = {
+		OP_FLUSH, OP_FLUSH, OP_FLUSH, OP_FLUSH, OP_FUA, OP_FUA, OP_FUA, OP_FUA,
+		OP_COMMIT, OP_CHECKPOINT,
+	};
 	u32 r = crash_rand(rng, 256);
 
-	if (r < 6)
-		return OP_COMMIT;
-	if (r < 10)
-		return OP_CHECKPOINT;
-	if (r < 34)
-		return OP_FLUSH;
-	if (r < 54)
-		return OP_FUA;
-	if (r < 54 + params.discard_weight)
+	if (r < params.flush_weight)
+		return flushes[crash_rand(rng, sizeof(flushes))];
+	if (r < params.flush_weight + params.discard_weight)
 		return crash_rand(rng, 2) ? OP_DISCARD : OP_ZEROES;
 	return OP_WRITE;
 }
@@ -387,8 +384,8 @@ static void merge(void)
 	pid_t pid;
 
 	for (;;) {
-		pid = start((char *[]){ "lclone", "merge", "--into-base", (char *)delta_path,
-					(char *)base_path, NULL });
+		pid = start((char *[]){ "lclone", "merge", "--into-base", (char *)base_path,
+					(char *)delta_path, NULL });
 		if (!crash_rand(&main_worker.rng, 2))
 			break;
 		usleep(crash_rand(&main_worker.rng, 200000));
@@ -415,16 +412,16 @@ int main(int argc, char **argv)
 		perror(argv[2]);
 		return 1;
 	}
-	init_worker(&main_worker, 0, 0);
-	if (pread(mark_fd, main_worker.data, SECTOR, 0) != SECTOR)
+	main_worker.mark = aligned(MARK_SIZE);
+	if (pread(mark_fd, main_worker.mark, SECTOR, 0) != SECTOR)
 		fail("%s: %s", argv[2], strerror(errno));
-	memcpy(&params, main_worker.data, sizeof(params));
+	memcpy(&params, main_worker.mark, sizeof(params));
 	if (params.magic != CRASH_MAGIC || params.threads > THREADS_MAX)
 		fail("%s does not hold the parameters of a run", argv[2]);
+	init_worker(&main_worker, 0, params.seed);
 
 	base_path = params.base_sectors ? argv[3] : "-";
 	delta_sectors = params.first_sectors;
-	main_worker.rng.state = params.seed;
 	for (i = 0; i < params.threads; i++)
 		init_worker(&workers[i], i + 1, crash_mix(params.seed + i));
 	for (i = 0; i < params.lives; i++) {

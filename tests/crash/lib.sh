@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lib.sh: what the scripts beside it share.  Sourced, by bash.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../vm/lib.sh"
+
+CRASH=$TOP/tests/crash
+PROGRAMS=$CACHE/crash
+SCENARIOS=(mixed wide full large plain merge)
+
+build_programs()
+{
+	make -s -C "$CRASH" O="$PROGRAMS" && make -s -C "$TOP/tools"
+}
+
+# Which of the stock kernels runs a scenario: they take turns.
+kernel_of()
+{
+	case $1 in
+	mixed|full|plain) echo 6.12 ;;
+	*) echo 6.1 ;;
+	esac
+}
