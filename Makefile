@@ -46,7 +46,7 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)
 	$(MAKE) -C tools clean
 	$(MAKE) -C tests/unit clean
-	$(MAKE) -C tests/kselftest/dm-lclone clean
+	$(MAKE) -C tests/kselftest clean
 
 check: deps
 	tests/check
@@ -64,7 +64,7 @@ crash: deps
 	$(MAKE) -C tests/crash run N=$(N)
 
 kselftest: modules tools
-	$(MAKE) -C tests/kselftest/dm-lclone run_tests
+	$(MAKE) -C tests/kselftest run_tests
 
 deps:
 	@tests/vm/deps
