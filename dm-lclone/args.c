@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Table arguments: features, parsed and printed. */
+#include <linux/log2.h>
+
+#include "lclone.h"
+
+struct feature {
+	const char *name;
+	bool has_value;
+	u32 min, max;
+	const char *range_error;
+	/* exactly one of these */
+	bool *flag;
+	u32 *value;
+	bool *given;		/* for a value: whether it was given */
+};
+
+#define NR_FEATURES 7
+
+/* The table of features, in the order in which they are printed. */
+static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
+{
+	const struct feature table[NR_FEATURES] = {
+		{ "read_only", .flag = &t->read_only },
+		{ "error_if_no_space", .flag = &t->error_if_no_space },
+		{ "no_space_timeout", true, 0, 86400 * 365,
+		  "no_space_timeout must be a number of seconds, at most one year",
+		  .value = &t->no_space_timeout, .given = &t->no_space_timeout_given },
+		{ "low_water_mark", true, 1, LCLONE_PHYS_MASK,
+		  "low_water_mark must be a number of chunks, at least 1",
+		  .value = &t->low_water_mark, .given = &t->low_water_mark_given },
+		{ "commit_interval", true, 1, 3600 * 1000,
+		  "commit_interval must be a number of milliseconds from 1 to 3600000",
+		  .value = &t->commit_interval, .given = &t->commit_interval_given },
+		{ "no_discard_passdown", .flag = &t->no_discard_passdown },
+		{ "chunk_size", true, LCLONE_CHUNK_SECTORS_MIN, LCLONE_CHUNK_SECTORS_MAX,
+		  "chunk_size must be a power of two from 16 to 4096 sectors",
+		  .value = &t->chunk_sectors, .given = &t->chunk_size_given },
+	};
+
+	memcpy(f, table, sizeof(table));
+}
+
+static int parse_feature(struct lclone *t, struct feature *f, struct dm_arg_set *as)
+{
+	bool *given = f->has_value ? f->given : f->flag;
+	unsigned int value;
+
+	if (*given) {
+		t->ti->error = "Repeated feature argument";
+		return -EINVAL;
+	}
+	*given = true;
+	if (!f->has_value)
+		return 0;
+	if (!as->argc) {
+		t->ti->error = "Feature argument without its value";
+		return -EINVAL;
+	}
+	if (kstrtouint(dm_shift_arg(as), 10, &value) || value < f->min || value > f->max) {
+		t->ti->error = (char *)f->range_error;
+		return -EINVAL;
+	}
+	*f->value = value;
+	return 0;
+}
+
+int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
+{
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	struct feature f[NR_FEATURES];
+	unsigned int nr, i;
+	int err;
+
+	t->no_space_timeout = 60;
+	t->commit_interval = 1000;
+	if (!argc)
+		return 0;
+	if (kstrtouint(dm_shift_arg(&as), 10, &nr) || nr != as.argc) {
+		t->ti->error = "The number of feature arguments is not the number given";
+		return -EINVAL;
+	}
+	features_of(t, f);
+	while (as.argc) {
+		const char *name = dm_shift_arg(&as);
+
+		for (i = 0; i < NR_FEATURES && strcmp(name, f[i].name); i++)
+			;
+		if (i == NR_FEATURES) {
+			t->ti->error = "Unknown feature argument";
+			return -EINVAL;
+		}
+		err = parse_feature(t, &f[i], &as);
+		if (err)
+			return err;
+	}
+	if (t->chunk_size_given && !is_power_of_2(t->chunk_sectors)) {
+		t->ti->error = "chunk_size must be a power of two from 16 to 4096 sectors";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int maxlen)
+{
+	struct feature f[NR_FEATURES];
+	unsigned int sz = 0, nr = 0, i;
+
+	features_of(t, f);
+	for (i = 0; i < NR_FEATURES; i++)
+		nr += f[i].has_value ? 2 * *f[i].given : *f[i].flag;
+	if (!nr)
+		return 0;
+	DMEMIT(" %u", nr);
+	for (i = 0; i < NR_FEATURES; i++) {
+		if (!f[i].has_value && *f[i].flag)
+			DMEMIT(" %s", f[i].name);
+		if (f[i].has_value && *f[i].given)
+			DMEMIT(" %s %u", f[i].name, *f[i].value);
+	}
+	return sz;
+}

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Group commit: makes the exceptions that changed durable with one write to the
+ * log, and ends the flushes that wait for them.
+ *
+ * A round starts with the flushes that wait at that time and covers every entry
+ * that is DIRTY then.  It writes the log in steps of at most BIG_BLOCKS
+ * blocks; mostly there is one.  The write is PREFLUSH|FUA: the data are durable
+ * before the record that points to them.  One round or checkpoint is under way
+ * at a time: who sets commit.busy owns the log.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+/* In one write: always possible, and if memory can be had */
+#define LEAF_BLOCKS	2	/* a whole leaf */
+#define BIG_BLOCKS		16
+/* A round over more leaves than this is left to the worker. */
+#define INLINE_LEAVES		32
+
+static u32 log_left(const struct lclone_delta *d)
+{
+	return d->sb.log_pos + d->sb.log_blocks / 2 - d->commit.log_tail;
+}
+
+/* Marking: the leaf is pinned */
+
+static void kick_timer(struct lclone_delta *d)
+{
+	queue_delayed_work(d->wq, &d->commit_timer, msecs_to_jiffies(d->commit_interval));
+}
+
+bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
+{
+	struct lclone_commit *c = &d->commit;
+	bool ok = true, full = false;
+
+	/* behind the pin: pairs with lclone_commit_take() and checkpoint_clean() */
+	if (likely(test_bit(LEAF_UNCOMMITTED, &leaf->flags) &&
+		   test_bit(LEAF_DIRTY, &leaf->flags)))
+		return true;
+
+	spin_lock_irq(&c->lock);
+	if (!test_bit(LEAF_DIRTY, &leaf->flags)) {
+		if (c->nr_dirty >= c->dirty_max) {
+			ok = false;
+		} else {
+			c->nr_dirty++;
+			list_add_tail(&leaf->dirty, &c->dirty);
+			set_bit(LEAF_DIRTY, &leaf->flags);
+		}
+		full = c->nr_dirty >= c->dirty_max - c->dirty_max / 4;
+	}
+	if (ok && !test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
+		list_add_tail(&leaf->uncommitted, &c->uncommitted);
+		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
+	}
+	spin_unlock_irq(&c->lock);
+
+	if (full)
+		lclone_commit_want_checkpoint(d);
+	else
+		kick_timer(d);
+	return ok;
+}
+
+void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf)
+{
+	spin_lock_irq(&d->commit.lock);
+	if (!test_and_set_bit(LEAF_DIRTY, &leaf->flags)) {
+		d->commit.nr_dirty++;
+		list_add_tail(&leaf->dirty, &d->commit.dirty);
+	}
+	spin_unlock_irq(&d->commit.lock);
+}
+
+void lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	list_del_init(&leaf->uncommitted);
+	clear_bit(LEAF_UNCOMMITTED, &leaf->flags);
+	/*
+	 * Either a mutator sees the flag cleared and puts the leaf back, or its
+	 * pin is seen here.  With no pin, all that was published is visible to
+	 * the scan that follows.
+	 */
+	smp_mb__after_atomic();
+	if (atomic_read(&leaf->pins)) {
+		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
+		list_add_tail(&leaf->uncommitted, &c->uncommitted);
+	}
+	spin_unlock_irq(&c->lock);
+}
+
+/* The scan found no room for all: the leaf is to be scanned again in this round. */
+static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	set_bit(LEAF_UNCOMMITTED, &leaf->flags);
+	list_move(&leaf->uncommitted, &c->round);
+	spin_unlock_irq(&c->lock);
+}
+
+/* Rounds */
+
+void lclone_commit_begin(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	bio_list_merge(&c->serving, &c->waiters);
+	bio_list_init(&c->waiters);
+	list_splice_tail_init(&c->uncommitted, &c->round);
+	list_splice_tail_init(&c->freed, &c->freeing);
+	spin_unlock_irq(&c->lock);
+}
+
+/* Goes on with the next round or checkpoint, or lets go of busy. Any context. */
+void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
+{
+	struct lclone_commit *c = &d->commit;
+	struct bio_list served;
+	unsigned long flags;
+	struct bio *bio;
+	bool more;
+
+	spin_lock_irqsave(&c->lock, flags);
+	served = c->serving;
+	bio_list_init(&c->serving);
+	if (!status)
+		list_splice_tail_init(&c->freeing, &c->free);
+	more = !bio_list_empty(&c->waiters) || c->want_checkpoint || !list_empty(&c->freed);
+	if (!more)
+		WRITE_ONCE(c->busy, false);
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	if (!list_empty_careful(&c->free))
+		queue_work(d->wq, &d->worker);
+	if (more)
+		queue_work(d->wq, &d->commit_work);
+	while ((bio = bio_list_pop(&served))) {
+		bio->bi_status = status;
+		bio_endio(bio);
+	}
+}
+
+static void commit_endio(struct bio *bio)
+{
+	struct lclone_delta *d = container_of(bio, struct lclone_delta, commit.bio);
+	struct lclone_commit *c = &d->commit;
+	blk_status_t status = bio->bi_status;
+
+	bio_uninit(bio);
+	if (c->big) {
+		free_pages((unsigned long)c->big, get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
+		c->big = NULL;
+	}
+	if (unlikely(status)) {
+		lclone_metadata_failed(d, "write the log", blk_status_to_errno(status));
+	} else if (c->nr_blocks) {
+		c->log_tail += c->nr_blocks;
+		c->next_commit++;
+		c->commits++;
+	}
+	if (likely(status || list_empty(&c->round)))
+		lclone_commit_end(d, status);
+	else
+		queue_work(d->wq, &d->commit_work);
+}
+
+/* Returns the number of records; what did not fit is put back into the round. */
+static u32 collect(struct lclone_delta *d, struct lclone_log_disk *log, u32 max)
+{
+	struct lclone_commit *c = &d->commit;
+	u32 n = 0, i;
+
+	while (!list_empty(&c->round)) {
+		struct lclone_leaf *leaf = list_first_entry(&c->round, struct lclone_leaf,
+							    uncommitted);
+		u64 first = leaf->index * LCLONE_LEAF_EXCEPTIONS;
+
+		lclone_commit_take(d, leaf);
+		for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
+			u64 exc = READ_ONCE(leaf->exceptions[i]);
+
+			if (likely(!(exc & LCLONE_EXC_DIRTY)))
+				continue;
+			if (n == max) {
+				put_back(d, leaf);
+				return n;
+			}
+			while (!try_cmpxchg64(&leaf->exceptions[i], &exc, exc & ~LCLONE_EXC_DIRTY))
+				;
+			lclone_record_pack(&log[n / LCLONE_LOG_RECORDS].records[n % LCLONE_LOG_RECORDS],
+					   first + i, exc);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void seal(struct lclone_delta *d, struct lclone_log_disk *log, u32 n)
+{
+	struct lclone_log head = {
+		.incarnation = d->sb.incarnation,
+		.checkpoint = d->sb.checkpoint,
+		.commit = d->commit.next_commit,
+		.blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS),
+	};
+
+	for (; head.index < head.blocks; head.index++) {
+		struct lclone_log_disk *block = &log[head.index];
+
+		head.count = min_t(u32, n, LCLONE_LOG_RECORDS);
+		n -= head.count;
+		memset(&block->records[head.count], 0,
+		       (LCLONE_LOG_RECORDS - head.count) * sizeof(block->records[0]));
+		lclone_log_seal(block, d->sb.uuid, &head);
+	}
+}
+
+/* The log buffer: enough for one leaf, or larger if memory can be had at once. */
+static struct lclone_log_disk *log_buffer(struct lclone_delta *d, u32 *blocks)
+{
+	struct lclone_commit *c = &d->commit;
+
+	if (!list_empty(&c->round) && !list_is_singular(&c->round))
+		c->big = (void *)__get_free_pages(GFP_NOWAIT | __GFP_NOWARN,
+						  get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
+	*blocks = c->big ? BIG_BLOCKS : LEAF_BLOCKS;
+	return c->big ?: c->log;
+}
+
+/* One write of the round. May not sleep. */
+static void commit_step(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+	struct lclone_log_disk *log;
+	u32 blocks, n;
+
+	if (c->want_checkpoint || !log_left(d)) {
+		queue_work(d->wq, &d->checkpoint_work);
+		return;
+	}
+	log = log_buffer(d, &blocks);
+	n = collect(d, log, min(blocks, log_left(d)) * LCLONE_LOG_RECORDS);
+	c->nr_blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS);
+
+	bio_init(&c->bio, d->bdev, &c->bvec, 1, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	c->bio.bi_end_io = commit_endio;
+	if (n) {
+		seal(d, log, n);
+		c->bio.bi_opf |= REQ_FUA | REQ_META;
+		c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
+		__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
+			       offset_in_page(log));
+	}
+	submit_bio_noacct(&c->bio);
+}
+
+/* Busy is set: goes on with the round under way, or starts one. */
+static void commit_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, commit_work);
+
+	if (READ_ONCE(d->mode) != LCLONE_RW) {
+		lclone_commit_begin(d);
+		WRITE_ONCE(d->commit.want_checkpoint, false);
+		lclone_commit_end(d, BLK_STS_IOERR);
+		return;
+	}
+	if (list_empty(&d->commit.round))
+		lclone_commit_begin(d);
+	commit_step(d);
+}
+
+/* Joins the next round. Returns whether the caller has to start it: it owns busy. */
+static bool join(struct lclone_commit *c, struct bio *bio, bool checkpoint)
+{
+	unsigned long flags;
+	bool start;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (bio)
+		bio_list_add(&c->waiters, bio);
+	if (checkpoint)
+		c->want_checkpoint = true;
+	start = !c->busy;
+	WRITE_ONCE(c->busy, true);
+	spin_unlock_irqrestore(&c->lock, flags);
+	return start;
+}
+
+static void commit_timer(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
+					      commit_timer);
+
+	if (!list_empty_careful(&d->commit.uncommitted) && join(&d->commit, NULL, false))
+		queue_work(d->wq, &d->commit_work);
+}
+
+static bool is_short(struct list_head *list, u32 max)
+{
+	struct list_head *pos;
+
+	list_for_each(pos, list)
+		if (!max--)
+			return false;
+	return true;
+}
+
+void lclone_commit_join(struct lclone_delta *d, struct bio *bio, bool atomic)
+{
+	if (!join(&d->commit, bio, false))
+		return;
+	if (atomic || READ_ONCE(d->mode) != LCLONE_RW) {
+		queue_work(d->wq, &d->commit_work);
+		return;
+	}
+	lclone_commit_begin(d);
+	if (is_short(&d->commit.round, INLINE_LEAVES))
+		commit_step(d);
+	else
+		queue_work(d->wq, &d->commit_work);
+}
+
+void lclone_commit_want_checkpoint(struct lclone_delta *d)
+{
+	if (!READ_ONCE(d->commit.want_checkpoint) && join(&d->commit, NULL, true))
+		queue_work(d->wq, &d->commit_work);
+}
+
+static void sync_endio(struct bio *bio)
+{
+	complete(bio->bi_private);
+}
+
+int lclone_commit_sync(struct lclone_delta *d, bool checkpoint)
+{
+	DECLARE_COMPLETION_ONSTACK(done);
+	struct bio bio;
+	int err;
+
+	bio_init(&bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	bio.bi_private = &done;
+	bio.bi_end_io = sync_endio;
+	if (join(&d->commit, &bio, checkpoint))
+		queue_work(d->wq, &d->commit_work);
+	wait_for_completion(&done);
+	err = blk_status_to_errno(bio.bi_status);
+	bio_uninit(&bio);
+	return err;
+}
+
+/* Freed chunks */
+
+void lclone_commit_free(struct lclone_delta *d, u32 phys, u32 count)
+{
+	struct lclone_commit *c = &d->commit;
+	int err;
+
+	lclone_alloc_pending(d, phys);
+	spin_lock_irq(&c->lock);
+	err = lclone_extent_add(&c->freed, phys, count);
+	spin_unlock_irq(&c->lock);
+	if (err)
+		WRITE_ONCE(d->alloc.exact, false);	/* lost until the next scan */
+}
+
+bool lclone_commit_freeing(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+	bool freed, all;
+
+	spin_lock_irq(&c->lock);
+	freed = !list_empty(&c->freed);
+	all = freed || !list_empty(&c->freeing) || !list_empty(&c->free);
+	spin_unlock_irq(&c->lock);
+	if (freed && join(c, NULL, false))
+		queue_work(d->wq, &d->commit_work);
+	return all && READ_ONCE(d->mode) == LCLONE_RW;
+}
+
+void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list)
+{
+	spin_lock_irq(&d->commit.lock);
+	list_splice_tail_init(&d->commit.free, list);
+	spin_unlock_irq(&d->commit.lock);
+}
+
+int lclone_commit_init(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_init(&c->lock);
+	INIT_LIST_HEAD(&c->uncommitted);
+	INIT_LIST_HEAD(&c->round);
+	INIT_LIST_HEAD(&c->dirty);
+	INIT_LIST_HEAD(&c->freed);
+	INIT_LIST_HEAD(&c->freeing);
+	INIT_LIST_HEAD(&c->free);
+	bio_list_init(&c->waiters);
+	bio_list_init(&c->serving);
+	INIT_WORK(&d->commit_work, commit_work);
+	INIT_DELAYED_WORK(&d->commit_timer, commit_timer);
+	c->log = (void *)__get_free_pages(GFP_KERNEL,
+					  get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
+	return c->log ? 0 : -ENOMEM;
+}
+
+void lclone_commit_exit(struct lclone_delta *d)
+{
+	struct list_head *lists[] = { &d->commit.freed, &d->commit.freeing, &d->commit.free };
+	struct lclone_extent *e, *next;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++)
+		list_for_each_entry_safe(e, next, lists[i], list)
+			kfree(e);
+	free_pages((unsigned long)d->commit.log,
+		   get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
+}

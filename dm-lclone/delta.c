@@ -1,0 +1,807 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The shared state of a delta: found or made for a table, started and stopped
+ * with it; its superblock and its mode.
+ */
+#include <linux/mempool.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/uuid.h>
+#include <linux/vmalloc.h>
+
+#include "lclone.h"
+
+#define READ_BLOCKS	16		/* of the log at a time */
+
+LIST_HEAD(lclone_deltas);
+DEFINE_MUTEX(lclone_registry_lock);
+
+/* Mode */
+
+static const char * const mode_names[] = { "read-write", "read-only", "failed" };
+
+void lclone_event(struct lclone_delta *d)
+{
+	queue_work(d->wq, &d->event_work);
+}
+
+static void event_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, event_work);
+
+	mutex_lock(&lclone_registry_lock);
+	if (d->table)
+		dm_table_event(d->table);
+	mutex_unlock(&lclone_registry_lock);
+}
+
+void lclone_set_mode(struct lclone_delta *d, enum lclone_mode mode, const char *why)
+{
+	enum lclone_mode old = READ_ONCE(d->mode);
+	int i;
+
+	do {
+		if (old >= mode)
+			return;
+	} while (!try_cmpxchg(&d->mode, &old, mode));
+	DMERR("%s: %s: now %s", d->name, why, mode_names[mode]);
+	for (i = 0; i < NR_WAITS; i++)
+		lclone_unpark(d, i);
+	lclone_event(d);
+}
+
+void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err)
+{
+	bool damage = err == -EBADMSG || err == -EUCLEAN || err == -EINVAL;
+
+	DMERR_LIMIT("%s: could not %s: error %d", d->name, what, err);
+	WRITE_ONCE(d->degraded, true);
+	if (damage) {
+		WRITE_ONCE(d->needs_check, true);
+		queue_work(d->wq, &d->check_work);
+	}
+	lclone_set_mode(d, LCLONE_READ_ONLY, damage ? "the metadata are damaged" :
+			"the metadata could not be written");
+}
+
+static void check_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, check_work);
+	struct lclone_sb sb;
+
+	mutex_lock(&d->tree_lock);
+	if (d->activated && !(d->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
+		sb = d->sb;
+		sb.state |= LCLONE_STATE_NEEDS_CHECK;
+		lclone_sb_write(d, &sb, true);
+	}
+	mutex_unlock(&d->tree_lock);
+}
+
+/* Superblock */
+
+static u64 sb_slot(u64 seq)
+{
+	return seq & 1 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
+}
+
+int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush)
+{
+	int err;
+
+	lockdep_assert_held(&d->tree_lock);
+	sb->seq++;
+	memset(d->bounce, 0, LCLONE_BLOCK_SIZE);
+	lclone_sb_pack(sb, d->bounce);
+	err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1,
+				REQ_FUA | (preflush ? REQ_PREFLUSH : 0));
+	if (!err)
+		d->sb = *sb;
+	return err;
+}
+
+/* What a slot holds */
+struct slot {
+	int err;		/* of lclone_sb_unpack(), or of the read */
+	bool zero;		/* the whole block */
+	struct lclone_sb sb;
+	struct lclone_fault fault;
+};
+
+static int read_slot(struct lclone_delta *d, u64 block, struct slot *slot)
+{
+	int err = lclone_meta_read(d->bdev, block, d->bounce, 1);
+
+	if (err) {
+		DMERR("%s: can't read the superblock at block %llu: error %d", d->name, block, err);
+		return err;
+	}
+	slot->zero = !memchr_inv(d->bounce, 0, LCLONE_BLOCK_SIZE);
+	slot->err = lclone_sb_unpack(d->bounce, &slot->sb, &slot->fault);
+	return 0;
+}
+
+/* Base identity */
+
+static int fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
+{
+	void *buf = kmalloc(LCLONE_BLOCK_SIZE, GFP_KERNEL);
+	u32 i;
+	int err = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	*fp = 0;
+	for (i = 0; !err && i < LCLONE_FP_SAMPLES; i++) {
+		u64 sector = lclone_fp_sample(sectors, i);
+		u64 n = sector < sectors ? min_t(u64, sectors - sector, LCLONE_BLOCK_SECTORS) : 0;
+
+		memset(buf, 0, LCLONE_BLOCK_SIZE);
+		if (n)
+			err = lclone_read_sectors(bdev, sector, buf, n);
+		*fp = lclone_fp_update(*fp, i, buf);
+	}
+	kfree(buf);
+	return err;
+}
+
+static u64 base_sectors(const struct lclone *t)
+{
+	return t->base_dev ? bdev_nr_sectors(t->base_dev->bdev) : 0;
+}
+
+static int check_base(struct lclone *t, const struct lclone_sb *sb)
+{
+	struct lclone_delta *d = t->delta;
+	u64 fp;
+	int err;
+
+	if ((sb->base_fp_alg == LCLONE_FP_NONE) != !t->base_dev) {
+		t->ti->error = t->base_dev ? "The delta was made without a base" :
+					     "The delta was made with a base";
+		return -EINVAL;
+	}
+	if (!t->base_dev)
+		return 0;
+	if (base_sectors(t) != sb->base_sectors) {
+		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
+		      base_sectors(t), sb->base_sectors);
+		t->ti->error = "Not the delta's base: the size differs";
+		return -EINVAL;
+	}
+	if (sb->state & LCLONE_STATE_MERGING)
+		return 0;		/* it is being changed */
+	err = fingerprint(t->base_dev->bdev, sb->base_sectors, &fp);
+	if (err) {
+		t->ti->error = "Can't read the base";
+		return err;
+	}
+	if (fp != sb->base_fp) {
+		DMERR("%s: the base's fingerprint is %016llx, that of the delta's base was %016llx",
+		      d->name, fp, sb->base_fp);
+		t->ti->error = "Not the delta's base, or the base was changed";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Opening */
+
+static u32 block_limit(const struct lclone *t)
+{
+	u32 size = bdev_logical_block_size(t->delta_dev->bdev);
+
+	return t->base_dev ? max(size, bdev_logical_block_size(t->base_dev->bdev)) : size;
+}
+
+static int check_block_size(struct lclone *t, u32 chunk_sectors)
+{
+	u32 size = block_limit(t);
+
+	if (size > LCLONE_BLOCK_SIZE) {
+		t->ti->error = "Logical block size of a device is above 4 KiB";
+		return -EINVAL;
+	}
+	if (chunk_sectors << SECTOR_SHIFT < LCLONE_SUBCHUNKS * size) {
+		t->ti->error = "chunk_size is below 16 logical blocks";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int zero_blocks(struct lclone_delta *d, u64 block, u64 blocks)
+{
+	return blkdev_issue_zeroout(d->bdev, block * LCLONE_BLOCK_SECTORS,
+				    blocks * LCLONE_BLOCK_SECTORS, GFP_KERNEL, 0);
+}
+
+/* B and the log are wiped before A is written: till then it is no delta. */
+static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
+{
+	int err;
+
+	err = zero_blocks(d, LCLONE_SB_SLOT_B, 1);
+	if (!err)
+		err = zero_blocks(d, sb->log_start, sb->log_blocks);
+	if (err)
+		return err;
+	mutex_lock(&d->tree_lock);
+	sb->seq = -1;
+	err = lclone_sb_write(d, sb, true);
+	if (!err)
+		err = lclone_sb_write(d, sb, true);
+	mutex_unlock(&d->tree_lock);
+	return err;
+}
+
+static int format_delta(struct lclone *t)
+{
+	u32 chunk = t->chunk_size_given ? t->chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb sb;
+	u64 min_sectors;
+	int err;
+
+	if (t->read_only) {
+		t->ti->error = "An unformatted delta can't be read_only";
+		return -EINVAL;
+	}
+	err = check_block_size(t, chunk);
+	if (err)
+		return err;
+	if (lclone_sb_init(&sb, bdev_nr_sectors(d->bdev), t->ti->len, chunk, &min_sectors)) {
+		DMERR("%s: the delta has %llu sectors, it needs at least %llu", d->name,
+		      bdev_nr_sectors(d->bdev), min_sectors);
+		t->ti->error = "The delta is too small";
+		return -ENOSPC;
+	}
+	generate_random_uuid(sb.uuid);
+	if (t->base_dev) {
+		sb.base_sectors = base_sectors(t);
+		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
+		err = fingerprint(t->base_dev->bdev, sb.base_sectors, &sb.base_fp);
+		if (err) {
+			t->ti->error = "Can't read the base";
+			return err;
+		}
+	}
+	err = write_format(d, &sb);
+	if (err)
+		t->ti->error = "Can't write to the delta";
+	else
+		DMINFO("%s: formatted, %u KiB chunks", d->name, chunk / 2);
+	return err;
+}
+
+/* Both slots of a healthy delta are valid: each is one sector, so none can be torn. */
+static int pick_slot(struct lclone *t, const struct slot *a, const struct slot *b)
+{
+	struct lclone_delta *d = t->delta;
+	const struct slot *bad = a->err ? a : b;
+
+	if (!a->err && !b->err && !memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid))) {
+		d->sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
+		return 0;
+	}
+	if (a->err && b->err) {
+		lclone_report_fault(d, "superblock", a == bad ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
+				    &bad->fault);
+		t->ti->error = "Both superblocks are damaged";
+		return -EUCLEAN;
+	}
+	lclone_report_fault(d, "superblock", bad == a ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
+			    &bad->fault);
+	d->sb = a->err ? b->sb : a->sb;
+	d->needs_check = true;
+	return 0;
+}
+
+/* Reads the superblock, or formats. */
+static int open_sb(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct slot *a, *b;
+	int err;
+
+	if (bdev_nr_sectors(d->bdev) < (LCLONE_LOG_START + 1) * LCLONE_BLOCK_SECTORS) {
+		t->ti->error = "The delta is too small";
+		return -ENOSPC;
+	}
+	a = kzalloc(2 * sizeof(*a), GFP_KERNEL);
+	if (!a)
+		return -ENOMEM;
+	b = a + 1;
+	err = read_slot(d, LCLONE_SB_SLOT_A, a);
+	if (!err)
+		err = read_slot(d, LCLONE_SB_SLOT_B, b);
+	if (err) {
+		t->ti->error = "Can't read the delta's superblocks";
+		goto out;
+	}
+
+	if (a->err == -EPROTONOSUPPORT || b->err == -EPROTONOSUPPORT) {
+		const struct slot *s = a->err == -EPROTONOSUPPORT ? a : b;
+
+		DMERR("%s: %s 0x%llx is not supported, 0x%llx is", d->name, s->fault.what,
+		      s->fault.found, s->fault.expected);
+		t->ti->error = "The delta's format is newer than this module";
+		err = -EPROTONOSUPPORT;
+	} else if (a->zero && (b->err == -EINVAL || b->err == -EBADMSG ||
+			       (!b->err && !b->sb.seq))) {
+		err = format_delta(t);
+	} else if (a->zero) {
+		t->ti->error = "The delta starts with zeros but its second superblock is valid: "
+			       "wipe it to use it anew";
+		err = -EINVAL;
+	} else if (a->err == -EINVAL && b->err) {
+		t->ti->error = "Not a delta, and not empty: the first 4 KiB are not zero";
+		err = -EINVAL;
+	} else {
+		err = pick_slot(t, a, b);
+	}
+out:
+	kfree(a);
+	return err;
+}
+
+static int check_sb(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb *sb = &d->sb;
+	u64 sectors = bdev_nr_sectors(d->bdev);
+
+	if (memchr_inv(sb->parent_uuid, 0, sizeof(sb->parent_uuid))) {
+		t->ti->error = "The delta has a parent layer";
+		return -EINVAL;
+	}
+	if (sb->state & LCLONE_STATE_SEALED && !t->read_only) {
+		t->ti->error = "The delta is sealed: it can only be read_only";
+		return -EROFS;
+	}
+	if (sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT && !t->read_only) {
+		t->ti->error = "The delta has features with which it can only be read_only";
+		return -EROFS;
+	}
+	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
+		DMERR("%s: the delta has %llu sectors, %llu are in use", d->name, sectors,
+		      (u64)sb->hwm * sb->chunk_sectors);
+		t->ti->error = "The delta was shrunk below its high-water mark";
+		return -EINVAL;
+	}
+	if (t->ti->len != sb->virtual_sectors) {
+		DMERR("%s: the table has %llu sectors, the delta was formatted for %llu", d->name,
+		      (u64)t->ti->len, sb->virtual_sectors);
+		t->ti->error = "Not the size that the delta was formatted for";
+		return -EINVAL;
+	}
+	if (t->chunk_size_given && t->chunk_sectors != sb->chunk_sectors) {
+		DMERR("%s: the delta's chunk_size is %u", d->name, sb->chunk_sectors);
+		t->ti->error = "Not the chunk_size that the delta was formatted with";
+		return -EINVAL;
+	}
+	return check_block_size(t, sb->chunk_sectors);
+}
+
+static int check_mode(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+
+	if (d->sb.state & LCLONE_STATE_NEEDS_CHECK)
+		d->needs_check = true;
+	if (d->needs_check && !t->read_only) {
+		t->ti->error = "The delta is damaged and needs a check: it can only be read_only";
+		return -EROFS;
+	}
+	return 0;
+}
+
+/* Replay */
+
+/* Feeds one half of the log to the scan, and keeps it in @keep if there is one. */
+static int scan_half(struct lclone_delta *d, struct lclone_scan *scan, u32 first,
+		     struct lclone_log_disk *keep, void *buf)
+{
+	u32 half = d->sb.log_blocks / 2, pos, i, n;
+	struct lclone_fault fault;
+	bool whole;
+	int err;
+
+	for (pos = 0; pos < half; pos += n) {
+		n = min_t(u32, READ_BLOCKS, half - pos);
+		err = lclone_meta_read(d->bdev, d->sb.log_start + first + pos, buf, n);
+		if (err) {
+			DMERR("%s: can't read the log: error %d", d->name, err);
+			return err;
+		}
+		if (keep)
+			memcpy(keep + pos, buf, n * LCLONE_BLOCK_SIZE);
+		for (i = 0; i < n; i++) {
+			struct lclone_log_disk *block = buf + i * LCLONE_BLOCK_SIZE;
+
+			err = lclone_scan_block(scan, first + pos + i, block, &whole, &fault);
+			if (err) {
+				lclone_report_fault(d, "log", d->sb.log_start + first + pos + i,
+						    &fault);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+typedef int (*record_fn)(struct lclone_delta *d, u64 chunk, u64 exc);
+
+static int record_hwm(struct lclone_delta *d, u64 chunk, u64 exc)
+{
+	d->sb.hwm = max(d->sb.hwm, lclone_exc_phys(exc) + 1);
+	return 0;
+}
+
+static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
+{
+	struct lclone_leaf *leaf = lclone_leaf_get(d, chunk / LCLONE_LEAF_EXCEPTIONS, true);
+
+	if (IS_ERR(leaf))
+		return PTR_ERR(leaf);
+	leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS] = exc;
+	lclone_commit_replayed(d, leaf);
+	lclone_leaf_unpin(leaf);
+	return 0;
+}
+
+static int for_each_record(struct lclone_delta *d, const struct lclone_log_disk *log, u32 blocks,
+			   record_fn fn)
+{
+	struct lclone_fault fault;
+	u64 chunk, exc;
+	u32 i, j;
+	int err;
+
+	for (i = 0; i < blocks; i++) {
+		for (j = 0; j < le32_to_cpu(log[i].count); j++) {
+			err = lclone_record_unpack(&d->sb, &log[i].records[j], &chunk, &exc,
+						   &fault);
+			if (err) {
+				lclone_report_fault(d, "log",
+						    d->sb.log_start + d->sb.log_pos + i, &fault);
+				return err;
+			}
+			err = fn(d, chunk, exc);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Reads the log, whatever the superblock says, and brings the commits in it into RAM. */
+static int replay(struct lclone_delta *d)
+{
+	u32 half = d->sb.log_blocks / 2, blocks;
+	struct lclone_log_disk *log;
+	struct lclone_scan scan;
+	void *buf;
+	int err = -ENOMEM;
+
+	log = vmalloc(array_size(half, LCLONE_BLOCK_SIZE));
+	buf = kmalloc(READ_BLOCKS * LCLONE_BLOCK_SIZE, GFP_KERNEL);
+	if (!log || !buf)
+		goto out;
+	lclone_scan_init(&scan, &d->sb);
+	err = scan_half(d, &scan, d->sb.log_pos, log, buf);
+	if (!err)
+		err = scan_half(d, &scan, half - d->sb.log_pos, NULL, buf);
+	if (err)
+		goto out;
+
+	blocks = scan.end - d->sb.log_pos;
+	err = for_each_record(d, log, blocks, record_hwm);
+	lclone_alloc_init(d);
+	if (!err)
+		err = for_each_record(d, log, blocks, record_apply);
+	d->commit.log_tail = scan.end;
+	d->commit.next_commit = scan.next_commit;
+	d->incarnation = scan.max_incarnation;
+out:
+	kfree(buf);
+	vfree(log);
+	return err;
+}
+
+static int open_metadata(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	d->chunk_shift = ilog2(d->sb.chunk_sectors);
+	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
+	d->commit.dirty_max = lclone_dirty_max(&d->sb);
+	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
+	err = lclone_tree_grow(d);
+	if (!err)
+		err = lclone_dir_create(d);
+	if (!err)
+		err = replay(d);
+	if (err)
+		t->ti->error = err == -ENOMEM ? "Out of memory" :
+						"The delta's metadata are damaged or can't be read";
+	return err;
+}
+
+static int open_delta(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	err = open_sb(t);
+	if (!err)
+		err = check_sb(t);
+	if (!err)
+		err = check_base(t, &d->sb);
+	if (!err)
+		err = check_mode(t);
+	if (!err)
+		err = open_metadata(t);
+	return err;
+}
+
+/* Life */
+
+static void delta_destroy(struct lclone_delta *d)
+{
+	if (d->wq)
+		destroy_workqueue(d->wq);
+	lclone_dir_destroy(d);
+	lclone_tree_exit(d);
+	lclone_alloc_destroy(d);
+	lclone_commit_exit(d);
+	mempool_exit(&d->job_pool);
+	lclone_leaf_exit(d);
+	lclone_drain_destroy(d);
+	kfree(d);
+}
+
+static struct lclone_delta *delta_create(struct block_device *bdev)
+{
+	struct lclone_delta *d = kzalloc(sizeof(*d), GFP_KERNEL);
+	int err;
+
+	if (!d)
+		return NULL;
+	d->bdev = bdev;
+	snprintf(d->name, sizeof(d->name), "%pg", bdev);
+	d->mode = LCLONE_READ_ONLY;
+	INIT_LIST_HEAD(&d->alloc.nodes);
+	lclone_io_init(d);
+	INIT_WORK(&d->event_work, event_work);
+	INIT_WORK(&d->check_work, check_work);
+	err = lclone_drain_init(d);
+	if (err) {
+		kfree(d);
+		return NULL;
+	}
+	err = lclone_leaf_init(d);
+	err = err ?: lclone_commit_init(d);
+	err = err ?: lclone_tree_init(d);
+	err = err ?: lclone_job_pool_init(d);
+	if (!err) {
+		d->wq = alloc_workqueue("dm-lclone/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, d->name);
+		if (!d->wq)
+			err = -ENOMEM;
+	}
+	if (err) {
+		delta_destroy(d);
+		return NULL;
+	}
+	return d;
+}
+
+/* The registry: nobody may use as a base what another writes, nor write the same delta. */
+static int find_delta(struct lclone *t)
+{
+	struct block_device *bdev = t->delta_dev->bdev;
+	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
+	struct mapped_device *md = dm_table_get_md(t->ti->table);
+	struct lclone_delta *d;
+
+	if (base == bdev) {
+		t->ti->error = "Base and delta are the same device";
+		return -EINVAL;
+	}
+	list_for_each_entry(d, &lclone_deltas, list) {
+		if (d->base == bdev) {
+			t->ti->error = "The delta is the base of another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == base) {
+			t->ti->error = "The base is the delta of another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == bdev && d->md != md) {
+			t->ti->error = "The delta is in use by another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == bdev)
+			t->delta = d;
+	}
+	return 0;
+}
+
+int lclone_delta_get(struct lclone *t)
+{
+	int err;
+
+	mutex_lock(&lclone_registry_lock);
+	err = find_delta(t);
+	if (err)
+		goto unlock;
+	if (t->delta) {
+		err = check_sb(t);
+		if (!err)
+			err = check_base(t, &t->delta->sb);
+		if (!err)
+			err = check_mode(t);
+		if (err)
+			t->delta = NULL;
+		else
+			t->delta->refs++;
+		goto unlock;
+	}
+
+	t->delta = delta_create(t->delta_dev->bdev);
+	if (!t->delta) {
+		t->ti->error = "Out of memory";
+		err = -ENOMEM;
+		goto unlock;
+	}
+	err = open_delta(t);
+	if (err) {
+		if (!t->ti->error)
+			t->ti->error = "Can't open the delta";
+		delta_destroy(t->delta);
+		t->delta = NULL;
+		goto unlock;
+	}
+	t->delta->md = dm_table_get_md(t->ti->table);
+	t->delta->base = t->base_dev ? t->base_dev->bdev : NULL;
+	t->delta->base_sectors = base_sectors(t);
+	t->delta->refs = 1;
+	list_add(&t->delta->list, &lclone_deltas);
+unlock:
+	mutex_unlock(&lclone_registry_lock);
+	return err;
+}
+
+void lclone_delta_put(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	bool last;
+
+	mutex_lock(&lclone_registry_lock);
+	if (d->table == t->ti->table)
+		d->table = NULL;
+	last = !--d->refs;
+	if (last)
+		list_del(&d->list);
+	mutex_unlock(&lclone_registry_lock);
+	if (last)
+		delta_destroy(d);
+}
+
+/* A full delta: what a checkpoint may need has to be found before the first write. */
+static int find_reserve(struct lclone_delta *d)
+{
+	if (lclone_alloc_refill(d) != LCLONE_SPACE_SCAN)
+		return 0;
+	lclone_alloc_scan_begin(d);
+	return lclone_alloc_scan(d);
+}
+
+int lclone_delta_start(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb sb;
+	int err;
+
+	mutex_lock(&lclone_registry_lock);
+	d->table = t->ti->table;
+	d->base = t->base_dev ? t->base_dev->bdev : NULL;
+	mutex_unlock(&lclone_registry_lock);
+
+	d->error_if_no_space = t->error_if_no_space;
+	d->discard_passdown = !t->no_discard_passdown;
+	d->no_space_timeout = t->no_space_timeout;
+	d->commit_interval = t->commit_interval;
+	d->low_water_mark = t->low_water_mark;
+	if (d->degraded)
+		return 0;
+	d->mode = t->read_only ? LCLONE_READ_ONLY : LCLONE_RW;
+	if (t->read_only)
+		return 0;
+
+	err = lclone_delta_grow(d);
+	if (!err)
+		err = find_reserve(d);
+	if (err)
+		return err;
+	mutex_lock(&d->tree_lock);
+	sb = d->sb;
+	sb.incarnation = ++d->incarnation;
+	sb.state &= ~LCLONE_STATE_CLEAN;
+	sb.merge_cursor = 0;
+	err = lclone_sb_write(d, &sb, true);
+	d->activated = !err;
+	mutex_unlock(&d->tree_lock);
+	if (err)
+		DMERR("%s: can't write the superblock: error %d", d->name, err);
+	return err;
+}
+
+void lclone_delta_stop(struct lclone_delta *d)
+{
+	struct lclone_sb sb;
+
+	cancel_delayed_work_sync(&d->space_timer);
+	cancel_delayed_work_sync(&d->commit_timer);
+	if (d->activated && d->mode == LCLONE_RW)
+		lclone_commit_sync(d, true);
+	wait_event(d->idle, lclone_io_idle(d));
+	flush_workqueue(d->wq);
+	if (!d->activated || d->mode != LCLONE_RW)
+		return;
+
+	lclone_alloc_settle(d);
+	mutex_lock(&d->tree_lock);
+	sb = d->sb;
+	sb.hwm = d->alloc.hwm;
+	sb.freed = d->alloc.freed;
+	if (d->alloc.exact)
+		sb.state |= LCLONE_STATE_CLEAN;
+	if (lclone_sb_write(d, &sb, true))
+		DMERR("%s: can't write the superblock, it is found again from the log", d->name);
+	d->activated = false;
+	mutex_unlock(&d->tree_lock);
+}
+
+int lclone_delta_grow(struct lclone_delta *d)
+{
+	u64 sectors = bdev_nr_sectors(d->bdev);
+
+	mutex_lock(&d->tree_lock);
+	if (sectors > d->sb.device_sectors) {
+		d->sb.device_sectors = sectors;
+		d->commit.dirty_max = lclone_dirty_max(&d->sb);
+		lclone_alloc_grown(d);
+		DMINFO("%s: the delta has grown to %llu sectors", d->name, sectors);
+	}
+	mutex_unlock(&d->tree_lock);
+	lclone_unpark(d, WAIT_SPACE);
+	queue_work(d->wq, &d->worker);
+	return 0;
+}
+
+int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
+{
+	struct lclone_sb sb;
+	int err;
+
+	mutex_lock(&d->tree_lock);
+	if (virtual_sectors < d->sb.virtual_sectors || virtual_sectors >> 54) {
+		DMERR("%s: the virtual size can only grow", d->name);
+		err = -EINVAL;
+		goto unlock;
+	}
+	err = lclone_dir_resize(d, virtual_sectors);
+	if (err)
+		goto unlock;
+	sb = d->sb;
+	sb.virtual_sectors = virtual_sectors;
+	err = lclone_sb_write(d, &sb, true);
+	if (err)
+		goto unlock;
+	d->commit.dirty_max = lclone_dirty_max(&d->sb);
+	err = lclone_tree_grow(d);
+unlock:
+	mutex_unlock(&d->tree_lock);
+	return err;
+}

@@ -1,0 +1,857 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bio path, in the order it runs: map, end_io, and the worker for what map
+ * has to defer.
+ *
+ * map looks up, remaps, or defers: it never sleeps, takes no global lock and
+ * allocates nothing but chunks.  A bio is cut only where its source changes; one
+ * that is deferred is cut to one chunk first.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+/* What became of a bio */
+enum verdict {
+	REMAPPED,		/* device and sector are set */
+	ENDED,			/* so it was, or another owns it now */
+	NO_LEAF,		/* not in RAM */
+	NO_PIN,			/* the tree has no leaf yet, or it is being evicted */
+	BUSY,
+	THROTTLED,		/* too many dirty leaves */
+	NO_SPACE,
+	PARTIAL,		/* a subchunk has to be copied up first */
+};
+
+enum source { FROM_BELOW, FROM_DELTA, FROM_NOWHERE };
+
+static u64 bio_chunk(const struct lclone_delta *d, const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector >> d->chunk_shift;
+}
+
+static u32 chunk_sectors(const struct lclone_delta *d)
+{
+	return 1u << d->chunk_shift;
+}
+
+static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 offset)
+{
+	bio_set_dev(bio, d->bdev);
+	bio->bi_iter.bi_sector = ((sector_t)phys << d->chunk_shift) + offset;
+}
+
+/* Reads */
+
+/* Subchunks from @sub on that come from where @sub does. */
+static u32 source_run(u64 exc, u32 sub, enum source *source)
+{
+	u32 written = lclone_exc_written(exc) >> sub, zero = lclone_exc_zero(exc) >> sub;
+
+	if (written & 1) {
+		*source = FROM_DELTA;
+		return ffz(written);
+	}
+	if (zero & 1) {
+		*source = FROM_NOWHERE;
+		return ffz(zero);
+	}
+	*source = FROM_BELOW;
+	return __ffs(written | zero | 1u << (LCLONE_SUBCHUNKS - sub));
+}
+
+/*
+ * Sectors from the start of @bio on, at most its length, that have one source
+ * and lie together there.  @exc is the exception of its first chunk, @leaf the
+ * leaf that it is in.
+ */
+static u32 read_run(struct lclone_delta *d, const struct bio *bio, const struct lclone_leaf *leaf,
+		    u32 slot, u64 exc, enum source *source)
+{
+	u32 want = bio_sectors(bio), offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 sub = offset >> d->sub_shift, phys = lclone_exc_phys(exc);
+	u32 run = ((sub + source_run(exc, sub, source)) << d->sub_shift) - offset;
+	enum source next;
+
+	/* while the run reaches the end of a chunk, the next one may go on with it */
+	while (run < want && !lclone_chunk_offset(d, bio->bi_iter.bi_sector + run) &&
+	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
+		u32 subs;
+
+		exc = READ_ONCE(leaf->exceptions[slot]);
+		subs = source_run(exc, 0, &next);
+		if (next != *source || (next == FROM_DELTA && lclone_exc_phys(exc) != ++phys))
+			break;
+		run += subs << d->sub_shift;
+	}
+	return min(run, want);
+}
+
+/* The base ends before the clone: beyond it there is nothing. */
+static u32 clip_below(struct lclone_delta *d, const struct bio *bio, u32 run, enum source *source)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+
+	if (*source != FROM_BELOW || likely(sector + run <= d->base_sectors))
+		return run;
+	if (sector < d->base_sectors)
+		return d->base_sectors - sector;
+	*source = FROM_NOWHERE;
+	return run;
+}
+
+static void remap_read(struct lclone_delta *d, struct bio *bio, enum source source, u32 phys)
+{
+	if (source == FROM_BELOW)
+		bio_set_dev(bio, d->base);
+	else
+		remap_delta(d, bio, phys, lclone_chunk_offset(d, bio->bi_iter.bi_sector));
+}
+
+/*
+ * @run: how much of the bio the verdict holds for.  The reference on the delta
+ * is taken before the exception that counts is loaded.
+ */
+static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			     u32 *run)
+{
+	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_leaf *leaf;
+	enum source source;
+	u64 exc;
+
+	rcu_read_lock();
+	leaf = lclone_leaf_lookup(d, index);
+	if (unlikely(!leaf)) {
+		rcu_read_unlock();
+		return NO_LEAF;
+	}
+	exc = READ_ONCE(leaf->exceptions[slot]);
+	if (lclone_exc_written(exc) && io->ref < 0) {
+		io->ref = lclone_inflight_get(d);
+		exc = READ_ONCE(leaf->exceptions[slot]);
+	}
+	*run = read_run(d, bio, leaf, slot, exc, &source);
+	rcu_read_unlock();
+
+	*run = clip_below(d, bio, *run, &source);
+	if (source == FROM_NOWHERE)
+		return ENDED;
+	/* a run that begins below holds no more of the delta */
+	remap_read(d, bio, source, lclone_exc_phys(exc));
+	return REMAPPED;
+}
+
+/* Writes */
+
+struct write {
+	bool whole;		/* in: the bio can't be cut */
+	u32 run;		/* sectors that the verdict holds for */
+	bool first;		/* some of them for the first time */
+	bool dirty;		/* or with a mapping that is not durable */
+	u32 partial;		/* PARTIAL: the subchunk */
+	u32 spare_phys, spare;	/* chunks taken and not used yet */
+};
+
+/* How many chunks from @slot on does the bio want? Those that it covers from the start. */
+static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
+			 const struct lclone_leaf *leaf, u32 slot, u32 done)
+{
+	u32 left = bio_sectors(bio) - done, n = 0;
+
+	do {
+		u64 exc = READ_ONCE(leaf->exceptions[slot + n]);
+
+		if (lclone_exc_phys(exc) || exc & LCLONE_EXC_BUSY)
+			break;
+		n++;
+		left -= min(left, chunk_sectors(d));
+	} while (left && slot + n < LCLONE_LEAF_EXCEPTIONS);
+	return max(n, 1u);
+}
+
+/* Gives the chunk of @slot a place; @after: it must be this phys. */
+static enum verdict place(struct lclone_delta *d, const struct bio *bio, struct lclone_leaf *leaf,
+			  u32 slot, u32 done, u32 after, struct write *w, u64 *exc)
+{
+	u64 new;
+
+	do {
+		if (*exc & LCLONE_EXC_BUSY)
+			return BUSY;
+		if (lclone_exc_phys(*exc))
+			return REMAPPED;
+		if (!w->spare) {
+			u32 want = chunks_wanted(d, bio, leaf, slot, done);
+
+			w->spare = lclone_alloc_chunks(d, want, &w->spare_phys);
+			if (!w->spare)
+				return NO_SPACE;
+		}
+		if (after && w->spare_phys != after)
+			return REMAPPED;	/* with phys 0: not contiguous */
+		new = *exc | w->spare_phys;
+	} while (!try_cmpxchg64(&leaf->exceptions[slot], exc, new));
+	*exc = new;
+	w->spare_phys++;
+	w->spare--;
+	return REMAPPED;
+}
+
+/*
+ * One chunk's part of a write: @len sectors from @offset.  Returns REMAPPED with
+ * *@len cut to what may be written (0: none of it).
+ */
+static enum verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
+				struct lclone_leaf *leaf, u32 slot, u32 offset, u32 *len,
+				u32 done, u32 after, struct write *w, u64 *exc)
+{
+	u32 mask = lclone_sub_mask(d, offset, *len), missing = mask & ~lclone_exc_written(*exc);
+	u32 head = offset >> d->sub_shift, tail = (offset + *len) >> d->sub_shift;
+	enum verdict verdict;
+
+	if (!missing) {
+		w->dirty |= !!(*exc & LCLONE_EXC_DIRTY);
+		return REMAPPED;
+	}
+	if (lclone_sub_offset(d, offset) && missing & 1u << head) {
+		w->partial = head;
+		*len = min(*len, ((head + 1) << d->sub_shift) - offset);
+		return PARTIAL;
+	}
+	if (lclone_sub_offset(d, offset + *len) && missing & 1u << tail) {
+		if (tail == head || w->whole) {
+			w->partial = tail;
+			return PARTIAL;
+		}
+		/* up to there it is an ordinary first write */
+		*len = (tail << d->sub_shift) - offset;
+	}
+	verdict = place(d, bio, leaf, slot, done, after, w, exc);
+	w->first |= verdict == REMAPPED;
+	return verdict;
+}
+
+static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
+			      struct lclone_leaf *leaf, u32 slot, struct write *w, u32 *phys)
+{
+	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), want = bio_sectors(bio);
+	u32 last = 0;
+
+	while (w->run < want && slot < LCLONE_LEAF_EXCEPTIONS) {
+		u32 len = min(want - w->run, chunk_sectors(d) - offset), full = len;
+		u64 exc = READ_ONCE(leaf->exceptions[slot]);
+		enum verdict verdict;
+
+		verdict = write_chunk(d, bio, leaf, slot, offset, &len, w->run,
+				      last ? last + 1 : 0, w, &exc);
+		if (verdict != REMAPPED) {
+			if (!last)
+				w->run = len;
+			return last ? REMAPPED : verdict;
+		}
+		if (last && lclone_exc_phys(exc) != last + 1)
+			break;
+		if (!last)
+			*phys = lclone_exc_phys(exc);
+		last = lclone_exc_phys(exc);
+		w->run += len;
+		if (len < full)
+			break;
+		offset = 0;
+		slot++;
+	}
+	return REMAPPED;
+}
+
+/*
+ * A write to subchunks that are all valid, at least to the end of the first
+ * chunk: nothing changes in the table.  Returns its length, 0 if it is none.
+ */
+static u32 map_overwrite(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			 const struct lclone_leaf *leaf, u32 slot)
+{
+	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 first = min(bio_sectors(bio), chunk_sectors(d) - offset);
+	u32 mask = lclone_sub_mask(d, offset, first), run = first;
+	u64 exc = READ_ONCE(leaf->exceptions[slot]);
+	enum source source;
+
+	if (mask & ~lclone_exc_written(exc))
+		return 0;
+	io->ref = lclone_inflight_get(d);
+	exc = READ_ONCE(leaf->exceptions[slot]);
+	if (unlikely(mask & ~lclone_exc_written(exc))) {
+		lclone_inflight_put(d, io->ref);
+		io->ref = -1;
+		return 0;
+	}
+	if (run < bio_sectors(bio))
+		run = read_run(d, bio, leaf, slot, exc, &source);
+	if (unlikely(bio->bi_opf & REQ_FUA) &&
+	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(d))) {
+		io->flags |= IO_NEEDS_COMMIT;
+		bio->bi_opf &= ~REQ_FUA;
+	}
+	remap_delta(d, bio, lclone_exc_phys(exc), offset);
+	return run;
+}
+
+/* A first write pins the leaf until end_io has published it. */
+static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			      struct write *w)
+{
+	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
+	sector_t sector = bio->bi_iter.bi_sector;
+	struct lclone_leaf *leaf;
+	enum verdict verdict;
+
+	rcu_read_lock();
+	leaf = lclone_leaf_lookup(d, index);
+	if (unlikely(!leaf)) {
+		rcu_read_unlock();
+		return NO_LEAF;
+	}
+	w->run = map_overwrite(d, bio, io, leaf, slot);
+	if (w->run) {
+		rcu_read_unlock();
+		return REMAPPED;
+	}
+	if (!lclone_leaf_pin(leaf)) {
+		rcu_read_unlock();
+		return NO_PIN;
+	}
+	io->ref = lclone_inflight_get(d);
+	rcu_read_unlock();
+
+	if (lclone_commit_mark(d, leaf))
+		verdict = write_run(d, bio, leaf, slot, w, &phys);
+	else
+		verdict = THROTTLED;
+	if (unlikely(w->spare))
+		lclone_alloc_giveback(d, w->spare_phys, w->spare);
+
+	if (unlikely(verdict != REMAPPED)) {
+		lclone_leaf_unpin(leaf);
+		lclone_inflight_put(d, io->ref);
+		io->ref = -1;
+		return verdict;
+	}
+	if (w->first) {
+		io->leaf = leaf;
+		io->sector = sector;
+		io->sectors = w->run;
+	} else {
+		lclone_leaf_unpin(leaf);
+	}
+	if (bio->bi_opf & REQ_FUA && (w->first || w->dirty || !lclone_commit_idle(d))) {
+		/* the commit's flush makes the data durable, too */
+		io->flags |= IO_NEEDS_COMMIT;
+		bio->bi_opf &= ~REQ_FUA;
+	}
+	remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
+	return REMAPPED;
+}
+
+/* Map */
+
+static int map_defer(struct lclone_delta *d, struct bio *bio)
+{
+	u32 left = chunk_sectors(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+
+	if (bio_sectors(bio) > left)
+		dm_accept_partial_bio(bio, left);
+	lclone_defer(d, bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int map_read_bio(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+{
+	enum verdict verdict;
+	u32 run;
+
+	if (unlikely(READ_ONCE(d->mode) == LCLONE_FAIL))
+		return DM_MAPIO_KILL;
+	verdict = map_read(d, bio, io, &run);
+	if (unlikely(verdict == NO_LEAF))
+		return map_defer(d, bio);
+	if (run < bio_sectors(bio))
+		dm_accept_partial_bio(bio, run);
+	if (verdict == ENDED) {
+		zero_fill_bio(bio);
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	return DM_MAPIO_REMAPPED;
+}
+
+static int map_write_bio(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+{
+	struct write w = {};
+	enum verdict verdict;
+
+	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
+		return DM_MAPIO_KILL;
+	verdict = map_write(d, bio, io, &w);
+	if (w.run && w.run < bio_sectors(bio))
+		dm_accept_partial_bio(bio, w.run);
+	return verdict == REMAPPED ? DM_MAPIO_REMAPPED : map_defer(d, bio);
+}
+
+static int map_flush(struct lclone_delta *d, struct bio *bio)
+{
+	if (likely(lclone_commit_clean(d))) {
+		/* what was lost with a failed commit can't be made durable any more */
+		if (unlikely(READ_ONCE(d->mode) != LCLONE_RW && d->activated))
+			return DM_MAPIO_KILL;
+		bio_set_dev(bio, d->bdev);
+		return DM_MAPIO_REMAPPED;
+	}
+	lclone_commit_join(d, bio, false);
+	return DM_MAPIO_SUBMITTED;
+}
+
+int lclone_map(struct dm_target *ti, struct bio *bio)
+{
+	struct lclone *t = ti->private;
+	struct lclone_delta *d = t->delta;
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	io->leaf = NULL;
+	io->ref = -1;
+	io->flags = 0;
+	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return map_read_bio(d, bio, io);
+	case REQ_OP_WRITE:
+		if (unlikely(!bio_sectors(bio)))
+			return map_flush(d, bio);
+		return map_write_bio(d, bio, io);
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		if (READ_ONCE(d->mode) != LCLONE_RW)
+			return DM_MAPIO_KILL;
+		io->sector = bio->bi_iter.bi_sector;
+		io->sectors = bio_sectors(bio);
+		if (bio->bi_opf & REQ_FUA)
+			io->flags = IO_NEEDS_COMMIT;
+		lclone_defer(d, bio);
+		return DM_MAPIO_SUBMITTED;
+	default:
+		return DM_MAPIO_KILL;
+	}
+}
+
+/* End */
+
+/*
+ * The subchunks that a write covers whole.  One that it covers in part was valid
+ * in map; if a discard has come since, the write must not bring its rest back.
+ */
+static u32 whole_mask(const struct lclone_delta *d, u32 offset, u32 sectors)
+{
+	u32 first = (offset + (1u << d->sub_shift) - 1) >> d->sub_shift;
+	u32 end = (offset + sectors) >> d->sub_shift;
+
+	return end > first ? (1u << end) - (1u << first) : 0;
+}
+
+/* The data are there: now they may be found. DIRTY goes with written, in one step. */
+static void publish(struct lclone_delta *d, struct lclone_io *io)
+{
+	u64 chunk = io->sector >> d->chunk_shift;
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, offset = lclone_chunk_offset(d, io->sector);
+	u32 left = io->sectors;
+
+	for (; left; slot++, offset = 0) {
+		u32 len = min(left, chunk_sectors(d) - offset);
+		u64 mask = whole_mask(d, offset, len);
+		u64 *entry = &io->leaf->exceptions[slot], exc = READ_ONCE(*entry), new;
+
+		do {
+			if (!(mask & ~lclone_exc_written(exc)))
+				break;
+			new = (exc | mask << LCLONE_WRITTEN_SHIFT | LCLONE_EXC_DIRTY) &
+			      ~(mask << LCLONE_ZERO_SHIFT);
+		} while (!try_cmpxchg64(entry, &exc, new));
+		left -= len;
+	}
+}
+
+int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+	struct lclone_delta *d;
+
+	if (io->ref < 0 && likely(!io->flags))
+		return DM_ENDIO_DONE;
+
+	d = ((struct lclone *)ti->private)->delta;
+	if (io->leaf) {
+		if (likely(!*error))
+			publish(d, io);
+		lclone_leaf_unpin(io->leaf);
+		io->leaf = NULL;
+	}
+	if (io->ref >= 0) {
+		lclone_inflight_put(d, io->ref);
+		io->ref = -1;
+	}
+	if (unlikely(io->flags & IO_NEEDS_COMMIT)) {
+		io->flags = 0;
+		if (!*error) {
+			lclone_commit_join(d, bio, true);
+			return DM_ENDIO_INCOMPLETE;
+		}
+	}
+	return DM_ENDIO_DONE;
+}
+
+/* Deferred */
+
+void lclone_defer(struct lclone_delta *d, struct bio *bio)
+{
+	unsigned long flags;
+
+	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
+	spin_lock_irqsave(&d->lock, flags);
+	bio_list_add(&d->deferred, bio);
+	spin_unlock_irqrestore(&d->lock, flags);
+	queue_work(d->wq, &d->worker);
+}
+
+void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	bio_list_merge(&d->deferred, bios);
+	spin_unlock_irqrestore(&d->lock, flags);
+	bio_list_init(bios);
+	queue_work(d->wq, &d->worker);
+}
+
+void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait)
+{
+	struct bio_list bios;
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->wakeups++;
+	bios = d->parked[wait];
+	bio_list_init(&d->parked[wait]);
+	spin_unlock_irqrestore(&d->lock, flags);
+	if (!bio_list_empty(&bios))
+		lclone_defer_list(d, &bios);
+}
+
+void lclone_end_bio(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
+{
+	bool again;
+
+	spin_lock_irq(&d->lock);
+	again = d->seen != d->wakeups;
+	bio_list_add(again ? &d->deferred : &d->parked[wait], bio);
+	spin_unlock_irq(&d->lock);
+	if (again)
+		queue_work(d->wq, &d->worker);
+}
+
+/* Out of space */
+
+static void enter_full(struct lclone_delta *d)
+{
+	if (d->full)
+		return;
+	d->full = true;
+	DMWARN("%s: the delta is full", d->name);
+	lclone_event(d);
+	if (!d->error_if_no_space && d->no_space_timeout)
+		queue_delayed_work(d->wq, &d->space_timer, d->no_space_timeout * HZ);
+}
+
+static void leave_full(struct lclone_delta *d)
+{
+	if (!d->full)
+		return;
+	d->full = false;
+	d->space_expired = false;
+	cancel_delayed_work(&d->space_timer);
+	DMINFO("%s: the delta has space again", d->name);
+	lclone_event(d);
+}
+
+static void check_low_water(struct lclone_delta *d)
+{
+	bool below = d->low_water_mark && lclone_alloc_available(d) < d->low_water_mark;
+
+	if (below && !d->below_low_water) {
+		DMWARN("%s: fewer than %u free chunks left", d->name, d->low_water_mark);
+		lclone_event(d);
+	}
+	d->below_low_water = below;
+}
+
+void lclone_no_space(struct lclone_delta *d, struct bio *bio)
+{
+	switch (d->space) {
+	case LCLONE_SPACE_OK:
+		lclone_defer(d, bio);	/* others were faster */
+		return;
+	case LCLONE_SPACE_SCAN:
+		break;
+	case LCLONE_SPACE_NONE:
+		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
+			break;
+		enter_full(d);
+		if (d->error_if_no_space || d->space_expired) {
+			lclone_end_bio(bio, BLK_STS_NOSPC);
+			return;
+		}
+		if (d->stopping) {
+			lclone_end_bio(bio, d->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
+			return;
+		}
+	}
+	lclone_park(d, bio, WAIT_SPACE);
+}
+
+static void space_timeout(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
+					      space_timer);
+
+	DMWARN("%s: no space came within %u s, writes that need it fail", d->name,
+	       d->no_space_timeout);
+	d->space_expired = true;
+	lclone_unpark(d, WAIT_SPACE);
+}
+
+/* Worker */
+
+static void worker_read(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+{
+	struct bio *part;
+	u32 run;
+
+	do {
+		sector_t sector = bio->bi_iter.bi_sector;
+		enum verdict verdict = map_read(d, bio, io, &run);
+
+		if (verdict == NO_LEAF) {
+			lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+			return;
+		}
+		part = bio;
+		if (run < bio_sectors(bio)) {
+			/* the part takes the mapping along, the rest is virtual again */
+			part = bio_split(bio, run, GFP_NOIO, &lclone_bio_set);
+			bio_chain(part, bio);
+			bio->bi_iter.bi_sector = sector + run;
+		}
+		if (verdict == ENDED) {
+			zero_fill_bio(part);
+			bio_endio(part);
+		} else {
+			submit_bio_noacct(part);
+		}
+	} while (part != bio);
+}
+
+/* The tree has no leaf there yet. */
+static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
+{
+	struct lclone_leaf *leaf;
+
+	if (!lclone_alloc_new_leaf(d)) {
+		lclone_no_space(d, bio);
+		return;
+	}
+	leaf = lclone_leaf_get(d, index, true);
+	if (IS_ERR(leaf)) {
+		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
+		return;
+	}
+	lclone_leaf_unpin(leaf);
+	lclone_defer(d, bio);
+}
+
+static void worker_write(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+{
+	struct write w = { .whole = true };
+
+	switch (map_write(d, bio, io, &w)) {
+	case NO_LEAF:
+		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+		break;
+	case NO_PIN:
+		worker_new_leaf(d, bio, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS);
+		break;
+	case BUSY:
+		lclone_park(d, bio, WAIT_BUSY);
+		break;
+	case THROTTLED:
+		lclone_throttle(d, bio);
+		break;
+	case NO_SPACE:
+		lclone_no_space(d, bio);
+		break;
+	case PARTIAL:
+		lclone_job_copyup(d, bio, bio_chunk(d, bio), w.partial);
+		break;
+	default:
+		submit_bio_noacct(bio);
+	}
+}
+
+void lclone_throttle(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_park(d, bio, WAIT_CHECKPOINT);
+	lclone_commit_want_checkpoint(d);
+}
+
+static void worker_bio(struct lclone_delta *d, struct bio *bio)
+{
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	if (READ_ONCE(d->mode) > (op_is_write(bio_op(bio)) ? LCLONE_RW : LCLONE_READ_ONLY))
+		lclone_end_bio(bio, BLK_STS_IOERR);
+	else if (bio_op(bio) == REQ_OP_READ)
+		worker_read(d, bio, io);
+	else if (bio_op(bio) == REQ_OP_WRITE)
+		worker_write(d, bio, io);
+	else
+		lclone_job_discard(d, bio);
+}
+
+static void worker_deferred(struct lclone_delta *d)
+{
+	struct bio_list bios;
+	struct bio *bio;
+
+	spin_lock_irq(&d->lock);
+	bios = d->deferred;
+	bio_list_init(&d->deferred);
+	spin_unlock_irq(&d->lock);
+
+	while ((bio = bio_list_pop(&bios))) {
+		d->seen = READ_ONCE(d->wakeups);
+		smp_rmb();	/* what is looked at now is not older: pairs with lclone_unpark() */
+		worker_bio(d, bio);
+	}
+}
+
+static void worker_space(struct lclone_delta *d)
+{
+	d->space = lclone_alloc_refill(d);
+	check_low_water(d);
+	if (d->space == LCLONE_SPACE_OK) {
+		leave_full(d);
+		if (!bio_list_empty(&d->parked[WAIT_SPACE]))
+			lclone_unpark(d, WAIT_SPACE);
+	}
+}
+
+/* Nobody reads or writes these chunks any more, and no table that could come back names them. */
+static void free_drained(struct lclone_delta *d)
+{
+	struct lclone_extent *e, *next;
+
+	list_for_each_entry_safe(e, next, &d->free_draining, list) {
+		if (d->discard_passdown && bdev_max_discard_sectors(d->bdev))
+			blkdev_issue_discard(d->bdev, lclone_chunk_start(d, e->start),
+					     lclone_chunk_start(d, e->len), GFP_NOIO);
+		lclone_alloc_free(d, e->start, e->len);
+		list_del(&e->list);
+		kfree(e);
+	}
+}
+
+static void worker_drained(struct lclone_delta *d)
+{
+	if (!lclone_drain_finish(d))
+		return;
+	spin_lock_irq(&d->lock);
+	list_splice_tail_init(&d->draining, &d->ready);
+	spin_unlock_irq(&d->lock);
+	free_drained(d);
+	if (d->scan_draining) {
+		d->scan_draining = false;
+		lclone_alloc_scan(d);
+	}
+}
+
+static void worker_drain(struct lclone_delta *d)
+{
+	if (d->drain_busy)
+		return;
+	lclone_commit_take_freed(d, &d->free_draining);
+	list_splice_tail_init(&d->drain_next, &d->draining);
+	if (d->space == LCLONE_SPACE_SCAN) {
+		d->scan_draining = true;
+		lclone_alloc_scan_begin(d);
+	}
+	if (d->scan_draining || !list_empty(&d->draining) || !list_empty(&d->free_draining))
+		lclone_drain_start(d);
+}
+
+static void worker(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, worker);
+
+	lclone_leaf_finish_loads(d);
+	worker_drained(d);
+	worker_space(d);
+	worker_deferred(d);
+	lclone_job_run(d);
+	worker_drain(d);
+	wake_up(&d->idle);
+}
+
+bool lclone_io_idle(struct lclone_delta *d)
+{
+	return !lclone_commit_freeing(d) && list_empty_careful(&d->free_draining) &&
+	       !READ_ONCE(d->drain_busy);
+}
+
+/* Life */
+
+void lclone_io_stop(struct lclone_delta *d, bool noflush)
+{
+	d->noflush = noflush;
+	WRITE_ONCE(d->stopping, true);
+	lclone_unpark(d, WAIT_SPACE);
+}
+
+void lclone_io_start(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->stopping, false);
+	queue_work(d->wq, &d->worker);
+}
+
+void lclone_io_init(struct lclone_delta *d)
+{
+	int i;
+
+	spin_lock_init(&d->lock);
+	init_waitqueue_head(&d->idle);
+	bio_list_init(&d->deferred);
+	for (i = 0; i < NR_WAITS; i++)
+		bio_list_init(&d->parked[i]);
+	INIT_LIST_HEAD(&d->ready);
+	INIT_LIST_HEAD(&d->draining);
+	INIT_LIST_HEAD(&d->drain_next);
+	INIT_LIST_HEAD(&d->free_draining);
+	INIT_WORK(&d->worker, worker);
+	INIT_DELAYED_WORK(&d->space_timer, space_timeout);
+}

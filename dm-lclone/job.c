@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a bio cannot do alone: copy-up, discard and write-zeroes.
+ *
+ * A job that takes a chunk away, or that writes below the guest's data, sets
+ * BUSY in the exception, lets the first writes to it that are in flight end,
+ * looks again, acts, publishes and clears BUSY.  All steps run in the worker.
+ */
+#include <linux/mempool.h>
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+/* Leaves that a discard works through before others get their turn */
+#define DISCARD_LEAVES	16
+
+struct lclone_job {
+	struct list_head list;
+	struct lclone_delta *delta;
+	struct bio *bio;
+	void (*step)(struct lclone_job *job);
+	int error;
+	struct lclone_leaf *leaf;	/* pinned */
+	u32 slot;			/* copy-up: the chunk; discard: the first one */
+	u32 sub;			/* copy-up: the subchunk */
+	u32 sectors;			/* discard: from bio's position on, in this leaf */
+	int ref;			/* inflight reference of an edge that is zeroed */
+	DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);	/* discard: the slots it made BUSY */
+};
+
+static struct dm_kcopyd_client *kcopyd;
+
+static struct lclone_io *job_io(struct lclone_job *job)
+{
+	return dm_per_bio_data(job->bio, sizeof(struct lclone_io));
+}
+
+static struct lclone_job *job_alloc(struct lclone_delta *d, struct bio *bio,
+				    struct lclone_leaf *leaf, u32 slot)
+{
+	struct lclone_job *job = mempool_alloc(&d->job_pool, GFP_NOIO);
+
+	memset(job, 0, sizeof(*job));
+	job->delta = d;
+	job->bio = bio;
+	job->leaf = leaf;
+	job->slot = slot;
+	return job;
+}
+
+static void job_free(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+
+	if (job->leaf)
+		lclone_leaf_unpin(job->leaf);
+	mempool_free(job, &d->job_pool);
+	lclone_unpark(d, WAIT_BUSY);
+}
+
+/* Any context: the job goes on with @step in the worker. */
+static void job_ready(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	list_add_tail(&job->list, &d->ready);
+	spin_unlock_irqrestore(&d->lock, flags);
+	queue_work(d->wq, &d->worker);
+}
+
+/* BUSY is set: @step runs when no first write that missed it is in flight any more. */
+static void job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job))
+{
+	job->step = step;
+	/* pairs with lclone_leaf_pin(): who is not seen here sees BUSY */
+	smp_mb();
+	if (atomic_read(&job->leaf->pins) == 1)
+		job_ready(job);
+	else
+		list_add_tail(&job->list, &job->delta->drain_next);
+}
+
+void lclone_job_run(struct lclone_delta *d)
+{
+	struct lclone_job *job, *next;
+	LIST_HEAD(ready);
+
+	spin_lock_irq(&d->lock);
+	list_splice_init(&d->ready, &ready);
+	spin_unlock_irq(&d->lock);
+	list_for_each_entry_safe(job, next, &ready, list) {
+		d->seen = READ_ONCE(d->wakeups);
+		smp_rmb();	/* as in worker_deferred() */
+		job->step(job);
+	}
+}
+
+static bool set_busy(struct lclone_leaf *leaf, u32 slot)
+{
+	u64 exc = READ_ONCE(leaf->exceptions[slot]);
+
+	do {
+		if (exc & LCLONE_EXC_BUSY)
+			return false;
+	} while (!try_cmpxchg64(&leaf->exceptions[slot], &exc, exc | LCLONE_EXC_BUSY));
+	return true;
+}
+
+static void clear_busy(struct lclone_leaf *leaf, u32 slot)
+{
+	u64 exc = READ_ONCE(leaf->exceptions[slot]);
+
+	while (!try_cmpxchg64(&leaf->exceptions[slot], &exc, exc & ~LCLONE_EXC_BUSY))
+		;
+}
+
+/* A leaf to change: pinned and marked, or NULL with the bio taken care of. */
+static struct lclone_leaf *leaf_to_change(struct lclone_delta *d, struct bio *bio, u64 index)
+{
+	struct lclone_leaf *leaf = lclone_leaf_get(d, index, true);
+
+	if (IS_ERR(leaf)) {
+		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
+		return NULL;
+	}
+	if (!lclone_commit_mark(d, leaf)) {
+		lclone_leaf_unpin(leaf);
+		lclone_throttle(d, bio);
+		return NULL;
+	}
+	return leaf;
+}
+
+static void copied(int read_err, unsigned long write_err, void *context)
+{
+	struct lclone_job *job = context;
+
+	if (read_err || write_err)
+		job->error = -EIO;
+	job_ready(job);
+}
+
+/* Copy-up */
+
+static void copyup_done(struct lclone_job *job)
+{
+	u64 mask = 1ull << job->sub, *entry = &job->leaf->exceptions[job->slot];
+	u64 exc = READ_ONCE(*entry), new;
+	struct lclone_delta *d = job->delta;
+	struct bio *bio = job->bio;
+	int error = job->error;
+
+	if (error) {
+		clear_busy(job->leaf, job->slot);
+	} else {
+		do
+			new = (exc | mask << LCLONE_WRITTEN_SHIFT | LCLONE_EXC_DIRTY) &
+			      ~(mask << LCLONE_ZERO_SHIFT | LCLONE_EXC_BUSY);
+		while (!try_cmpxchg64(entry, &exc, new));
+	}
+	job_free(job);
+	if (error)
+		lclone_end_bio(bio, errno_to_blk_status(error));
+	else
+		lclone_defer(d, bio);
+}
+
+static void copyup_regions(struct lclone_job *job, struct dm_io_region *from,
+			   struct dm_io_region *to)
+{
+	struct lclone_delta *d = job->delta;
+	u64 chunk = job->leaf->index * LCLONE_LEAF_EXCEPTIONS + job->slot;
+	u32 offset = job->sub << d->sub_shift, phys;
+
+	phys = lclone_exc_phys(READ_ONCE(job->leaf->exceptions[job->slot]));
+	to->bdev = d->bdev;
+	to->sector = lclone_chunk_start(d, phys) + offset;
+	to->count = 1u << d->sub_shift;
+	from->bdev = d->base;
+	from->sector = lclone_chunk_start(d, chunk) + offset;
+	from->count = 0;
+	if (from->sector < d->base_sectors)
+		from->count = min(to->count, d->base_sectors - from->sector);
+}
+
+static void copyup_copy(struct lclone_job *job)
+{
+	struct dm_io_region from, to;
+
+	if (job->error) {
+		copyup_done(job);
+		return;
+	}
+	copyup_regions(job, &from, &to);
+	to.count = from.count;
+	job->step = copyup_done;
+	dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
+}
+
+static void copyup_start(struct lclone_job *job)
+{
+	u64 *entry = &job->leaf->exceptions[job->slot], exc = READ_ONCE(*entry);
+	struct lclone_delta *d = job->delta;
+	struct dm_io_region from, to;
+	struct bio *bio = job->bio;
+	u32 phys;
+
+	if (lclone_exc_written(exc) & 1u << job->sub) {
+		/* a first write of the whole came before */
+		clear_busy(job->leaf, job->slot);
+		job_free(job);
+		lclone_defer(d, bio);
+		return;
+	}
+	if (!lclone_exc_phys(exc)) {
+		if (!lclone_alloc_chunks(d, 1, &phys)) {
+			clear_busy(job->leaf, job->slot);
+			job_free(job);
+			lclone_no_space(d, bio);
+			return;
+		}
+		while (!try_cmpxchg64(entry, &exc, exc | phys))
+			;
+	}
+	copyup_regions(job, &from, &to);
+	if (lclone_exc_zero(exc) & 1u << job->sub)
+		from.count = 0;
+	if (from.count == to.count) {
+		copyup_copy(job);
+	} else {
+		job->step = from.count ? copyup_copy : copyup_done;
+		dm_kcopyd_zero(kcopyd, 1, &to, 0, copied, job);
+	}
+}
+
+void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
+{
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_leaf *leaf;
+	struct lclone_job *job;
+
+	leaf = leaf_to_change(d, bio, chunk / LCLONE_LEAF_EXCEPTIONS);
+	if (!leaf)
+		return;
+	if (!set_busy(leaf, slot)) {
+		lclone_leaf_unpin(leaf);
+		lclone_park(d, bio, WAIT_BUSY);
+		return;
+	}
+	job = job_alloc(d, bio, leaf, slot);
+	job->sub = sub;
+	job_quiesce(job, copyup_start);
+}
+
+/* Discard and write-zeroes */
+
+static void discard_advance(struct lclone_io *io, u32 sectors)
+{
+	io->sector += sectors;
+	io->sectors -= sectors;
+}
+
+/* The subchunks of a chunk that something lies below of */
+static u32 below_mask(const struct lclone_delta *d, u64 chunk)
+{
+	sector_t start = lclone_chunk_start(d, chunk);
+
+	if (start >= d->base_sectors)
+		return 0;
+	return lclone_sub_mask(d, 0, min_t(u64, d->base_sectors - start, 1u << d->chunk_shift));
+}
+
+/* The exception once the subchunks of @mask read as zeros; phys goes with the last data. */
+static u64 zeroed(u64 exc, u32 mask, u32 below)
+{
+	u32 written = lclone_exc_written(exc) & ~mask;
+	u32 zero = (lclone_exc_zero(exc) | mask) & below;
+
+	return lclone_exc_make(written ? lclone_exc_phys(exc) : 0, written, zero);
+}
+
+/* Steps through the chunks of one leaf's part of a discard. */
+struct part {
+	u64 chunk;
+	u32 slot, offset, len, left;
+};
+
+static struct part part_first(const struct lclone_delta *d, sector_t sector, u32 sectors)
+{
+	struct part p = { .chunk = sector >> d->chunk_shift, .left = sectors };
+
+	p.slot = p.chunk % LCLONE_LEAF_EXCEPTIONS;
+	p.offset = lclone_chunk_offset(d, sector);
+	p.len = min(sectors, (1u << d->chunk_shift) - p.offset);
+	return p;
+}
+
+static void part_next(const struct lclone_delta *d, struct part *p)
+{
+	p->left -= p->len;
+	p->chunk++;
+	p->slot++;
+	p->offset = 0;
+	p->len = min(p->left, 1u << d->chunk_shift);
+}
+
+/* Second pass: the chunks that may go, with nobody writing to them for the first time. */
+static void discard_free(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct lclone_io *io = job_io(job);
+	struct bio *bio = job->bio;
+	struct part p;
+
+	for (p = part_first(d, io->sector, job->sectors); p.left; part_next(d, &p)) {
+		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
+		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+
+		if (!test_bit(p.slot, job->busy))
+			continue;
+		do
+			new = zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
+		while (!try_cmpxchg64(entry, &exc, new));
+		if (!lclone_exc_phys(new))
+			lclone_commit_free(d, lclone_exc_phys(exc), 1);
+	}
+	discard_advance(io, job->sectors);
+	job_free(job);
+	lclone_defer(d, bio);
+}
+
+/*
+ * First pass over one leaf: what keeps its chunk changes at once, the others are
+ * made BUSY.  Stops at a chunk that is BUSY for another.
+ */
+static void discard_leaf(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct lclone_io *io = job_io(job);
+	struct bio *bio = job->bio;
+	u32 done = 0;
+	struct part p;
+
+	for (p = part_first(d, io->sector, job->sectors); p.left; part_next(d, &p)) {
+		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
+		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+
+		do {
+			if (exc & LCLONE_EXC_BUSY)
+				goto stop;
+			new = zeroed(exc, mask, below_mask(d, p.chunk));
+			if (lclone_exc_phys(exc) && !lclone_exc_phys(new))
+				new = exc | LCLONE_EXC_BUSY;
+			else if (new != (exc & ~LCLONE_SPARE_MASK))
+				new |= LCLONE_EXC_DIRTY;
+			else
+				new = exc;
+		} while (!try_cmpxchg64(entry, &exc, new));
+		if (new & LCLONE_EXC_BUSY)
+			__set_bit(p.slot, job->busy);
+		done += p.len;
+	}
+stop:
+	job->sectors = done;
+	if (!done) {
+		job_free(job);
+		lclone_park(d, bio, WAIT_BUSY);
+	} else if (bitmap_empty(job->busy, LCLONE_LEAF_EXCEPTIONS)) {
+		discard_advance(io, done);
+		job_free(job);
+		lclone_defer(d, bio);
+	} else {
+		job_quiesce(job, discard_free);
+	}
+}
+
+/* A part of a subchunk is zeroed by writing. */
+static void edge_done(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct bio *bio = job->bio;
+	int error = job->error;
+
+	lclone_inflight_put(d, job->ref);
+	if (!error)
+		discard_advance(job_io(job), job->sectors);
+	job_free(job);
+	if (error)
+		lclone_end_bio(bio, errno_to_blk_status(error));
+	else
+		lclone_defer(d, bio);
+}
+
+/* Drops the pin. Returns false if nothing is to be written: it reads as zeros already. */
+static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_leaf *leaf,
+		      struct part *p)
+{
+	u32 sub = p->offset >> d->sub_shift;
+	struct dm_io_region to;
+	struct lclone_job *job;
+	u64 exc;
+	int ref;
+
+	rcu_read_lock();
+	ref = lclone_inflight_get(d);
+	exc = READ_ONCE(leaf->exceptions[p->slot]);
+	rcu_read_unlock();
+	lclone_leaf_unpin(leaf);
+
+	if (!(lclone_exc_written(exc) & 1u << sub)) {
+		lclone_inflight_put(d, ref);
+		if (lclone_exc_zero(exc) & 1u << sub || !(below_mask(d, p->chunk) & 1u << sub))
+			return false;
+		lclone_job_copyup(d, bio, p->chunk, sub);
+		return true;
+	}
+	job = job_alloc(d, bio, NULL, 0);
+	job->ref = ref;
+	job->sectors = p->len;
+	job->step = edge_done;
+	to.bdev = d->bdev;
+	to.sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + p->offset;
+	to.count = p->len;
+	dm_kcopyd_zero(kcopyd, 1, &to, 0, copied, job);
+	return true;
+}
+
+/* A discard leaves out what it covers of a subchunk in part. */
+static void discard_round(struct lclone_delta *d, struct lclone_io *io)
+{
+	u32 head = -io->sector & ((1u << d->sub_shift) - 1);
+
+	discard_advance(io, min(head, io->sectors));
+	io->sectors -= lclone_sub_offset(d, io->sectors);
+}
+
+/* The part of the bio that lies in one leaf, without an edge unless it starts with one. */
+static u32 part_in_leaf(struct lclone_delta *d, const struct lclone_io *io)
+{
+	u32 slot = (io->sector >> d->chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
+	u64 room = ((u64)(LCLONE_LEAF_EXCEPTIONS - slot) << d->chunk_shift) -
+		   lclone_chunk_offset(d, io->sector);
+	u32 len = min_t(u64, io->sectors, room), in_sub = lclone_sub_offset(d, io->sector);
+
+	if (in_sub || len < 1u << d->sub_shift)
+		return min(len, (1u << d->sub_shift) - in_sub);
+	return len - lclone_sub_offset(d, len);
+}
+
+void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
+{
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+	int n;
+
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		discard_round(d, io);
+
+	for (n = 0; n < DISCARD_LEAVES && io->sectors; n++) {
+		u64 index = (io->sector >> d->chunk_shift) / LCLONE_LEAF_EXCEPTIONS;
+		u32 sectors = part_in_leaf(d, io);
+		struct part p = part_first(d, io->sector, sectors);
+		struct lclone_leaf *leaf;
+		struct lclone_job *job;
+
+		rcu_read_lock();
+		leaf = lclone_leaf_lookup(d, index);
+		rcu_read_unlock();
+		if (!leaf) {
+			lclone_leaf_load(d, index, bio);
+			return;
+		}
+		if (leaf == &lclone_empty_leaf && io->sector >= d->base_sectors) {
+			discard_advance(io, sectors);	/* nothing there, nothing below */
+			continue;
+		}
+		if (leaf == &lclone_empty_leaf && !lclone_alloc_new_leaf(d)) {
+			if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+				lclone_no_space(d, bio);
+				return;
+			}
+			discard_advance(io, sectors);	/* a hint: not worth the reserve */
+			continue;
+		}
+		leaf = leaf_to_change(d, bio, index);
+		if (!leaf)
+			return;
+		if (lclone_sub_offset(d, io->sector) || sectors < 1u << d->sub_shift) {
+			if (zero_edge(d, bio, leaf, &p))
+				return;
+			discard_advance(io, sectors);
+			continue;
+		}
+		job = job_alloc(d, bio, leaf, p.slot);
+		job->sectors = sectors;
+		discard_leaf(job);
+		return;
+	}
+	if (io->sectors)
+		lclone_defer(d, bio);
+	else
+		lclone_end_bio(bio, BLK_STS_OK);
+}
+
+int lclone_job_init(void)
+{
+	kcopyd = dm_kcopyd_client_create(NULL);
+	return PTR_ERR_OR_ZERO(kcopyd);
+}
+
+void lclone_job_exit(void)
+{
+	dm_kcopyd_client_destroy(kcopyd);
+}
+
+int lclone_job_pool_init(struct lclone_delta *d)
+{
+	return mempool_init_kmalloc_pool(&d->job_pool, 2, sizeof(struct lclone_job));
+}

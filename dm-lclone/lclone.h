@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dm-lclone: what the parts of the module share.
+ *
+ * Dependencies point one way: target -> io -> leaf, alloc -> commit, tree ->
+ * meta -> format.  Each section below is the contract of one .c file: context,
+ * errors, ordering.
+ */
+#ifndef LCLONE_H
+#define LCLONE_H
+
+#include <linux/bio.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/percpu-refcount.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "lclone_format.h"
+
+#define DM_MSG_PREFIX "lclone"
+
+/* Spare bits of an exception in RAM: never on disk. */
+#define LCLONE_EXC_DIRTY	BIT_ULL(LCLONE_PHYS_BITS)	/* not yet in a durable commit */
+#define LCLONE_EXC_BUSY		BIT_ULL(LCLONE_PHYS_BITS + 1)	/* first writes keep out */
+
+/* Ordered: a delta only ever moves down. */
+enum lclone_mode {
+	LCLONE_RW,
+	LCLONE_READ_ONLY,
+	LCLONE_FAIL,
+};
+
+/* One of the two references that in-flight I/O to the delta holds */
+struct lclone_inflight {
+	struct percpu_ref ref;
+	struct lclone_delta *delta;
+};
+
+/* A run of chunks or of metadata blocks */
+struct lclone_extent {
+	struct list_head list;
+	u64 start;
+	u64 len;
+};
+
+/*
+ * A leaf of the tree in RAM: one page, the header of the disk node replaced by
+ * what only RAM needs.
+ */
+struct lclone_leaf {
+	atomic_t pins;			/* mutators in flight, or LCLONE_LEAF_DEAD */
+	unsigned long flags;		/* LEAF_* */
+	u64 index;
+	struct list_head uncommitted;	/* commit.lock */
+	union {
+		struct list_head dirty;	/* commit.lock */
+		struct rcu_head rcu;	/* once dead */
+	};
+	struct lclone_delta *delta;
+	u64 exceptions[LCLONE_LEAF_EXCEPTIONS] __aligned(64);
+};
+static_assert(sizeof(struct lclone_leaf) <= PAGE_SIZE);
+
+#define LCLONE_LEAF_DEAD	INT_MIN
+
+enum {
+	LEAF_UNCOMMITTED,		/* may hold DIRTY entries: on commit.uncommitted or .round */
+	LEAF_DIRTY,			/* differs from the tree on disk: on commit.dirty */
+	LEAF_FRESH,			/* loaded since the last pass of the shrinker */
+};
+
+/* Directory of leaves: two levels, the lower ones made on demand. */
+#define LCLONE_DIR_SLOTS	(PAGE_SIZE / sizeof(void *))
+
+struct lclone_dir_page {
+	struct lclone_leaf __rcu *leaf[LCLONE_DIR_SLOTS];
+};
+
+struct lclone_dir {
+	u64 nr_pages;
+	struct lclone_dir_page __rcu *page[];
+};
+
+/* Why a deferred bio waits */
+enum lclone_wait {
+	WAIT_NONE,			/* for the worker only */
+	WAIT_BUSY,			/* for a BUSY exception */
+	WAIT_SPACE,			/* for a free chunk */
+	WAIT_CHECKPOINT,		/* too many dirty leaves */
+	NR_WAITS,
+};
+
+/* Can a chunk be had? SCAN: perhaps, lclone_alloc_scan() has to look for it. */
+enum lclone_space { LCLONE_SPACE_OK, LCLONE_SPACE_SCAN, LCLONE_SPACE_NONE };
+
+/* Chunks handed to map(): taken without a lock, refilled by the worker. */
+#define LCLONE_SLOTS		8
+
+struct lclone_alloc {
+	atomic64_t slot[LCLONE_SLOTS];	/* start:32 | len:32 */
+
+	spinlock_t lock;		/* all below; irqs on */
+	u32 hwm;			/* every phys >= hwm is free, but for the slots' */
+	u32 freed;			/* free chunks below hwm */
+	u32 new_leaves;			/* leaves made since the last checkpoint */
+	unsigned long *used;		/* a bit per phys, from the start of the scan on */
+	u32 nr_used;			/* bits in it */
+	u32 scan_end;			/* hwm when the slots were taken back for the scan */
+	u32 hint;			/* where the search for a clear bit goes on */
+	bool scanned;			/* used is complete */
+	bool exact;			/* no free chunk below hwm but those that freed counts */
+	struct list_head nodes;		/* free metadata blocks (lclone_extent) */
+	u64 nr_nodes;			/* their number */
+};
+
+struct lclone_commit {
+	spinlock_t lock;		/* irqs off */
+	bool busy;			/* a commit or checkpoint is under way */
+	bool want_checkpoint;
+	struct list_head uncommitted;	/* leaves with DIRTY entries */
+	struct list_head round;		/* those of the round under way */
+	struct list_head dirty;		/* leaves that differ from the tree */
+	u32 nr_dirty;
+	u32 dirty_max;
+	struct bio_list waiters;	/* flushes for the next round */
+	struct bio_list serving;	/* ... of the round under way */
+	struct list_head freed;		/* chunks freed by entries not yet committed */
+	struct list_head freeing;	/* ... of the round under way */
+	struct list_head free;		/* chunks that a durable commit freed */
+	u32 log_tail;			/* owned by who set busy, like all below */
+	u64 next_commit;
+	u32 nr_blocks;			/* in the write under way */
+	struct lclone_log_disk *log;	/* room for one leaf, always there */
+	struct lclone_log_disk *big;	/* a larger one for the write under way, or NULL */
+	struct bio bio;
+	struct bio_vec bvec;
+	u64 commits;
+	u64 checkpoints;
+};
+
+/* Per-delta state: one per block device, shared by the tables of one mapped device. */
+struct lclone_delta {
+	/* Read by every I/O */
+	struct lclone_dir __rcu *dir;
+	struct block_device *bdev;
+	struct block_device *base;	/* or NULL; changed in preresume only */
+	sector_t base_sectors;
+	u32 chunk_shift;		/* in sectors */
+	u32 sub_shift;
+	enum lclone_mode mode;
+	int inflight_cur;
+	struct lclone_inflight inflight[2];
+
+	struct lclone_alloc alloc ____cacheline_aligned_in_smp;
+	struct lclone_commit commit ____cacheline_aligned_in_smp;
+
+	/* Deferred I/O */
+	spinlock_t lock;		/* irqs off */
+	struct bio_list deferred;
+	struct bio_list parked[NR_WAITS];
+	unsigned int wakeups;		/* counts lclone_unpark() */
+	unsigned int seen;		/* worker only: wakeups before it looked at the bio */
+	enum lclone_space space;	/* worker only: what the last refill found */
+	bool stopping;			/* bios that wait for space are given back */
+	bool noflush;
+	wait_queue_head_t idle;		/* woken by each pass of the worker */
+	struct list_head ready;		/* jobs that may go on */
+	struct list_head draining;	/* worker only: jobs for the drain under way */
+	struct list_head drain_next;	/* worker only: jobs for the next one */
+	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
+	bool drain_busy;		/* worker only */
+	bool drained;
+	bool scan_draining;		/* the drain under way is for the scan */
+
+	/* Leaf cache: slots of the directory change under this lock only */
+	spinlock_t cache_lock;
+	struct list_head loads;		/* worker only */
+	atomic_t nr_leaves;
+	u64 clock;			/* shrinker's hand */
+	mempool_t leaf_pool;		/* pages: leaves and directory pages */
+	mempool_t load_pool;
+	mempool_t job_pool;
+
+	/* Tree */
+	struct mutex tree_lock;
+	struct lclone_sb sb;		/* tree_lock */
+	u32 root_level;			/* for the virtual size, may be above sb.root_level */
+	struct xarray index;		/* of struct lclone_index, by level and index */
+	void *bounce;			/* one block, for checkpoints short of memory */
+
+	struct workqueue_struct *wq;
+	struct work_struct worker;
+	struct work_struct commit_work;
+	struct work_struct checkpoint_work;
+	struct work_struct check_work;	/* notes on disk that a check is needed */
+	struct work_struct event_work;
+	struct delayed_work commit_timer;
+	struct delayed_work space_timer;
+
+	/* Out of space */
+	bool full;			/* said so */
+	bool space_expired;		/* no_space_timeout ran out */
+	bool below_low_water;
+
+	/* Features of the active table; changed in preresume only */
+	bool error_if_no_space;
+	bool discard_passdown;
+	u32 no_space_timeout;		/* s */
+	u32 commit_interval;		/* ms */
+	u32 low_water_mark;		/* chunks */
+
+	/* Registry */
+	struct list_head list;		/* registry lock */
+	unsigned int refs;		/* registry lock */
+	struct mapped_device *md;
+	struct dm_table *table;		/* of the active target, for events */
+	bool activated;			/* this incarnation is on disk */
+	bool degraded;			/* metadata failed: never rw again */
+	bool needs_check;
+	u64 incarnation;		/* the largest there is on disk */
+	char name[BDEVNAME_SIZE];
+};
+
+/* A table's view: ti->private */
+struct lclone {
+	struct lclone_delta *delta;
+	struct dm_target *ti;
+	struct dm_dev *base_dev;	/* or NULL */
+	struct dm_dev *delta_dev;
+
+	/* as given, or the default */
+	bool read_only;
+	bool error_if_no_space;
+	bool no_discard_passdown;
+	bool no_space_timeout_given, low_water_mark_given;
+	bool commit_interval_given, chunk_size_given;
+	u32 no_space_timeout;		/* s */
+	u32 low_water_mark;		/* chunks */
+	u32 commit_interval;		/* ms */
+	u32 chunk_sectors;
+};
+
+/* Per-bio data */
+struct lclone_io {
+	struct lclone_leaf *leaf;	/* pinned by a first write, or NULL */
+	sector_t sector;		/* virtual; where a discard goes on */
+	u32 sectors;
+	s8 ref;				/* index of the inflight ref held, or -1 */
+	u8 flags;
+};
+
+#define IO_NEEDS_COMMIT		1	/* FUA whose mapping is not durable yet */
+#define IO_COMMITTED		2	/* ... and now is */
+
+static inline u32 lclone_chunk_offset(const struct lclone_delta *d, sector_t sector)
+{
+	return sector & ((1u << d->chunk_shift) - 1);
+}
+
+static inline u32 lclone_sub_offset(const struct lclone_delta *d, sector_t sector)
+{
+	return sector & ((1u << d->sub_shift) - 1);
+}
+
+/* The subchunks that @sectors from @offset touch, in one chunk. */
+static inline u32 lclone_sub_mask(const struct lclone_delta *d, u32 offset, u32 sectors)
+{
+	u32 first = offset >> d->sub_shift, last = (offset + sectors - 1) >> d->sub_shift;
+
+	return (2u << last) - (1u << first);
+}
+
+static inline sector_t lclone_chunk_start(const struct lclone_delta *d, u64 chunk)
+{
+	return chunk << d->chunk_shift;
+}
+
+/* args.c: table arguments */
+
+/* Parses all but the devices, which the caller has opened. Sets ti->error. */
+int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv);
+/* Prints the features that were given so that they parse to the same. */
+unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int maxlen);
+
+/*
+ * delta.c: the shared state of a delta, its superblock and its mode
+ *
+ * lclone_delta_get() finds the delta of a new table, or reads (or formats) it;
+ * lclone_delta_put() frees it with the last table.  Both may sleep.
+ */
+int lclone_delta_get(struct lclone *t);
+void lclone_delta_put(struct lclone *t);
+/* preresume: takes over the table's features; makes a new incarnation durable. */
+int lclone_delta_start(struct lclone *t);
+/* postsuspend: all I/O has ended; writes a checkpoint and marks the delta clean. */
+void lclone_delta_stop(struct lclone_delta *d);
+/* Takes a new size of the device in, if there is one. */
+int lclone_delta_grow(struct lclone_delta *d);
+/* Makes the virtual size larger. */
+int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
+/*
+ * Writes @sb to the slot whose turn it is, and makes it the current one if that
+ * worked.  @preflush orders it behind what was written before.  The caller
+ * holds tree_lock.
+ */
+int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush);
+/* The one function that changes the mode; any context. */
+void lclone_set_mode(struct lclone_delta *d, enum lclone_mode mode, const char *why);
+/* The one funnel for metadata that could not be written or that is damaged; any context. */
+void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err);
+/* A dm event; any context. */
+void lclone_event(struct lclone_delta *d);
+
+extern struct list_head lclone_deltas;
+extern struct mutex lclone_registry_lock;
+
+/* meta.c: metadata blocks. May sleep; return 0 or -errno. @buf is physically contiguous. */
+
+int lclone_read_sectors(struct block_device *bdev, sector_t sector, void *buf, u32 sectors);
+int lclone_meta_read(struct block_device *bdev, u64 block, void *buf, u32 blocks);
+int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 blocks,
+		      blk_opf_t flags);
+/* Says in the log what a verify function found. */
+void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 block,
+			 const struct lclone_fault *fault);
+
+/*
+ * leaf.c: the leaf cache
+ *
+ * lclone_leaf_lookup() is called under RCU and returns the leaf, which may be
+ * the shared empty one (it cannot be pinned), or NULL: not in RAM.
+ */
+extern struct lclone_leaf lclone_empty_leaf;
+
+static inline struct lclone_leaf *lclone_leaf_lookup(struct lclone_delta *d, u64 index)
+{
+	struct lclone_dir *dir = rcu_dereference(d->dir);
+	struct lclone_dir_page *page = rcu_dereference(dir->page[index / LCLONE_DIR_SLOTS]);
+
+	return rcu_dereference(page->leaf[index % LCLONE_DIR_SLOTS]);
+}
+
+/*
+ * A mutator pins the leaf before it looks at the entry and unpins it after it
+ * has published.  A pinned leaf is neither evicted nor taken off the lists of
+ * the commit.  Under RCU, or with another pin held.  Fully ordered: pairs with
+ * the commit's and the BUSY setter's reading of pins.
+ */
+static inline bool lclone_leaf_pin(struct lclone_leaf *leaf)
+{
+	return atomic_inc_unless_negative(&leaf->pins);
+}
+
+static inline void lclone_leaf_unpin(struct lclone_leaf *leaf)
+{
+	smp_mb__before_atomic();
+	atomic_dec(&leaf->pins);
+}
+
+int lclone_dir_create(struct lclone_delta *d);
+/* Replaces the directory by one for the new virtual size. May sleep. */
+int lclone_dir_resize(struct lclone_delta *d, u64 virtual_sectors);
+void lclone_dir_destroy(struct lclone_delta *d);
+
+/*
+ * Synchronous load of a leaf, or a new one where the tree has none (@create;
+ * else the shared empty leaf is installed).  May sleep on I/O; returns the leaf
+ * pinned, or the empty leaf, or an ERR_PTR.
+ */
+struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create);
+/*
+ * Worker only: starts to load a leaf and puts @bio back to the deferred ones
+ * when that has ended; ends it with an error where the leaf can't be read.
+ */
+void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio);
+void lclone_leaf_finish_loads(struct lclone_delta *d);
+int lclone_leaf_init(struct lclone_delta *d);
+void lclone_leaf_exit(struct lclone_delta *d);
+
+int lclone_cache_init(void);
+void lclone_cache_exit(void);
+
+/*
+ * alloc.c: chunks and metadata blocks of the delta
+ *
+ * lclone_alloc_chunks() takes up to @want contiguous chunks; any context, no
+ * lock; returns how many (0: the worker has to refill) and the first.
+ */
+u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys);
+/* Gives back what was not used; any context. */
+void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count);
+/* Worker: fills the slots. */
+enum lclone_space lclone_alloc_refill(struct lclone_delta *d);
+/*
+ * Worker: finds the free chunks below the high-water mark by a walk of the tree.
+ * lclone_alloc_scan_begin() takes the slots back; between the two calls all I/O
+ * that may have taken a chunk from them is drained. May sleep.
+ */
+void lclone_alloc_scan_begin(struct lclone_delta *d);
+int lclone_alloc_scan(struct lclone_delta *d);
+/* A new leaf wants room for its node: false if only the reserve is left. */
+bool lclone_alloc_new_leaf(struct lclone_delta *d);
+/* A freed chunk, not reusable yet: keeps the scan off it. Worker. */
+void lclone_alloc_pending(struct lclone_delta *d, u32 phys);
+/* Chunks that nothing refers to any more, durably. */
+void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count);
+u32 lclone_alloc_available(struct lclone_delta *d);	/* free chunks, without the reserve */
+u32 lclone_alloc_used(struct lclone_delta *d);
+/*
+ * Up to @want contiguous metadata blocks, also from the reserve; tree_lock
+ * held; may sleep. Returns how many, 0 if there are none.
+ */
+u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block);
+void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count);
+/* Before the last superblock: slots are given back so that little is to be found again. */
+void lclone_alloc_settle(struct lclone_delta *d);
+/* After a growth of the device */
+void lclone_alloc_grown(struct lclone_delta *d);
+void lclone_alloc_init(struct lclone_delta *d);
+void lclone_alloc_destroy(struct lclone_delta *d);
+
+/*
+ * A list of extents. Adding merges with the last one; a failed allocation loses
+ * the extent (-ENOMEM), which the caller accounts for.
+ */
+int lclone_extent_add(struct list_head *list, u64 start, u64 len);
+
+/*
+ * commit.c: group commit
+ *
+ * lclone_commit_mark() puts a pinned leaf on the commit's lists before its
+ * entries change; process context; false if too many leaves are dirty (the
+ * caller waits for a checkpoint).
+ */
+bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf);
+
+/*
+ * Nothing to commit and no commit under way.  Reads the list before busy: pairs
+ * with the commit, which sets busy before it empties the list.
+ */
+static inline bool lclone_commit_clean(struct lclone_delta *d)
+{
+	if (!list_empty(&d->commit.uncommitted))
+		return false;
+	smp_rmb();	/* pairs with the lock around the two changes */
+	return !READ_ONCE(d->commit.busy);
+}
+
+/* For a caller that has just seen an entry without DIRTY: it is durable, too. */
+static inline bool lclone_commit_idle(struct lclone_delta *d)
+{
+	smp_rmb();	/* DIRTY goes after busy was set */
+	return !READ_ONCE(d->commit.busy);
+}
+
+/*
+ * Ends @bio when all that was published before this call is durable, as is all
+ * that the delta acknowledged before. Any context; in atomic context the
+ * commit is started by the worker.
+ */
+void lclone_commit_join(struct lclone_delta *d, struct bio *bio, bool atomic);
+/* Chunks cleared from the table by entries published before the call. Worker. */
+void lclone_commit_free(struct lclone_delta *d, u32 phys, u32 count);
+/* Chunks are on their way to be free; starts the commit that they wait for. Worker. */
+bool lclone_commit_freeing(struct lclone_delta *d);
+/* Moves the chunks that a durable commit has freed to @list. */
+void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list);
+/* Commits, or writes a checkpoint, and waits. Process context. */
+int lclone_commit_sync(struct lclone_delta *d, bool checkpoint);
+void lclone_commit_want_checkpoint(struct lclone_delta *d);
+/* Puts a leaf that replay has changed among the dirty ones. Before the first I/O. */
+void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf);
+int lclone_commit_init(struct lclone_delta *d);
+void lclone_commit_exit(struct lclone_delta *d);
+
+/* For tree.c only. The caller has set busy. */
+void lclone_commit_begin(struct lclone_delta *d);
+void lclone_commit_end(struct lclone_delta *d, blk_status_t status);
+/* Takes a leaf off the uncommitted list unless it is pinned. */
+void lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf);
+
+/*
+ * tree.c: index nodes and checkpoints
+ *
+ * tree_lock is held by the caller unless stated; all may sleep.
+ */
+
+/* Reference to a leaf; block 0: the tree has none. */
+int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref);
+/* Verifies a leaf as read, and each exception in it. No lock. */
+int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref ref,
+			    const struct lclone_leaf_disk *disk);
+/* Brings the tree to the height that the virtual size wants. */
+int lclone_tree_grow(struct lclone_delta *d);
+/* Calls back for each metadata block and each exception there is. */
+int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d, u64 block),
+		     void (*exception)(struct lclone_delta *d, u64 exc));
+int lclone_tree_init(struct lclone_delta *d);
+void lclone_tree_exit(struct lclone_delta *d);
+
+/*
+ * io.c: the bio path
+ *
+ * lclone_map() never sleeps, takes no global lock and allocates nothing that
+ * can fail.
+ */
+extern struct bio_set lclone_bio_set;
+
+int lclone_map(struct dm_target *ti, struct bio *bio);
+int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+void lclone_end_bio(struct bio *bio, blk_status_t status);
+/* Gives a bio to the worker; any context. */
+void lclone_defer(struct lclone_delta *d, struct bio *bio);
+void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios);
+/* Lets all bios go on that wait for @wait; any context; call it after the change. */
+void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait);
+/* Worker: the bio waits, unless there was a wakeup since it was looked at. */
+void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait);
+/* Worker: the bio waits for a checkpoint; for a chunk, or fails as the table says. */
+void lclone_throttle(struct lclone_delta *d, struct bio *bio);
+void lclone_no_space(struct lclone_delta *d, struct bio *bio);
+/* From now on a bio that waits for space is requeued (@noflush) or failed. */
+void lclone_io_stop(struct lclone_delta *d, bool noflush);
+void lclone_io_start(struct lclone_delta *d);
+/* No chunk is on its way to be free. With no I/O coming in. */
+bool lclone_io_idle(struct lclone_delta *d);
+void lclone_io_init(struct lclone_delta *d);
+
+/*
+ * drain.c: in-flight I/O to the delta, in two alternating references.
+ *
+ * lclone_inflight_get() is called under RCU, before the entry is loaded for
+ * use; the reference is dropped after publishing and before parking.
+ */
+static inline int lclone_inflight_get(struct lclone_delta *d)
+{
+	int i;
+
+	do
+		i = READ_ONCE(d->inflight_cur);
+	while (unlikely(!percpu_ref_tryget_live_rcu(&d->inflight[i].ref)));
+	/* the entry is loaded after: pairs with percpu_ref_reinit() in lclone_drain_start() */
+	smp_rmb();
+	return i;
+}
+
+static inline void lclone_inflight_put(struct lclone_delta *d, int i)
+{
+	percpu_ref_put(&d->inflight[i].ref);
+}
+
+int lclone_drain_init(struct lclone_delta *d);
+void lclone_drain_destroy(struct lclone_delta *d);
+/*
+ * Worker: starts to wait for all I/O that may have seen the table as it was
+ * before the call; the worker is queued when that is over, with drain_busy
+ * cleared by lclone_drain_finish().
+ */
+void lclone_drain_start(struct lclone_delta *d);
+bool lclone_drain_finish(struct lclone_delta *d);
+
+/* job.c: copy-up, discard and write-zeroes; worker only */
+
+/* First write of a part of a subchunk: copy it up, then defer the bio again. */
+void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub);
+void lclone_job_discard(struct lclone_delta *d, struct bio *bio);
+/* Goes on with jobs whose drain or copy has ended. */
+void lclone_job_run(struct lclone_delta *d);
+int lclone_job_pool_init(struct lclone_delta *d);
+int lclone_job_init(void);
+void lclone_job_exit(void);
+
+#endif /* LCLONE_H */

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The leaf cache: leaves of the tree in RAM, read on demand and given back to
+ * the shrinker.
+ *
+ * A slot of the directory is NULL (not in RAM), the shared empty leaf (the tree
+ * has none) or a leaf.  Leaves are installed by the worker (or before the first
+ * I/O), and taken out by the shrinker.
+ */
+#include <linux/mempool.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+struct lclone_leaf lclone_empty_leaf = { .pins = ATOMIC_INIT(LCLONE_LEAF_DEAD) };
+
+static struct lclone_dir_page no_page;		/* all NULL */
+static struct lclone_dir_page empty_page;	/* all &lclone_empty_leaf */
+
+/* A leaf on its way into the cache; worker only but for the completion. */
+struct leaf_load {
+	struct list_head list;
+	struct lclone_delta *delta;
+	u64 index;
+	struct lclone_ref ref;
+	void *page;			/* read as lclone_leaf_disk, then lclone_leaf */
+	struct bio_list waiting;
+	bool done;
+	struct bio bio;
+	struct bio_vec bvec;
+};
+
+static bool page_is_shared(const struct lclone_dir_page *page)
+{
+	return page == &no_page || page == &empty_page;
+}
+
+/* Directory */
+
+static u64 nr_dir_pages(u64 virtual_sectors, u32 chunk_sectors)
+{
+	u64 leaves = DIV_ROUND_UP(lclone_chunks(virtual_sectors, chunk_sectors),
+				  LCLONE_LEAF_EXCEPTIONS);
+
+	return DIV_ROUND_UP(leaves, LCLONE_DIR_SLOTS);
+}
+
+static struct lclone_dir *dir_alloc(struct lclone_delta *d, u64 virtual_sectors)
+{
+	struct lclone_dir_page *fill = d->sb.root_block ? &no_page : &empty_page;
+	u64 i, nr = nr_dir_pages(virtual_sectors, d->sb.chunk_sectors);
+	struct lclone_dir *dir = kvzalloc(struct_size(dir, page, nr), GFP_KERNEL);
+
+	if (!dir)
+		return NULL;
+	dir->nr_pages = nr;
+	for (i = 0; i < nr; i++)
+		RCU_INIT_POINTER(dir->page[i], fill);
+	return dir;
+}
+
+int lclone_dir_create(struct lclone_delta *d)
+{
+	struct lclone_dir *dir = dir_alloc(d, d->sb.virtual_sectors);
+
+	if (!dir)
+		return -ENOMEM;
+	RCU_INIT_POINTER(d->dir, dir);
+	return 0;
+}
+
+int lclone_dir_resize(struct lclone_delta *d, u64 virtual_sectors)
+{
+	struct lclone_dir *old, *new = dir_alloc(d, virtual_sectors);
+	u64 i;
+
+	if (!new)
+		return -ENOMEM;
+	spin_lock(&d->cache_lock);
+	old = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	for (i = 0; i < old->nr_pages; i++)
+		RCU_INIT_POINTER(new->page[i], rcu_access_pointer(old->page[i]));
+	rcu_assign_pointer(d->dir, new);
+	spin_unlock(&d->cache_lock);
+	synchronize_rcu();
+	kvfree(old);
+	return 0;
+}
+
+static void leaf_free_rcu(struct rcu_head *head)
+{
+	struct lclone_leaf *leaf = container_of(head, struct lclone_leaf, rcu);
+
+	mempool_free(virt_to_page(leaf), &leaf->delta->leaf_pool);
+}
+
+void lclone_dir_destroy(struct lclone_delta *d)
+{
+	struct lclone_dir *dir = rcu_dereference_protected(d->dir, true);
+	u64 i;
+	u32 j;
+
+	rcu_barrier();		/* leaf_free_rcu() uses the pool */
+	for (i = 0; dir && i < dir->nr_pages; i++) {
+		struct lclone_dir_page *page = rcu_dereference_protected(dir->page[i], true);
+
+		if (page_is_shared(page))
+			continue;
+		for (j = 0; j < LCLONE_DIR_SLOTS; j++) {
+			struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[j], true);
+
+			if (leaf && leaf != &lclone_empty_leaf)
+				mempool_free(virt_to_page(leaf), &d->leaf_pool);
+		}
+		mempool_free(virt_to_page(page), &d->leaf_pool);
+	}
+	kvfree(dir);
+}
+
+/* Cache */
+
+static unsigned long cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too);
+
+/* Never fails: the cache itself is the last reserve. */
+static void *leaf_page_alloc(struct lclone_delta *d)
+{
+	struct page *page = mempool_alloc(&d->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!page) {
+		cache_evict(d, 64, true);
+		page = mempool_alloc(&d->leaf_pool, GFP_NOIO);
+	}
+	return page_address(page);
+}
+
+static void install(struct lclone_delta *d, u64 index, struct lclone_leaf *leaf)
+{
+	struct lclone_dir_page *page, *new = NULL;
+	struct lclone_dir *dir;
+	u64 i = index / LCLONE_DIR_SLOTS;
+
+	rcu_read_lock();
+	page = rcu_dereference(rcu_dereference(d->dir)->page[i]);
+	rcu_read_unlock();
+	if (page_is_shared(page))
+		new = leaf_page_alloc(d);
+
+	spin_lock(&d->cache_lock);
+	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	if (new) {
+		memcpy(new, page, sizeof(*new));
+		rcu_assign_pointer(dir->page[i], new);
+		page = new;
+	}
+	rcu_assign_pointer(page->leaf[index % LCLONE_DIR_SLOTS], leaf);
+	spin_unlock(&d->cache_lock);
+	if (leaf != &lclone_empty_leaf)
+		atomic_inc(&d->nr_leaves);
+}
+
+static void leaf_init(struct lclone_delta *d, struct lclone_leaf *leaf, u64 index)
+{
+	atomic_set(&leaf->pins, 0);
+	leaf->flags = BIT(LEAF_FRESH);
+	leaf->index = index;
+	leaf->delta = d;
+	INIT_LIST_HEAD(&leaf->uncommitted);
+	INIT_LIST_HEAD(&leaf->dirty);
+}
+
+/* In place: the header of the disk leaf becomes that of the RAM leaf. */
+static struct lclone_leaf *leaf_from_disk(struct lclone_delta *d, void *page, u64 index)
+{
+	struct lclone_leaf *leaf = page;
+	u32 i;
+
+	static_assert(offsetof(struct lclone_leaf, exceptions) ==
+		      offsetof(struct lclone_leaf_disk, exceptions));
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
+		leaf->exceptions[i] = le64_to_cpu((__force __le64)leaf->exceptions[i]);
+	leaf_init(d, leaf, index);
+	return leaf;
+}
+
+static struct lclone_leaf *leaf_find(struct lclone_delta *d, u64 index)
+{
+	struct lclone_leaf *leaf;
+
+	rcu_read_lock();
+	leaf = lclone_leaf_lookup(d, index);
+	if (leaf && leaf != &lclone_empty_leaf && !lclone_leaf_pin(leaf))
+		leaf = NULL;		/* just evicted */
+	rcu_read_unlock();
+	return leaf;
+}
+
+struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create)
+{
+	struct lclone_leaf *leaf = leaf_find(d, index);
+	struct lclone_ref ref = {};
+	void *page;
+	int err = 0;
+
+	if (leaf && !(leaf == &lclone_empty_leaf && create))
+		return leaf;
+	if (!leaf) {
+		mutex_lock(&d->tree_lock);
+		err = lclone_tree_leaf_ref(d, index, &ref);
+		mutex_unlock(&d->tree_lock);
+		if (err)
+			return ERR_PTR(err);
+	}
+	if (!ref.block && !create) {
+		install(d, index, &lclone_empty_leaf);
+		return &lclone_empty_leaf;
+	}
+
+	page = leaf_page_alloc(d);
+	if (ref.block) {
+		err = lclone_meta_read(d->bdev, ref.block, page, 1);
+		if (!err)
+			err = lclone_tree_verify_leaf(d, index, ref, page);
+	} else {
+		clear_page(page);
+	}
+	if (err) {
+		mempool_free(virt_to_page(page), &d->leaf_pool);
+		return ERR_PTR(err);
+	}
+	leaf = leaf_from_disk(d, page, index);
+	atomic_set(&leaf->pins, 1);
+	install(d, index, leaf);
+	return leaf;
+}
+
+static void load_endio(struct bio *bio)
+{
+	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
+
+	smp_store_release(&load->done, true);
+	queue_work(load->delta->wq, &load->delta->worker);
+}
+
+void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
+{
+	struct lclone_ref ref;
+	struct leaf_load *load;
+	int err;
+
+	list_for_each_entry(load, &d->loads, list) {
+		if (load->index == index) {
+			bio_list_add(&load->waiting, bio);
+			return;
+		}
+	}
+
+	mutex_lock(&d->tree_lock);
+	err = lclone_tree_leaf_ref(d, index, &ref);
+	mutex_unlock(&d->tree_lock);
+	if (err) {
+		bio->bi_status = errno_to_blk_status(err);
+		bio_endio(bio);
+		return;
+	}
+	if (!ref.block) {
+		install(d, index, &lclone_empty_leaf);
+		lclone_defer(d, bio);
+		return;
+	}
+
+	load = mempool_alloc(&d->load_pool, GFP_NOIO);
+	load->delta = d;
+	load->index = index;
+	load->ref = ref;
+	load->done = false;
+	bio_list_init(&load->waiting);
+	bio_list_add(&load->waiting, bio);
+	load->page = leaf_page_alloc(d);
+	list_add(&load->list, &d->loads);
+
+	bio_init(&load->bio, d->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
+	load->bio.bi_iter.bi_sector = ref.block * LCLONE_BLOCK_SECTORS;
+	load->bio.bi_end_io = load_endio;
+	__bio_add_page(&load->bio, virt_to_page(load->page), LCLONE_BLOCK_SIZE, 0);
+	submit_bio_noacct(&load->bio);
+}
+
+static void load_finish(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	int err = blk_status_to_errno(load->bio.bi_status);
+	struct bio *bio;
+
+	bio_uninit(&load->bio);
+	if (err)
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name,
+			    load->ref.block, err);
+	else
+		err = lclone_tree_verify_leaf(d, load->index, load->ref, load->page);
+
+	if (!err) {
+		install(d, load->index, leaf_from_disk(d, load->page, load->index));
+		lclone_defer_list(d, &load->waiting);
+	} else {
+		mempool_free(virt_to_page(load->page), &d->leaf_pool);
+		while ((bio = bio_list_pop(&load->waiting))) {
+			bio->bi_status = BLK_STS_IOERR;
+			bio_endio(bio);
+		}
+	}
+	list_del(&load->list);
+	mempool_free(load, &d->load_pool);
+}
+
+void lclone_leaf_finish_loads(struct lclone_delta *d)
+{
+	struct leaf_load *load, *next;
+
+	list_for_each_entry_safe(load, next, &d->loads, list)
+		if (smp_load_acquire(&load->done))
+			load_finish(load);
+}
+
+int lclone_leaf_init(struct lclone_delta *d)
+{
+	int err;
+
+	spin_lock_init(&d->cache_lock);
+	INIT_LIST_HEAD(&d->loads);
+	err = mempool_init_page_pool(&d->leaf_pool, 2, 0);
+	if (!err)
+		err = mempool_init_kmalloc_pool(&d->load_pool, 1, sizeof(struct leaf_load));
+	return err;
+}
+
+void lclone_leaf_exit(struct lclone_delta *d)
+{
+	mempool_exit(&d->load_pool);
+	mempool_exit(&d->leaf_pool);
+}
+
+/* Shrinker */
+
+static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 slot,
+		      bool fresh_too)
+{
+	struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[slot],
+							     lockdep_is_held(&d->cache_lock));
+
+	if (!leaf || leaf == &lclone_empty_leaf)
+		return false;
+	if (test_and_clear_bit(LEAF_FRESH, &leaf->flags) && !fresh_too)
+		return false;
+	if (test_bit(LEAF_DIRTY, &leaf->flags) || atomic_cmpxchg(&leaf->pins, 0, LCLONE_LEAF_DEAD))
+		return false;
+	/* a mutator marks the leaf while it has it pinned: nobody can any more */
+	if (test_bit(LEAF_DIRTY, &leaf->flags)) {
+		atomic_set(&leaf->pins, 0);
+		return false;
+	}
+	rcu_assign_pointer(page->leaf[slot], NULL);
+	atomic_dec(&d->nr_leaves);
+	call_rcu(&leaf->rcu, leaf_free_rcu);
+	return true;
+}
+
+/* One pass of the clock's hand at most. */
+static unsigned long cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too)
+{
+	unsigned long evicted = 0;
+	struct lclone_dir *dir;
+	u64 n;
+
+	spin_lock(&d->cache_lock);
+	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	for (n = 0; n < dir->nr_pages && evicted < want; n++) {
+		struct lclone_dir_page *page;
+		u32 slot;
+
+		if (d->clock >= dir->nr_pages)
+			d->clock = 0;
+		page = rcu_dereference_protected(dir->page[d->clock++],
+						 lockdep_is_held(&d->cache_lock));
+		if (page_is_shared(page))
+			continue;
+		for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++)
+			evicted += evict_one(d, page, slot, fresh_too);
+	}
+	spin_unlock(&d->cache_lock);
+	return evicted;
+}
+
+static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct lclone_delta *d;
+	unsigned long nr = 0;
+
+	if (!mutex_trylock(&lclone_registry_lock))
+		return 0;
+	list_for_each_entry(d, &lclone_deltas, list)
+		nr += atomic_read(&d->nr_leaves);
+	mutex_unlock(&lclone_registry_lock);
+	return nr;
+}
+
+static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct lclone_delta *d;
+	unsigned long evicted = 0;
+
+	if (!mutex_trylock(&lclone_registry_lock))
+		return SHRINK_STOP;
+	list_for_each_entry(d, &lclone_deltas, list) {
+		if (evicted >= sc->nr_to_scan)
+			break;
+		evicted += cache_evict(d, sc->nr_to_scan - evicted, false);
+	}
+	/* those that were passed over come first next time */
+	if (!list_empty(&lclone_deltas))
+		list_rotate_left(&lclone_deltas);
+	mutex_unlock(&lclone_registry_lock);
+	return evicted;
+}
+
+static struct shrinker *shrinker;
+
+int lclone_cache_init(void)
+{
+	u32 i;
+
+	for (i = 0; i < LCLONE_DIR_SLOTS; i++)
+		RCU_INIT_POINTER(empty_page.leaf[i], &lclone_empty_leaf);
+
+	shrinker = shrinker_alloc(0, "dm-lclone");
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = shrink_count;
+	shrinker->scan_objects = shrink_scan;
+	shrinker_register(shrinker);
+	return 0;
+}
+
+void lclone_cache_exit(void)
+{
+	shrinker_free(shrinker);
+}

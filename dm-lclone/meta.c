@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Metadata blocks: read, write, report. */
+#include "lclone.h"
+
+static int meta_io(struct block_device *bdev, sector_t sector, void *buf, u32 sectors,
+		   blk_opf_t opf)
+{
+	struct bio_vec bvec;
+	struct bio bio;
+	int err;
+
+	bio_init(&bio, bdev, &bvec, 1, opf | REQ_META | REQ_SYNC);
+	bio.bi_iter.bi_sector = sector;
+	__bio_add_page(&bio, virt_to_page(buf), sectors << SECTOR_SHIFT, offset_in_page(buf));
+	err = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return err;
+}
+
+int lclone_read_sectors(struct block_device *bdev, sector_t sector, void *buf, u32 sectors)
+{
+	return meta_io(bdev, sector, buf, sectors, REQ_OP_READ);
+}
+
+int lclone_meta_read(struct block_device *bdev, u64 block, void *buf, u32 blocks)
+{
+	return meta_io(bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
+		       REQ_OP_READ);
+}
+
+int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 blocks,
+		      blk_opf_t flags)
+{
+	return meta_io(bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
+		       REQ_OP_WRITE | flags);
+}
+
+void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 block,
+			 const struct lclone_fault *fault)
+{
+	DMERR("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where, block,
+	      fault->what, fault->found, fault->expected);
+}

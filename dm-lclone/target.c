@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-lclone: linked clones.  The target's face to device-mapper: construction,
+ * suspend and resume, status, messages, limits.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+struct bio_set lclone_bio_set;
+
+static int open_devices(struct lclone *t, const char *base, const char *delta)
+{
+	blk_mode_t mode = dm_table_get_mode(t->ti->table);
+	int err;
+
+	if (!(mode & BLK_OPEN_WRITE))
+		t->read_only = true;
+	if (t->read_only)
+		mode = BLK_OPEN_READ;
+	err = dm_get_device(t->ti, delta, mode, &t->delta_dev);
+	if (err) {
+		t->ti->error = err == -EBUSY ? "The delta is in use" : "Can't open the delta";
+		return err;
+	}
+	if (!strcmp(base, "-"))
+		return 0;
+	err = dm_get_device(t->ti, base, BLK_OPEN_READ, &t->base_dev);
+	if (err)
+		t->ti->error = err == -EBUSY ? "The base is in use: mounted, or open for writing" :
+					       "Can't open the base";
+	return err;
+}
+
+static void close_devices(struct lclone *t)
+{
+	if (t->base_dev)
+		dm_put_device(t->ti, t->base_dev);
+	if (t->delta_dev)
+		dm_put_device(t->ti, t->delta_dev);
+}
+
+static void set_target(struct dm_target *ti)
+{
+	ti->flush_supported = true;
+	ti->num_flush_bios = 1;
+	ti->discards_supported = true;
+	ti->num_discard_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	ti->limit_swap_bios = true;
+	ti->accounts_remapped_io = false;
+	ti->per_io_data_size = sizeof(struct lclone_io);
+}
+
+static int lclone_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct lclone *t;
+	int err;
+
+	if (argc < 2) {
+		ti->error = "Usage: <base|-> <delta> [<#feature args> <args>...]";
+		return -EINVAL;
+	}
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t) {
+		ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	t->ti = ti;
+	ti->error = NULL;
+	err = lclone_parse_features(t, argc - 2, argv + 2);
+	if (err)
+		goto free;
+	err = open_devices(t, argv[0], argv[1]);
+	if (err)
+		goto close;
+	err = lclone_delta_get(t);
+	if (err)
+		goto close;
+	ti->private = t;
+	set_target(ti);
+	return 0;
+close:
+	close_devices(t);
+free:
+	kfree(t);
+	return err;
+}
+
+static void lclone_dtr(struct dm_target *ti)
+{
+	struct lclone *t = ti->private;
+
+	lclone_delta_put(t);
+	close_devices(t);
+	kfree(t);
+}
+
+static void lclone_presuspend(struct dm_target *ti)
+{
+	struct lclone *t = ti->private;
+
+	lclone_io_stop(t->delta, dm_noflush_suspending(ti));
+}
+
+static void lclone_presuspend_undo(struct dm_target *ti)
+{
+	struct lclone *t = ti->private;
+
+	lclone_io_start(t->delta);
+}
+
+static void lclone_postsuspend(struct dm_target *ti)
+{
+	struct lclone *t = ti->private;
+
+	lclone_delta_stop(t->delta);
+}
+
+static int lclone_preresume(struct dm_target *ti)
+{
+	return lclone_delta_start(ti->private);
+}
+
+static void lclone_resume(struct dm_target *ti)
+{
+	struct lclone *t = ti->private;
+
+	lclone_io_start(t->delta);
+}
+
+static const char *mode_name(const struct lclone_delta *d)
+{
+	switch (READ_ONCE(d->mode)) {
+	case LCLONE_RW:
+		return "rw";
+	case LCLONE_READ_ONLY:
+		return "ro";
+	default:
+		return "fail";
+	}
+}
+
+static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+			  char *result, unsigned int maxlen)
+{
+	struct lclone *t = ti->private;
+	struct lclone_delta *d = t->delta;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		DMEMIT("%s %u %u/%u %d %u %llu %llu %s %s", mode_name(d), d->sb.chunk_sectors,
+		       lclone_alloc_used(d), lclone_phys_end(&d->sb) - d->sb.first_chunk,
+		       atomic_read(&d->nr_leaves), READ_ONCE(d->commit.nr_dirty),
+		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
+		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
+		       READ_ONCE(d->full) ? "full" : "-");
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s %s", t->base_dev ? t->base_dev->name : "-", t->delta_dev->name);
+		sz += lclone_emit_features(t, result + sz, maxlen - sz);
+		break;
+	case STATUSTYPE_IMA:
+		*result = '\0';
+		break;
+	}
+}
+
+static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			  unsigned int maxlen)
+{
+	struct lclone *t = ti->private;
+	struct lclone_delta *d = t->delta;
+	u64 sectors;
+
+	if (READ_ONCE(d->mode) != LCLONE_RW) {
+		DMERR("%s: message %s: the delta is not writable", d->name, argv[0]);
+		return -EROFS;
+	}
+	if (!READ_ONCE(d->activated)) {
+		DMERR("%s: message %s: the clone is suspended", d->name, argv[0]);
+		return -EAGAIN;
+	}
+	if (argc == 1 && !strcmp(argv[0], "commit"))
+		return lclone_commit_sync(d, false);
+	if (argc == 1 && !strcmp(argv[0], "checkpoint"))
+		return lclone_commit_sync(d, true);
+	if (argc == 1 && !strcmp(argv[0], "grow"))
+		return lclone_delta_grow(d);
+	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
+		return lclone_delta_resize(d, sectors);
+
+	DMERR("%s: unknown message, or wrong arguments: %s", d->name, argv[0]);
+	return -EINVAL;
+}
+
+static sector_t usable(struct block_device *bdev)
+{
+	sector_t lbs = bdev_logical_block_size(bdev) >> SECTOR_SHIFT;
+
+	return bdev_nr_sectors(bdev) & ~(lbs - 1);
+}
+
+/* Each with its own size: the base may be smaller than the clone. */
+static int lclone_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
+{
+	struct lclone *t = ti->private;
+	int r = 0;
+
+	if (t->base_dev)
+		r = fn(ti, t->base_dev, 0, usable(t->base_dev->bdev), data);
+	if (!r)
+		r = fn(ti, t->delta_dev, 0, usable(t->delta_dev->bdev), data);
+	return r;
+}
+
+static void lclone_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct lclone *t = ti->private;
+	u32 chunk = t->delta->sb.chunk_sectors << SECTOR_SHIFT;
+	u32 sub = chunk / LCLONE_SUBCHUNKS;
+
+	limits->physical_block_size = max(limits->logical_block_size, min(sub, 4096u));
+	limits->io_min = sub;
+	limits->io_opt = chunk;
+	limits->discard_granularity = sub;
+	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
+	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
+}
+
+static struct target_type lclone_target = {
+	.name = "lclone",
+	.version = { 1, 0, 0 },
+	.features = DM_TARGET_NOWAIT,
+	.module = THIS_MODULE,
+	.ctr = lclone_ctr,
+	.dtr = lclone_dtr,
+	.map = lclone_map,
+	.end_io = lclone_end_io,
+	.presuspend = lclone_presuspend,
+	.presuspend_undo = lclone_presuspend_undo,
+	.postsuspend = lclone_postsuspend,
+	.preresume = lclone_preresume,
+	.resume = lclone_resume,
+	.status = lclone_status,
+	.message = lclone_message,
+	.iterate_devices = lclone_iterate_devices,
+	.io_hints = lclone_io_hints,
+};
+
+static int __init lclone_init(void)
+{
+	int err;
+
+	err = bioset_init(&lclone_bio_set, BIO_POOL_SIZE, 0, 0);
+	if (err)
+		return err;
+	err = lclone_job_init();
+	if (err)
+		goto exit_bios;
+	err = lclone_cache_init();
+	if (err)
+		goto exit_jobs;
+	err = dm_register_target(&lclone_target);
+	if (err)
+		goto exit_cache;
+	return 0;
+
+exit_cache:
+	lclone_cache_exit();
+exit_jobs:
+	lclone_job_exit();
+exit_bios:
+	bioset_exit(&lclone_bio_set);
+	return err;
+}
+
+static void __exit lclone_exit(void)
+{
+	dm_unregister_target(&lclone_target);
+	lclone_cache_exit();
+	lclone_job_exit();
+	bioset_exit(&lclone_bio_set);
+}
+
+module_init(lclone_init);
+module_exit(lclone_exit);
+
+MODULE_DESCRIPTION(DM_NAME " linked clones");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tree on disk: index nodes, kept in RAM once read, and the checkpoint that
+ * writes what changed.
+ *
+ * Nodes are never overwritten in place: a checkpoint writes changed ones to
+ * free blocks, then switches the root in the superblock, and only then frees
+ * the blocks of the old ones.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+#define WRITE_BLOCKS	64		/* of one checkpoint write, if memory can be had */
+#define LEVELS		8
+
+/* An index node in RAM: its references are kept as on disk. */
+struct lclone_index {
+	struct list_head dirty;		/* a reference was changed since the last checkpoint */
+	u64 index;
+	u64 block;			/* of its copy on disk, 0: none */
+	struct lclone_index_disk *disk;
+};
+
+static unsigned long index_key(u32 level, u64 n)
+{
+	return n * LEVELS + level;
+}
+
+static int read_node(struct lclone_delta *d, struct lclone_ref ref, u32 level, u64 n, void *buf)
+{
+	u64 first = n * lclone_node_span(level);
+	struct lclone_fault fault;
+	int err;
+
+	err = lclone_ref_verify(&d->sb, ref, &fault);
+	if (!err) {
+		err = lclone_meta_read(d->bdev, ref.block, buf, 1);
+		if (err) {
+			DMERR_LIMIT("%s: can't read the node at block %llu: error %d", d->name,
+				    ref.block, err);
+			return err;
+		}
+		err = lclone_node_verify(buf, d->sb.uuid, first, level, ref.csum,
+					 d->sb.checkpoint, &fault);
+	}
+	if (err) {
+		lclone_report_fault(d, "node", ref.block, &fault);
+		lclone_metadata_failed(d, "read the tree", err);
+	}
+	return err;
+}
+
+static struct lclone_index *index_new(struct lclone_delta *d, u32 level, u64 n)
+{
+	struct lclone_index *node = kzalloc(sizeof(*node), GFP_NOIO | __GFP_NOFAIL);
+
+	node->disk = (void *)get_zeroed_page(GFP_NOIO | __GFP_NOFAIL);
+	node->index = n;
+	INIT_LIST_HEAD(&node->dirty);
+	return node;
+}
+
+static void index_free(struct lclone_index *node)
+{
+	free_page((unsigned long)node->disk);
+	kfree(node);
+}
+
+static struct lclone_index *index_find(struct lclone_delta *d, u32 level, u64 n)
+{
+	return xa_load(&d->index, index_key(level, n));
+}
+
+static int index_store(struct lclone_delta *d, u32 level, struct lclone_index *node)
+{
+	return xa_err(xa_store(&d->index, index_key(level, node->index), node,
+			       GFP_NOIO | __GFP_NOFAIL));
+}
+
+static struct lclone_ref sb_root(const struct lclone_delta *d)
+{
+	return (struct lclone_ref){ d->sb.root_block, d->sb.root_csum };
+}
+
+/* The index node above a leaf; NULL: the tree has none and @create is not set. */
+static struct lclone_index *index_get(struct lclone_delta *d, u64 leaf, u32 want, bool create)
+{
+	struct lclone_ref ref = sb_root(d);
+	struct lclone_index *node = NULL;
+	u32 level;
+	int err;
+
+	for (level = d->root_level; level >= want; level--) {
+		u64 n = div64_u64(leaf * LCLONE_LEAF_EXCEPTIONS, lclone_node_span(level));
+
+		if (node)
+			ref = lclone_ref_unpack(&node->disk->refs[n % LCLONE_NODE_REFS]);
+		node = index_find(d, level, n);
+		if (node)
+			continue;
+		if (!ref.block && !create)
+			return NULL;
+		node = index_new(d, level, n);
+		err = ref.block ? read_node(d, ref, level, n, node->disk) : 0;
+		if (!err)
+			err = index_store(d, level, node);
+		if (err) {
+			index_free(node);
+			return ERR_PTR(err);
+		}
+		node->block = ref.block;
+	}
+	return node;
+}
+
+int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
+{
+	struct lclone_index *node;
+	struct lclone_fault fault;
+	int err;
+
+	*ref = sb_root(d);
+	if (d->root_level) {
+		node = index_get(d, index, 1, false);
+		if (IS_ERR(node))
+			return PTR_ERR(node);
+		*ref = (struct lclone_ref){};
+		if (node)
+			*ref = lclone_ref_unpack(&node->disk->refs[index % LCLONE_NODE_REFS]);
+	}
+	err = lclone_ref_verify(&d->sb, *ref, &fault);
+	if (err) {
+		lclone_report_fault(d, "reference to leaf", index, &fault);
+		lclone_metadata_failed(d, "read the tree", err);
+	}
+	return err;
+}
+
+int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref ref,
+			    const struct lclone_leaf_disk *disk)
+{
+	u64 first = index * LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_fault fault;
+	int err, i;
+
+	err = lclone_node_verify(&disk->node, d->sb.uuid, first, 0, ref.csum, d->sb.checkpoint,
+				 &fault);
+	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++) {
+		u64 exc = le64_to_cpu(disk->exceptions[i]);
+
+		err = lclone_exc_verify(&d->sb, first + i, exc, &fault);
+		if (!err && lclone_exc_phys(exc) >= READ_ONCE(d->alloc.hwm)) {
+			fault = (struct lclone_fault){ "chunk above the high-water mark",
+						       lclone_exc_phys(exc), d->alloc.hwm };
+			err = -EUCLEAN;
+		}
+	}
+	if (err) {
+		lclone_report_fault(d, "leaf", ref.block, &fault);
+		lclone_metadata_failed(d, "read the tree", err);
+	}
+	return err;
+}
+
+int lclone_tree_grow(struct lclone_delta *d)
+{
+	u32 level, want = lclone_tree_level(lclone_chunks(d->sb.virtual_sectors,
+							  d->sb.chunk_sectors));
+	struct lclone_index *node;
+	int err;
+
+	if (!d->sb.root_block) {
+		d->root_level = want;
+		return 0;
+	}
+	/* what was the root becomes the first child of a new one */
+	for (level = max(d->root_level, d->sb.root_level); level < want; level++) {
+		node = index_new(d, level + 1, 0);
+		if (level == d->sb.root_level)
+			lclone_ref_pack(sb_root(d), &node->disk->refs[0]);
+		err = index_store(d, level + 1, node);
+		if (err) {
+			index_free(node);
+			return err;
+		}
+	}
+	d->root_level = want;
+	return 0;
+}
+
+/* Checkpoint */
+
+struct checkpoint {
+	struct lclone_delta *d;
+	struct list_head leaves;
+	struct list_head index[LEVELS];	/* dirty nodes by level */
+	struct list_head old;		/* blocks to free once it is durable */
+	u32 left;			/* nodes still to be written, at most */
+	struct lclone_ref root;
+
+	void *buf;
+	u32 buf_blocks;
+	u32 n;				/* blocks in buf */
+	u64 run;			/* they go here ... */
+	u32 run_left;			/* ... where this many blocks are free */
+};
+
+static int flush_buf(struct checkpoint *cp)
+{
+	int err = 0;
+
+	if (cp->n)
+		err = lclone_meta_write(cp->d->bdev, cp->run, cp->buf, cp->n, 0);
+	cp->run += cp->n;
+	cp->run_left -= cp->n;
+	cp->n = 0;
+	return err;
+}
+
+/* Room for one more node, in RAM and on disk. */
+static void *next_slot(struct checkpoint *cp)
+{
+	int err = 0;
+
+	if (cp->n == cp->buf_blocks || cp->n == cp->run_left)
+		err = flush_buf(cp);
+	if (!err && !cp->run_left) {
+		cp->run_left = lclone_alloc_nodes(cp->d, cp->left, &cp->run);
+		if (!cp->run_left)
+			err = -ENOSPC;
+	}
+	return err ? ERR_PTR(err) : cp->buf + cp->n * LCLONE_BLOCK_SIZE;
+}
+
+static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level, u64 n)
+{
+	struct lclone_ref ref = { .block = cp->run + cp->n };
+
+	lclone_node_seal(slot, cp->d->sb.uuid, cp->d->sb.checkpoint + 1,
+			 n * lclone_node_span(level), level, &ref.csum);
+	cp->n++;
+	cp->left--;
+	return ref;
+}
+
+static void free_later(struct checkpoint *cp, u64 block)
+{
+	if (block && lclone_extent_add(&cp->old, block, 1))
+		WRITE_ONCE(cp->d->alloc.exact, false);
+}
+
+/* The reference to node @n of @level: in the node above, or the root. */
+static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_index *above;
+
+	if (level == d->root_level) {
+		cp->root = ref;
+		return;
+	}
+	above = index_find(d, level + 1, div_u64(n, LCLONE_NODE_REFS));
+	lclone_ref_pack(ref, &above->disk->refs[n % LCLONE_NODE_REFS]);
+}
+
+static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 level)
+{
+	if (list_empty(&node->dirty)) {
+		list_add_tail(&node->dirty, &cp->index[level]);
+		cp->left++;
+	}
+}
+
+/* Finds (or makes) the nodes above the dirty leaves. */
+static int mark_index(struct checkpoint *cp)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_leaf *leaf;
+	u32 level;
+
+	list_for_each_entry(leaf, &cp->leaves, dirty) {
+		cp->left++;
+		for (level = d->root_level; level; level--) {
+			struct lclone_index *node = index_get(d, leaf->index, level, true);
+
+			if (IS_ERR(node))
+				return PTR_ERR(node);
+			mark_node(cp, node, level);
+		}
+	}
+	/* nodes that lclone_tree_grow() has put above the root on disk */
+	if (cp->left && d->sb.root_block)
+		for (level = d->sb.root_level + 1; level <= d->root_level; level++)
+			mark_node(cp, index_find(d, level, 0), level);
+	return 0;
+}
+
+/* Copies a live leaf; its entries count as committed from here on. */
+static bool capture(struct lclone_leaf *leaf, struct lclone_leaf_disk *disk)
+{
+	bool empty = true;
+	int i;
+
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
+		u64 exc = READ_ONCE(leaf->exceptions[i]);
+
+		while (exc & LCLONE_EXC_DIRTY &&
+		       !try_cmpxchg64(&leaf->exceptions[i], &exc, exc & ~LCLONE_EXC_DIRTY))
+			;
+		exc &= ~LCLONE_SPARE_MASK;
+		disk->exceptions[i] = cpu_to_le64(exc);
+		if (exc)
+			empty = false;
+	}
+	return empty;
+}
+
+static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
+{
+	struct lclone_ref old, ref = {};
+	struct lclone_leaf_disk *slot;
+	int err;
+
+	err = lclone_tree_leaf_ref(cp->d, leaf->index, &old);
+	if (err)
+		return err;
+	slot = next_slot(cp);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	lclone_commit_take(cp->d, leaf);
+	if (!capture(leaf, slot))
+		ref = seal_slot(cp, slot, 0, leaf->index);
+	free_later(cp, old.block);
+	set_ref(cp, 0, leaf->index, ref);
+	return 0;
+}
+
+static int write_index(struct checkpoint *cp, struct lclone_index *node, u32 level)
+{
+	struct lclone_ref ref = {};
+	void *slot;
+
+	free_later(cp, node->block);
+	if (memchr_inv(node->disk->refs, 0, sizeof(node->disk->refs))) {
+		slot = next_slot(cp);
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
+		memcpy(slot, node->disk, LCLONE_BLOCK_SIZE);
+		ref = seal_slot(cp, slot, level, node->index);
+	}
+	node->block = ref.block;
+	set_ref(cp, level, node->index, ref);
+	return 0;
+}
+
+static int write_nodes(struct checkpoint *cp)
+{
+	struct lclone_index *node, *next;
+	struct lclone_leaf *leaf;
+	u32 level;
+	int err;
+
+	err = mark_index(cp);
+	if (err)
+		return err;
+	list_for_each_entry(leaf, &cp->leaves, dirty) {
+		err = write_leaf(cp, leaf);
+		if (err)
+			return err;
+	}
+	for (level = 1; level <= cp->d->root_level; level++) {
+		list_for_each_entry_safe(node, next, &cp->index[level], dirty) {
+			err = write_index(cp, node, level);
+			if (err)
+				return err;
+			list_del_init(&node->dirty);
+		}
+	}
+	return flush_buf(cp);
+}
+
+static int switch_root(struct checkpoint *cp)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_sb sb = d->sb;
+
+	if (!list_empty(&cp->leaves)) {
+		sb.root_block = cp->root.block;
+		sb.root_csum = cp->root.csum;
+		sb.root_level = cp->root.block ? d->root_level : 0;
+	}
+	spin_lock(&d->alloc.lock);
+	sb.hwm = d->alloc.hwm;
+	sb.freed = d->alloc.freed;
+	spin_unlock(&d->alloc.lock);
+	sb.checkpoint++;
+	sb.log_pos = sb.log_pos ? 0 : sb.log_blocks / 2;
+	sb.log_commit = d->commit.next_commit;
+	return lclone_sb_write(d, &sb, true);
+}
+
+/* The leaves that nobody changed meanwhile are clean. */
+static void checkpoint_clean(struct checkpoint *cp)
+{
+	struct lclone_commit *c = &cp->d->commit;
+	struct lclone_leaf *leaf, *next;
+
+	spin_lock_irq(&c->lock);
+	list_for_each_entry_safe(leaf, next, &cp->leaves, dirty) {
+		clear_bit(LEAF_DIRTY, &leaf->flags);
+		/* as in lclone_commit_take() */
+		smp_mb__after_atomic();
+		if (atomic_read(&leaf->pins) || test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
+			set_bit(LEAF_DIRTY, &leaf->flags);
+			list_move_tail(&leaf->dirty, &c->dirty);
+		} else {
+			list_del_init(&leaf->dirty);
+			c->nr_dirty--;
+		}
+	}
+	spin_unlock_irq(&c->lock);
+}
+
+static void checkpoint_finish(struct checkpoint *cp, int err)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_extent *e, *next;
+
+	if (cp->run_left && !err)
+		lclone_free_nodes(d, cp->run, cp->run_left);
+	list_for_each_entry_safe(e, next, &cp->old, list) {
+		if (!err)
+			lclone_free_nodes(d, e->start, e->len);
+		kfree(e);
+	}
+	if (err) {
+		/* what is on disk is older: these leaves stay */
+		spin_lock_irq(&d->commit.lock);
+		list_splice_tail(&cp->leaves, &d->commit.dirty);
+		spin_unlock_irq(&d->commit.lock);
+		lclone_metadata_failed(d, "write a checkpoint", err);
+		return;
+	}
+	d->commit.log_tail = d->sb.log_pos;
+	d->commit.checkpoints++;
+	checkpoint_clean(cp);
+}
+
+static void checkpoint_buf(struct checkpoint *cp)
+{
+	u32 blocks;
+
+	for (blocks = WRITE_BLOCKS; blocks > 1; blocks /= 2) {
+		cp->buf = (void *)__get_free_pages(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN,
+						   get_order(blocks * LCLONE_BLOCK_SIZE));
+		if (cp->buf)
+			break;
+	}
+	if (!cp->buf)
+		cp->buf = cp->d->bounce;
+	cp->buf_blocks = blocks;
+}
+
+static void checkpoint_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, checkpoint_work);
+	struct checkpoint cp = { .d = d };
+	int i, err;
+
+	INIT_LIST_HEAD(&cp.leaves);
+	INIT_LIST_HEAD(&cp.old);
+	for (i = 0; i < LEVELS; i++)
+		INIT_LIST_HEAD(&cp.index[i]);
+	checkpoint_buf(&cp);
+
+	mutex_lock(&d->tree_lock);
+	lclone_commit_begin(d);
+	spin_lock_irq(&d->commit.lock);
+	WRITE_ONCE(d->commit.want_checkpoint, false);
+	list_splice_init(&d->commit.dirty, &cp.leaves);
+	spin_unlock_irq(&d->commit.lock);
+	spin_lock(&d->alloc.lock);
+	d->alloc.new_leaves = 0;
+	spin_unlock(&d->alloc.lock);
+
+	err = write_nodes(&cp);
+	if (!err)
+		err = switch_root(&cp);
+	checkpoint_finish(&cp, err);
+	mutex_unlock(&d->tree_lock);
+
+	if (cp.buf != d->bounce)
+		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
+	lclone_commit_end(d, errno_to_blk_status(err));
+	lclone_unpark(d, WAIT_CHECKPOINT);
+}
+
+/* Walk */
+
+struct walk {
+	void (*node)(struct lclone_delta *d, u64 block);
+	void (*exception)(struct lclone_delta *d, u64 exc);
+	void *buf;
+};
+
+static void walk_ram_leaf(struct lclone_delta *d, struct walk *w, struct lclone_leaf *leaf)
+{
+	int i;
+
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
+		w->exception(d, READ_ONCE(leaf->exceptions[i]));
+}
+
+static int walk_leaf(struct lclone_delta *d, struct walk *w, struct lclone_ref ref, u64 index)
+{
+	struct lclone_leaf_disk *disk = w->buf;
+	struct lclone_leaf *leaf;
+	int err, i;
+
+	/* one in RAM is newer; the second pass sees it unless it is evicted now */
+	rcu_read_lock();
+	leaf = lclone_leaf_lookup(d, index);
+	if (leaf && leaf != &lclone_empty_leaf)
+		walk_ram_leaf(d, w, leaf);
+	rcu_read_unlock();
+	if (leaf && leaf != &lclone_empty_leaf)
+		return 0;
+
+	err = lclone_meta_read(d->bdev, ref.block, disk, 1);
+	if (!err)
+		err = lclone_tree_verify_leaf(d, index, ref, disk);
+	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++)
+		w->exception(d, le64_to_cpu(disk->exceptions[i]));
+	return err;
+}
+
+static int walk_level1(struct lclone_delta *d, struct walk *w, u64 leaf)
+{
+	struct lclone_index *node = index_get(d, leaf, 1, false);
+	int i, err = 0;
+
+	if (IS_ERR_OR_NULL(node))
+		return PTR_ERR_OR_ZERO(node);
+	for (i = 0; !err && i < LCLONE_NODE_REFS; i++) {
+		struct lclone_ref ref = lclone_ref_unpack(&node->disk->refs[i]);
+
+		if (!ref.block)
+			continue;
+		w->node(d, ref.block);
+		err = walk_leaf(d, w, ref, leaf + i);
+	}
+	return err;
+}
+
+static void walk_cached(struct lclone_delta *d, struct walk *w, u64 leaves)
+{
+	u64 i;
+
+	for (i = 0; i < leaves; i++) {
+		struct lclone_leaf *leaf;
+
+		rcu_read_lock();
+		leaf = lclone_leaf_lookup(d, i);
+		if (leaf && leaf != &lclone_empty_leaf)
+			walk_ram_leaf(d, w, leaf);
+		rcu_read_unlock();
+		cond_resched();
+	}
+}
+
+int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d, u64 block),
+		     void (*exception)(struct lclone_delta *d, u64 exc))
+{
+	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
+				  LCLONE_LEAF_EXCEPTIONS);
+	struct walk w = { .node = node, .exception = exception };
+	struct lclone_index *index;
+	unsigned long key;
+	int err = 0;
+	u64 leaf;
+
+	w.buf = (void *)__get_free_page(GFP_NOIO);
+	if (!w.buf)
+		return -ENOMEM;
+	if (!d->root_level) {
+		if (d->sb.root_block) {
+			node(d, d->sb.root_block);
+			err = walk_leaf(d, &w, sb_root(d), 0);
+		}
+	} else {
+		for (leaf = 0; !err && leaf < leaves; leaf += LCLONE_NODE_REFS)
+			err = walk_level1(d, &w, leaf);
+		xa_for_each(&d->index, key, index)
+			if (index->block)
+				node(d, index->block);
+	}
+	/* leaves that are in RAM only */
+	if (!err)
+		walk_cached(d, &w, leaves);
+	free_page((unsigned long)w.buf);
+	return err;
+}
+
+/* Life */
+
+int lclone_tree_init(struct lclone_delta *d)
+{
+	mutex_init(&d->tree_lock);
+	xa_init(&d->index);
+	INIT_WORK(&d->checkpoint_work, checkpoint_work);
+	d->bounce = (void *)__get_free_page(GFP_KERNEL);
+	return d->bounce ? 0 : -ENOMEM;
+}
+
+void lclone_tree_exit(struct lclone_delta *d)
+{
+	struct lclone_index *node;
+	unsigned long key;
+
+	xa_for_each(&d->index, key, node)
+		index_free(node);
+	xa_destroy(&d->index);
+	free_page((unsigned long)d->bounce);
+}
