@@ -50,7 +50,7 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 			list_add_tail(&leaf->dirty, &c->dirty);
 			set_bit(LEAF_DIRTY, &leaf->flags);
 		}
-		full = c->nr_dirty >= c->dirty_max - c->dirty_max / 4;
+		full = c->nr_dirty >= c->dirty_soft;
 	}
 	if (ok && !test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
@@ -392,6 +392,19 @@ void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list)
 	spin_lock_irq(&d->commit.lock);
 	list_splice_tail_init(&d->commit.free, list);
 	spin_unlock_irq(&d->commit.lock);
+}
+
+void lclone_commit_set_limits(struct lclone_delta *d)
+{
+	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
+				  LCLONE_LEAF_EXCEPTIONS);
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	c->dirty_max = lclone_dirty_max(&d->sb);
+	/* where all leaves may be dirty there is nothing to wait for */
+	c->dirty_soft = c->dirty_max < leaves ? c->dirty_max - c->dirty_max / 4 : U32_MAX;
+	spin_unlock_irq(&c->lock);
 }
 
 int lclone_commit_init(struct lclone_delta *d)

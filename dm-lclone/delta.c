@@ -515,7 +515,7 @@ static int open_metadata(struct lclone *t)
 
 	d->chunk_shift = ilog2(d->sb.chunk_sectors);
 	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
-	d->commit.dirty_max = lclone_dirty_max(&d->sb);
+	lclone_commit_set_limits(d);
 	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
 	err = lclone_tree_grow(d);
 	if (!err)
@@ -770,7 +770,7 @@ int lclone_delta_grow(struct lclone_delta *d)
 	mutex_lock(&d->tree_lock);
 	if (sectors > d->sb.device_sectors) {
 		d->sb.device_sectors = sectors;
-		d->commit.dirty_max = lclone_dirty_max(&d->sb);
+		lclone_commit_set_limits(d);
 		lclone_alloc_grown(d);
 		DMINFO("%s: the delta has grown to %llu sectors", d->name, sectors);
 	}
@@ -799,7 +799,7 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 	err = lclone_sb_write(d, &sb, true);
 	if (err)
 		goto unlock;
-	d->commit.dirty_max = lclone_dirty_max(&d->sb);
+	lclone_commit_set_limits(d);
 	err = lclone_tree_grow(d);
 unlock:
 	mutex_unlock(&d->tree_lock);

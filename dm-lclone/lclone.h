@@ -122,7 +122,8 @@ struct lclone_commit {
 	struct list_head round;		/* those of the round under way */
 	struct list_head dirty;		/* leaves that differ from the tree */
 	u32 nr_dirty;
-	u32 dirty_max;
+	u32 dirty_max;			/* no more leaves than this are dirty at a time */
+	u32 dirty_soft;			/* with so many a checkpoint starts */
 	struct bio_list waiters;	/* flushes for the next round */
 	struct bio_list serving;	/* ... of the round under way */
 	struct list_head freed;		/* chunks freed by entries not yet committed */
@@ -471,6 +472,8 @@ int lclone_commit_sync(struct lclone_delta *d, bool checkpoint);
 void lclone_commit_want_checkpoint(struct lclone_delta *d);
 /* Puts a leaf that replay has changed among the dirty ones. Before the first I/O. */
 void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf);
+/* After the superblock was read, and after any change of size. */
+void lclone_commit_set_limits(struct lclone_delta *d);
 int lclone_commit_init(struct lclone_delta *d);
 void lclone_commit_exit(struct lclone_delta *d);
 
