@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The target's lines, from literal strings. */
+#include "target.h"
+#include "test.h"
+
+static void round_trip(const char *line)
+{
+	static struct lclone_table table;
+	char out[LCLONE_PARAMS_SIZE];
+
+	assert_int_equal(lclone_table_parse(line, &table), 0);
+	assert_int_equal(lclone_table_print(&table, out, sizeof(out)), 0);
+	assert_string_equal(out, line);
+}
+
+static void tables(void **state)
+{
+	(void)state;
+	round_trip("254:0 254:1");
+	round_trip("- 254:1");
+	round_trip("/dev/vg/base /dev/vg/delta 1 read_only");
+	round_trip("254:0 254:1 2 no_space_timeout 0");
+	round_trip("254:0 254:1 2 chunk_size 128");
+	round_trip("7:0 7:1 11 read_only error_if_no_space no_space_timeout 4294967295 low_water_mark 1000 commit_interval 3600000 no_discard_passdown chunk_size 4096");
+}
+
+static void bad_tables(void **state)
+{
+	static const char * const lines[] = {
+		"", "254:0", "a b 1 frobnicate", "a b 1 no_space_timeout",
+		"a b 2 no_space_timeout -1", "a b 2 no_space_timeout 4294967296",
+		"a b 2 low_water_mark 5x", "a b 2 commit_interval 18446744073709551616",
+	};
+	static struct lclone_table table;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(lclone_table_parse(lines[i], &table), -EPROTO);
+}
+
+static void long_table(void **state)
+{
+	static struct lclone_table table;
+	char out[20];
+
+	(void)state;
+	strcpy(table.base, "/dev/vg/base");
+	strcpy(table.delta, "/dev/vg/delta");
+	assert_int_equal(lclone_table_print(&table, out, sizeof(out)), -E2BIG);
+}
+
+static void status(void **state)
+{
+	struct lclone_status s;
+
+	(void)state;
+	assert_int_equal(lclone_status_parse("rw 128 34/1024 5 2 17 3 - -", &s), 0);
+	assert_string_equal(s.mode, "rw");
+	assert_int_equal(s.chunk_sectors, 128);
+	assert_int_equal(s.used, 34);
+	assert_int_equal(s.total, 1024);
+	assert_int_equal(s.cached_leaves, 5);
+	assert_int_equal(s.dirty_leaves, 2);
+	assert_int_equal(s.commits, 17);
+	assert_int_equal(s.checkpoints, 3);
+	assert_false(s.needs_check || s.full);
+	assert_int_equal(lclone_status_parse("ro 16 0/1 0 0 0 0 needs_check full", &s), 0);
+	assert_true(s.needs_check && s.full);
+}
+
+static void bad_status(void **state)
+{
+	static const char * const lines[] = {
+		"", "Fail", "rw 128 34/1024 5 2 17 3 -", "rw 128 34/1024 5 2 17 3 - - -",
+		"xx 128 34/1024 5 2 17 3 - -", "rw 128 34 1024 5 2 17 3 - -",
+		"rw 128 34/ 5 2 17 3 - -", "rw -1 34/1024 5 2 17 3 - -",
+		"rw 128 34/1024 5 2 17 3 full -", "rw 128 34/1024 5 2 17 99999999999999999999 - -",
+	};
+	struct lclone_status s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(lclone_status_parse(lines[i], &s), -EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables),
+		cmocka_unit_test(bad_tables),
+		cmocka_unit_test(long_table),
+		cmocka_unit_test(status),
+		cmocka_unit_test(bad_status),
+	};
+
+	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+}
