@@ -142,6 +142,34 @@ static void copied(int read_err, unsigned long write_err, void *context)
 	job_ready(job);
 }
 
+static void zeroed_endio(struct bio *bio)
+{
+	struct lclone_job *job = bio->bi_private;
+
+	job->error = blk_status_to_errno(bio->bi_status);
+	bio_put(bio);
+	job_ready(job);
+}
+
+/* At most a subchunk. Not REQ_OP_WRITE_ZEROES: some devices claim it and fail it. */
+static void write_zeroes(struct lclone_job *job, const struct dm_io_region *to)
+{
+	u32 bytes = to->count << SECTOR_SHIFT;
+	struct bio *bio = bio_alloc_bioset(to->bdev, DIV_ROUND_UP(bytes, PAGE_SIZE), REQ_OP_WRITE,
+					   GFP_NOIO, &lclone_bio_set);
+
+	bio->bi_iter.bi_sector = to->sector;
+	bio->bi_end_io = zeroed_endio;
+	bio->bi_private = job;
+	while (bytes) {
+		u32 n = min_t(u32, bytes, PAGE_SIZE);
+
+		__bio_add_page(bio, ZERO_PAGE(0), n, 0);
+		bytes -= n;
+	}
+	submit_bio_noacct(bio);
+}
+
 /* Copy-up */
 
 static void copyup_done(struct lclone_job *job)
@@ -231,7 +259,7 @@ static void copyup_start(struct lclone_job *job)
 		copyup_copy(job);
 	} else {
 		job->step = from.count ? copyup_copy : copyup_done;
-		dm_kcopyd_zero(kcopyd, 1, &to, 0, copied, job);
+		write_zeroes(job, &to);
 	}
 }
 
@@ -423,7 +451,7 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	to.bdev = d->bdev;
 	to.sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + p->offset;
 	to.count = p->len;
-	dm_kcopyd_zero(kcopyd, 1, &to, 0, copied, job);
+	write_zeroes(job, &to);
 	return true;
 }
 

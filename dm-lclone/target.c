@@ -254,7 +254,7 @@ static int __init lclone_init(void)
 {
 	int err;
 
-	err = bioset_init(&lclone_bio_set, BIO_POOL_SIZE, 0, 0);
+	err = bioset_init(&lclone_bio_set, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (err)
 		return err;
 	err = lclone_job_init();
