@@ -143,6 +143,8 @@ void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 		queue_work(d->wq, &d->worker);
 	if (more)
 		queue_work(d->wq, &d->commit_work);
+	else if (wq_has_sleeper(&d->idle))
+		wake_up(&d->idle);
 	while ((bio = bio_list_pop(&served))) {
 		bio->bi_status = status;
 		bio_endio(bio);

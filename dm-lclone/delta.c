@@ -627,48 +627,55 @@ static int find_delta(struct lclone *t)
 	return 0;
 }
 
+/* Another table of the same mapped device has it. */
+static int share_delta(struct lclone *t)
+{
+	int err;
+
+	err = check_sb(t);
+	if (!err)
+		err = check_base(t, &t->delta->sb);
+	if (!err)
+		err = check_mode(t);
+	if (!err)
+		t->delta->refs++;
+	return err;
+}
+
+static int new_delta(struct lclone *t)
+{
+	struct lclone_delta *d = delta_create(t->delta_dev->bdev);
+	int err;
+
+	if (!d) {
+		t->ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	t->delta = d;
+	err = open_delta(t);
+	if (err) {
+		delta_destroy(d);
+		return err;
+	}
+	d->md = dm_table_get_md(t->ti->table);
+	d->base = t->base_dev ? t->base_dev->bdev : NULL;
+	d->base_sectors = base_sectors(t);
+	d->refs = 1;
+	list_add(&d->list, &lclone_deltas);
+	return 0;
+}
+
 int lclone_delta_get(struct lclone *t)
 {
 	int err;
 
 	mutex_lock(&lclone_registry_lock);
 	err = find_delta(t);
-	if (err)
-		goto unlock;
-	if (t->delta) {
-		err = check_sb(t);
-		if (!err)
-			err = check_base(t, &t->delta->sb);
-		if (!err)
-			err = check_mode(t);
-		if (err)
-			t->delta = NULL;
-		else
-			t->delta->refs++;
-		goto unlock;
-	}
-
-	t->delta = delta_create(t->delta_dev->bdev);
-	if (!t->delta) {
-		t->ti->error = "Out of memory";
-		err = -ENOMEM;
-		goto unlock;
-	}
-	err = open_delta(t);
-	if (err) {
-		if (!t->ti->error)
-			t->ti->error = "Can't open the delta";
-		delta_destroy(t->delta);
-		t->delta = NULL;
-		goto unlock;
-	}
-	t->delta->md = dm_table_get_md(t->ti->table);
-	t->delta->base = t->base_dev ? t->base_dev->bdev : NULL;
-	t->delta->base_sectors = base_sectors(t);
-	t->delta->refs = 1;
-	list_add(&t->delta->list, &lclone_deltas);
-unlock:
+	if (!err)
+		err = t->delta ? share_delta(t) : new_delta(t);
 	mutex_unlock(&lclone_registry_lock);
+	if (err && !t->ti->error)
+		t->ti->error = "Can't open the delta";
 	return err;
 }
 
@@ -686,6 +693,20 @@ void lclone_delta_put(struct lclone *t)
 	mutex_unlock(&lclone_registry_lock);
 	if (last)
 		delta_destroy(d);
+}
+
+static void take_size(struct lclone_delta *d)
+{
+	u64 sectors = bdev_nr_sectors(d->bdev);
+
+	mutex_lock(&d->tree_lock);
+	if (sectors > d->sb.device_sectors) {
+		d->sb.device_sectors = sectors;
+		lclone_commit_set_limits(d);
+		lclone_alloc_grown(d);
+		DMINFO("%s: the delta has grown to %llu sectors", d->name, sectors);
+	}
+	mutex_unlock(&d->tree_lock);
 }
 
 /* A full delta: what a checkpoint may need has to be found before the first write. */
@@ -719,9 +740,8 @@ int lclone_delta_start(struct lclone *t)
 	if (t->read_only)
 		return 0;
 
-	err = lclone_delta_grow(d);
-	if (!err)
-		err = find_reserve(d);
+	take_size(d);
+	err = find_reserve(d);
 	if (err)
 		return err;
 	mutex_lock(&d->tree_lock);
@@ -763,21 +783,11 @@ void lclone_delta_stop(struct lclone_delta *d)
 	mutex_unlock(&d->tree_lock);
 }
 
-int lclone_delta_grow(struct lclone_delta *d)
+void lclone_delta_grow(struct lclone_delta *d)
 {
-	u64 sectors = bdev_nr_sectors(d->bdev);
-
-	mutex_lock(&d->tree_lock);
-	if (sectors > d->sb.device_sectors) {
-		d->sb.device_sectors = sectors;
-		lclone_commit_set_limits(d);
-		lclone_alloc_grown(d);
-		DMINFO("%s: the delta has grown to %llu sectors", d->name, sectors);
-	}
-	mutex_unlock(&d->tree_lock);
+	take_size(d);
 	lclone_unpark(d, WAIT_SPACE);
 	queue_work(d->wq, &d->worker);
-	return 0;
 }
 
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)

@@ -753,6 +753,9 @@ static void worker_deferred(struct lclone_delta *d)
 
 static void worker_space(struct lclone_delta *d)
 {
+	d->space = LCLONE_SPACE_NONE;
+	if (READ_ONCE(d->mode) != LCLONE_RW)
+		return;
 	d->space = lclone_alloc_refill(d);
 	check_low_water(d);
 	if (d->space == LCLONE_SPACE_OK) {
@@ -821,7 +824,7 @@ static void worker(struct work_struct *work)
 bool lclone_io_idle(struct lclone_delta *d)
 {
 	return !lclone_commit_freeing(d) && list_empty_careful(&d->free_draining) &&
-	       !READ_ONCE(d->drain_busy);
+	       !READ_ONCE(d->drain_busy) && !READ_ONCE(d->commit.busy);
 }
 
 /* Life */

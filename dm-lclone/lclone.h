@@ -165,7 +165,7 @@ struct lclone_delta {
 	enum lclone_space space;	/* worker only: what the last refill found */
 	bool stopping;			/* bios that wait for space are given back */
 	bool noflush;
-	wait_queue_head_t idle;		/* woken by each pass of the worker */
+	wait_queue_head_t idle;		/* woken when lclone_io_idle() may have come true */
 	struct list_head ready;		/* jobs that may go on */
 	struct list_head draining;	/* worker only: jobs for the drain under way */
 	struct list_head drain_next;	/* worker only: jobs for the next one */
@@ -297,7 +297,7 @@ int lclone_delta_start(struct lclone *t);
 /* postsuspend: all I/O has ended; writes a checkpoint and marks the delta clean. */
 void lclone_delta_stop(struct lclone_delta *d);
 /* Takes a new size of the device in, if there is one. */
-int lclone_delta_grow(struct lclone_delta *d);
+void lclone_delta_grow(struct lclone_delta *d);
 /* Makes the virtual size larger. */
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
 /*
@@ -526,7 +526,7 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio);
 /* From now on a bio that waits for space is requeued (@noflush) or failed. */
 void lclone_io_stop(struct lclone_delta *d, bool noflush);
 void lclone_io_start(struct lclone_delta *d);
-/* No chunk is on its way to be free. With no I/O coming in. */
+/* No commit is under way and no chunk on its way to be free. With no I/O coming in. */
 bool lclone_io_idle(struct lclone_delta *d);
 void lclone_io_init(struct lclone_delta *d);
 

@@ -286,6 +286,17 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 	submit_bio_noacct(&load->bio);
 }
 
+/* lclone_leaf_get() may have been faster; its leaf may even have changed since. */
+static bool leaf_present(struct lclone_delta *d, u64 index)
+{
+	bool present;
+
+	rcu_read_lock();
+	present = lclone_leaf_lookup(d, index);
+	rcu_read_unlock();
+	return present;
+}
+
 static void load_finish(struct leaf_load *load)
 {
 	struct lclone_delta *d = load->delta;
@@ -299,11 +310,15 @@ static void load_finish(struct leaf_load *load)
 	else
 		err = lclone_tree_verify_leaf(d, load->index, load->ref, load->page);
 
-	if (!err) {
+	if (!err && !leaf_present(d, load->index)) {
 		install(d, load->index, leaf_from_disk(d, load->page, load->index));
+		load->page = NULL;
+	}
+	if (load->page)
+		mempool_free(virt_to_page(load->page), &d->leaf_pool);
+	if (!err) {
 		lclone_defer_list(d, &load->waiting);
 	} else {
-		mempool_free(virt_to_page(load->page), &d->leaf_pool);
 		while ((bio = bio_list_pop(&load->waiting))) {
 			bio->bi_status = BLK_STS_IOERR;
 			bio_endio(bio);
