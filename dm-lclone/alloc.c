@@ -98,6 +98,8 @@ void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count)
 {
 	if (!slot_fill(d, phys, count))
 		WRITE_ONCE(d->alloc.exact, false);	/* lost until the next scan */
+	else if (unlikely(READ_ONCE(d->full)))
+		lclone_space_came(d);
 }
 
 /* Free space: alloc.lock */
@@ -229,16 +231,41 @@ enum lclone_space lclone_alloc_refill(struct lclone_delta *d)
 	return empty ? LCLONE_SPACE_NONE : LCLONE_SPACE_OK;
 }
 
-bool lclone_alloc_new_leaf(struct lclone_delta *d)
+/* Takes back from the slots what lies right below the high-water mark. */
+static void slots_to_tail(struct lclone_delta *d)
 {
-	bool ok;
+	struct lclone_alloc *a = &d->alloc;
+	int i = 0;
+
+	while (i < LCLONE_SLOTS) {
+		s64 old = atomic64_read(&a->slot[i]);
+		u32 start = slot_start(old), len = slot_len(old);
+
+		if (!len || start + len != a->hwm ||
+		    !atomic64_try_cmpxchg(&a->slot[i], &old, 0)) {
+			i++;
+			continue;
+		}
+		if (a->used)
+			bitmap_clear(a->used, start, len);
+		a->hwm = start;
+		i = 0;
+	}
+}
+
+enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d)
+{
+	enum lclone_space space = LCLONE_SPACE_OK;
 
 	spin_lock(&d->alloc.lock);
-	ok = known_free(d) > reserve(d);
-	if (ok)
+	if (known_free(d) <= reserve(d))
+		slots_to_tail(d);
+	if (known_free(d) > reserve(d))
 		d->alloc.new_leaves++;
+	else
+		space = scan_would_help(d) ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
 	spin_unlock(&d->alloc.lock);
-	return ok;
+	return space;
 }
 
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys)
@@ -442,6 +469,8 @@ int lclone_alloc_scan(struct lclone_delta *d)
 	unsigned long *used;
 	int err;
 
+	if (a->used)
+		return 0;		/* made already */
 	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
 	if (!used)
 		return -ENOMEM;
@@ -488,6 +517,7 @@ void lclone_alloc_settle(struct lclone_delta *d)
 
 	spin_lock(&d->alloc.lock);
 	nodes_trim(d, 0);
+	slots_to_tail(d);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u64 slot = atomic64_xchg(&d->alloc.slot[i], 0);
 

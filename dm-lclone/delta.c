@@ -695,18 +695,26 @@ void lclone_delta_put(struct lclone *t)
 		delta_destroy(d);
 }
 
-static void take_size(struct lclone_delta *d)
+/* The superblock has the new size before a commit names a chunk in it. */
+static int take_size(struct lclone_delta *d)
 {
-	u64 sectors = bdev_nr_sectors(d->bdev);
+	struct lclone_sb sb;
+	int err = 0;
 
 	mutex_lock(&d->tree_lock);
-	if (sectors > d->sb.device_sectors) {
-		d->sb.device_sectors = sectors;
-		lclone_commit_set_limits(d);
-		lclone_alloc_grown(d);
-		DMINFO("%s: the delta has grown to %llu sectors", d->name, sectors);
+	sb = d->sb;
+	sb.device_sectors = bdev_nr_sectors(d->bdev);
+	if (sb.device_sectors > d->sb.device_sectors) {
+		err = lclone_sb_write(d, &sb, true);
+		if (!err) {
+			lclone_commit_set_limits(d);
+			lclone_alloc_grown(d);
+			DMINFO("%s: the delta has grown to %llu sectors", d->name,
+			       sb.device_sectors);
+		}
 	}
 	mutex_unlock(&d->tree_lock);
+	return err;
 }
 
 /* A full delta: what a checkpoint may need has to be found before the first write. */
@@ -740,8 +748,9 @@ int lclone_delta_start(struct lclone *t)
 	if (t->read_only)
 		return 0;
 
-	take_size(d);
-	err = find_reserve(d);
+	err = take_size(d);
+	if (!err)
+		err = find_reserve(d);
 	if (err)
 		return err;
 	mutex_lock(&d->tree_lock);
@@ -783,11 +792,15 @@ void lclone_delta_stop(struct lclone_delta *d)
 	mutex_unlock(&d->tree_lock);
 }
 
-void lclone_delta_grow(struct lclone_delta *d)
+int lclone_delta_grow(struct lclone_delta *d)
 {
-	take_size(d);
-	lclone_unpark(d, WAIT_SPACE);
-	queue_work(d->wq, &d->worker);
+	int err = take_size(d);
+
+	if (err)
+		lclone_metadata_failed(d, "write the superblock", err);
+	else
+		lclone_space_came(d);
+	return err;
 }
 
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)

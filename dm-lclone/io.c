@@ -602,13 +602,14 @@ static void check_low_water(struct lclone_delta *d)
 	d->below_low_water = below;
 }
 
-void lclone_no_space(struct lclone_delta *d, struct bio *bio)
+void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space)
 {
-	switch (d->space) {
+	switch (space) {
 	case LCLONE_SPACE_OK:
 		lclone_defer(d, bio);	/* others were faster */
 		return;
 	case LCLONE_SPACE_SCAN:
+		d->space = space;
 		break;
 	case LCLONE_SPACE_NONE:
 		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
@@ -671,10 +672,11 @@ static void worker_read(struct lclone_delta *d, struct bio *bio, struct lclone_i
 /* The tree has no leaf there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
+	enum lclone_space space = lclone_alloc_new_leaf(d);
 	struct lclone_leaf *leaf;
 
-	if (!lclone_alloc_new_leaf(d)) {
-		lclone_no_space(d, bio);
+	if (space != LCLONE_SPACE_OK) {
+		lclone_no_space(d, bio, space);
 		return;
 	}
 	leaf = lclone_leaf_get(d, index, true);
@@ -704,7 +706,7 @@ static void worker_write(struct lclone_delta *d, struct bio *bio, struct lclone_
 		lclone_throttle(d, bio);
 		break;
 	case NO_SPACE:
-		lclone_no_space(d, bio);
+		lclone_no_space(d, bio, d->space);
 		break;
 	case PARTIAL:
 		lclone_job_copyup(d, bio, bio_chunk(d, bio), w.partial);
@@ -751,6 +753,12 @@ static void worker_deferred(struct lclone_delta *d)
 	}
 }
 
+void lclone_space_came(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->space_came, true);
+	queue_work(d->wq, &d->worker);
+}
+
 static void worker_space(struct lclone_delta *d)
 {
 	d->space = LCLONE_SPACE_NONE;
@@ -758,11 +766,11 @@ static void worker_space(struct lclone_delta *d)
 		return;
 	d->space = lclone_alloc_refill(d);
 	check_low_water(d);
-	if (d->space == LCLONE_SPACE_OK) {
+	if (!xchg(&d->space_came, false))
+		return;
+	if (d->space == LCLONE_SPACE_OK)
 		leave_full(d);
-		if (!bio_list_empty(&d->parked[WAIT_SPACE]))
-			lclone_unpark(d, WAIT_SPACE);
-	}
+	lclone_unpark(d, WAIT_SPACE);
 }
 
 /* Nobody reads or writes these chunks any more, and no table that could come back names them. */
@@ -792,6 +800,7 @@ static void worker_drained(struct lclone_delta *d)
 		d->scan_draining = false;
 		lclone_alloc_scan(d);
 	}
+	lclone_space_came(d);
 }
 
 static void worker_drain(struct lclone_delta *d)
@@ -839,7 +848,7 @@ void lclone_io_stop(struct lclone_delta *d, bool noflush)
 void lclone_io_start(struct lclone_delta *d)
 {
 	WRITE_ONCE(d->stopping, false);
-	queue_work(d->wq, &d->worker);
+	lclone_space_came(d);
 }
 
 void lclone_io_init(struct lclone_delta *d)

@@ -246,7 +246,7 @@ static void copyup_start(struct lclone_job *job)
 		if (!lclone_alloc_chunks(d, 1, &phys)) {
 			clear_busy(job->leaf, job->slot);
 			job_free(job);
-			lclone_no_space(d, bio);
+			lclone_no_space(d, bio, d->space);
 			return;
 		}
 		while (!try_cmpxchg64(entry, &exc, exc | phys))
@@ -503,13 +503,18 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			discard_advance(io, sectors);	/* nothing there, nothing below */
 			continue;
 		}
-		if (leaf == &lclone_empty_leaf && !lclone_alloc_new_leaf(d)) {
-			if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
-				lclone_no_space(d, bio);
+		if (leaf == &lclone_empty_leaf) {
+			enum lclone_space space = lclone_alloc_new_leaf(d);
+
+			if (space != LCLONE_SPACE_OK && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+				lclone_no_space(d, bio, space);
 				return;
 			}
-			discard_advance(io, sectors);	/* a hint: not worth the reserve */
-			continue;
+			if (space != LCLONE_SPACE_OK) {
+				/* a hint: not worth the reserve */
+				discard_advance(io, sectors);
+				continue;
+			}
 		}
 		leaf = leaf_to_change(d, bio, index);
 		if (!leaf)

@@ -163,6 +163,7 @@ struct lclone_delta {
 	unsigned int wakeups;		/* counts lclone_unpark() */
 	unsigned int seen;		/* worker only: wakeups before it looked at the bio */
 	enum lclone_space space;	/* worker only: what the last refill found */
+	bool space_came;
 	bool stopping;			/* bios that wait for space are given back */
 	bool noflush;
 	wait_queue_head_t idle;		/* woken when lclone_io_idle() may have come true */
@@ -297,7 +298,7 @@ int lclone_delta_start(struct lclone *t);
 /* postsuspend: all I/O has ended; writes a checkpoint and marks the delta clean. */
 void lclone_delta_stop(struct lclone_delta *d);
 /* Takes a new size of the device in, if there is one. */
-void lclone_delta_grow(struct lclone_delta *d);
+int lclone_delta_grow(struct lclone_delta *d);
 /* Makes the virtual size larger. */
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
 /*
@@ -400,8 +401,8 @@ enum lclone_space lclone_alloc_refill(struct lclone_delta *d);
  */
 void lclone_alloc_scan_begin(struct lclone_delta *d);
 int lclone_alloc_scan(struct lclone_delta *d);
-/* A new leaf wants room for its node: false if only the reserve is left. */
-bool lclone_alloc_new_leaf(struct lclone_delta *d);
+/* Worker: a new leaf wants room for its node, outside the reserve. */
+enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d);
 /* A freed chunk, not reusable yet: keeps the scan off it. Worker. */
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys);
 /* Chunks that nothing refers to any more, durably. */
@@ -520,9 +521,12 @@ void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios);
 void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait);
 /* Worker: the bio waits, unless there was a wakeup since it was looked at. */
 void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait);
-/* Worker: the bio waits for a checkpoint; for a chunk, or fails as the table says. */
+/* Worker: the bio waits for a checkpoint. */
 void lclone_throttle(struct lclone_delta *d, struct bio *bio);
-void lclone_no_space(struct lclone_delta *d, struct bio *bio);
+/* Worker: @space is what it was told: the bio is tried again, waits, or fails as the table says. */
+void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space);
+/* There may be free chunks where there were none; any context. */
+void lclone_space_came(struct lclone_delta *d);
 /* From now on a bio that waits for space is requeued (@noflush) or failed. */
 void lclone_io_stop(struct lclone_delta *d, bool noflush);
 void lclone_io_start(struct lclone_delta *d);

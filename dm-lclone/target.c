@@ -187,10 +187,8 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 		return lclone_commit_sync(d, false);
 	if (argc == 1 && !strcmp(argv[0], "checkpoint"))
 		return lclone_commit_sync(d, true);
-	if (argc == 1 && !strcmp(argv[0], "grow")) {
-		lclone_delta_grow(d);
-		return 0;
-	}
+	if (argc == 1 && !strcmp(argv[0], "grow"))
+		return lclone_delta_grow(d);
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
 		return lclone_delta_resize(d, sectors);
 

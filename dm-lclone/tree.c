@@ -494,6 +494,8 @@ static void checkpoint_work(struct work_struct *work)
 		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
 	lclone_commit_end(d, errno_to_blk_status(err));
 	lclone_unpark(d, WAIT_CHECKPOINT);
+	if (READ_ONCE(d->full))
+		lclone_space_came(d);	/* blocks of old nodes */
 }
 
 /* Walk */
