@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Merge on plain files: the result equals the model, also when it was killed midway. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fail.h"
+#include "image.h"
+#include "merge.h"
+#include "super.h"
+#include "test.h"
+
+static char dir[] = "/tmp/lclone-test-XXXXXX";
+
+static const struct image_size sizes[] = {
+	{ 49152, 40960, 40960, 128 },
+	{ 32768, 15000, 25001, 16 },	/* beyond the base; nothing is aligned to 4 KiB */
+	{ 32768, 0, 20480, 64 },
+	{ 131072, 65536, 40960, 2048 },
+};
+
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+static const char *path_of(const char *name)
+{
+	static char path[4][64];
+	static int next;
+
+	next = (next + 1) % 4;
+	snprintf(path[next], sizeof(path[next]), "%s/%s", dir, name);
+	return path[next];
+}
+
+static void write_file(const char *name, const void *data, u64 sectors)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, sectors << 9), sectors << 9);
+	close(fd);
+}
+
+static u8 *read_file(const char *name, u64 *sectors)
+{
+	int fd = open(path_of(name), O_RDONLY);
+	struct stat st;
+	u8 *data;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	data = malloc(st.st_size + 1);
+	assert_int_equal(read(fd, data, st.st_size), st.st_size);
+	close(fd);
+	*sectors = st.st_size >> 9;
+	return data;
+}
+
+static void make(struct image *img, const struct image_size *size, u32 changes)
+{
+	image_init(img, size, 99);
+	image_populate(img, changes);
+	write_file("delta", img->data, size->device_sectors);
+	if (size->base_sectors)
+		write_file("base", img->base_data, size->base_sectors);
+	unlink(path_of("out"));
+	write_file("out", "", 0);
+	assert_int_equal(truncate(path_of("out"), size->virtual_sectors << 9), 0);
+}
+
+static int go_on(struct lclone_merge *merge, u64 done, u64 total)
+{
+	(void)merge;
+	assert_true(done <= total);
+	return 0;
+}
+
+static int stop_now(struct lclone_merge *merge, u64 done, u64 total)
+{
+	(void)merge;
+	(void)done;
+	(void)total;
+	return 1;
+}
+
+static int merge_files(bool into_base, bool has_base, bool zero_target,
+		       int (*progress)(struct lclone_merge *merge, u64 done, u64 total))
+{
+	struct lclone_file delta_file, base = { .fd = -1 }, out = { .fd = -1 };
+	struct lclone_merge merge = { .progress = progress, .target_is_zero = zero_target };
+	struct lclone_delta delta;
+	int err;
+
+	memset(&delta, 0, sizeof(delta));
+	err = lclone_file_open(&delta_file, path_of("delta"), O_RDWR | O_EXCL);
+	if (!err && has_base)
+		err = lclone_file_open(&base, path_of("base"), O_RDWR);
+	if (!err && !into_base)
+		err = lclone_file_open(&out, path_of("out"), O_RDWR | O_EXCL);
+	if (!err)
+		err = lclone_delta_open(&delta, &delta_file.dev);
+	merge.delta = &delta;
+	merge.delta_file = &delta_file;
+	merge.base = has_base ? &base : NULL;
+	merge.target = into_base ? &base : &out;
+	if (!err)
+		err = into_base ? lclone_merge_into_base(&merge) : lclone_merge_to(&merge);
+	lclone_delta_close(&delta);
+	lclone_file_close(&delta_file);
+	lclone_file_close(&base);
+	lclone_file_close(&out);
+	return err;
+}
+
+static void count(const struct lclone_finding *f, void *ctx)
+{
+	print_message("%s\n", f->text);
+	++*(int *)ctx;
+}
+
+/* What delta and base files make together now */
+static void check_clone(struct image *img, bool has_base, bool with_checker)
+{
+	struct lclone_memdev delta_dev, base_dev;
+	u64 size = img->sb.virtual_sectors, sectors;
+	struct lclone_delta delta;
+	struct lclone_usage usage;
+	char why[LCLONE_WHY_SIZE];
+	u8 *d, *b = NULL, *clone;
+	int findings = 0;
+
+	d = read_file("delta", &sectors);
+	lclone_memdev_init(&delta_dev, d, sectors);
+	if (has_base) {
+		b = read_file("base", &sectors);
+		lclone_memdev_init(&base_dev, b, sectors);
+	}
+	clone = malloc(size << 9);
+	assert_int_equal(lclone_delta_open(&delta, &delta_dev.dev), 0);
+	assert_int_equal(lclone_delta_read(&delta, has_base ? &base_dev.dev : NULL, clone, 0, size),
+			 0);
+	assert_memory_equal(clone, img->clone, size << 9);
+	lclone_delta_close(&delta);
+	if (with_checker) {
+		lclone_check(&delta_dev.dev, has_base ? &base_dev.dev : NULL, count, &findings,
+			     &usage, why);
+		assert_int_equal(findings, 0);
+	}
+	free(clone);
+	free(d);
+	free(b);
+}
+
+static void check_out(struct image *img)
+{
+	u64 sectors;
+	u8 *out = read_file("out", &sectors);
+
+	assert_int_equal(sectors, img->sb.virtual_sectors);
+	assert_memory_equal(out, img->clone, sectors << 9);
+	free(out);
+}
+
+static void to_a_file(void **state)
+{
+	struct image img;
+	u32 i, zero;
+
+	(void)state;
+	for (i = 0; i < SIZES; i++) {
+		for (zero = 0; zero < 2; zero++) {
+			make(&img, &sizes[i], 300);
+			if (!zero) {	/* what was there before must not shine through */
+				u8 *ones = malloc(sizes[i].virtual_sectors << 9);
+
+				memset(ones, 0xff, sizes[i].virtual_sectors << 9);
+				write_file("out", ones, sizes[i].virtual_sectors);
+				free(ones);
+			}
+			assert_int_equal(merge_files(false, sizes[i].base_sectors, zero, go_on), 0);
+			check_out(&img);
+			check_clone(&img, sizes[i].base_sectors, true);
+			image_free(&img);
+		}
+	}
+}
+
+static void into_base(void **state)
+{
+	static const u32 fit[] = { 0, 3 };
+	struct image img;
+	u64 sectors;
+	u32 i;
+	u8 *b;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		const struct image_size *size = &sizes[fit[i]];
+
+		make(&img, size, 400);
+		assert_int_equal(merge_files(true, true, false, go_on), 0);
+		b = read_file("base", &sectors);
+		assert_memory_equal(b, img.clone, size->virtual_sectors << 9);
+		if (size->base_sectors > size->virtual_sectors)
+			assert_memory_equal(b + (size->virtual_sectors << 9),
+					    img.base_data + (size->virtual_sectors << 9),
+					    (size->base_sectors - size->virtual_sectors) << 9);
+		free(b);
+		check_clone(&img, true, true);
+		/* an empty delta: once more changes nothing */
+		assert_int_equal(merge_files(true, true, false, go_on), 0);
+		check_clone(&img, true, true);
+		image_free(&img);
+	}
+}
+
+static void small_base(void **state)
+{
+	struct image img;
+
+	(void)state;
+	make(&img, &sizes[1], 100);
+	assert_int_equal(merge_files(true, true, false, go_on), -EFBIG);
+	check_clone(&img, true, true);
+	image_free(&img);
+}
+
+/* The child is killed after a random time; returns whether it came to its end. */
+static bool merge_and_kill(bool into, u32 usecs)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(merge_files(into, true, false, go_on) ? 1 : 0);
+	usleep(usecs);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status))
+		return false;
+	assert_int_equal(WEXITSTATUS(status), 0);
+	return true;
+}
+
+/* The promise: at every point the clone's content is unchanged, and it ends. */
+static void killed_into_base(void **state)
+{
+	struct image img;
+	u32 i, killed = 0;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	for (i = 0; i < 12; i++) {
+		if (!merge_and_kill(true, image_random(&img, 20000)))
+			killed++;
+		check_clone(&img, true, true);
+	}
+	assert_true(killed > 0);
+	assert_int_equal(merge_files(true, true, false, go_on), 0);
+	check_clone(&img, true, true);
+	image_free(&img);
+}
+
+static void killed_to_a_file(void **state)
+{
+	struct image img;
+	u32 i;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	for (i = 0; i < 4; i++)
+		merge_and_kill(false, image_random(&img, 20000));
+	assert_int_equal(merge_files(false, true, false, go_on), 0);
+	check_out(&img);
+	check_clone(&img, true, true);
+	image_free(&img);
+}
+
+static void stopped_by_user(void **state)
+{
+	struct image img;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	assert_int_equal(merge_files(true, true, false, stop_now), -EINTR);
+	check_clone(&img, true, true);
+	assert_int_equal(merge_files(true, true, false, go_on), 0);
+	check_clone(&img, true, true);
+	image_free(&img);
+}
+
+/* A delta on a file: format, and what it refuses without writing anything. */
+
+static void format_file(void **state)
+{
+	struct lclone_format_options options = { .label = "a label" };
+	struct lclone_file delta, base;
+	struct lclone_sb sb;
+	struct image img;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	assert_int_equal(lclone_file_open(&delta, path_of("delta"), O_RDWR | O_EXCL), 0);
+	assert_int_equal(lclone_file_open(&base, path_of("base"), O_RDONLY), 0);
+
+	options.chunk_sectors = 24;
+	assert_int_equal(lclone_format(&delta, &base, &options, &sb), -ERANGE);
+	options.chunk_sectors = 8;
+	assert_int_equal(lclone_format(&delta, &base, &options, &sb), -ERANGE);
+	options.chunk_sectors = 4096;
+	delta.dev.sectors = 8192;
+	assert_int_equal(lclone_format(&delta, &base, &options, &sb), -ENOSPC);
+	delta.dev.sectors = sizes[0].device_sectors;
+	assert_int_equal(lclone_format(&delta, NULL, &(struct lclone_format_options){ 0 }, &sb),
+			 -ERANGE);
+	assert_int_equal(lclone_format(&delta, &delta, &(struct lclone_format_options){ 0 }, &sb),
+			 -EBUSY);
+	check_clone(&img, true, true);		/* still the old one */
+
+	options.chunk_sectors = 0;
+	options.virtual_sectors = 0;
+	assert_int_equal(lclone_format(&delta, &base, &options, &sb), 0);
+	assert_string_equal(sb.label, "a label");
+	memcpy(img.clone, img.base_data, sizes[0].virtual_sectors << 9);
+	check_clone(&img, true, true);		/* the base's content, nothing of the old delta */
+
+	assert_int_equal(lclone_super_wipe(&delta), 0);
+	assert_int_equal(lclone_file_is_blank(&delta), 0);
+	lclone_file_close(&delta);
+	lclone_file_close(&base);
+	image_free(&img);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return !mkdtemp(dir);
+}
+
+static int remove_dir(void **state)
+{
+	static const char * const names[] = { "delta", "base", "out" };
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		unlink(path_of(names[i]));
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(to_a_file),
+		cmocka_unit_test(into_base),
+		cmocka_unit_test(small_base),
+		cmocka_unit_test(killed_into_base),
+		cmocka_unit_test(killed_to_a_file),
+		cmocka_unit_test(stopped_by_user),
+		cmocka_unit_test(format_file),
+	};
+
+	return cmocka_run_group_tests_name("merge", tests, make_dir, remove_dir);
+}
