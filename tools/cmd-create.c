@@ -162,9 +162,6 @@ static int run(int argc, char **argv)
 	ret = check_free_name(name);
 	if (ret)
 		return ret;
-	/* an empty delta that cannot be written is of no use, and the kernel cannot format it */
-	if (features.read_only)
-		return usage_error(&cmd_create, "--read-only is for an existing delta: see open");
 	if (vg)
 		return create_with_lv(name, argv[optind + 1], vg, delta_sectors, &format,
 				      &features);

@@ -68,6 +68,7 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 }
 
 static const struct option options[] = {
+	READ_ONLY_OPTION,
 	FEATURE_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -96,6 +97,6 @@ const struct command cmd_open = {
 	.usage =
 	"open [OPTION]... NAME BASE|- DELTA\n\n"
 	"Activates the clone that BASE and DELTA make as /dev/mapper/NAME.\n\n"
-	FEATURE_USAGE,
+	READ_ONLY_USAGE FEATURE_USAGE,
 	.run = run,
 };

@@ -48,6 +48,7 @@ out_base:
 }
 
 static const struct option options[] = {
+	READ_ONLY_OPTION,
 	FEATURE_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -82,6 +83,6 @@ const struct command cmd_table = {
 	"       lclone table [OPTION]... BASE|- DELTA\n\n"
 	"Prints the line that \"dmsetup create\" takes: that of the active clone NAME, or the\n"
 	"one that activates the clone of BASE and DELTA.\n\n"
-	FEATURE_USAGE,
+	READ_ONLY_USAGE FEATURE_USAGE,
 	.run = run,
 };

@@ -51,17 +51,18 @@ int next_option(const struct command *cmd, int argc, char **argv, const struct o
 /* A size with an optional K, M, G, T, P (powers of 1024) or s (sectors), in sectors. */
 int parse_size(const char *text, u64 *sectors);
 
-/* The features that create, open and table take. */
+/* The features that create, open and table take; create not the first. */
+#define READ_ONLY_OPTION	{ "read-only", no_argument, NULL, 'r' }
 #define FEATURE_OPTIONS						\
-	{ "read-only", no_argument, NULL, 'r' },		\
 	{ "error-if-no-space", no_argument, NULL, 'e' },	\
 	{ "no-space-timeout", required_argument, NULL, 't' },	\
 	{ "low-water-mark", required_argument, NULL, 'w' },	\
 	{ "commit-interval", required_argument, NULL, 'i' },	\
 	{ "no-discard-passdown", no_argument, NULL, 'd' }
 
+#define READ_ONLY_USAGE							\
+	"  --read-only              the clone cannot be written\n"
 #define FEATURE_USAGE							\
-	"  --read-only              the clone cannot be written\n"	\
 	"  --error-if-no-space      fail writes at once when the delta is full\n" \
 	"  --no-space-timeout SEC   let them wait that long before (60; 0: for ever)\n" \
 	"  --low-water-mark CHUNKS  an event when fewer chunks are free\n" \
