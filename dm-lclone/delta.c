@@ -234,12 +234,29 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 	return err;
 }
 
+/* The superblock of a new delta, without its base. */
+static int new_sb(struct lclone *t, struct lclone_sb *sb)
+{
+	u32 chunk = t->chunk_size_given ? t->chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+	u64 sectors = bdev_nr_sectors(t->delta_dev->bdev), min_sectors;
+	int err;
+
+	err = lclone_sb_init(sb, sectors, t->ti->len, chunk, &min_sectors);
+	if (err == -EFBIG)
+		t->ti->error = "The clone is too large for its chunk_size";
+	if (err == -ENOSPC) {
+		DMERR("%s: the delta has %llu sectors, it needs at least %llu", t->delta->name,
+		      sectors, min_sectors);
+		t->ti->error = "The delta is too small";
+	}
+	return err;
+}
+
 static int format_delta(struct lclone *t)
 {
 	u32 chunk = t->chunk_size_given ? t->chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
 	struct lclone_delta *d = t->delta;
 	struct lclone_sb sb;
-	u64 min_sectors;
 	int err;
 
 	if (t->read_only) {
@@ -249,12 +266,9 @@ static int format_delta(struct lclone *t)
 	err = check_block_size(t, chunk);
 	if (err)
 		return err;
-	if (lclone_sb_init(&sb, bdev_nr_sectors(d->bdev), t->ti->len, chunk, &min_sectors)) {
-		DMERR("%s: the delta has %llu sectors, it needs at least %llu", d->name,
-		      bdev_nr_sectors(d->bdev), min_sectors);
-		t->ti->error = "The delta is too small";
-		return -ENOSPC;
-	}
+	err = new_sb(t, &sb);
+	if (err)
+		return err;
 	generate_random_uuid(sb.uuid);
 	if (t->base_dev) {
 		sb.base_sectors = base_sectors(t);
@@ -279,7 +293,11 @@ static int pick_slot(struct lclone *t, const struct slot *a, const struct slot *
 	struct lclone_delta *d = t->delta;
 	const struct slot *bad = a->err ? a : b;
 
-	if (!a->err && !b->err && !memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid))) {
+	if (!a->err && !b->err) {
+		if (memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid))) {
+			t->ti->error = "The two superblocks are of different deltas";
+			return -EUCLEAN;
+		}
 		d->sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
 		return 0;
 	}
@@ -303,14 +321,15 @@ static int open_sb(struct lclone *t)
 	struct slot *a, *b;
 	int err;
 
-	if (bdev_nr_sectors(d->bdev) < (LCLONE_LOG_START + 1) * LCLONE_BLOCK_SECTORS) {
-		t->ti->error = "The delta is too small";
-		return -ENOSPC;
-	}
 	a = kzalloc(2 * sizeof(*a), GFP_KERNEL);
 	if (!a)
 		return -ENOMEM;
 	b = a + 1;
+	/* both slots lie in any device that a delta fits in */
+	err = bdev_nr_sectors(d->bdev) < LCLONE_LOG_START * LCLONE_BLOCK_SECTORS ?
+	      new_sb(t, &a->sb) : 0;
+	if (err)
+		goto out;
 	err = read_slot(d, LCLONE_SB_SLOT_A, a);
 	if (!err)
 		err = read_slot(d, LCLONE_SB_SLOT_B, b);
@@ -809,8 +828,10 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 	int err;
 
 	mutex_lock(&d->tree_lock);
-	if (virtual_sectors < d->sb.virtual_sectors || virtual_sectors >> 54) {
-		DMERR("%s: the virtual size can only grow", d->name);
+	if (virtual_sectors < d->sb.virtual_sectors ||
+	    virtual_sectors > LCLONE_CHUNKS_MAX * d->sb.chunk_sectors) {
+		DMERR("%s: the virtual size can only grow, to %llu sectors at most", d->name,
+		      LCLONE_CHUNKS_MAX * d->sb.chunk_sectors);
 		err = -EINVAL;
 		goto unlock;
 	}

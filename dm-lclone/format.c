@@ -116,9 +116,9 @@ static int sb_check(const struct lclone_sb *sb, struct lclone_fault *fault)
 	if (sb->freed > sb->hwm - sb->first_chunk)
 		return fail(fault, -EUCLEAN, "count of freed chunks", sb->freed,
 			    sb->hwm - sb->first_chunk);
-	if (!sb->virtual_sectors || sb->virtual_sectors >> 54)
+	if (!sb->virtual_sectors || sb->virtual_sectors > LCLONE_CHUNKS_MAX * sb->chunk_sectors)
 		return fail(fault, -EUCLEAN, "virtual size in sectors", sb->virtual_sectors,
-			    1ULL << 54);
+			    LCLONE_CHUNKS_MAX * sb->chunk_sectors);
 	chunks = lclone_chunks(sb->virtual_sectors, sb->chunk_sectors);
 	if (sb->root_level > lclone_tree_level(chunks))
 		return fail(fault, -EUCLEAN, "level of the root", sb->root_level,
@@ -201,6 +201,8 @@ u32 lclone_reserve_chunks(const struct lclone_sb *sb)
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
 		   u32 chunk_sectors, u64 *min_sectors)
 {
+	if (virtual_sectors > LCLONE_CHUNKS_MAX * chunk_sectors)
+		return -EFBIG;
 	memset(sb, 0, sizeof(*sb));
 	sb->device_sectors = device_sectors;
 	sb->virtual_sectors = virtual_sectors;

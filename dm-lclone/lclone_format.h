@@ -49,6 +49,9 @@ typedef uint64_t u64;
 #define LCLONE_CHUNK_SECTORS_MAX	4096u	/* 2 MiB */
 #define LCLONE_CHUNK_SECTORS_DEFAULT	128u	/* 64 KiB */
 
+/* Of a clone: 2 PiB at the default chunk size */
+#define LCLONE_CHUNKS_MAX		(1ULL << 35)
+
 #define LCLONE_UUID_SIZE		16
 #define LCLONE_LABEL_SIZE		64
 #define LCLONE_OWNER_SIZE		64
@@ -277,8 +280,9 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 
 /*
  * Fill in the geometry of a new, empty delta: everything but uuid, label,
- * owner and the base's identity.  chunk_sectors must be legal.  Returns 0, or
- * -ENOSPC with the smallest legal device size in sectors in *min_sectors.
+ * owner and the base's identity.  chunk_sectors must be legal.  Returns 0,
+ * -EFBIG if the clone would have more than LCLONE_CHUNKS_MAX chunks, or -ENOSPC
+ * with the smallest legal device size in sectors in *min_sectors.
  */
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
 		   u32 chunk_sectors, u64 *min_sectors);
