@@ -546,8 +546,9 @@ void lclone_alloc_init(struct lclone_delta *d)
 	spin_lock_init(&d->alloc.lock);
 	INIT_LIST_HEAD(&d->alloc.nodes);
 	d->alloc.hwm = d->sb.hwm;
-	d->alloc.freed = d->sb.freed;
 	d->alloc.exact = d->sb.state & LCLONE_STATE_CLEAN;
+	if (d->alloc.exact)
+		d->alloc.freed = d->sb.freed;
 }
 
 void lclone_alloc_destroy(struct lclone_delta *d)
