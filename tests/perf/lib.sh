@@ -60,6 +60,13 @@ make_target()	# TARGET: sets DEV
 		dmsetup message $NAME-pool 0 create_thin 0
 		dmsetup create $NAME --table "0 $SECTORS thin /dev/mapper/$NAME-pool 0 $BASE"
 		;;
+	qcow2*)
+		DEV=$DELTA
+		wipe "$DELTA" 1024
+		qemu-img create -q -f qcow2 -F raw -b "$BASE" \
+			-o "extended_l2=$([ "$1" = qcow2 ] && echo off || echo on)" \
+			"$DEV" $((SECTORS * 512))
+		;;
 	lclone*)
 		chunk=${1#lclone}
 		wipe "$DELTA" 128
