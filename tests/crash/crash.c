@@ -82,7 +82,7 @@ static const struct {
 	{ "mixed", {
 		.delta_sectors = 12288, .first_sectors = 12288, .base_sectors = 6000,
 		.virtual_sectors = 8192, .chunk_sectors = 128, .log_blocks = 16,
-		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 50,
+		.ops = 160, .lives = 6, .threads = 4, .discard_weight = 50,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 40",
@@ -91,7 +91,7 @@ static const struct {
 	{ "wide", {
 		.delta_sectors = 10240, .first_sectors = 10240, .base_sectors = 32768,
 		.virtual_sectors = 2400000, .chunk_sectors = 16, .log_blocks = 16,
-		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 30,
+		.ops = 160, .lives = 6, .threads = 4, .discard_weight = 30,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 8, .island = {
 			{ 0, 512 }, { 8064 - 256, 512 }, { 16128 - 128, 256 }, { 24192 - 128, 256 },
@@ -104,25 +104,28 @@ static const struct {
 	{ "full", {
 		.delta_sectors = 8192, .first_sectors = 2304, .base_sectors = 4096,
 		.virtual_sectors = 4096, .chunk_sectors = 64, .log_blocks = 16,
-		.ops = 250, .lives = 6, .threads = 4, .discard_weight = 90,
+		.ops = 160, .lives = 6, .threads = 4, .discard_weight = 90,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 4096 } },
 		.features = "error_if_no_space commit_interval 40",
 	} },
-	/* Small chunks, large writes and few flushes: commits of many log blocks */
+	/*
+	 * Small chunks, large writes and few flushes: commits of many log blocks.  Each
+	 * life begins with one of two blocks, so that torn ones meet their like.
+	 */
 	{ "large", {
 		.delta_sectors = 24576, .first_sectors = 24576, .base_sectors = 8192,
 		.virtual_sectors = 16384, .chunk_sectors = 16, .log_blocks = 16,
 		.ops = 150, .lives = 8, .threads = 4, .discard_weight = 60,
-		.flush_weight = 16, .write_max = 4096,
+		.flush_weight = 16, .write_max = 4096, .burst = 4800,
 		.nr_islands = 1, .island = { { 0, 16384 } },
-		.features = "commit_interval 100",
+		.features = "commit_interval 1000",
 	} },
 	/* As a user has it: formatted by the kernel, a whole log, no base */
 	{ "plain", {
 		.delta_sectors = 32768, .first_sectors = 32768,
 		.virtual_sectors = 8192, .chunk_sectors = 128,
-		.ops = 250, .lives = 3, .threads = 4, .discard_weight = 30,
+		.ops = 160, .lives = 3, .threads = 4, .discard_weight = 30,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 1000",

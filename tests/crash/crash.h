@@ -42,6 +42,7 @@ struct crash_params {
 	u32 discard_weight;	/* in 1/256 of the operations */
 	u32 flush_weight;	/* of flushes, FUA writes and messages */
 	u32 write_max;		/* sectors */
+	u32 burst;		/* not 0: sectors written and committed at the start of each life */
 	u32 merge;		/* 1: between lives the delta is merged into the base */
 	u32 nr_islands;
 	char features[64];	/* of the table */
@@ -118,7 +119,7 @@ enum crash_mark_type {
 	MARK_NONE,
 	MARK_ISSUE,		/* the operation is about to be submitted */
 	MARK_END,		/* it has ended, with @result */
-	MARK_CUT,		/* cut the power now */
+	MARK_CUT,		/* cut the power: now, or with @count at the next write of the log */
 	MARK_REVIVE,		/* power on again: the delta is what the cut left */
 	MARK_CONTENT,		/* ids that were read through the clone follow */
 	MARK_DONE,		/* the run is complete */

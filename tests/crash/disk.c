@@ -136,14 +136,15 @@ void disk_cut(struct disk *d, enum disk_cut_mode mode, struct crash_rng *rng)
 
 	d->cut_hash = crash_mix(d->generation);
 	for (i = 0; i < d->nr; i++) {
-		bool keep = mode == CUT_ALL || (mode == CUT_ONE && i == one) ||
+		bool keep = mode == CUT_ALL || mode == CUT_TAIL || (mode == CUT_ONE && i == one) ||
 			    (mode == CUT_ALL_BUT_ONE && i != one) ||
 			    (mode == CUT_TORN && i <= one) ||
 			    (mode == CUT_WRITES && crash_rand(rng, 8) < odds);
 
 		for (s = 0; s < d->io[i].count; s++) {
-			if (mode == CUT_TORN && i == one && s >= tear)
-				break;
+			if (i == one && ((mode == CUT_TORN && s >= tear) ||
+					 (mode == CUT_TAIL && s < tear)))
+				continue;
 			if (keep || (mode == CUT_SECTORS && crash_rand(rng, 8) < odds))
 				put(d, &d->io[i], s);
 		}

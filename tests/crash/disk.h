@@ -60,6 +60,7 @@ enum disk_cut_mode {
 	CUT_ONE,		/* one write */
 	CUT_ALL_BUT_ONE,
 	CUT_TORN,		/* all before one write, and that one up to some sector */
+	CUT_TAIL,		/* all but one write, and that one from some sector on */
 	CUT_WRITES,		/* any subset of the writes */
 	CUT_SECTORS,		/* any subset of their sectors */
 	CUT_MODES,

@@ -70,7 +70,8 @@ static const char * const export_names[EXPORTS] = { "delta", "base", "mark" };
 #define CONNECTIONS_MAX		8
 #define HELD_MAX		64
 #define HOLD_MAX_NS		20000000u
-#define CUT_PATIENCE_NS		300000000u
+#define BLOCK			4096u		/* of metadata */
+#define CUT_PATIENCE_NS		3000000000u
 /* Superblocks and log lie below, with the smallest log */
 #define HEAD_SECTORS		384u
 
@@ -266,13 +267,41 @@ static void hold(int fd, u64 handle, u32 id)
 		end_request(&h);
 		return;
 	}
-	h.due = now() + crash_rand(&rng, HOLD_MAX_NS);
+	/* some so long that much else happens meanwhile */
+	h.due = now() + crash_rand(&rng, crash_rand(&rng, 8) ? HOLD_MAX_NS : 10 * HOLD_MAX_NS);
 	held[nr_held++] = h;
 }
 
-static void power_cut(void)
+/* Is the first block of this write lost, and the second there? */
+static bool leaves_hole(const struct disk_io *io)
 {
-	u64 seed = CUT_MODES + crash_rand(&rng, 1ULL << 62);
+	const u8 *at = disk.image + io->sector * SECTOR;
+
+	return memcmp(at, io->data, BLOCK) && !memcmp(at + BLOCK, io->data + BLOCK, BLOCK);
+}
+
+/* A commit of several blocks is best torn so that its end could verify again later. */
+static u64 choose_seed(const struct disk_io *io)
+{
+	u64 seed;
+	u32 i;
+
+	for (i = 0; i < 1000; i++) {
+		seed = CUT_MODES + crash_rand(&rng, 1ULL << 62);
+		if (!io || io->count * SECTOR <= BLOCK)
+			break;
+		disk_cut_seeded(&disk, seed);
+		if (leaves_hole(io))
+			i = 1000;
+		disk_undo(&disk);
+	}
+	return seed;
+}
+
+/* @io: the write that brings it about, or NULL */
+static void power_cut(const struct disk_io *io)
+{
+	u64 seed = choose_seed(io);
 
 	log_event(EV_CUT, 0, seed, 0, NULL, 0);
 	disk_cut_seeded(&disk, seed);
@@ -282,13 +311,13 @@ static void power_cut(void)
 	reply(cut_mark.fd, cut_mark.handle, 0);
 }
 
-/* Half of the cuts come at once, the others with a write of the log or a superblock. */
-static void want_cut(int fd, u64 handle)
+/* Some cuts come at once, the others with a write of the log or a superblock. */
+static void want_cut(int fd, u64 handle, bool wait)
 {
 	cut_mark = (struct held){ .fd = fd, .handle = handle };
 	cut_due = now() + CUT_PATIENCE_NS;
-	if (crash_rand(&rng, 2))
-		power_cut();
+	if (!wait)
+		power_cut(NULL);
 }
 
 static void power_on(void)
@@ -306,7 +335,7 @@ static void handle_mark(int fd, u64 handle, const u8 *data, u32 len)
 	memcpy(&mark, data, sizeof(mark));
 	switch (mark.type) {
 	case MARK_CUT:
-		want_cut(fd, handle);
+		want_cut(fd, handle, mark.count);
 		return;
 	case MARK_REVIVE:
 		power_on();
@@ -347,7 +376,7 @@ static void handle_change(int fd, enum export e, const struct nbd_request *req, 
 		log_event(type, id, sector, count, data, type == EV_WRITE ? req->length : 0);
 		disk_start(&disk, type, id, sector, count, data);
 		if (cut_due && type == EV_WRITE && sector < HEAD_SECTORS)
-			power_cut();
+			power_cut(&io);
 	}
 	hold(fd, req->handle, id);
 }
@@ -455,7 +484,7 @@ static void serve(int listen_fd)
 			err(1, "poll");
 		release_held(now());
 		if (cut_due && cut_due <= now())
-			power_cut();
+			power_cut(NULL);
 		for (i = nr_poll; i-- > 1; )
 			if (poll_fd[i].revents && !handle_request(poll_fd[i].fd, poll_export[i]))
 				drop_connection(i);

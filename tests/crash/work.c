@@ -70,6 +70,13 @@ static void simple_mark(u32 type)
 	put_mark(&main_worker, &mark, NULL, 0);
 }
 
+static void cut(bool at_log_write)
+{
+	struct crash_mark mark = { .type = MARK_CUT, .count = at_log_write };
+
+	put_mark(&main_worker, &mark, NULL, 0);
+}
+
 static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt, ...)
 {
 	struct crash_mark mark = { .type = MARK_FAILED };
@@ -301,23 +308,58 @@ static int do_op(struct worker *w, const struct crash_mark *op)
 	}
 }
 
+static void perform(struct worker *w, struct crash_mark *mark)
+{
+	mark->id = next_id++;
+	mark->type = MARK_ISSUE;
+	put_mark(w, mark, NULL, 0);
+	mark->result = do_op(w, mark);
+	mark->type = MARK_END;
+	put_mark(w, mark, NULL, 0);
+}
+
 static void *worker(void *arg)
 {
 	struct worker *w = arg;
 
 	while (!stop && ops_done < params.ops) {
-		struct crash_mark mark = { .type = MARK_ISSUE, .op = choose_op(&w->rng) };
+		struct crash_mark mark = { .op = choose_op(&w->rng) };
 
 		ops_done++;
-		mark.id = next_id++;
 		if (mark.op < OP_FLUSH)
 			choose_range(&w->rng, &mark.sector, &mark.count);
-		put_mark(w, &mark, NULL, 0);
-		mark.result = do_op(w, &mark);
-		mark.type = MARK_END;
-		put_mark(w, &mark, NULL, 0);
+		perform(w, &mark);
 	}
 	return NULL;
+}
+
+/* As many chunks each time, but not the same ones, and none that has a place already */
+static void *burst(void *arg)
+{
+	struct worker *w = arg;
+	const struct crash_island *is = params.island;
+	u64 start = round_down(crash_rand(&w->rng, is->count - params.burst),
+			       params.chunk_sectors), done;
+	struct crash_mark mark = {
+		.op = OP_ZEROES, .sector = is->start + start, .count = params.burst,
+	};
+
+	perform(w, &mark);
+	for (done = 0; done < params.burst; done += mark.count) {
+		mark = (struct crash_mark){ .op = OP_WRITE, .sector = is->start + start + done };
+		mark.count = params.burst - done < params.write_max ? params.burst - done :
+			     params.write_max;
+		perform(w, &mark);
+	}
+	mark = (struct crash_mark){ .op = OP_COMMIT };
+	perform(w, &mark);
+	return NULL;
+}
+
+static void start_thread(struct worker *w, void *(*fn)(void *))
+{
+	if (pthread_create(&w->thread, NULL, fn, w))
+		fail("pthread_create");
 }
 
 static void drop_caches(void)
@@ -340,22 +382,17 @@ static void disturb(struct crash_rng *rng)
 	must("resume", run("dmsetup", "resume", CLONE));
 }
 
-static void live(struct worker *workers, u32 life)
+/* Threads at work until so many operations were done, with what else may happen */
+static void work(struct worker *workers, u32 until, bool grown)
 {
 	struct crash_rng *rng = &main_worker.rng;
-	/* every third life comes to a clean end before the power goes */
-	u32 cut_at = life % 3 == 2 ? params.ops : params.ops / 2 + crash_rand(rng, params.ops / 2);
-	bool grown = delta_sectors == params.delta_sectors || life < params.lives / 2;
 	u32 i, next = crash_rand(rng, 50);
 
-	activate();
-	tell_content();
 	ops_done = 0;
 	stop = false;
 	for (i = 0; i < params.threads; i++)
-		if (pthread_create(&workers[i].thread, NULL, worker, &workers[i]))
-			fail("pthread_create");
-	while (ops_done < cut_at) {
+		start_thread(&workers[i], worker);
+	while (ops_done < until) {
 		usleep(5000);
 		if (!grown && ops_done > params.ops / 3) {
 			grow();
@@ -365,16 +402,43 @@ static void live(struct worker *workers, u32 life)
 			next = ops_done + 20 + crash_rand(rng, 100);
 		}
 	}
-	if (cut_at < params.ops) {
-		usleep(crash_rand(rng, 20000));
-		simple_mark(MARK_CUT);
-		stop = true;
-	}
-	for (i = 0; i < params.threads; i++)
+}
+
+static void join(struct worker *workers, u32 nr)
+{
+	u32 i;
+
+	stop = true;
+	for (i = 0; i < nr; i++)
 		pthread_join(workers[i].thread, NULL);
-	deactivate();
-	if (cut_at == params.ops)
-		simple_mark(MARK_CUT);
+}
+
+static void live(struct worker *workers, u32 life)
+{
+	struct crash_rng *rng = &main_worker.rng;
+	bool grown = delta_sectors == params.delta_sectors || life < params.lives / 2;
+
+	activate();
+	tell_content();
+	if (params.burst) {
+		start_thread(&workers[0], burst);
+		if (life % 2)
+			cut(true);
+		join(workers, 1);
+	}
+	if (params.burst && life % 2) {
+		deactivate();
+	} else if (life % 3 == 2) {	/* a clean end before the power goes */
+		work(workers, params.ops, grown);
+		join(workers, params.threads);
+		deactivate();
+		cut(false);
+	} else {
+		work(workers, params.ops / 2 + crash_rand(rng, params.ops / 2), grown);
+		cut(crash_rand(rng, 2));
+		join(workers, params.threads);
+		deactivate();
+	}
 	simple_mark(MARK_REVIVE);
 }
 
@@ -389,7 +453,7 @@ static void merge(void)
 		if (!crash_rand(&main_worker.rng, 2))
 			break;
 		usleep(crash_rand(&main_worker.rng, 200000));
-		simple_mark(MARK_CUT);
+		cut(crash_rand(&main_worker.rng, 2));
 		kill(pid, SIGKILL);
 		finish(pid);
 		simple_mark(MARK_REVIVE);
