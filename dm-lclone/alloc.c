@@ -60,6 +60,9 @@ u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys)
 {
 	int cpu = raw_smp_processor_id(), i;
 
+	/* read behind the inflight reference: see lclone_alloc_scan_begin() */
+	if (unlikely(READ_ONCE(d->alloc.scanning)))
+		return 0;
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		atomic64_t *slot = &d->alloc.slot[(cpu + i) % LCLONE_SLOTS];
 		s64 old = atomic64_read(slot);
@@ -94,10 +97,15 @@ static bool slot_fill(struct lclone_delta *d, u32 phys, u32 count)
 	return false;
 }
 
+void lclone_alloc_lost(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->alloc.exact, false);
+}
+
 void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count)
 {
 	if (!slot_fill(d, phys, count))
-		WRITE_ONCE(d->alloc.exact, false);	/* lost until the next scan */
+		lclone_alloc_lost(d);
 	else if (unlikely(READ_ONCE(d->full)))
 		lclone_space_came(d);
 }
@@ -123,7 +131,8 @@ static u32 reserve(const struct lclone_delta *d)
 
 static bool scan_would_help(const struct lclone_delta *d)
 {
-	return !d->alloc.scanned && (d->alloc.freed || !d->alloc.exact);
+	return !d->alloc.scanned && !d->alloc.scan_failed &&
+	       (d->alloc.freed || !d->alloc.exact);
 }
 
 /* The space above the mark gets short: time to look for freed chunks below it. */
@@ -209,6 +218,10 @@ enum lclone_space lclone_alloc_refill(struct lclone_delta *d)
 	int i;
 
 	spin_lock(&d->alloc.lock);
+	if (d->alloc.scanning) {
+		spin_unlock(&d->alloc.lock);
+		return LCLONE_SPACE_SCAN;
+	}
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u32 phys, n, free = known_free(d), keep = reserve(d);
 
@@ -258,9 +271,11 @@ enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d)
 	enum lclone_space space = LCLONE_SPACE_OK;
 
 	spin_lock(&d->alloc.lock);
-	if (known_free(d) <= reserve(d))
+	if (known_free(d) <= reserve(d) && !d->alloc.scanning)
 		slots_to_tail(d);
-	if (known_free(d) > reserve(d))
+	if (d->alloc.scanning)
+		space = LCLONE_SPACE_SCAN;
+	else if (known_free(d) > reserve(d))
 		d->alloc.new_leaves++;
 	else
 		space = scan_would_help(d) ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
@@ -442,13 +457,8 @@ static void scan_exception(struct lclone_delta *d, u64 exc)
 
 void lclone_alloc_scan_begin(struct lclone_delta *d)
 {
-	int i;
-
-	/* what is left in the slots is found again: it is in no entry */
-	for (i = 0; i < LCLONE_SLOTS; i++)
-		atomic64_xchg(&d->alloc.slot[i], 0);
 	spin_lock(&d->alloc.lock);
-	d->alloc.scan_end = d->alloc.hwm;
+	d->alloc.scanning = true;
 	spin_unlock(&d->alloc.lock);
 }
 
@@ -467,21 +477,24 @@ int lclone_alloc_scan(struct lclone_delta *d)
 	struct lclone_alloc *a = &d->alloc;
 	u32 end = lclone_phys_end(&d->sb);
 	unsigned long *used;
-	int err;
+	int err, i;
 
-	if (a->used)
-		return 0;		/* made already */
 	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
-	if (!used)
+	if (!used) {
+		DMERR("%s: no memory to look for freed chunks", d->name);
+		a->scan_failed = true;
+		WRITE_ONCE(a->scanning, false);
 		return -ENOMEM;
+	}
 
 	mutex_lock(&d->tree_lock);
 	spin_lock(&a->lock);
 	a->used = used;
 	a->nr_used = end;
 	scan_mark_extents(d, &a->nodes, blocks_per_chunk(d));
-	/* may be on its way from a slot into an entry that the walk has passed */
-	bitmap_set(used, a->scan_end, a->hwm - a->scan_end);
+	/* nobody takes chunks any more: what is left here is in no entry */
+	for (i = 0; i < LCLONE_SLOTS; i++)
+		atomic64_set(&a->slot[i], 0);
 	spin_unlock(&a->lock);
 
 	/* freed, but not reusable yet */
@@ -496,12 +509,14 @@ int lclone_alloc_scan(struct lclone_delta *d)
 	spin_lock(&a->lock);
 	if (err) {
 		a->used = NULL;
+		a->scan_failed = true;
 	} else {
 		a->freed = a->hwm - d->sb.first_chunk -
 			   (bitmap_weight(used, a->hwm) - bitmap_weight(used, d->sb.first_chunk));
 		a->scanned = true;
 		a->exact = true;
 	}
+	WRITE_ONCE(a->scanning, false);
 	spin_unlock(&a->lock);
 	mutex_unlock(&d->tree_lock);
 	if (err)
@@ -537,6 +552,7 @@ void lclone_alloc_grown(struct lclone_delta *d)
 	used = d->alloc.used;
 	d->alloc.used = NULL;
 	d->alloc.scanned = false;
+	d->alloc.scan_failed = false;
 	spin_unlock(&d->alloc.lock);
 	kvfree(used);
 }

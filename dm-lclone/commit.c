@@ -91,6 +91,7 @@ void lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf)
 	if (atomic_read(&leaf->pins)) {
 		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
+		kick_timer(d);
 	}
 	spin_unlock_irq(&c->lock);
 }
@@ -372,7 +373,7 @@ void lclone_commit_free(struct lclone_delta *d, u32 phys, u32 count)
 	err = lclone_extent_add(&c->freed, phys, count);
 	spin_unlock_irq(&c->lock);
 	if (err)
-		WRITE_ONCE(d->alloc.exact, false);	/* lost until the next scan */
+		lclone_alloc_lost(d);
 }
 
 bool lclone_commit_freeing(struct lclone_delta *d)

@@ -18,8 +18,6 @@ DEFINE_MUTEX(lclone_registry_lock);
 
 /* Mode */
 
-static const char * const mode_names[] = { "read-write", "read-only", "failed" };
-
 void lclone_event(struct lclone_delta *d)
 {
 	queue_work(d->wq, &d->event_work);
@@ -35,16 +33,14 @@ static void event_work(struct work_struct *work)
 	mutex_unlock(&lclone_registry_lock);
 }
 
-void lclone_set_mode(struct lclone_delta *d, enum lclone_mode mode, const char *why)
+/* Any context */
+static void degrade(struct lclone_delta *d)
 {
-	enum lclone_mode old = READ_ONCE(d->mode);
 	int i;
 
-	do {
-		if (old >= mode)
-			return;
-	} while (!try_cmpxchg(&d->mode, &old, mode));
-	DMERR("%s: %s: now %s", d->name, why, mode_names[mode]);
+	if (xchg(&d->mode, LCLONE_READ_ONLY) == LCLONE_READ_ONLY)
+		return;
+	DMERR("%s: the delta is read-only now", d->name);
 	for (i = 0; i < NR_WAITS; i++)
 		lclone_unpark(d, i);
 	lclone_event(d);
@@ -60,8 +56,7 @@ void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err)
 		WRITE_ONCE(d->needs_check, true);
 		queue_work(d->wq, &d->check_work);
 	}
-	lclone_set_mode(d, LCLONE_READ_ONLY, damage ? "the metadata are damaged" :
-			"the metadata could not be written");
+	degrade(d);
 }
 
 static void check_work(struct work_struct *work)
@@ -510,6 +505,11 @@ static int replay(struct lclone_delta *d)
 	err = scan_half(d, &scan, d->sb.log_pos, log, buf);
 	if (!err)
 		err = scan_half(d, &scan, half - d->sb.log_pos, NULL, buf);
+	if (err == -EUCLEAN) {
+		/* commits are lost: what is before them may be looked at */
+		d->needs_check = true;
+		err = 0;
+	}
 	if (err)
 		goto out;
 
@@ -558,9 +558,9 @@ static int open_delta(struct lclone *t)
 	if (!err)
 		err = check_base(t, &d->sb);
 	if (!err)
-		err = check_mode(t);
-	if (!err)
 		err = open_metadata(t);
+	if (!err)
+		err = check_mode(t);
 	return err;
 }
 
@@ -636,7 +636,7 @@ static int find_delta(struct lclone *t)
 			t->ti->error = "The base is the delta of another clone";
 			return -EBUSY;
 		}
-		if (d->bdev == bdev && d->md != md) {
+		if (d->bdev == bdev && (d->md != md || d->opening)) {
 			t->ti->error = "The delta is in use by another clone";
 			return -EBUSY;
 		}
@@ -656,43 +656,54 @@ static int share_delta(struct lclone *t)
 		err = check_base(t, &t->delta->sb);
 	if (!err)
 		err = check_mode(t);
-	if (!err)
-		t->delta->refs++;
+	if (err)
+		lclone_delta_put(t);
 	return err;
 }
 
-static int new_delta(struct lclone *t)
+static int register_delta(struct lclone *t)
 {
 	struct lclone_delta *d = delta_create(t->delta_dev->bdev);
-	int err;
 
 	if (!d) {
 		t->ti->error = "Out of memory";
 		return -ENOMEM;
 	}
-	t->delta = d;
-	err = open_delta(t);
-	if (err) {
-		delta_destroy(d);
-		return err;
-	}
 	d->md = dm_table_get_md(t->ti->table);
 	d->base = t->base_dev ? t->base_dev->bdev : NULL;
 	d->base_sectors = base_sectors(t);
 	d->refs = 1;
+	d->opening = true;
 	list_add(&d->list, &lclone_deltas);
+	t->delta = d;
 	return 0;
 }
 
+/* I/O is done without the registry lock: a device below may be suspended. */
 int lclone_delta_get(struct lclone *t)
 {
+	bool shared;
 	int err;
 
 	mutex_lock(&lclone_registry_lock);
 	err = find_delta(t);
-	if (!err)
-		err = t->delta ? share_delta(t) : new_delta(t);
+	shared = t->delta;
+	if (shared)
+		t->delta->refs++;
+	else if (!err)
+		err = register_delta(t);
 	mutex_unlock(&lclone_registry_lock);
+	if (err)
+		return err;
+
+	err = shared ? share_delta(t) : open_delta(t);
+	if (!shared) {
+		mutex_lock(&lclone_registry_lock);
+		t->delta->opening = false;
+		mutex_unlock(&lclone_registry_lock);
+		if (err)
+			lclone_delta_put(t);
+	}
 	if (err && !t->ti->error)
 		t->ti->error = "Can't open the delta";
 	return err;
@@ -761,9 +772,11 @@ int lclone_delta_start(struct lclone *t)
 	d->no_space_timeout = t->no_space_timeout;
 	d->commit_interval = t->commit_interval;
 	d->low_water_mark = t->low_water_mark;
+	d->full = false;
+	d->space_expired = false;
 	if (d->degraded)
 		return 0;
-	d->mode = t->read_only ? LCLONE_READ_ONLY : LCLONE_RW;
+	WRITE_ONCE(d->mode, t->read_only ? LCLONE_READ_ONLY : LCLONE_RW);
 	if (t->read_only)
 		return 0;
 
@@ -825,6 +838,7 @@ int lclone_delta_grow(struct lclone_delta *d)
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 {
 	struct lclone_sb sb;
+	u64 min_sectors = 0;
 	int err;
 
 	mutex_lock(&d->tree_lock);
@@ -833,6 +847,18 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 		DMERR("%s: the virtual size can only grow, to %llu sectors at most", d->name,
 		      LCLONE_CHUNKS_MAX * d->sb.chunk_sectors);
 		err = -EINVAL;
+		goto unlock;
+	}
+	if (virtual_sectors & ((bdev_logical_block_size(d->bdev) >> SECTOR_SHIFT) - 1)) {
+		DMERR("%s: the virtual size must be in logical blocks", d->name);
+		err = -EINVAL;
+		goto unlock;
+	}
+	if (lclone_sb_init(&sb, d->sb.device_sectors, virtual_sectors, d->sb.chunk_sectors,
+			   &min_sectors)) {
+		DMERR("%s: for that size the delta needs at least %llu sectors", d->name,
+		      min_sectors);
+		err = -ENOSPC;
 		goto unlock;
 	}
 	err = lclone_dir_resize(d, virtual_sectors);

@@ -201,7 +201,7 @@ u32 lclone_reserve_chunks(const struct lclone_sb *sb)
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
 		   u32 chunk_sectors, u64 *min_sectors)
 {
-	if (virtual_sectors > LCLONE_CHUNKS_MAX * chunk_sectors)
+	if (virtual_sectors > LCLONE_CHUNKS_MAX * chunk_sectors || device_sectors >> 46)
 		return -EFBIG;
 	memset(sb, 0, sizeof(*sb));
 	sb->device_sectors = device_sectors;
@@ -266,12 +266,13 @@ void lclone_ref_pack(struct lclone_ref ref, struct lclone_ref_disk *d)
 {
 	d->block = cpu_to_le64(ref.block);
 	d->csum = cpu_to_le32(ref.csum);
-	d->flags = 0;
+	d->flags = cpu_to_le32(ref.flags);
 }
 
 struct lclone_ref lclone_ref_unpack(const struct lclone_ref_disk *d)
 {
-	return (struct lclone_ref){ le64_to_cpu(d->block), le32_to_cpu(d->csum) };
+	return (struct lclone_ref){ le64_to_cpu(d->block), le32_to_cpu(d->csum),
+				    le32_to_cpu(d->flags) };
 }
 
 int lclone_ref_verify(const struct lclone_sb *sb, struct lclone_ref ref,
@@ -280,6 +281,8 @@ int lclone_ref_verify(const struct lclone_sb *sb, struct lclone_ref ref,
 	u64 first = (u64)sb->first_chunk * sb->chunk_sectors / LCLONE_BLOCK_SECTORS;
 	u64 end = (u64)lclone_phys_end(sb) * sb->chunk_sectors / LCLONE_BLOCK_SECTORS;
 
+	if (ref.flags)
+		return fail(fault, -EUCLEAN, "flags of a reference", ref.flags, 0);
 	if (ref.block && (ref.block < first || ref.block >= end))
 		return fail(fault, -EUCLEAN, "reference to block", ref.block, end);
 	return 0;
@@ -436,12 +439,14 @@ int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log
 
 u64 lclone_fp_sample(u64 base_sectors, u32 i)
 {
-	u64 step = base_sectors / LCLONE_BLOCK_SECTORS / (LCLONE_FP_SAMPLES / 2);
+	u64 blocks = (base_sectors + LCLONE_BLOCK_SECTORS - 1) / LCLONE_BLOCK_SECTORS, end;
+	u32 half = LCLONE_FP_SAMPLES / 2;
 
-	if (i < LCLONE_FP_SAMPLES / 2)
+	if (i < half)
 		return (u64)i * LCLONE_BLOCK_SECTORS;
-	/* the last block of each sixteenth: the very last block is among them */
-	return ((i - LCLONE_FP_SAMPLES / 2 + 1) * step - (step ? 1 : 0)) * LCLONE_BLOCK_SECTORS;
+	/* the last block of each sixteenth */
+	end = blocks * (i - half + 1) / half;
+	return (end ? end - 1 : 0) * LCLONE_BLOCK_SECTORS;
 }
 
 u64 lclone_fp_update(u64 fp, u32 i, const void *block)

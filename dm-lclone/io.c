@@ -372,8 +372,6 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio, struct lclone_i
 	enum verdict verdict;
 	u32 run;
 
-	if (unlikely(READ_ONCE(d->mode) == LCLONE_FAIL))
-		return DM_MAPIO_KILL;
 	verdict = map_read(d, bio, io, &run);
 	if (unlikely(verdict == NO_LEAF))
 		return map_defer(d, bio);
@@ -614,6 +612,12 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 	case LCLONE_SPACE_NONE:
 		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
 			break;
+		if (READ_ONCE(d->alloc.new_leaves)) {
+			/* once written they need less of the reserve */
+			lclone_park(d, bio, WAIT_SPACE);
+			lclone_commit_want_checkpoint(d);
+			return;
+		}
 		enter_full(d);
 		if (d->error_if_no_space || d->space_expired) {
 			lclone_end_bio(bio, BLK_STS_NOSPC);
@@ -726,7 +730,7 @@ static void worker_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	if (READ_ONCE(d->mode) > (op_is_write(bio_op(bio)) ? LCLONE_RW : LCLONE_READ_ONLY))
+	if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
 		lclone_end_bio(bio, BLK_STS_IOERR);
 	else if (bio_op(bio) == REQ_OP_READ)
 		worker_read(d, bio, io);

@@ -24,11 +24,9 @@
 #define LCLONE_EXC_DIRTY	BIT_ULL(LCLONE_PHYS_BITS)	/* not yet in a durable commit */
 #define LCLONE_EXC_BUSY		BIT_ULL(LCLONE_PHYS_BITS + 1)	/* first writes keep out */
 
-/* Ordered: a delta only ever moves down. */
 enum lclone_mode {
 	LCLONE_RW,
-	LCLONE_READ_ONLY,
-	LCLONE_FAIL,
+	LCLONE_READ_ONLY,	/* as the table says, or since metadata failed */
 };
 
 /* One of the two references that in-flight I/O to the delta holds */
@@ -84,7 +82,6 @@ struct lclone_dir {
 
 /* Why a deferred bio waits */
 enum lclone_wait {
-	WAIT_NONE,			/* for the worker only */
 	WAIT_BUSY,			/* for a BUSY exception */
 	WAIT_SPACE,			/* for a free chunk */
 	WAIT_CHECKPOINT,		/* too many dirty leaves */
@@ -106,9 +103,10 @@ struct lclone_alloc {
 	u32 new_leaves;			/* leaves made since the last checkpoint */
 	unsigned long *used;		/* a bit per phys, from the start of the scan on */
 	u32 nr_used;			/* bits in it */
-	u32 scan_end;			/* hwm when the slots were taken back for the scan */
 	u32 hint;			/* where the search for a clear bit goes on */
+	bool scanning;			/* no chunk is taken until the scan has ended */
 	bool scanned;			/* used is complete */
+	bool scan_failed;		/* not tried again before the device grows */
 	bool exact;			/* no free chunk below hwm but those that freed counts */
 	struct list_head nodes;		/* free metadata blocks (lclone_extent) */
 	u64 nr_nodes;			/* their number */
@@ -220,6 +218,7 @@ struct lclone_delta {
 	bool activated;			/* this incarnation is on disk */
 	bool degraded;			/* metadata failed: never rw again */
 	bool needs_check;
+	bool opening;			/* registry lock: its table is still being loaded */
 	u64 incarnation;		/* the largest there is on disk */
 	char name[BDEVNAME_SIZE];
 };
@@ -253,7 +252,6 @@ struct lclone_io {
 };
 
 #define IO_NEEDS_COMMIT		1	/* FUA whose mapping is not durable yet */
-#define IO_COMMITTED		2	/* ... and now is */
 
 static inline u32 lclone_chunk_offset(const struct lclone_delta *d, sector_t sector)
 {
@@ -307,9 +305,10 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
  * holds tree_lock.
  */
 int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush);
-/* The one function that changes the mode; any context. */
-void lclone_set_mode(struct lclone_delta *d, enum lclone_mode mode, const char *why);
-/* The one funnel for metadata that could not be written or that is damaged; any context. */
+/*
+ * The one funnel for metadata that could not be written or that is damaged: the
+ * delta is read-only from then on. Any context.
+ */
 void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err);
 /* A dm event; any context. */
 void lclone_event(struct lclone_delta *d);
@@ -390,14 +389,17 @@ void lclone_cache_exit(void);
  * lock; returns how many (0: the worker has to refill) and the first.
  */
 u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys);
+/* A free chunk or block that nothing remembers until the next scan; any context. */
+void lclone_alloc_lost(struct lclone_delta *d);
 /* Gives back what was not used; any context. */
 void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count);
 /* Worker: fills the slots. */
 enum lclone_space lclone_alloc_refill(struct lclone_delta *d);
 /*
- * Worker: finds the free chunks below the high-water mark by a walk of the tree.
- * lclone_alloc_scan_begin() takes the slots back; between the two calls all I/O
- * that may have taken a chunk from them is drained. May sleep.
+ * Worker, or before the first I/O: finds the free chunks below the high-water
+ * mark by a walk of the tree.  From lclone_alloc_scan_begin() on nobody takes a
+ * chunk; between the two calls all I/O that may have taken one before is
+ * drained, so that it is in an entry or back in a slot. May sleep.
  */
 void lclone_alloc_scan_begin(struct lclone_delta *d);
 int lclone_alloc_scan(struct lclone_delta *d);

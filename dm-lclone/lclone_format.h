@@ -246,6 +246,7 @@ struct lclone_sb {
 struct lclone_ref {
 	u64 block;
 	u32 csum;
+	u32 flags;
 };
 
 /* Header of a log block */
@@ -281,7 +282,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 /*
  * Fill in the geometry of a new, empty delta: everything but uuid, label,
  * owner and the base's identity.  chunk_sectors must be legal.  Returns 0,
- * -EFBIG if the clone would have more than LCLONE_CHUNKS_MAX chunks, or -ENOSPC
+ * -EFBIG if clone or device are larger than the format allows, or -ENOSPC
  * with the smallest legal device size in sectors in *min_sectors.
  */
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
@@ -340,10 +341,11 @@ int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log
 		      bool *whole, struct lclone_fault *fault);
 
 /*
- * The base's identity: crc32c of the first 64 KiB in the upper 32 bits of the
- * fingerprint, of 16 blocks spread over the whole in the lower.  A caller
- * reads sample 0 .. LCLONE_FP_SAMPLES - 1 (a block at the given sector; what
- * lies beyond the base is zero) and feeds them in order.
+ * The base's identity: a mix of the crc32c of each of the first 16 blocks in the
+ * upper 32 bits of the fingerprint, of 16 blocks spread over the whole (the
+ * last one is among them) in the lower.  A caller reads sample 0 ..
+ * LCLONE_FP_SAMPLES - 1 (a block at the given sector; what lies beyond the base
+ * is zero) and feeds them in order.
  */
 #define LCLONE_FP_SAMPLES		32
 u64 lclone_fp_sample(u64 base_sectors, u32 i);

@@ -66,7 +66,9 @@ int lclone_dir_create(struct lclone_delta *d)
 
 	if (!dir)
 		return -ENOMEM;
-	RCU_INIT_POINTER(d->dir, dir);
+	spin_lock(&d->cache_lock);	/* the shrinker looks */
+	rcu_assign_pointer(d->dir, dir);
+	spin_unlock(&d->cache_lock);
 	return 0;
 }
 
@@ -389,7 +391,7 @@ static unsigned long cache_evict(struct lclone_delta *d, unsigned long want, boo
 
 	spin_lock(&d->cache_lock);
 	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
-	for (n = 0; n < dir->nr_pages && evicted < want; n++) {
+	for (n = 0; dir && n < dir->nr_pages && evicted < want; n++) {
 		struct lclone_dir_page *page;
 		u32 slot;
 

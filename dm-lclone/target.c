@@ -28,7 +28,7 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 		return 0;
 	err = dm_get_device(t->ti, base, BLK_OPEN_READ, &t->base_dev);
 	if (err)
-		t->ti->error = err == -EBUSY ? "The base is in use: mounted, or open for writing" :
+		t->ti->error = err == -EBUSY ? "The base is in use: mounted, or claimed by another driver" :
 					       "Can't open the base";
 	return err;
 }
@@ -130,18 +130,6 @@ static void lclone_resume(struct dm_target *ti)
 	lclone_io_start(t->delta);
 }
 
-static const char *mode_name(const struct lclone_delta *d)
-{
-	switch (READ_ONCE(d->mode)) {
-	case LCLONE_RW:
-		return "rw";
-	case LCLONE_READ_ONLY:
-		return "ro";
-	default:
-		return "fail";
-	}
-}
-
 static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 			  char *result, unsigned int maxlen)
 {
@@ -151,7 +139,8 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		DMEMIT("%s %u %u/%u %d %u %llu %llu %s %s", mode_name(d), d->sb.chunk_sectors,
+		DMEMIT("%s %u %u/%u %d %u %llu %llu %s %s",
+		       READ_ONCE(d->mode) == LCLONE_RW ? "rw" : "ro", d->sb.chunk_sectors,
 		       lclone_alloc_used(d), lclone_phys_end(&d->sb) - d->sb.first_chunk,
 		       atomic_read(&d->nr_leaves), READ_ONCE(d->commit.nr_dirty),
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),

@@ -247,7 +247,7 @@ static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level,
 static void free_later(struct checkpoint *cp, u64 block)
 {
 	if (block && lclone_extent_add(&cp->old, block, 1))
-		WRITE_ONCE(cp->d->alloc.exact, false);
+		lclone_alloc_lost(cp->d);
 }
 
 /* The reference to node @n of @level: in the node above, or the root. */
@@ -494,8 +494,7 @@ static void checkpoint_work(struct work_struct *work)
 		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
 	lclone_commit_end(d, errno_to_blk_status(err));
 	lclone_unpark(d, WAIT_CHECKPOINT);
-	if (READ_ONCE(d->full))
-		lclone_space_came(d);	/* blocks of old nodes */
+	lclone_space_came(d);	/* blocks of old nodes, and no new leaves any more */
 }
 
 /* Walk */
