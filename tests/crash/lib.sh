@@ -5,7 +5,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../vm/lib.sh"
 
 CRASH=$TOP/tests/crash
-PROGRAMS=$CACHE/crash
+PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
+			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
 SCENARIOS=(mixed wide full large plain merge)
 
 build_programs()
