@@ -443,11 +443,11 @@ static int cmd_resize(char **argv)
 	return 0;
 }
 
-static int cmd_setro(char **argv)
+/* readonly 0|1 */
+static int cmd_readonly(char **argv)
 {
-	int on = 1;
+	int on = number(argv[0]);
 
-	(void)argv;
 	open_dev(O_RDONLY);
 	if (ioctl(dev, BLKROSET, &on))
 		die("BLKROSET");
@@ -484,7 +484,7 @@ static const struct command {
 	{ "size", 0, cmd_size, "" },
 	{ "hash", 0, cmd_hash, "" },
 	{ "claim", 1, cmd_claim, "SECONDS" },
-	{ "setro", 0, cmd_setro, "" },
+	{ "readonly", 1, cmd_readonly, "0|1" },
 	{ "attach", 0, cmd_attach, "[SIZE [BLOCK_SIZE]]" },
 	{ "detach", 0, cmd_detach, "" },
 	{ "resize", 2, cmd_resize, "FILE SIZE" },

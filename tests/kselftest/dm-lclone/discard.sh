@@ -77,7 +77,7 @@ at_or_below() {
 
 zeroed_chunks_are_free_after_a_commit() {
 	setup
-	[ "$(cat "/sys/block/$(basename "$(readlink -f "$vm")")/queue/write_zeroes_max_bytes")" != 0 ] ||
+	[ "$(limit write_zeroes_max_bytes)" != 0 ] ||
 		skip "a device below has no write-zeroes"
 	blkio write "$vm" 0 4m 2
 	full=$(used)

@@ -248,7 +248,7 @@ counted() {
 	read -ra from <<<"${stat_from["$dev"]}"
 	read -ra now <"/sys/block/${dev##*/}/stat"
 	for what in "${@:2}"; do
-		out+=" $((now[field[$what]] - from[field[$what]]))"
+		out+=" $((now[${field[$what]}] - from[${field[$what]}]))"
 	done
 	echo "${out# }"
 }
@@ -303,6 +303,11 @@ remove_if_there() {
 
 message() {
 	dmsetup message "$P-$1" 0 "${@:2}"
+}
+
+# limit NAME: of vm's queue
+limit() {
+	echo "$(<"/sys/block/$(dmsetup info -c --noheadings -o blkdevname "$P-vm")/queue/$1")"
 }
 
 # status NAME FIELD

@@ -82,11 +82,12 @@ read_only_refuses_writes_and_writes_nothing() {
 devices_that_are_read_only_will_do_for_reading() {
 	setup
 	close vm
-	blkio setro "$base"
+	on_exit "blkio readonly $base 0; blkio readonly $delta 0"
+	blkio readonly "$base" 1
 	clone
 	blkio write "$vm" 1m 64k 3
 	close vm
-	blkio setro "$delta"
+	blkio readonly "$delta" 1
 	refused "" create vm 16384 "$base" "$delta"
 	create two 16384 "$base" "$delta" read_only
 	blkio check /dev/mapper/$P-two 1m 64k 3
