@@ -22,6 +22,7 @@ static int run_lvm(const char *const argv[])
 		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
 	if (!pid) {
 		dup2(STDERR_FILENO, STDOUT_FILENO);
+		close_range(STDERR_FILENO + 1, ~0u, 0);	/* LVM complains of what is inherited */
 		execvp(argv[0], (char *const *)argv);
 		fprintf(stderr, "%s: %m\n", argv[0]);
 		_exit(127);
