@@ -32,7 +32,8 @@ tools: need-libraries
 install: modules_install tools_install
 
 modules_install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone INSTALL_MOD_PATH=$(DESTDIR) \
+		CONFIG_MODULE_SIG_ALL= modules_install
 	$(if $(DESTDIR),,depmod $(shell cat $(KDIR)/include/config/kernel.release))
 
 tools_install: tools
@@ -64,6 +65,9 @@ crash: deps
 	$(MAKE) -C tests/crash run N=$(N)
 
 kselftest: modules tools
+	grep -q '^dm_lclone ' /proc/modules || { \
+		modprobe -a $$(modinfo -F depends dm-lclone/dm-lclone.ko | tr , ' ') && \
+		insmod dm-lclone/dm-lclone.ko; }
 	$(MAKE) -C tests/kselftest run_tests
 
 deps:
