@@ -32,8 +32,8 @@ static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sec
 	if (sectors < sb->virtual_sectors)
 		return lclone_fail(-ERANGE, "the clone of %s has %llu sectors: it cannot shrink",
 				   path, (unsigned long long)sb->virtual_sectors);
-	if (sectors >> 54 || (sectors << 9) % lbs)
-		return lclone_fail(-ERANGE, "%llu sectors are too many, or no multiple of the logical block size %u",
+	if (sectors % (lbs >> 9))
+		return lclone_fail(-ERANGE, "%llu sectors are no multiple of the logical block size %u",
 				   (unsigned long long)sectors, lbs);
 	sb->virtual_sectors = sectors;
 	return 0;
@@ -44,10 +44,15 @@ static int check_room(const struct lclone_sb *sb, const char *path)
 {
 	struct lclone_sb fresh;
 	u64 min;
+	int err;
 
-	if (!lclone_sb_init(&fresh, sb->device_sectors, sb->virtual_sectors, sb->chunk_sectors,
-			    &min))
+	err = lclone_sb_init(&fresh, sb->device_sectors, sb->virtual_sectors, sb->chunk_sectors,
+			     &min);
+	if (!err)
 		return 0;
+	if (err == -EFBIG)
+		return lclone_fail(-ERANGE, "%s, or the clone, would be too large for chunks of %u sectors",
+				   path, sb->chunk_sectors);
 	return lclone_fail(-ENOSPC, "%s is too small: it has %llu sectors, the least for such a clone is %llu",
 			   path, (unsigned long long)sb->device_sectors, (unsigned long long)min);
 }

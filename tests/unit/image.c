@@ -193,7 +193,7 @@ static bool any_exception(const struct image *img, u64 first, u64 span)
 static struct lclone_ref write_node(struct writer *w, u32 level, u64 first)
 {
 	struct image *img = w->img;
-	struct lclone_ref ref = { 0, 0 };
+	struct lclone_ref ref = { .block = 0 };
 	union {
 		struct lclone_node_disk head;
 		struct lclone_leaf_disk leaf;

@@ -202,8 +202,8 @@ static void forge_ref(struct image *img, u32 i, u64 block, u32 csum, u32 flags)
 {
 	struct lclone_index_disk *root = image_block(img, img->sb.root_block);
 
-	lclone_ref_pack((struct lclone_ref){ block, csum }, &root->refs[i]);
-	root->refs[i].flags = cpu_to_le32(flags);
+	lclone_ref_pack((struct lclone_ref){ .block = block, .csum = csum, .flags = flags },
+			&root->refs[i]);
 	lclone_node_seal(&root->node, img->sb.uuid, img->sb.checkpoint, 0, img->sb.root_level,
 			 &img->sb.root_csum);
 	image_write_sb(img);
@@ -330,6 +330,23 @@ static void high_water_mark(void **state)
 	image_free(&img);
 }
 
+/* Blocks that the superblock calls free are used by nobody. */
+static void spare_blocks(void **state)
+{
+	struct image img;
+
+	(void)state;
+	setup_image(&img);
+	img.sb.spare[2].block = img.sb.root_block;
+	img.sb.spare[2].count = 1;
+	image_write_sb(&img);
+	expect(&img, LCLONE_DAMAGE_DOUBLE, 1);
+	img.sb.spare[2].block = lclone_exc_phys(img.exc[used_chunk(&img)]) * 2 + 1;
+	image_write_sb(&img);
+	expect(&img, LCLONE_DAMAGE_DOUBLE, 1);
+	image_free(&img);
+}
+
 static void freed_count(void **state)
 {
 	struct image img;
@@ -422,6 +439,7 @@ int main(void)
 		cmocka_unit_test(range_damage),
 		cmocka_unit_test(double_use),
 		cmocka_unit_test(high_water_mark),
+		cmocka_unit_test(spare_blocks),
 		cmocka_unit_test(freed_count),
 		cmocka_unit_test(identity),
 		cmocka_unit_test(nothing_to_check),

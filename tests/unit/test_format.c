@@ -27,6 +27,8 @@ static struct lclone_sb sample_sb(void)
 	sb.merge_cursor = 11;
 	strcpy(sb.label, "label");
 	strcpy(sb.owner, "owner");
+	sb.spare[7].block = 35 * 16;
+	sb.spare[7].count = 16;
 	return sb;
 }
 
@@ -81,6 +83,8 @@ static void superblock_bytes(void **state)
 	put(expect, 192, 11, 8);			/* merge_cursor */
 	memcpy(expect + 200, "label", 5);
 	memcpy(expect + 264, "owner", 5);
+	put(expect, 328 + 7 * 8, 35 * 16, 8);		/* spare_block */
+	put(expect, 392 + 7 * 4, 16, 4);		/* spare_count */
 	put(expect, 8, lclone_crc32c(expect + 12, 500), 4);
 
 	lclone_sb_pack(&sb, &d);
@@ -114,7 +118,7 @@ static void node_bytes(void **state)
 	put(expect, 64 + 16, 0x1234, 8);		/* second reference: block, csum, flags */
 	put(expect, 64 + 24, 0xfeedface, 4);
 	put(expect, 4, lclone_crc32c(expect + 8, 4088), 4);
-	lclone_ref_pack((struct lclone_ref){ 0x1234, 0xfeedface }, &index.refs[1]);
+	lclone_ref_pack((struct lclone_ref){ .block = 0x1234, .csum = 0xfeedface }, &index.refs[1]);
 	lclone_node_seal(&index.node, uuid, 77, 0, 2, NULL);
 	assert_memory_equal(&index, expect, sizeof(expect));
 }
@@ -230,6 +234,10 @@ static void superblock_rules(void **state)
 	REFUSED(-EUCLEAN, "reference to block", sb.root_block = 34 * 16 - 1);
 	REFUSED(-EUCLEAN, "reference to block", sb.root_block = (u64)lclone_phys_end(&sb) * 16);
 	REFUSED(-EUCLEAN, "reference to block", sb.root_block = UINT64_MAX);
+	REFUSED(-EUCLEAN, "spare blocks at block", sb.spare[7].block = 34 * 16 - 1);
+	REFUSED(-EUCLEAN, "spare blocks at block", sb.spare[7].block = 99 * 16 - 15);
+	REFUSED(-EUCLEAN, "spare blocks at block", sb.spare[7].block = UINT64_MAX);
+	REFUSED(-EUCLEAN, "spare blocks at block", sb.spare[7].count = UINT32_MAX);
 }
 
 static void superblock_of_others(void **state)

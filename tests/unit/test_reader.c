@@ -139,7 +139,7 @@ static int counting_read(const struct lclone_dev *dev, void *buf, u64 sector, u3
 
 static void huge_clone(void **state)
 {
-	u64 size = 1ull << 53, chunks = size / 128, far = chunks - 1, block, exc, found[3];
+	u64 size = 1ull << 42, chunks = size / 128, far = chunks - 1, block, exc, found[3];
 	struct lclone_extents x;
 	struct lclone_extent e;
 	struct lclone_delta delta;

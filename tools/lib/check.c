@@ -143,6 +143,21 @@ static void set_bit(u8 *map, u32 i)
 	map[i / 8] |= 1u << i % 8;
 }
 
+/* Does the superblock call any of these blocks free, and does that still hold? */
+static bool is_spare(const struct check *c, u64 block, u32 blocks)
+{
+	const struct lclone_sb *sb = &c->delta.sb;
+	int i;
+
+	if (c->delta.commits)	/* not clean any more: what spares there were may be in use */
+		return false;
+	for (i = 0; i < LCLONE_SPARES; i++)
+		if (sb->spare[i].block < block + blocks &&
+		    block < sb->spare[i].block + sb->spare[i].count)
+			return true;
+	return false;
+}
+
 static void use_data(struct check *c, u64 chunk, u32 phys)
 {
 	struct place at = { lclone_phys_sector(&c->delta.sb, phys) / LCLONE_BLOCK_SECTORS,
@@ -154,6 +169,10 @@ static void use_data(struct check *c, u64 chunk, u32 phys)
 			      ": its chunk %u of the delta has another user, too", chunk, phys);
 		return;
 	}
+	if (is_spare(c, at.block, c->delta.sb.chunk_sectors / LCLONE_BLOCK_SECTORS))
+		found(c, LCLONE_DAMAGE_DOUBLE, at, "chunk %" PRIu64
+		      ": the superblock has free metadata blocks in its chunk %u of the delta",
+		      chunk, phys);
 	if (test_bit(c->data, phys) || test_bit(c->node, phys))
 		set_bit(c->twice, phys);
 	set_bit(c->data, phys);
@@ -171,6 +190,9 @@ static void use_node(struct check *c, struct place at, u32 level)
 			      at.block, level, at.chunk, at.chunk + at.chunks - 1, phys);
 		return;
 	}
+	if (is_spare(c, at.block, 1))
+		found(c, LCLONE_DAMAGE_DOUBLE, at, "node at block %" PRIu64
+		      ": the superblock calls that block free", at.block);
 	if (test_bit(c->data, phys))
 		set_bit(c->twice, phys);
 	if (!test_bit(c->node, phys))
@@ -234,19 +256,17 @@ static void check_refs(struct check *c, const struct lclone_index_disk *index, u
 		       u64 block, u64 first, u64 checkpoint)
 {
 	u64 span = lclone_node_span(level - 1);
-	const struct lclone_ref_disk *d;
 	struct lclone_ref ref;
 	u32 i;
 
 	for (i = 0; i < LCLONE_NODE_REFS; i++) {
 		struct place at = { block, first + i * span, span };
 
-		d = &index->refs[i];
-		ref = lclone_ref_unpack(d);
-		if (!c->naming && (d->flags || (!ref.block && ref.csum)))
+		ref = lclone_ref_unpack(&index->refs[i]);
+		if (!c->naming && !ref.block && (ref.csum || ref.flags))
 			found(c, LCLONE_DAMAGE_REF, at, "reference %u in block %" PRIu64
-			      ": flags 0x%x, block %" PRIu64 ", checksum 0x%x is no legal combination",
-			      i, block, le32_to_cpu(d->flags), ref.block, ref.csum);
+			      ": leads nowhere, but has checksum 0x%x and flags 0x%x", i, block,
+			      ref.csum, ref.flags);
 		if (!ref.block)
 			continue;
 		if (at.chunk < c->delta.chunks)
@@ -273,9 +293,9 @@ static void check_node(struct check *c, struct lclone_ref ref, u32 level, u64 fi
 		c->incomplete = true;
 		if (!c->naming)
 			found(c, LCLONE_DAMAGE_REF, at, "chunks %" PRIu64 "-%" PRIu64
-			      ": their node is said to be at block %" PRIu64
-			      ", outside of the delta's chunks", first, first + at.chunks - 1,
-			      ref.block);
+			      ", reference to block %" PRIu64 ": %s: found %" PRIu64 ", expected %"
+			      PRIu64, first, first + at.chunks - 1, ref.block, fault.what,
+			      fault.found, fault.expected);
 		return;
 	}
 	if (lclone_delta_read_node(delta, ref, level, first, &node)) {
@@ -301,7 +321,7 @@ static void check_node(struct check *c, struct lclone_ref ref, u32 level, u64 fi
 static void check_content(struct check *c)
 {
 	struct lclone_delta *delta = &c->delta;
-	struct lclone_ref root = { delta->sb.root_block, delta->sb.root_csum };
+	struct lclone_ref root = { .block = delta->sb.root_block, .csum = delta->sb.root_csum };
 	size_t i;
 
 	if (root.block)

@@ -382,7 +382,9 @@ static int get_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level
  */
 static int seek_leaf(struct lclone_delta *delta, u64 *from, const struct lclone_leaf_disk **leaf)
 {
-	struct lclone_ref ref = { delta->sb.root_block, delta->sb.root_csum };
+	const struct lclone_ref root = { .block = delta->sb.root_block,
+					 .csum = delta->sb.root_csum };
+	struct lclone_ref ref = root;
 	u32 level = delta->sb.root_level, i;
 	const union lclone_node *node;
 	u64 span, first;
@@ -417,7 +419,7 @@ static int seek_leaf(struct lclone_delta *delta, u64 *from, const struct lclone_
 		}
 		/* nothing more below this node: from the root again, behind it */
 		level = delta->sb.root_level;
-		ref = (struct lclone_ref){ delta->sb.root_block, delta->sb.root_csum };
+		ref = root;
 		if (*from >= lclone_node_span(level))
 			return 0;
 	}

@@ -72,8 +72,8 @@ static int check_geometry(const struct lclone_file *delta, const struct lclone_f
 				   base->path);
 	if (!virtual_sectors)
 		return lclone_fail(-ERANGE, "the size of the clone must not be 0");
-	if (virtual_sectors >> 54 || (virtual_sectors << 9) % lbs)
-		return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: too large, or not a multiple of the logical block size %u",
+	if (virtual_sectors % (lbs >> 9))
+		return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u",
 				   virtual_sectors, lbs);
 	return 0;
 }
@@ -107,12 +107,14 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 	if (options->label && strlen(options->label) >= LCLONE_LABEL_SIZE)
 		return lclone_fail(-ENAMETOOLONG, "a label has at most %d characters",
 				   LCLONE_LABEL_SIZE - 1);
-	if (lclone_sb_init(sb, delta->dev.sectors, size, chunk, &min))
+	err = lclone_sb_init(sb, delta->dev.sectors, size, chunk, &min);
+	if (err == -EFBIG)
+		return lclone_fail(-ERANGE, "%s, or the clone, is too large for chunks of %u sectors",
+				   delta->path, chunk);
+	if (err)
 		return lclone_fail(-ENOSPC, "%s is too small: it has %" PRIu64
 				   " sectors, the least for such a clone is %" PRIu64,
 				   delta->path, delta->dev.sectors, min);
-	if (delta->dev.sectors >> 46)
-		return lclone_fail(-EFBIG, "%s is too large for a delta", delta->path);
 	uuid_generate(sb->uuid);
 	if (options->label)
 		strcpy(sb->label, options->label);
