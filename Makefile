@@ -11,6 +11,8 @@
 # make vm             a shell in such a machine, module loaded (K=6.1|6.12)
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
+# make crash-mutants  bugs planted in the module, each must be found by those
+# make fuzz           the format and the readers of deltas, T=... seconds each
 #
 # make kselftest      the kernel tests on this machine's own kernel, on loop devices
 
@@ -20,6 +22,7 @@ KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 PREFIX	?= /usr/local
 K	?= 6.12
 N	?= 1000000
+T	?= 600
 
 all: modules tools
 
@@ -64,6 +67,12 @@ bench: deps tools
 crash: deps
 	$(MAKE) -C tests/crash run N=$(N)
 
+crash-mutants: deps
+	$(MAKE) -C tests/crash mutants
+
+fuzz: deps
+	$(MAKE) -C tests/fuzz run T=$(T)
+
 kselftest: modules tools
 	grep -q '^dm_lclone ' /proc/modules || { \
 		modprobe -a $$(modinfo -F depends dm-lclone/dm-lclone.ko | tr , ' ') && \
@@ -83,4 +92,4 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install clean check demo vm bench crash \
-	kselftest deps need-headers need-libraries
+	crash-mutants fuzz kselftest deps need-headers need-libraries
