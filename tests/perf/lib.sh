@@ -129,8 +129,8 @@ iostat()
 	echo "${s[0]} $((s[2] * 512)) ${s[4]} $((s[6] * 512)) ${s[11]} ${s[15]}"
 }
 
-# measure TARGET WORKLOAD JOB IOS: run a job on DEV and give its rate.  With
-# COUNT set, also what the devices below had to do for it, all of it made durable.
+# measure TARGET WORKLOAD JOB IOS: run a job on DEV, JOBS times at once, with IOS I/Os
+# each, and give its rate.  With COUNT set, also what the devices below had to do for it, all of it made durable.
 measure()
 {
 	local out base=0 delta meta us n
@@ -139,11 +139,11 @@ measure()
 	if [ -n "${COUNT:-}" ]; then
 		base=$(iostat "$BASE") delta=$(iostat "$DELTA") meta=$(iostat "$META")
 	fi
-	DEV=$DEV SIZE=$((SECTORS * 512)) IOS=$4 \
+	DEV=$DEV SIZE=$((SECTORS * 512)) IOS=$4 JOBS=${JOBS:-1} \
 		fio --output-format=terse --output="$out" "$PERF_DIR/jobs/$3.fio" ||
 		die "$1: $2: fio failed: $(cat "$out")"
 	us=$(span "$out")
-	result "$1" "$2" iops "$(awk -v n="$4" -v us="$us" 'BEGIN { printf "%.0f", n * 1e6 / us }')"
+	result "$1" "$2" iops "$(awk -v n=$(($4 * ${JOBS:-1})) -v us="$us" 'BEGIN { printf "%.0f", n * 1e6 / us }')"
 	rm "$out"
 	[ -n "${COUNT:-}" ] || return 0
 

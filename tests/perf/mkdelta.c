@@ -7,6 +7,7 @@
  * FILE gets what lies before the data.  Prints its size, the size of the device
  * that it is the beginning of, and the size of the clone, in sectors.
  */
+#include <endian.h>
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>
