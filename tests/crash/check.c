@@ -52,6 +52,12 @@ struct counts {
 	u64 bad;
 };
 
+/* Whose sector of the clone a sector of the devices was read as, and what it held */
+struct stamp {
+	u64 vsector;
+	u32 id;
+};
+
 struct run {
 	const char *log;
 	struct crash_params params;
@@ -61,6 +67,7 @@ struct run {
 	struct oracle oracle;
 	bool dead;
 	u32 *ids;			/* of the state that was judged last */
+	struct stamp *stamps;		/* what sectors of the image hold, if disk.known */
 	u32 *woken;			/* of the state that the guest woke up in */
 	u64 *seen;			/* hash table of states */
 	u64 seen_size;
@@ -173,12 +180,24 @@ static void open_devices(const struct run *r, struct devices *dev)
 	dev->base_or_null = p->base_sectors ? &dev->base.dev : NULL;
 }
 
+/* Few sectors change from one state to the next. */
+static u32 stamp_id(struct run *r, u64 vsector, const u8 *data)
+{
+	u64 at = (data - r->disk.image) / SECTOR;
+
+	if (!r->disk.known[at] || r->stamps[at].vsector != vsector) {
+		r->stamps[at] = (struct stamp){ vsector, crash_stamp_id(data, vsector) };
+		r->disk.known[at] = 1;
+	}
+	return r->stamps[at].id;
+}
+
 static void judge_sector(struct run *r, u64 k, u64 vsector, const u8 *data)
 {
 	const char *objection;
 	char text[128];
 
-	r->ids[k] = data ? crash_stamp_id(data, vsector) : CRASH_ID_ZERO;
+	r->ids[k] = data ? stamp_id(r, vsector, data) : CRASH_ID_ZERO;
 	objection = oracle_objection(&r->oracle, k, vsector, r->ids[k]);
 	if (objection)
 		complain(r, "sector %" PRIu64 " of the clone %s: it holds %s; it held %u at the start "
@@ -428,7 +447,9 @@ static void setup(struct run *r, u64 states)
 	r->woken = calloc(r->oracle.nr_sectors, sizeof(*r->woken));
 	r->seen_size = 4 * (states + r->counts.points) + 1;
 	r->seen = calloc(r->seen_size, sizeof(*r->seen));
-	if (!r->ids || !r->woken || !r->seen)
+	r->disk.known = calloc(crash_space(&r->params), 1);
+	r->stamps = calloc(crash_space(&r->params), sizeof(*r->stamps));
+	if (!r->ids || !r->woken || !r->seen || !r->disk.known || !r->stamps)
 		err(2, "calloc");
 	for (u64 k = 0; k < r->oracle.nr_sectors; k++)
 		r->woken[k] = r->oracle.sector[k].initial;

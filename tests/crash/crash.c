@@ -130,6 +130,15 @@ static const struct {
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 1000",
 	} },
+	/* Disks without a volatile cache: see record.  The kernel sends them no flush */
+	{ "through", {
+		.delta_sectors = 6144, .first_sectors = 6144, .base_sectors = 3000,
+		.virtual_sectors = 4096, .chunk_sectors = 64, .log_blocks = 16,
+		.ops = 120, .lives = 3, .threads = 4, .discard_weight = 50,
+		.flush_weight = 54, .write_max = 256,
+		.nr_islands = 1, .island = { { 0, 4096 } },
+		.features = "commit_interval 40",
+	} },
 	/* Merged into the base between lives, the merge itself is cut too */
 	{ "merge", {
 		.delta_sectors = 8192, .first_sectors = 8192, .base_sectors = 4096,

@@ -46,6 +46,12 @@ void disk_apply(u8 *image, const struct disk_io *io, u32 i)
 		crash_stamp(to, CRASH_OWNER_STALE, io->sector + i, io->id);
 }
 
+static void forget(struct disk *d, u64 sector)
+{
+	if (d->known)
+		d->known[sector] = 0;
+}
+
 void disk_start(struct disk *d, enum crash_event_type type, u32 id, u64 sector, u32 count,
 		const u8 *data)
 {
@@ -73,8 +79,10 @@ static void flush_end(struct disk *d, const struct disk_flush *flush)
 			d->io[n++] = *io;
 			continue;
 		}
-		for (s = 0; s < io->count; s++)
+		for (s = 0; s < io->count; s++) {
 			disk_apply(d->image, io, s);
+			forget(d, io->sector + s);
+		}
 	}
 	if (n != d->nr)
 		d->generation++;
@@ -124,6 +132,7 @@ static void put(struct disk *d, const struct disk_io *io, u32 i)
 	undo->sector = io->sector + i;
 	memcpy(undo->data, d->image + undo->sector * SECTOR, SECTOR);
 	disk_apply(d->image, io, i);
+	forget(d, undo->sector);
 	d->cut_hash = crash_mix(d->cut_hash + ((u64)io->id << 24) + i);
 }
 
@@ -164,6 +173,7 @@ void disk_undo(struct disk *d)
 		struct disk_undo *undo = &d->undo[--d->nr_undo];
 
 		memcpy(d->image + undo->sector * SECTOR, undo->data, SECTOR);
+		forget(d, undo->sector);
 	}
 }
 

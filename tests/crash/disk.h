@@ -40,6 +40,7 @@ struct disk {
 	struct disk_undo *undo;
 	u32 nr_undo, undo_room;
 	u64 cut_hash;		/* names the subset of the last cut */
+	u8 *known;		/* not NULL: for the user; cleared of sectors that change */
 };
 
 void disk_init(struct disk *d, u8 *image, u64 split);
