@@ -35,9 +35,8 @@ wrong_argument_counts() {
 unknown_features() {
 	setup
 	bad "frobnicate|unknown|unrecogni" "0 2048 lclone $base $delta 1 frobnicate"
-	bad "read_onlyx|unknown|unrecogni" "0 2048 lclone $base $delta 1 read_onlyx"
 	bad "read|unknown|unrecogni" "0 2048 lclone $base $delta 1 read"
-	bad "unknown|unrecogni|READ_ONLY" "0 2048 lclone $base $delta 1 READ_ONLY"
+	bad "unknown|unrecogni|read_only" "0 2048 lclone $base $delta 1 READ_ONLY"
 }
 
 repeated_features() {
@@ -51,15 +50,15 @@ repeated_features() {
 
 numbers_that_are_none_or_out_of_range() {
 	setup
-	for v in "" -1 0x80 1e3 12a " " 18446744073709551616 99999999999999999999999; do
-		for f in no_space_timeout low_water_mark commit_interval chunk_size; do
-			bad "$f|argument" "0 2048 lclone $base $delta 2 $f $v"
+	for f in no_space_timeout low_water_mark commit_interval chunk_size; do
+		for v in -1 12a 18446744073709551616; do
+			bad "$f" "0 2048 lclone $base $delta 2 $f $v"
 		done
 	done
-	for v in 0 3600001 4294967296; do
-		bad "commit_interval" "0 2048 lclone $base $delta 2 commit_interval $v"
+	for v in "" 0x80 1e3 0 3600001 4294967296; do
+		bad "commit_interval|argument" "0 2048 lclone $base $delta 2 commit_interval $v"
 	done
-	for v in 0 1 8 15 17 100 129 4095 8192 4294967424 18446744073709551488; do
+	for v in 0 8 15 100 8192 4294967424; do
 		bad "chunk_size" "0 2048 lclone $base $delta 2 chunk_size $v"
 	done
 	bad "no_space_timeout" "0 2048 lclone $base $delta 2 no_space_timeout 4294967296000"

@@ -57,8 +57,10 @@ a_clone_larger_than_its_base_reads_zeros_beyond_it() {
 	for pass in first again; do
 		create vm 16384 "$base" "$delta"
 		vm=/dev/mapper/$P-vm
-		blkio check "$vm" 0 3m 1
-		[ $pass = first ] && blkio check "$vm" 3m 5m 0
+		[ $pass = again ] || {
+			blkio check "$vm" 0 3m 1
+			blkio check "$vm" 3m 5m 0
+		}
 		# a write across the border, and one far behind it
 		blkio write "$vm" 3141632 8k 2
 		blkio write "$vm" 7m 4k 3
