@@ -34,24 +34,22 @@ static u32 blocks_per_chunk(const struct lclone_delta *d)
 	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
 }
 
-int lclone_extent_add(struct list_head *list, u64 start, u64 len)
+struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone_extent *new,
+					   u64 start, u64 len)
 {
-	struct lclone_extent *e;
+	struct lclone_extent *last;
 
 	if (!list_empty(list)) {
-		e = list_last_entry(list, struct lclone_extent, list);
-		if (e->start + e->len == start) {
-			e->len += len;
-			return 0;
+		last = list_last_entry(list, struct lclone_extent, list);
+		if (last->start + last->len == start) {
+			last->len += len;
+			return new;
 		}
 	}
-	e = kmalloc(sizeof(*e), GFP_NOWAIT | __GFP_NOWARN);
-	if (!e)
-		return -ENOMEM;
-	e->start = start;
-	e->len = len;
-	list_add_tail(&e->list, list);
-	return 0;
+	new->start = start;
+	new->len = len;
+	list_add_tail(&new->list, list);
+	return NULL;
 }
 
 /* Slots: any context, no lock */
@@ -283,6 +281,16 @@ enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d)
 	return space;
 }
 
+bool lclone_alloc_reserve_short(struct lclone_delta *d)
+{
+	bool is_short;
+
+	spin_lock(&d->alloc.lock);
+	is_short = known_free(d) < reserve(d) && scan_would_help(d);
+	spin_unlock(&d->alloc.lock);
+	return is_short;
+}
+
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys)
 {
 	spin_lock(&d->alloc.lock);
@@ -479,6 +487,10 @@ int lclone_alloc_scan(struct lclone_delta *d)
 	unsigned long *used;
 	int err, i;
 
+	if (a->scanned) {
+		WRITE_ONCE(a->scanning, false);
+		return 0;
+	}
 	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
 	if (!used) {
 		DMERR("%s: no memory to look for freed chunks", d->name);
@@ -526,9 +538,10 @@ int lclone_alloc_scan(struct lclone_delta *d)
 
 /* Life */
 
-void lclone_alloc_settle(struct lclone_delta *d)
+void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 {
-	int i;
+	struct lclone_extent *e;
+	int i, n = 0;
 
 	spin_lock(&d->alloc.lock);
 	nodes_trim(d, 0);
@@ -539,8 +552,19 @@ void lclone_alloc_settle(struct lclone_delta *d)
 		if (slot_len(slot))
 			free_chunks(d, slot_start(slot), slot_len(slot));
 	}
-	if (d->alloc.nr_nodes)
-		d->alloc.exact = false;		/* blocks in chunks that others use */
+	memset(sb->spare, 0, sizeof(sb->spare));
+	list_for_each_entry(e, &d->alloc.nodes, list) {
+		if (n == LCLONE_SPARES) {
+			lclone_alloc_lost(d);
+			break;
+		}
+		sb->spare[n].block = e->start;
+		sb->spare[n++].count = e->len;
+	}
+	sb->hwm = d->alloc.hwm;
+	sb->freed = d->alloc.freed;
+	if (d->alloc.exact)
+		sb->state |= LCLONE_STATE_CLEAN;
 	spin_unlock(&d->alloc.lock);
 }
 
@@ -559,12 +583,18 @@ void lclone_alloc_grown(struct lclone_delta *d)
 
 void lclone_alloc_init(struct lclone_delta *d)
 {
+	int i;
+
 	spin_lock_init(&d->alloc.lock);
 	INIT_LIST_HEAD(&d->alloc.nodes);
 	d->alloc.hwm = d->sb.hwm;
 	d->alloc.exact = d->sb.state & LCLONE_STATE_CLEAN;
-	if (d->alloc.exact)
-		d->alloc.freed = d->sb.freed;
+	if (!d->alloc.exact)
+		return;
+	d->alloc.freed = d->sb.freed;
+	for (i = 0; i < LCLONE_SPARES; i++)
+		if (d->sb.spare[i].count)
+			nodes_add(d, d->sb.spare[i].block, d->sb.spare[i].count);
 }
 
 void lclone_alloc_destroy(struct lclone_delta *d)

@@ -36,7 +36,7 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 	struct lclone_commit *c = &d->commit;
 	bool ok = true, full = false;
 
-	/* behind the pin: pairs with lclone_commit_take() and checkpoint_clean() */
+	/* behind the pin: pairs with lclone_commit_take() */
 	if (likely(test_bit(LEAF_UNCOMMITTED, &leaf->flags) &&
 		   test_bit(LEAF_DIRTY, &leaf->flags)))
 		return true;
@@ -75,32 +75,44 @@ void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf)
 	spin_unlock_irq(&d->commit.lock);
 }
 
-void lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf)
+/*
+ * A mutator touches the group, publishes and unpins, in this order.  If it is
+ * pinned here its group counts as touched also for the next time; if it has
+ * unpinned, either its group is in what is returned, and what it has published
+ * is visible to the scan that follows, or the leaf shows a group and stays.
+ */
+unsigned long lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf)
 {
 	struct lclone_commit *c = &d->commit;
+	unsigned long groups = xchg(&leaf->groups, 0), i;
+	bool pinned;
 
 	spin_lock_irq(&c->lock);
 	list_del_init(&leaf->uncommitted);
 	clear_bit(LEAF_UNCOMMITTED, &leaf->flags);
-	/*
-	 * Either a mutator sees the flag cleared and puts the leaf back, or its
-	 * pin is seen here.  With no pin, all that was published is visible to
-	 * the scan that follows.
-	 */
+	/* either a mutator sees the flag cleared and puts the leaf back, or its pin is seen */
 	smp_mb__after_atomic();
-	if (atomic_read(&leaf->pins)) {
+	pinned = atomic_read_acquire(&leaf->pins);	/* pairs with lclone_leaf_unpin() */
+	if (pinned)
+		for_each_set_bit(i, &groups, BITS_PER_LONG)
+			set_bit(i, &leaf->groups);
+	if (pinned || READ_ONCE(leaf->groups)) {
 		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
 		kick_timer(d);
 	}
 	spin_unlock_irq(&c->lock);
+	return groups;
 }
 
-/* The scan found no room for all: the leaf is to be scanned again in this round. */
-static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf)
+/* The scan found no room for all: @groups are to be scanned again in this round. */
+static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf, unsigned long groups)
 {
 	struct lclone_commit *c = &d->commit;
+	unsigned long i;
 
+	for_each_set_bit(i, &groups, BITS_PER_LONG)
+		set_bit(i, &leaf->groups);
 	spin_lock_irq(&c->lock);
 	set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 	list_move(&leaf->uncommitted, &c->round);
@@ -176,32 +188,49 @@ static void commit_endio(struct bio *bio)
 		queue_work(d->wq, &d->commit_work);
 }
 
+/* Records of one group, from @n on. Returns the new number, or -ENOSPC. */
+static int collect_group(struct lclone_leaf *leaf, u32 group, struct lclone_log_disk *log, int n,
+			 int max)
+{
+	u64 first = (u64)leaf->index * LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = group * LCLONE_GROUP, end = slot + LCLONE_GROUP;
+
+	for (; slot < end; slot++) {
+		u64 exc = READ_ONCE(leaf->exceptions[slot]);
+
+		if (!(exc & LCLONE_EXC_DIRTY))
+			continue;
+		if (n == max)
+			return -ENOSPC;
+		while (!try_cmpxchg64(&leaf->exceptions[slot], &exc, exc & ~LCLONE_EXC_DIRTY))
+			;
+		lclone_record_pack(&log[n / LCLONE_LOG_RECORDS].records[n % LCLONE_LOG_RECORDS],
+				   first + slot, exc);
+		n++;
+	}
+	return n;
+}
+
 /* Returns the number of records; what did not fit is put back into the round. */
-static u32 collect(struct lclone_delta *d, struct lclone_log_disk *log, u32 max)
+static int collect(struct lclone_delta *d, struct lclone_log_disk *log, int max)
 {
 	struct lclone_commit *c = &d->commit;
-	u32 n = 0, i;
+	int n = 0;
 
 	while (!list_empty(&c->round)) {
 		struct lclone_leaf *leaf = list_first_entry(&c->round, struct lclone_leaf,
 							    uncommitted);
-		u64 first = leaf->index * LCLONE_LEAF_EXCEPTIONS;
+		unsigned long groups = lclone_commit_take(d, leaf);
 
-		lclone_commit_take(d, leaf);
-		for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
-			u64 exc = READ_ONCE(leaf->exceptions[i]);
+		while (groups) {
+			int more = collect_group(leaf, __ffs(groups), log, n, max);
 
-			if (likely(!(exc & LCLONE_EXC_DIRTY)))
-				continue;
-			if (n == max) {
-				put_back(d, leaf);
-				return n;
+			if (more < 0) {
+				put_back(d, leaf, groups);
+				return max;
 			}
-			while (!try_cmpxchg64(&leaf->exceptions[i], &exc, exc & ~LCLONE_EXC_DIRTY))
-				;
-			lclone_record_pack(&log[n / LCLONE_LOG_RECORDS].records[n % LCLONE_LOG_RECORDS],
-					   first + i, exc);
-			n++;
+			n = more;
+			groups &= groups - 1;
 		}
 	}
 	return n;
@@ -363,17 +392,17 @@ int lclone_commit_sync(struct lclone_delta *d, bool checkpoint)
 
 /* Freed chunks */
 
-void lclone_commit_free(struct lclone_delta *d, u32 phys, u32 count)
+void lclone_commit_free(struct lclone_delta *d, u32 phys)
 {
 	struct lclone_commit *c = &d->commit;
-	int err;
+	/* may not be forgotten: a scan would take the chunk for free too early */
+	struct lclone_extent *e = kmalloc(sizeof(*e), GFP_NOIO | __GFP_NOFAIL);
 
 	lclone_alloc_pending(d, phys);
 	spin_lock_irq(&c->lock);
-	err = lclone_extent_add(&c->freed, phys, count);
+	e = lclone_extent_append(&c->freed, e, phys, 1);
 	spin_unlock_irq(&c->lock);
-	if (err)
-		lclone_alloc_lost(d);
+	kfree(e);
 }
 
 bool lclone_commit_freeing(struct lclone_delta *d)
@@ -410,7 +439,7 @@ void lclone_commit_set_limits(struct lclone_delta *d)
 	spin_unlock_irq(&c->lock);
 }
 
-int lclone_commit_init(struct lclone_delta *d)
+void lclone_commit_init(struct lclone_delta *d)
 {
 	struct lclone_commit *c = &d->commit;
 
@@ -425,6 +454,12 @@ int lclone_commit_init(struct lclone_delta *d)
 	bio_list_init(&c->serving);
 	INIT_WORK(&d->commit_work, commit_work);
 	INIT_DELAYED_WORK(&d->commit_timer, commit_timer);
+}
+
+int lclone_commit_alloc(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+
 	c->log = (void *)__get_free_pages(GFP_KERNEL,
 					  get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
 	return c->log ? 0 : -ENOMEM;

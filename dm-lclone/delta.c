@@ -5,6 +5,7 @@
  */
 #include <linux/mempool.h>
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uuid.h>
 #include <linux/vmalloc.h>
@@ -460,6 +461,10 @@ static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
 	leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS] = exc;
 	lclone_commit_replayed(d, leaf);
 	lclone_leaf_unpin(leaf);
+	if (d->commit.nr_dirty > LCLONE_DIRTY_LEAVES_MAX) {
+		DMERR("%s: the log has changes of too many leaves", d->name);
+		return -EUCLEAN;
+	}
 	return 0;
 }
 
@@ -514,6 +519,8 @@ static int replay(struct lclone_delta *d)
 		goto out;
 
 	blocks = scan.end - d->sb.log_pos;
+	if (blocks)
+		d->sb.state &= ~LCLONE_STATE_CLEAN;
 	err = for_each_record(d, log, blocks, record_hwm);
 	lclone_alloc_init(d);
 	if (!err)
@@ -552,6 +559,10 @@ static int open_delta(struct lclone *t)
 	struct lclone_delta *d = t->delta;
 	int err;
 
+	if (!t->read_only && bdev_read_only(d->bdev)) {
+		t->ti->error = "The delta is a read-only device";
+		return -EROFS;
+	}
 	err = open_sb(t);
 	if (!err)
 		err = check_sb(t);
@@ -594,14 +605,13 @@ static struct lclone_delta *delta_create(struct block_device *bdev)
 	lclone_io_init(d);
 	INIT_WORK(&d->event_work, event_work);
 	INIT_WORK(&d->check_work, check_work);
+	/* first what can't fail: delta_destroy() undoes whatever was done */
+	lclone_commit_init(d);
+	lclone_tree_init(d);
 	err = lclone_drain_init(d);
-	if (err) {
-		kfree(d);
-		return NULL;
-	}
-	err = lclone_leaf_init(d);
-	err = err ?: lclone_commit_init(d);
-	err = err ?: lclone_tree_init(d);
+	err = err ?: lclone_leaf_init(d);
+	err = err ?: lclone_commit_alloc(d);
+	err = err ?: lclone_tree_alloc(d);
 	err = err ?: lclone_job_pool_init(d);
 	if (!err) {
 		d->wq = alloc_workqueue("dm-lclone/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, d->name);
@@ -635,6 +645,10 @@ static int find_delta(struct lclone *t)
 		if (d->bdev == base) {
 			t->ti->error = "The base is the delta of another clone";
 			return -EBUSY;
+		}
+		if (d->bdev == bdev && d->newest == t->ti->table) {
+			t->ti->error = "The delta is in the table twice";
+			return -EINVAL;
 		}
 		if (d->bdev == bdev && (d->md != md || d->opening)) {
 			t->ti->error = "The delta is in use by another clone";
@@ -672,6 +686,7 @@ static int register_delta(struct lclone *t)
 	d->md = dm_table_get_md(t->ti->table);
 	d->base = t->base_dev ? t->base_dev->bdev : NULL;
 	d->base_sectors = base_sectors(t);
+	d->newest = t->ti->table;
 	d->refs = 1;
 	d->opening = true;
 	list_add(&d->list, &lclone_deltas);
@@ -687,22 +702,23 @@ int lclone_delta_get(struct lclone *t)
 
 	mutex_lock(&lclone_registry_lock);
 	err = find_delta(t);
-	shared = t->delta;
-	if (shared)
+	shared = !err && t->delta;
+	if (shared) {
 		t->delta->refs++;
-	else if (!err)
+		t->delta->newest = t->ti->table;
+	} else if (!err)
 		err = register_delta(t);
 	mutex_unlock(&lclone_registry_lock);
 	if (err)
 		return err;
 
 	err = shared ? share_delta(t) : open_delta(t);
-	if (!shared) {
+	if (!shared && err)
+		lclone_delta_put(t);
+	if (!shared && !err) {
 		mutex_lock(&lclone_registry_lock);
 		t->delta->opening = false;
 		mutex_unlock(&lclone_registry_lock);
-		if (err)
-			lclone_delta_put(t);
 	}
 	if (err && !t->ti->error)
 		t->ti->error = "Can't open the delta";
@@ -717,6 +733,8 @@ void lclone_delta_put(struct lclone *t)
 	mutex_lock(&lclone_registry_lock);
 	if (d->table == t->ti->table)
 		d->table = NULL;
+	if (d->newest == t->ti->table)
+		d->newest = NULL;
 	last = !--d->refs;
 	if (last)
 		list_del(&d->list);
@@ -750,7 +768,7 @@ static int take_size(struct lclone_delta *d)
 /* A full delta: what a checkpoint may need has to be found before the first write. */
 static int find_reserve(struct lclone_delta *d)
 {
-	if (lclone_alloc_refill(d) != LCLONE_SPACE_SCAN)
+	if (!lclone_alloc_reserve_short(d))
 		return 0;
 	lclone_alloc_scan_begin(d);
 	return lclone_alloc_scan(d);
@@ -774,6 +792,7 @@ int lclone_delta_start(struct lclone *t)
 	d->low_water_mark = t->low_water_mark;
 	d->full = false;
 	d->space_expired = false;
+	d->alloc.scan_failed = false;
 	if (d->degraded)
 		return 0;
 	WRITE_ONCE(d->mode, t->read_only ? LCLONE_READ_ONLY : LCLONE_RW);
@@ -807,19 +826,17 @@ void lclone_delta_stop(struct lclone_delta *d)
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
+	cancel_delayed_work_sync(&d->commit_timer);
 	flush_workqueue(d->wq);
+	cancel_work_sync(&d->worker);		/* queued by what was flushed */
 	if (!d->activated || d->mode != LCLONE_RW)
 		return;
 
-	lclone_alloc_settle(d);
 	mutex_lock(&d->tree_lock);
 	sb = d->sb;
-	sb.hwm = d->alloc.hwm;
-	sb.freed = d->alloc.freed;
-	if (d->alloc.exact)
-		sb.state |= LCLONE_STATE_CLEAN;
+	lclone_alloc_settle(d, &sb);
 	if (lclone_sb_write(d, &sb, true))
-		DMERR("%s: can't write the superblock, it is found again from the log", d->name);
+		DMWARN("%s: can't write the superblock: the next start takes longer", d->name);
 	d->activated = false;
 	mutex_unlock(&d->tree_lock);
 }
@@ -839,9 +856,11 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 {
 	struct lclone_sb sb;
 	u64 min_sectors = 0;
+	unsigned int noio;
 	int err;
 
 	mutex_lock(&d->tree_lock);
+	noio = memalloc_noio_save();	/* the clone's own I/O may need the lock */
 	if (virtual_sectors < d->sb.virtual_sectors ||
 	    virtual_sectors > LCLONE_CHUNKS_MAX * d->sb.chunk_sectors) {
 		DMERR("%s: the virtual size can only grow, to %llu sectors at most", d->name,
@@ -867,11 +886,14 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 	sb = d->sb;
 	sb.virtual_sectors = virtual_sectors;
 	err = lclone_sb_write(d, &sb, true);
-	if (err)
+	if (err) {
+		lclone_metadata_failed(d, "write the superblock", err);
 		goto unlock;
+	}
 	lclone_commit_set_limits(d);
 	err = lclone_tree_grow(d);
 unlock:
+	memalloc_noio_restore(noio);
 	mutex_unlock(&d->tree_lock);
 	return err;
 }

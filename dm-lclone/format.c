@@ -43,6 +43,8 @@ static int fail(struct lclone_fault *fault, int err, const char *what, u64 found
 
 void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 {
+	int i;
+
 	memset(d, 0, sizeof(*d));
 	memcpy(d->magic, SB_MAGIC, sizeof(d->magic));
 	d->version = cpu_to_le32(LCLONE_VERSION);
@@ -74,6 +76,10 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	d->merge_cursor = cpu_to_le64(sb->merge_cursor);
 	memcpy(d->label, sb->label, sizeof(d->label));
 	memcpy(d->owner, sb->owner, sizeof(d->owner));
+	for (i = 0; i < LCLONE_SPARES && sb->state & LCLONE_STATE_CLEAN; i++) {
+		d->spare_block[i] = cpu_to_le64(sb->spare[i].block);
+		d->spare_count[i] = cpu_to_le32(sb->spare[i].count);
+	}
 	d->csum = cpu_to_le32(CSUM(d, sizeof(*d)));
 }
 
@@ -88,6 +94,23 @@ static u32 first_chunk(const struct lclone_sb *sb)
 	u64 log_end = (sb->log_start + sb->log_blocks) * LCLONE_BLOCK_SECTORS;
 
 	return lclone_chunks(log_end, sb->chunk_sectors);
+}
+
+static int spares_check(const struct lclone_sb *sb, struct lclone_fault *fault)
+{
+	u32 per_chunk = sb->chunk_sectors / LCLONE_BLOCK_SECTORS;
+	u64 first = (u64)sb->first_chunk * per_chunk, end = (u64)sb->hwm * per_chunk;
+	int i;
+
+	for (i = 0; i < LCLONE_SPARES; i++) {
+		u64 block = sb->spare[i].block, count = sb->spare[i].count;
+
+		if (count && !(sb->state & LCLONE_STATE_CLEAN))
+			return fail(fault, -EUCLEAN, "spare blocks of a delta in use", count, 0);
+		if (count && (block < first || block >= end || count > end - block))
+			return fail(fault, -EUCLEAN, "spare blocks at block", block, end);
+	}
+	return 0;
 }
 
 static int sb_check(const struct lclone_sb *sb, struct lclone_fault *fault)
@@ -133,13 +156,15 @@ static int sb_check(const struct lclone_sb *sb, struct lclone_fault *fault)
 		return fail(fault, -EUCLEAN, names[0], sb->label[LCLONE_LABEL_SIZE - 1], 0);
 	if (sb->owner[LCLONE_OWNER_SIZE - 1])
 		return fail(fault, -EUCLEAN, names[1], sb->owner[LCLONE_OWNER_SIZE - 1], 0);
-	return lclone_ref_verify(sb, (struct lclone_ref){ sb->root_block, sb->root_csum }, fault);
+	return lclone_ref_verify(sb, (struct lclone_ref){ sb->root_block, sb->root_csum }, fault) ?:
+	       spares_check(sb, fault);
 }
 
 int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 		     struct lclone_fault *fault)
 {
 	u32 csum;
+	int i;
 
 	if (memcmp(d->magic, SB_MAGIC, sizeof(d->magic)))
 		return fail(fault, -EINVAL, "superblock magic", 0, 0);
@@ -181,6 +206,10 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	sb->merge_cursor = le64_to_cpu(d->merge_cursor);
 	memcpy(sb->label, d->label, sizeof(sb->label));
 	memcpy(sb->owner, d->owner, sizeof(sb->owner));
+	for (i = 0; i < LCLONE_SPARES; i++) {
+		sb->spare[i].block = le64_to_cpu(d->spare_block[i]);
+		sb->spare[i].count = le32_to_cpu(d->spare_count[i]);
+	}
 	return sb_check(sb, fault);
 }
 

@@ -109,36 +109,69 @@ static void remap_read(struct lclone_delta *d, struct bio *bio, enum source sour
 }
 
 /*
- * @run: how much of the bio the verdict holds for.  The reference on the delta
- * is taken before the exception that counts is loaded.
+ * The common read: within a chunk, all of it below or all of it in the delta.
+ * Under rcu_read_lock_sched(). False: it takes a closer look.
+ */
+static bool map_read_simple(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			    const u64 *entry)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
+	u64 exc = READ_ONCE(*entry);
+
+	if (offset + len > chunk_sectors(d))
+		return false;
+	mask = lclone_sub_mask(d, offset, len);
+	if (!((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
+		if (sector + len > d->base_sectors)
+			return false;
+		bio_set_dev(bio, d->base);
+		return true;
+	}
+	if (mask & ~lclone_exc_written(exc))
+		return false;
+	if (io->ref < 0)
+		io->ref = lclone_inflight_get(d);
+	exc = READ_ONCE(*entry);	/* the one that counts */
+	if (unlikely(mask & ~lclone_exc_written(exc)))
+		return false;
+	remap_delta(d, bio, lclone_exc_phys(exc), offset);
+	return true;
+}
+
+/*
+ * @run: how much of the bio the verdict holds for.  The count of I/O in flight
+ * to the delta is taken before the exception that counts is loaded.
  */
 static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
 			     u32 *run)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
-	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
 	enum source source;
 	u64 exc;
 
-	rcu_read_lock();
+	*run = bio_sectors(bio);
+	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
 	if (unlikely(!leaf)) {
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		return NO_LEAF;
 	}
-	exc = READ_ONCE(leaf->exceptions[slot]);
-	if (lclone_exc_written(exc) && io->ref < 0) {
-		io->ref = lclone_inflight_get(d);
-		exc = READ_ONCE(leaf->exceptions[slot]);
+	if (likely(map_read_simple(d, bio, io, &leaf->exceptions[slot]))) {
+		rcu_read_unlock_sched();
+		return REMAPPED;
 	}
+	if (io->ref < 0)
+		io->ref = lclone_inflight_get(d);
+	exc = READ_ONCE(leaf->exceptions[slot]);
 	*run = read_run(d, bio, leaf, slot, exc, &source);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 
 	*run = clip_below(d, bio, *run, &source);
 	if (source == FROM_NOWHERE)
 		return ENDED;
-	/* a run that begins below holds no more of the delta */
 	remap_read(d, bio, source, lclone_exc_phys(exc));
 	return REMAPPED;
 }
@@ -303,28 +336,28 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 			      struct write *w)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
-	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
+	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS, phys = 0;
 	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_leaf *leaf;
 	enum verdict verdict;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
 	if (unlikely(!leaf)) {
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		return NO_LEAF;
 	}
 	w->run = map_overwrite(d, bio, io, leaf, slot);
 	if (w->run) {
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		return REMAPPED;
 	}
 	if (!lclone_leaf_pin(leaf)) {
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		return NO_PIN;
 	}
 	io->ref = lclone_inflight_get(d);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 
 	if (lclone_commit_mark(d, leaf))
 		verdict = write_run(d, bio, leaf, slot, w, &phys);
@@ -357,13 +390,28 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 
 /* Map */
 
+/*
+ * Cuts the bio, unless it is NOWAIT: then it was ended and false is returned, for
+ * its parts could end in different ways (as in the block layer's bio_split_rw()).
+ */
+static bool cut(struct bio *bio, u32 sectors)
+{
+	if (likely(sectors == bio_sectors(bio)))
+		return true;
+	if (bio->bi_opf & REQ_NOWAIT) {
+		bio_wouldblock_error(bio);
+		return false;
+	}
+	dm_accept_partial_bio(bio, sectors);
+	return true;
+}
+
 static int map_defer(struct lclone_delta *d, struct bio *bio)
 {
 	u32 left = chunk_sectors(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
 
-	if (bio_sectors(bio) > left)
-		dm_accept_partial_bio(bio, left);
-	lclone_defer(d, bio);
+	if (cut(bio, min(left, bio_sectors(bio))))
+		lclone_defer(d, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -375,8 +423,8 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio, struct lclone_i
 	verdict = map_read(d, bio, io, &run);
 	if (unlikely(verdict == NO_LEAF))
 		return map_defer(d, bio);
-	if (run < bio_sectors(bio))
-		dm_accept_partial_bio(bio, run);
+	if (unlikely(!cut(bio, run)))
+		return DM_MAPIO_SUBMITTED;
 	if (verdict == ENDED) {
 		zero_fill_bio(bio);
 		bio_endio(bio);
@@ -393,8 +441,8 @@ static int map_write_bio(struct lclone_delta *d, struct bio *bio, struct lclone_
 	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
 	verdict = map_write(d, bio, io, &w);
-	if (w.run && w.run < bio_sectors(bio))
-		dm_accept_partial_bio(bio, w.run);
+	if (unlikely(w.run && !cut(bio, w.run)))
+		return DM_MAPIO_SUBMITTED;
 	return verdict == REMAPPED ? DM_MAPIO_REMAPPED : map_defer(d, bio);
 }
 
@@ -470,6 +518,7 @@ static void publish(struct lclone_delta *d, struct lclone_io *io)
 		u64 mask = whole_mask(d, offset, len);
 		u64 *entry = &io->leaf->exceptions[slot], exc = READ_ONCE(*entry), new;
 
+		lclone_leaf_touch(io->leaf, slot);
 		do {
 			if (!(mask & ~lclone_exc_written(exc)))
 				break;
@@ -480,15 +529,9 @@ static void publish(struct lclone_delta *d, struct lclone_io *io)
 	}
 }
 
-int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+static int end_delta_io(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			blk_status_t *error)
 {
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
-	struct lclone_delta *d;
-
-	if (io->ref < 0 && likely(!io->flags))
-		return DM_ENDIO_DONE;
-
-	d = ((struct lclone *)ti->private)->delta;
 	if (io->leaf) {
 		if (likely(!*error))
 			publish(d, io);
@@ -507,6 +550,15 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 		}
 	}
 	return DM_ENDIO_DONE;
+}
+
+int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+
+	if (io->ref < 0 && likely(!io->flags))
+		return DM_ENDIO_DONE;
+	return end_delta_io(((struct lclone *)ti->private)->delta, bio, io, error);
 }
 
 /* Deferred */
@@ -539,7 +591,7 @@ void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait)
 	unsigned long flags;
 
 	spin_lock_irqsave(&d->lock, flags);
-	d->wakeups++;
+	d->wakeups[wait]++;
 	bios = d->parked[wait];
 	bio_list_init(&d->parked[wait]);
 	spin_unlock_irqrestore(&d->lock, flags);
@@ -553,12 +605,19 @@ void lclone_end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
+void lclone_look(struct lclone_delta *d)
+{
+	spin_lock_irq(&d->lock);
+	memcpy(d->seen, d->wakeups, sizeof(d->seen));
+	spin_unlock_irq(&d->lock);
+}
+
 void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
 {
 	bool again;
 
 	spin_lock_irq(&d->lock);
-	again = d->seen != d->wakeups;
+	again = d->seen[wait] != d->wakeups[wait];
 	bio_list_add(again ? &d->deferred : &d->parked[wait], bio);
 	spin_unlock_irq(&d->lock);
 	if (again)
@@ -569,9 +628,8 @@ void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
 
 static void enter_full(struct lclone_delta *d)
 {
-	if (d->full)
-		return;
-	d->full = true;
+	WRITE_ONCE(d->full, true);
+	d->space_expired = false;
 	DMWARN("%s: the delta is full", d->name);
 	lclone_event(d);
 	if (!d->error_if_no_space && d->no_space_timeout)
@@ -618,7 +676,12 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 			lclone_commit_want_checkpoint(d);
 			return;
 		}
-		enter_full(d);
+		if (!d->full) {
+			/* tried once more: a chunk may have been given back unseen */
+			enter_full(d);
+			lclone_defer(d, bio);
+			return;
+		}
 		if (d->error_if_no_space || d->space_expired) {
 			lclone_end_bio(bio, BLK_STS_NOSPC);
 			return;
@@ -673,17 +736,20 @@ static void worker_read(struct lclone_delta *d, struct bio *bio, struct lclone_i
 	} while (part != bio);
 }
 
-/* The tree has no leaf there yet. */
+/* The leaf could not be pinned: mostly the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
-	enum lclone_space space = lclone_alloc_new_leaf(d);
-	struct lclone_leaf *leaf;
+	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
+	enum lclone_space space;
 
-	if (space != LCLONE_SPACE_OK) {
-		lclone_no_space(d, bio, space);
-		return;
+	if (leaf == &lclone_empty_leaf) {
+		space = lclone_alloc_new_leaf(d);
+		if (space != LCLONE_SPACE_OK) {
+			lclone_no_space(d, bio, space);
+			return;
+		}
+		leaf = lclone_leaf_get(d, index, true);
 	}
-	leaf = lclone_leaf_get(d, index, true);
 	if (IS_ERR(leaf)) {
 		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
 		return;
@@ -751,8 +817,7 @@ static void worker_deferred(struct lclone_delta *d)
 	spin_unlock_irq(&d->lock);
 
 	while ((bio = bio_list_pop(&bios))) {
-		d->seen = READ_ONCE(d->wakeups);
-		smp_rmb();	/* what is looked at now is not older: pairs with lclone_unpark() */
+		lclone_look(d);
 		worker_bio(d, bio);
 	}
 }

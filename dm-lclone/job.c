@@ -35,11 +35,17 @@ static struct lclone_io *job_io(struct lclone_job *job)
 	return dm_per_bio_data(job->bio, sizeof(struct lclone_io));
 }
 
+/*
+ * NULL: no memory, the caller parks the bio (WAIT_MEMORY).  A job is under way
+ * then, for the pool is empty.
+ */
 static struct lclone_job *job_alloc(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_leaf *leaf, u32 slot)
 {
-	struct lclone_job *job = mempool_alloc(&d->job_pool, GFP_NOIO);
+	struct lclone_job *job = mempool_alloc(&d->job_pool, GFP_NOWAIT | __GFP_NOWARN);
 
+	if (!job)
+		return NULL;
 	memset(job, 0, sizeof(*job));
 	job->delta = d;
 	job->bio = bio;
@@ -55,7 +61,7 @@ static void job_free(struct lclone_job *job)
 	if (job->leaf)
 		lclone_leaf_unpin(job->leaf);
 	mempool_free(job, &d->job_pool);
-	lclone_unpark(d, WAIT_BUSY);
+	lclone_unpark(d, WAIT_MEMORY);
 }
 
 /* Any context: the job goes on with @step in the worker. */
@@ -91,8 +97,7 @@ void lclone_job_run(struct lclone_delta *d)
 	list_splice_init(&d->ready, &ready);
 	spin_unlock_irq(&d->lock);
 	list_for_each_entry_safe(job, next, &ready, list) {
-		d->seen = READ_ONCE(d->wakeups);
-		smp_rmb();	/* as in worker_deferred() */
+		lclone_look(d);
 		job->step(job);
 	}
 }
@@ -108,12 +113,13 @@ static bool set_busy(struct lclone_leaf *leaf, u32 slot)
 	return true;
 }
 
-static void clear_busy(struct lclone_leaf *leaf, u32 slot)
+static void clear_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot)
 {
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 
 	while (!try_cmpxchg64(&leaf->exceptions[slot], &exc, exc & ~LCLONE_EXC_BUSY))
 		;
+	lclone_unpark(d, WAIT_BUSY);
 }
 
 /* A leaf to change: pinned and marked, or NULL with the bio taken care of. */
@@ -180,14 +186,14 @@ static void copyup_done(struct lclone_job *job)
 	struct bio *bio = job->bio;
 	int error = job->error;
 
-	if (error) {
-		clear_busy(job->leaf, job->slot);
-	} else {
+	if (!error) {
+		lclone_leaf_touch(job->leaf, job->slot);
 		do
 			new = (exc | mask << LCLONE_WRITTEN_SHIFT | LCLONE_EXC_DIRTY) &
-			      ~(mask << LCLONE_ZERO_SHIFT | LCLONE_EXC_BUSY);
+			      ~(mask << LCLONE_ZERO_SHIFT);
 		while (!try_cmpxchg64(entry, &exc, new));
 	}
+	clear_busy(d, job->leaf, job->slot);
 	job_free(job);
 	if (error)
 		lclone_end_bio(bio, errno_to_blk_status(error));
@@ -199,7 +205,7 @@ static void copyup_regions(struct lclone_job *job, struct dm_io_region *from,
 			   struct dm_io_region *to)
 {
 	struct lclone_delta *d = job->delta;
-	u64 chunk = job->leaf->index * LCLONE_LEAF_EXCEPTIONS + job->slot;
+	u64 chunk = (u64)job->leaf->index * LCLONE_LEAF_EXCEPTIONS + job->slot;
 	u32 offset = job->sub << d->sub_shift, phys;
 
 	phys = lclone_exc_phys(READ_ONCE(job->leaf->exceptions[job->slot]));
@@ -237,14 +243,14 @@ static void copyup_start(struct lclone_job *job)
 
 	if (lclone_exc_written(exc) & 1u << job->sub) {
 		/* a first write of the whole came before */
-		clear_busy(job->leaf, job->slot);
+		clear_busy(d, job->leaf, job->slot);
 		job_free(job);
 		lclone_defer(d, bio);
 		return;
 	}
 	if (!lclone_exc_phys(exc)) {
 		if (!lclone_alloc_chunks(d, 1, &phys)) {
-			clear_busy(job->leaf, job->slot);
+			clear_busy(d, job->leaf, job->slot);
 			job_free(job);
 			lclone_no_space(d, bio, d->space);
 			return;
@@ -272,12 +278,17 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 	leaf = leaf_to_change(d, bio, chunk / LCLONE_LEAF_EXCEPTIONS);
 	if (!leaf)
 		return;
-	if (!set_busy(leaf, slot)) {
+	job = job_alloc(d, bio, leaf, slot);
+	if (!job) {
 		lclone_leaf_unpin(leaf);
+		lclone_park(d, bio, WAIT_MEMORY);
+		return;
+	}
+	if (!set_busy(leaf, slot)) {
+		job_free(job);
 		lclone_park(d, bio, WAIT_BUSY);
 		return;
 	}
-	job = job_alloc(d, bio, leaf, slot);
 	job->sub = sub;
 	job_quiesce(job, copyup_start);
 }
@@ -348,14 +359,16 @@ static void discard_free(struct lclone_job *job)
 
 		if (!test_bit(p.slot, job->busy))
 			continue;
+		lclone_leaf_touch(job->leaf, p.slot);
 		do
 			new = zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
 		while (!try_cmpxchg64(entry, &exc, new));
 		if (!lclone_exc_phys(new))
-			lclone_commit_free(d, lclone_exc_phys(exc), 1);
+			lclone_commit_free(d, lclone_exc_phys(exc));
 	}
 	discard_advance(io, job->sectors);
 	job_free(job);
+	lclone_unpark(d, WAIT_BUSY);
 	lclone_defer(d, bio);
 }
 
@@ -375,6 +388,7 @@ static void discard_leaf(struct lclone_job *job)
 		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
 		u32 mask = lclone_sub_mask(d, p.offset, p.len);
 
+		lclone_leaf_touch(job->leaf, p.slot);
 		do {
 			if (exc & LCLONE_EXC_BUSY)
 				goto stop;
@@ -431,10 +445,10 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	u64 exc;
 	int ref;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	ref = lclone_inflight_get(d);
 	exc = READ_ONCE(leaf->exceptions[p->slot]);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	lclone_leaf_unpin(leaf);
 
 	if (!(lclone_exc_written(exc) & 1u << sub)) {
@@ -445,6 +459,11 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 		return true;
 	}
 	job = job_alloc(d, bio, NULL, 0);
+	if (!job) {
+		lclone_inflight_put(d, ref);
+		lclone_park(d, bio, WAIT_MEMORY);
+		return true;
+	}
 	job->ref = ref;
 	job->sectors = p->len;
 	job->step = edge_done;
@@ -492,9 +511,9 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		struct lclone_leaf *leaf;
 		struct lclone_job *job;
 
-		rcu_read_lock();
+		rcu_read_lock_sched();
 		leaf = lclone_leaf_lookup(d, index);
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		if (!leaf) {
 			lclone_leaf_load(d, index, bio);
 			return;
@@ -526,6 +545,11 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			continue;
 		}
 		job = job_alloc(d, bio, leaf, p.slot);
+		if (!job) {
+			lclone_leaf_unpin(leaf);
+			lclone_park(d, bio, WAIT_MEMORY);
+			return;
+		}
 		job->sectors = sectors;
 		discard_leaf(job);
 		return;

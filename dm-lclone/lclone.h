@@ -12,7 +12,7 @@
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-kcopyd.h>
-#include <linux/percpu-refcount.h>
+#include <linux/percpu.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -29,10 +29,9 @@ enum lclone_mode {
 	LCLONE_READ_ONLY,	/* as the table says, or since metadata failed */
 };
 
-/* One of the two references that in-flight I/O to the delta holds */
+/* In-flight I/O to the delta that this CPU has seen begin less end, by epoch */
 struct lclone_inflight {
-	struct percpu_ref ref;
-	struct lclone_delta *delta;
+	long count[2];
 };
 
 /* A run of chunks or of metadata blocks */
@@ -48,8 +47,9 @@ struct lclone_extent {
  */
 struct lclone_leaf {
 	atomic_t pins;			/* mutators in flight, or LCLONE_LEAF_DEAD */
+	u32 index;
 	unsigned long flags;		/* LEAF_* */
-	u64 index;
+	unsigned long groups;		/* which groups of 8 entries may hold DIRTY ones */
 	struct list_head uncommitted;	/* commit.lock */
 	union {
 		struct list_head dirty;	/* commit.lock */
@@ -61,6 +61,7 @@ struct lclone_leaf {
 static_assert(sizeof(struct lclone_leaf) <= PAGE_SIZE);
 
 #define LCLONE_LEAF_DEAD	INT_MIN
+#define LCLONE_GROUP		8
 
 enum {
 	LEAF_UNCOMMITTED,		/* may hold DIRTY entries: on commit.uncommitted or .round */
@@ -85,6 +86,7 @@ enum lclone_wait {
 	WAIT_BUSY,			/* for a BUSY exception */
 	WAIT_SPACE,			/* for a free chunk */
 	WAIT_CHECKPOINT,		/* too many dirty leaves */
+	WAIT_MEMORY,			/* for a job or a load to end, the pools are empty */
 	NR_WAITS,
 };
 
@@ -148,8 +150,9 @@ struct lclone_delta {
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
 	enum lclone_mode mode;
-	int inflight_cur;
-	struct lclone_inflight inflight[2];
+	int epoch;			/* index of the count that new I/O is in */
+	bool drain_kick;		/* who ends queues the worker */
+	struct lclone_inflight __percpu *inflight;
 
 	struct lclone_alloc alloc ____cacheline_aligned_in_smp;
 	struct lclone_commit commit ____cacheline_aligned_in_smp;
@@ -158,8 +161,8 @@ struct lclone_delta {
 	spinlock_t lock;		/* irqs off */
 	struct bio_list deferred;
 	struct bio_list parked[NR_WAITS];
-	unsigned int wakeups;		/* counts lclone_unpark() */
-	unsigned int seen;		/* worker only: wakeups before it looked at the bio */
+	unsigned int wakeups[NR_WAITS];	/* count lclone_unpark() */
+	unsigned int seen[NR_WAITS];	/* worker only: wakeups before it looked at the bio */
 	enum lclone_space space;	/* worker only: what the last refill found */
 	bool space_came;
 	bool stopping;			/* bios that wait for space are given back */
@@ -170,7 +173,8 @@ struct lclone_delta {
 	struct list_head drain_next;	/* worker only: jobs for the next one */
 	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
 	bool drain_busy;		/* worker only */
-	bool drained;
+	bool drain_ready;		/* nobody joins the old epoch any more */
+	struct rcu_head drain_rcu;
 	bool scan_draining;		/* the drain under way is for the scan */
 
 	/* Leaf cache: slots of the directory change under this lock only */
@@ -214,7 +218,8 @@ struct lclone_delta {
 	struct list_head list;		/* registry lock */
 	unsigned int refs;		/* registry lock */
 	struct mapped_device *md;
-	struct dm_table *table;		/* of the active target, for events */
+	struct dm_table *table;		/* of the active target, for events; registry lock */
+	struct dm_table *newest;	/* the last one that was loaded; registry lock */
 	bool activated;			/* this incarnation is on disk */
 	bool degraded;			/* metadata failed: never rw again */
 	bool needs_check;
@@ -329,17 +334,17 @@ void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 bl
 /*
  * leaf.c: the leaf cache
  *
- * lclone_leaf_lookup() is called under RCU and returns the leaf, which may be
+ * lclone_leaf_lookup() is called under rcu_read_lock_sched() and returns the leaf, which may be
  * the shared empty one (it cannot be pinned), or NULL: not in RAM.
  */
 extern struct lclone_leaf lclone_empty_leaf;
 
 static inline struct lclone_leaf *lclone_leaf_lookup(struct lclone_delta *d, u64 index)
 {
-	struct lclone_dir *dir = rcu_dereference(d->dir);
-	struct lclone_dir_page *page = rcu_dereference(dir->page[index / LCLONE_DIR_SLOTS]);
+	struct lclone_dir *dir = rcu_dereference_sched(d->dir);
+	struct lclone_dir_page *page = rcu_dereference_sched(dir->page[index / LCLONE_DIR_SLOTS]);
 
-	return rcu_dereference(page->leaf[index % LCLONE_DIR_SLOTS]);
+	return rcu_dereference_sched(page->leaf[index % LCLONE_DIR_SLOTS]);
 }
 
 /*
@@ -357,6 +362,16 @@ static inline void lclone_leaf_unpin(struct lclone_leaf *leaf)
 {
 	smp_mb__before_atomic();
 	atomic_dec(&leaf->pins);
+}
+
+/*
+ * Before the entry of @slot gets DIRTY; the leaf is pinned and marked.  Pairs
+ * with lclone_commit_take().
+ */
+static inline void lclone_leaf_touch(struct lclone_leaf *leaf, u32 slot)
+{
+	if (!test_bit(slot / LCLONE_GROUP, &leaf->groups))
+		set_bit(slot / LCLONE_GROUP, &leaf->groups);
 }
 
 int lclone_dir_create(struct lclone_delta *d);
@@ -405,6 +420,8 @@ void lclone_alloc_scan_begin(struct lclone_delta *d);
 int lclone_alloc_scan(struct lclone_delta *d);
 /* Worker: a new leaf wants room for its node, outside the reserve. */
 enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d);
+/* A checkpoint may not find room for its nodes before a scan was made. */
+bool lclone_alloc_reserve_short(struct lclone_delta *d);
 /* A freed chunk, not reusable yet: keeps the scan off it. Worker. */
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys);
 /* Chunks that nothing refers to any more, durably. */
@@ -417,18 +434,19 @@ u32 lclone_alloc_used(struct lclone_delta *d);
  */
 u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block);
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count);
-/* Before the last superblock: slots are given back so that little is to be found again. */
-void lclone_alloc_settle(struct lclone_delta *d);
+/* For the last superblock: the slots are given back, and what is free is noted in @sb. */
+void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb);
 /* After a growth of the device */
 void lclone_alloc_grown(struct lclone_delta *d);
 void lclone_alloc_init(struct lclone_delta *d);
 void lclone_alloc_destroy(struct lclone_delta *d);
 
 /*
- * A list of extents. Adding merges with the last one; a failed allocation loses
- * the extent (-ENOMEM), which the caller accounts for.
+ * Appends to a list of extents: makes the last one longer, or uses @new.
+ * Returns @new if it was not used, else NULL.
  */
-int lclone_extent_add(struct list_head *list, u64 start, u64 len);
+struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone_extent *new,
+					   u64 start, u64 len);
 
 /*
  * commit.c: group commit
@@ -455,7 +473,10 @@ static inline bool lclone_commit_clean(struct lclone_delta *d)
 static inline bool lclone_commit_idle(struct lclone_delta *d)
 {
 	smp_rmb();	/* DIRTY goes after busy was set */
-	return !READ_ONCE(d->commit.busy);
+	if (READ_ONCE(d->commit.busy))
+		return false;
+	smp_rmb();	/* a commit that fails degrades the delta before it lets go of busy */
+	return READ_ONCE(d->mode) == LCLONE_RW;
 }
 
 /*
@@ -464,8 +485,8 @@ static inline bool lclone_commit_idle(struct lclone_delta *d)
  * commit is started by the worker.
  */
 void lclone_commit_join(struct lclone_delta *d, struct bio *bio, bool atomic);
-/* Chunks cleared from the table by entries published before the call. Worker. */
-void lclone_commit_free(struct lclone_delta *d, u32 phys, u32 count);
+/* A chunk cleared from the table by an entry published before the call. Worker. */
+void lclone_commit_free(struct lclone_delta *d, u32 phys);
 /* Chunks are on their way to be free; starts the commit that they wait for. Worker. */
 bool lclone_commit_freeing(struct lclone_delta *d);
 /* Moves the chunks that a durable commit has freed to @list. */
@@ -477,14 +498,18 @@ void lclone_commit_want_checkpoint(struct lclone_delta *d);
 void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf);
 /* After the superblock was read, and after any change of size. */
 void lclone_commit_set_limits(struct lclone_delta *d);
-int lclone_commit_init(struct lclone_delta *d);
+void lclone_commit_init(struct lclone_delta *d);
+int lclone_commit_alloc(struct lclone_delta *d);
 void lclone_commit_exit(struct lclone_delta *d);
 
 /* For tree.c only. The caller has set busy. */
 void lclone_commit_begin(struct lclone_delta *d);
 void lclone_commit_end(struct lclone_delta *d, blk_status_t status);
-/* Takes a leaf off the uncommitted list unless it is pinned. */
-void lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf);
+/*
+ * Takes a leaf off the uncommitted list unless it is pinned or was changed just
+ * now.  Returns the groups that hold all entries which were DIRTY before.
+ */
+unsigned long lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf);
 
 /*
  * tree.c: index nodes and checkpoints
@@ -502,7 +527,8 @@ int lclone_tree_grow(struct lclone_delta *d);
 /* Calls back for each metadata block and each exception there is. */
 int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d, u64 block),
 		     void (*exception)(struct lclone_delta *d, u64 exc));
-int lclone_tree_init(struct lclone_delta *d);
+void lclone_tree_init(struct lclone_delta *d);
+int lclone_tree_alloc(struct lclone_delta *d);
 void lclone_tree_exit(struct lclone_delta *d);
 
 /*
@@ -521,7 +547,11 @@ void lclone_defer(struct lclone_delta *d, struct bio *bio);
 void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios);
 /* Lets all bios go on that wait for @wait; any context; call it after the change. */
 void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait);
-/* Worker: the bio waits, unless there was a wakeup since it was looked at. */
+/*
+ * Worker: lclone_look() comes before a bio is looked at; lclone_park() lets it
+ * wait, unless there was a wakeup since.
+ */
+void lclone_look(struct lclone_delta *d);
 void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait);
 /* Worker: the bio waits for a checkpoint. */
 void lclone_throttle(struct lclone_delta *d, struct bio *bio);
@@ -537,26 +567,28 @@ bool lclone_io_idle(struct lclone_delta *d);
 void lclone_io_init(struct lclone_delta *d);
 
 /*
- * drain.c: in-flight I/O to the delta, in two alternating references.
+ * drain.c: in-flight I/O to the delta, counted per CPU in two epochs.
  *
- * lclone_inflight_get() is called under RCU, before the entry is loaded for
- * use; the reference is dropped after publishing and before parking.
+ * lclone_inflight_get() is called under rcu_read_lock_sched(), before the entry
+ * is loaded for use; the count is dropped, in any context, after publishing and
+ * before parking.
  */
 static inline int lclone_inflight_get(struct lclone_delta *d)
 {
-	int i;
+	int epoch = READ_ONCE(d->epoch);
 
-	do
-		i = READ_ONCE(d->inflight_cur);
-	while (unlikely(!percpu_ref_tryget_live_rcu(&d->inflight[i].ref)));
-	/* the entry is loaded after: pairs with percpu_ref_reinit() in lclone_drain_start() */
-	smp_rmb();
-	return i;
+	this_cpu_inc(d->inflight->count[epoch]);
+	return epoch;
 }
 
-static inline void lclone_inflight_put(struct lclone_delta *d, int i)
+static inline void lclone_inflight_put(struct lclone_delta *d, int epoch)
 {
-	percpu_ref_put(&d->inflight[i].ref);
+	/* one region for RCU: a drain that is not seen here sees the count */
+	preempt_disable();
+	this_cpu_dec(d->inflight->count[epoch]);
+	if (unlikely(READ_ONCE(d->drain_kick)))
+		queue_work(d->wq, &d->worker);
+	preempt_enable();
 }
 
 int lclone_drain_init(struct lclone_delta *d);

@@ -55,6 +55,7 @@ typedef uint64_t u64;
 #define LCLONE_UUID_SIZE		16
 #define LCLONE_LABEL_SIZE		64
 #define LCLONE_OWNER_SIZE		64
+#define LCLONE_SPARES			8
 
 /* Checkpoints write at most this many leaves, see lclone_reserve_blocks(). */
 #define LCLONE_DIRTY_LEAVES_MAX		1024u
@@ -104,7 +105,7 @@ static inline u64 lclone_exc_make(u32 phys, u32 written, u32 zero)
 #define LCLONE_STATE_SEALED		(1u << 0)
 #define LCLONE_STATE_MERGING		(1u << 1)	/* into the base */
 #define LCLONE_STATE_NEEDS_CHECK	(1u << 2)
-#define LCLONE_STATE_CLEAN		(1u << 3)	/* freed count is exact */
+#define LCLONE_STATE_CLEAN		(1u << 3)	/* freed and spares are exact */
 #define LCLONE_STATE_KNOWN		0xfu
 
 /* Feature bits that this version knows */
@@ -148,7 +149,9 @@ struct lclone_sb_disk {
 	__le64	merge_cursor;		/* chunks below are in the base */
 	__u8	label[LCLONE_LABEL_SIZE];
 	__u8	owner[LCLONE_OWNER_SIZE];
-	__u8	reserved[512 - 328];
+	__le64	spare_block[LCLONE_SPARES];	/* free metadata blocks in ... */
+	__le32	spare_count[LCLONE_SPARES];	/* ... chunks in use; 0: none */
+	__u8	reserved[512 - 424];
 };
 
 struct lclone_node_disk {
@@ -241,6 +244,10 @@ struct lclone_sb {
 	u64 merge_cursor;
 	char label[LCLONE_LABEL_SIZE];		/* NUL-terminated */
 	char owner[LCLONE_OWNER_SIZE];		/* NUL-terminated */
+	struct {
+		u64 block;
+		u32 count;
+	} spare[LCLONE_SPARES];			/* packed with STATE_CLEAN only */
 };
 
 struct lclone_ref {

@@ -50,7 +50,7 @@ static struct lclone_dir *dir_alloc(struct lclone_delta *d, u64 virtual_sectors)
 {
 	struct lclone_dir_page *fill = d->sb.root_block ? &no_page : &empty_page;
 	u64 i, nr = nr_dir_pages(virtual_sectors, d->sb.chunk_sectors);
-	struct lclone_dir *dir = kvzalloc(struct_size(dir, page, nr), GFP_KERNEL);
+	struct lclone_dir *dir = kvzalloc(struct_size(dir, page, nr), GFP_KERNEL | __GFP_NOWARN);
 
 	if (!dir)
 		return NULL;
@@ -142,9 +142,9 @@ static void install(struct lclone_delta *d, u64 index, struct lclone_leaf *leaf)
 	struct lclone_dir *dir;
 	u64 i = index / LCLONE_DIR_SLOTS;
 
-	rcu_read_lock();
-	page = rcu_dereference(rcu_dereference(d->dir)->page[i]);
-	rcu_read_unlock();
+	rcu_read_lock_sched();
+	page = rcu_dereference_sched(rcu_dereference_sched(d->dir)->page[i]);
+	rcu_read_unlock_sched();
 	if (page_is_shared(page))
 		new = leaf_page_alloc(d);
 
@@ -165,6 +165,7 @@ static void leaf_init(struct lclone_delta *d, struct lclone_leaf *leaf, u64 inde
 {
 	atomic_set(&leaf->pins, 0);
 	leaf->flags = BIT(LEAF_FRESH);
+	leaf->groups = 0;
 	leaf->index = index;
 	leaf->delta = d;
 	INIT_LIST_HEAD(&leaf->uncommitted);
@@ -185,15 +186,18 @@ static struct lclone_leaf *leaf_from_disk(struct lclone_delta *d, void *page, u6
 	return leaf;
 }
 
+/* Pinned, or the empty leaf, or NULL. Under the lock none is half evicted. */
 static struct lclone_leaf *leaf_find(struct lclone_delta *d, u64 index)
 {
 	struct lclone_leaf *leaf;
 
-	rcu_read_lock();
+	spin_lock(&d->cache_lock);
+	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
-	if (leaf && leaf != &lclone_empty_leaf && !lclone_leaf_pin(leaf))
-		leaf = NULL;		/* just evicted */
-	rcu_read_unlock();
+	if (leaf && leaf != &lclone_empty_leaf)
+		WARN_ON_ONCE(!lclone_leaf_pin(leaf));
+	rcu_read_unlock_sched();
+	spin_unlock(&d->cache_lock);
 	return leaf;
 }
 
@@ -239,9 +243,10 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 static void load_endio(struct bio *bio)
 {
 	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
+	struct lclone_delta *d = load->delta;
 
-	smp_store_release(&load->done, true);
-	queue_work(load->delta->wq, &load->delta->worker);
+	smp_store_release(&load->done, true);	/* the worker may free it */
+	queue_work(d->wq, &d->worker);
 }
 
 void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
@@ -271,7 +276,11 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 		return;
 	}
 
-	load = mempool_alloc(&d->load_pool, GFP_NOIO);
+	load = mempool_alloc(&d->load_pool, GFP_NOWAIT | __GFP_NOWARN);
+	if (!load) {
+		lclone_park(d, bio, WAIT_MEMORY);	/* one is under way */
+		return;
+	}
 	load->delta = d;
 	load->index = index;
 	load->ref = ref;
@@ -293,9 +302,9 @@ static bool leaf_present(struct lclone_delta *d, u64 index)
 {
 	bool present;
 
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	present = lclone_leaf_lookup(d, index);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return present;
 }
 
@@ -328,6 +337,7 @@ static void load_finish(struct leaf_load *load)
 	}
 	list_del(&load->list);
 	mempool_free(load, &d->load_pool);
+	lclone_unpark(d, WAIT_MEMORY);
 }
 
 void lclone_leaf_finish_loads(struct lclone_delta *d)

@@ -246,8 +246,10 @@ static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level,
 
 static void free_later(struct checkpoint *cp, u64 block)
 {
-	if (block && lclone_extent_add(&cp->old, block, 1))
-		lclone_alloc_lost(cp->d);
+	if (block)
+		kfree(lclone_extent_append(&cp->old, kmalloc(sizeof(struct lclone_extent),
+							     GFP_NOIO | __GFP_NOFAIL),
+					   block, 1));
 }
 
 /* The reference to node @n of @level: in the node above, or the root. */
@@ -328,7 +330,7 @@ static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
 	slot = next_slot(cp);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	lclone_commit_take(cp->d, leaf);
+	lclone_commit_take(cp->d, leaf);	/* all groups are looked at */
 	if (!capture(leaf, slot))
 		ref = seal_slot(cp, slot, 0, leaf->index);
 	free_later(cp, old.block);
@@ -408,13 +410,11 @@ static void checkpoint_clean(struct checkpoint *cp)
 
 	spin_lock_irq(&c->lock);
 	list_for_each_entry_safe(leaf, next, &cp->leaves, dirty) {
-		clear_bit(LEAF_DIRTY, &leaf->flags);
-		/* as in lclone_commit_take() */
-		smp_mb__after_atomic();
-		if (atomic_read(&leaf->pins) || test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
-			set_bit(LEAF_DIRTY, &leaf->flags);
+		/* whoever is to change a leaf has set this, under the lock */
+		if (test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
 			list_move_tail(&leaf->dirty, &c->dirty);
 		} else {
+			clear_bit(LEAF_DIRTY, &leaf->flags);
 			list_del_init(&leaf->dirty);
 			c->nr_dirty--;
 		}
@@ -520,11 +520,11 @@ static int walk_leaf(struct lclone_delta *d, struct walk *w, struct lclone_ref r
 	int err, i;
 
 	/* one in RAM is newer; the second pass sees it unless it is evicted now */
-	rcu_read_lock();
+	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
 	if (leaf && leaf != &lclone_empty_leaf)
 		walk_ram_leaf(d, w, leaf);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	if (leaf && leaf != &lclone_empty_leaf)
 		return 0;
 
@@ -561,11 +561,11 @@ static void walk_cached(struct lclone_delta *d, struct walk *w, u64 leaves)
 	for (i = 0; i < leaves; i++) {
 		struct lclone_leaf *leaf;
 
-		rcu_read_lock();
+		rcu_read_lock_sched();
 		leaf = lclone_leaf_lookup(d, i);
 		if (leaf && leaf != &lclone_empty_leaf)
 			walk_ram_leaf(d, w, leaf);
-		rcu_read_unlock();
+		rcu_read_unlock_sched();
 		cond_resched();
 	}
 }
@@ -605,11 +605,15 @@ int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d
 
 /* Life */
 
-int lclone_tree_init(struct lclone_delta *d)
+void lclone_tree_init(struct lclone_delta *d)
 {
 	mutex_init(&d->tree_lock);
 	xa_init(&d->index);
 	INIT_WORK(&d->checkpoint_work, checkpoint_work);
+}
+
+int lclone_tree_alloc(struct lclone_delta *d)
+{
 	d->bounce = (void *)__get_free_page(GFP_KERNEL);
 	return d->bounce ? 0 : -ENOMEM;
 }
