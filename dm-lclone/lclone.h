@@ -583,6 +583,7 @@ static inline int lclone_inflight_get(struct lclone_delta *d)
 
 static inline void lclone_inflight_put(struct lclone_delta *d, int epoch)
 {
+	smp_wmb();	/* published before; pairs with the barrier in lclone_drain_finish() */
 	/* one region for RCU: a drain that is not seen here sees the count */
 	preempt_disable();
 	this_cpu_dec(d->inflight->count[epoch]);
