@@ -143,7 +143,7 @@ static void huge_clone(void **state)
 	struct lclone_extents x;
 	struct lclone_extent e;
 	struct lclone_delta delta;
-	struct lclone_ref ref;
+	struct lclone_ref ref = { 0 };
 	struct lclone_leaf_disk *leaf;
 	struct lclone_iter it;
 	struct image img;
