@@ -294,6 +294,46 @@ static void stopped_by_user(void **state)
 	image_free(&img);
 }
 
+static u64 total_seen;
+
+static int note_total(struct lclone_merge *merge, u64 done, u64 total)
+{
+	(void)merge;
+	(void)done;
+	total_seen = total;
+	return 0;
+}
+
+/* What lies below the cursor is in the base already and is not copied again. */
+static void goes_on_at_the_cursor(void **state)
+{
+	u64 chunk_bytes = sizes[0].chunk_sectors << 9, all = 0, rest = 0, i;
+	struct image img;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	for (i = 0; i < img.chunks; i++) {
+		u32 subchunks = __builtin_popcount(lclone_exc_written(img.exc[i]) |
+						   lclone_exc_zero(img.exc[i]));
+
+		all += subchunks * chunk_bytes / LCLONE_SUBCHUNKS;
+		if (i >= img.chunks / 2)
+			rest += subchunks * chunk_bytes / LCLONE_SUBCHUNKS;
+	}
+	img.sb.state |= LCLONE_STATE_MERGING;
+	img.sb.merge_cursor = img.chunks / 2;
+	image_write_sb(&img);
+	write_file("delta", img.data, sizes[0].device_sectors);
+	memcpy(img.base_data, img.clone, img.chunks / 2 * chunk_bytes);
+	write_file("base", img.base_data, sizes[0].base_sectors);
+	check_clone(&img, true, true);
+	assert_int_equal(merge_files(true, true, false, note_total), 0);
+	assert_true(rest < all);
+	assert_int_equal(total_seen, rest);
+	check_clone(&img, true, true);
+	image_free(&img);
+}
+
 /* A delta on a file: format, and what it refuses without writing anything. */
 
 static void format_file(void **state)
@@ -362,6 +402,7 @@ int main(void)
 		cmocka_unit_test(killed_into_base),
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),
+		cmocka_unit_test(goes_on_at_the_cursor),
 		cmocka_unit_test(format_file),
 	};
 
