@@ -24,20 +24,32 @@ hash_stdin()
 	sha256sum | cut -c1-16
 }
 
-# release 6.1|6.12: the full name of that stock kernel, as its headers here have it
+newest_kernel()
+{
+	apt-cache pkgnames "linux-headers-$1." |
+	sed -nE "s/^linux-headers-(${1/./\\.}\.[0-9][^-]*(-[0-9]+)?-amd64)\$/\1/p" | sort -V | tail -n 1
+}
+
+# release 6.1|6.12: the full name of the newest such stock kernel that apt knows.
+# apt takes a second to say it and is only asked when its lists have changed.
 release()
 {
-	local dirs
+	local known=$CACHE/kernel/release-$1 name
 
 	case $1 in
 	6.1|6.12) ;;
 	*) die "no kernel '$1': 6.1 or 6.12" ;;
 	esac
-	mapfile -t dirs < <(printf '%s\n' /lib/modules/"$1".[0-9]*-amd64/build |
-			    grep -Ev -- '-(rt|cloud)-amd64/' | sort -V)
-	[ -e "${dirs[-1]}/Makefile" ] ||
-		die "the headers of Linux $1 are not installed; run tests/vm/deps"
-	basename "$(dirname "${dirs[-1]}")"
+	if [ ! "$known" -nt /var/lib/apt/lists ]; then
+		name=$(newest_kernel "$1")
+		[ -n "$name" ] || { apt-get update -qq >&2; name=$(newest_kernel "$1"); }
+		[ -n "$name" ] || die "apt knows no Linux $1 on this machine: Debian 12 has it" \
+			"in the suite bookworm-security, which has to be among its sources"
+		mkdir -p "$CACHE/kernel"
+		echo "$name" >"$known.$$"
+		mv "$known.$$" "$known"
+	fi
+	cat "$known"
 }
 
 # cached DIR COMMAND...: unless DIR is there, let COMMAND fill the new directory
