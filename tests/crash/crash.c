@@ -100,6 +100,15 @@ static const struct {
 		},
 		.features = "commit_interval 20",
 	} },
+	/* Everything at once on the same few chunks */
+	{ "hot", {
+		.delta_sectors = 2816, .first_sectors = 2816, .base_sectors = 200,
+		.virtual_sectors = 512, .chunk_sectors = 128, .log_blocks = 16,
+		.ops = 300, .lives = 5, .threads = 8, .discard_weight = 60,
+		.flush_weight = 40, .write_max = 128,
+		.nr_islands = 1, .island = { { 0, 512 } },
+		.features = "commit_interval 30",
+	} },
 	/* No room: every chunk is freed and used again, and the delta grows in the middle */
 	{ "full", {
 		.delta_sectors = 8192, .first_sectors = 2304, .base_sectors = 4096,
@@ -125,7 +134,7 @@ static const struct {
 	{ "plain", {
 		.delta_sectors = 32768, .first_sectors = 32768,
 		.virtual_sectors = 8192, .chunk_sectors = 128,
-		.ops = 160, .lives = 3, .threads = 4, .discard_weight = 30,
+		.ops = 160, .lives = 2, .threads = 4, .discard_weight = 30,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
 		.features = "commit_interval 1000",

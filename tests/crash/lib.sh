@@ -7,7 +7,7 @@
 CRASH=$TOP/tests/crash
 PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
 			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
-SCENARIOS=(mixed wide full large plain through merge)
+SCENARIOS=(mixed hot wide full large plain through merge)
 
 build_programs()
 {
