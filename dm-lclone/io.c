@@ -109,37 +109,6 @@ static void remap_read(struct lclone_delta *d, struct bio *bio, enum source sour
 }
 
 /*
- * The common read: within a chunk, all of it below or all of it in the delta.
- * Under rcu_read_lock_sched(). False: it takes a closer look.
- */
-static bool map_read_simple(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
-			    const u64 *entry)
-{
-	sector_t sector = bio->bi_iter.bi_sector;
-	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
-	u64 exc = READ_ONCE(*entry);
-
-	if (offset + len > chunk_sectors(d))
-		return false;
-	mask = lclone_sub_mask(d, offset, len);
-	if (!((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
-		if (sector + len > d->base_sectors)
-			return false;
-		bio_set_dev(bio, d->base);
-		return true;
-	}
-	if (mask & ~lclone_exc_written(exc))
-		return false;
-	if (io->ref < 0)
-		io->ref = lclone_inflight_get(d);
-	exc = READ_ONCE(*entry);	/* the one that counts */
-	if (unlikely(mask & ~lclone_exc_written(exc)))
-		return false;
-	remap_delta(d, bio, lclone_exc_phys(exc), offset);
-	return true;
-}
-
-/*
  * @run: how much of the bio the verdict holds for.  The count of I/O in flight
  * to the delta is taken before the exception that counts is loaded.
  */
@@ -147,21 +116,16 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 			     u32 *run)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
-	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
 	enum source source;
 	u64 exc;
 
-	*run = bio_sectors(bio);
 	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
 	if (unlikely(!leaf)) {
 		rcu_read_unlock_sched();
 		return NO_LEAF;
-	}
-	if (likely(map_read_simple(d, bio, io, &leaf->exceptions[slot]))) {
-		rcu_read_unlock_sched();
-		return REMAPPED;
 	}
 	if (io->ref < 0)
 		io->ref = lclone_inflight_get(d);
@@ -336,7 +300,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 			      struct write *w)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
-	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS, phys = 0;
+	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
 	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_leaf *leaf;
 	enum verdict verdict;
@@ -459,22 +423,14 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-int lclone_map(struct dm_target *ti, struct bio *bio)
+/* What is not simple. It looks again. */
+static noinline int map_any(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
 {
-	struct lclone *t = ti->private;
-	struct lclone_delta *d = t->delta;
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
-
-	io->leaf = NULL;
-	io->ref = -1;
-	io->flags = 0;
-	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
-
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
 		return map_read_bio(d, bio, io);
 	case REQ_OP_WRITE:
-		if (unlikely(!bio_sectors(bio)))
+		if (!bio_sectors(bio))
 			return map_flush(d, bio);
 		return map_write_bio(d, bio, io);
 	case REQ_OP_DISCARD:
@@ -490,6 +446,81 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 	default:
 		return DM_MAPIO_KILL;
 	}
+}
+
+/* All that @mask wants is in the delta: I/O goes there. Under rcu_read_lock_sched(). */
+static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio *bio,
+					     struct lclone_io *io, const u64 *entry, u32 offset,
+					     u32 mask)
+{
+	int ref = lclone_inflight_get(d);
+	u64 exc = READ_ONCE(*entry);		/* the one that counts */
+
+	if (unlikely(mask & ~lclone_exc_written(exc))) {
+		lclone_inflight_put(d, ref);
+		return false;
+	}
+	io->ref = ref;
+	remap_delta(d, bio, lclone_exc_phys(exc), offset);
+	return true;
+}
+
+/*
+ * The most common I/O: within a chunk, a read of one source or a write that
+ * changes nothing in the table.  False: it takes a closer look.
+ */
+static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio,
+				       struct lclone_io *io)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
+	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_leaf *leaf;
+	bool done = false;
+	u64 exc;
+
+	if (!len || offset + len > chunk_sectors(d))
+		return false;
+	mask = lclone_sub_mask(d, offset, len);
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, index);
+	if (likely(leaf)) {
+		u64 *entry = &leaf->exceptions[chunk - index * LCLONE_LEAF_EXCEPTIONS];
+
+		exc = READ_ONCE(*entry);
+		if (!(mask & ~lclone_exc_written(exc))) {
+			done = map_simple_delta(d, bio, io, entry, offset, mask);
+		} else if (bio_op(bio) == REQ_OP_READ && sector + len <= d->base_sectors &&
+			   !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
+			bio_set_dev(bio, d->base);
+			done = true;
+		}
+	}
+	rcu_read_unlock_sched();
+	return done;
+}
+
+static __always_inline bool may_be_simple(const struct lclone_delta *d, const struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_READ ||
+	       (bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_FUA) &&
+		READ_ONCE(d->mode) == LCLONE_RW);
+}
+
+int lclone_map(struct dm_target *ti, struct bio *bio)
+{
+	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+	struct lclone_delta *d = ((struct lclone *)ti->private)->delta;
+
+	io->leaf = NULL;
+	io->ref = -1;
+	io->flags = 0;
+	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+
+	if (likely(may_be_simple(d, bio)) && likely(map_simple(d, bio, io)))
+		return DM_MAPIO_REMAPPED;
+	return map_any(d, bio, io);
 }
 
 /* End */
@@ -529,8 +560,8 @@ static void publish(struct lclone_delta *d, struct lclone_io *io)
 	}
 }
 
-static int end_delta_io(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
-			blk_status_t *error)
+static noinline int end_any(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+			    blk_status_t *error)
 {
 	if (io->leaf) {
 		if (likely(!*error))
@@ -556,9 +587,11 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
 	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	if (io->ref < 0 && likely(!io->flags))
-		return DM_ENDIO_DONE;
-	return end_delta_io(((struct lclone *)ti->private)->delta, bio, io, error);
+	if (unlikely(io->leaf || io->flags))
+		return end_any(((struct lclone *)ti->private)->delta, bio, io, error);
+	if (io->ref >= 0)
+		lclone_inflight_put(((struct lclone *)ti->private)->delta, io->ref);
+	return DM_ENDIO_DONE;
 }
 
 /* Deferred */

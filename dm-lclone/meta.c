@@ -38,6 +38,6 @@ int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 block
 void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 block,
 			 const struct lclone_fault *fault)
 {
-	DMERR("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where, block,
-	      fault->what, fault->found, fault->expected);
+	DMERR_LIMIT("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where,
+		    block, fault->what, fault->found, fault->expected);
 }
