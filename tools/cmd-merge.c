@@ -122,6 +122,8 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 
 	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
 	if (!err)
+		err = check_writable(&delta, delta_path);
+	if (!err)
 		err = lclone_file_open(&base, base_path, O_RDWR | O_EXCL);
 	if (!err)
 		err = verify_base(&delta, &base);

@@ -28,9 +28,8 @@ static int look(const char *delta_path, struct lclone_file *base,
 		goto out;
 	}
 	err = verify_base(&delta, base);
-	if (!err && lclone_delta_damaged_slot(&delta) >= 0 && !features->read_only)
-		err = lclone_fail(-EUCLEAN, "%s: superblock %c is damaged; it opens with --read-only only",
-				  delta_path, 'A' + lclone_delta_damaged_slot(&delta));
+	if (!err && !features->read_only)
+		err = check_writable(&delta, delta_path);
 	*sectors = delta.sb.virtual_sectors;
 	device_number(&file, table->delta);
 	if (base)

@@ -67,11 +67,9 @@ static int resize_inactive(const char *path, u64 sectors)
 	err = open_delta(path, O_RDWR, &file, &delta);
 	if (err)
 		goto out;
-	if (lclone_delta_damaged_slot(&delta) >= 0) {
-		err = lclone_fail(-EUCLEAN, "%s: superblock %c is damaged: see lclone check", path,
-				  'A' + lclone_delta_damaged_slot(&delta));
+	err = check_writable(&delta, path);
+	if (err)
 		goto out;
-	}
 	sb = delta.slot[delta.newest].sb;
 	if (sectors)
 		err = grow_virtual(&sb, path, file.block ? file.logical_block : 512, sectors);

@@ -127,6 +127,20 @@ void close_delta(struct lclone_file *file, struct lclone_delta *delta)
 	lclone_file_close(file);
 }
 
+int check_writable(const struct lclone_delta *delta, const char *path)
+{
+	int damaged = lclone_delta_damaged_slot(delta);
+	u64 unknown = delta->sb.ro_compat & ~LCLONE_FEATURE_RO_COMPAT;
+
+	if (damaged >= 0)
+		return lclone_fail(-EUCLEAN, "%s: superblock %c is damaged, it can only be read",
+				   path, 'A' + damaged);
+	if (unknown)
+		return lclone_fail(-EPROTONOSUPPORT, "%s: has features of a newer lclone (0x%llx), it can only be read",
+				   path, (unsigned long long)unknown);
+	return 0;
+}
+
 int verify_base(const struct lclone_delta *delta, struct lclone_file *base)
 {
 	char why[LCLONE_WHY_SIZE];

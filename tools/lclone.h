@@ -83,6 +83,9 @@ void close_base(struct lclone_file *base);
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta);
 void close_delta(struct lclone_file *file, struct lclone_delta *delta);
 
+/* -EUCLEAN or -EPROTONOSUPPORT if the delta can be read, but must not be written. */
+int check_writable(const struct lclone_delta *delta, const char *path);
+
 /* -ESTALE, with a sentence, if @base is not the base of the delta. */
 int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
 

@@ -205,7 +205,8 @@ static void use_node(struct check *c, struct place at, u32 level)
 		      c->delta.sb.hwm);
 }
 
-static void check_exception(struct check *c, u64 chunk, u64 exc, u64 block, u32 hwm)
+/* @logged: one in the tree that the log overrides: legal, but nothing it says counts. */
+static void check_exception(struct check *c, u64 chunk, u64 exc, u64 block, u32 hwm, bool logged)
 {
 	struct place at = { block, chunk, 1 };
 	u32 phys = lclone_exc_phys(exc);
@@ -224,7 +225,7 @@ static void check_exception(struct check *c, u64 chunk, u64 exc, u64 block, u32 
 			      fault.what, fault.found, fault.expected);
 		return;
 	}
-	if (phys)
+	if (phys && !logged)
 		use_data(c, chunk, phys);
 	if (c->naming)
 		return;
@@ -232,6 +233,8 @@ static void check_exception(struct check *c, u64 chunk, u64 exc, u64 block, u32 
 		found(c, LCLONE_DAMAGE_HWM, at, "chunk %" PRIu64
 		      ": its chunk of the delta is %u, the high-water mark is %u", chunk, phys,
 		      hwm);
+	if (logged)
+		return;
 	c->usage.exceptions++;
 	c->usage.written += __builtin_popcount(lclone_exc_written(exc));
 	c->usage.zero += __builtin_popcount(lclone_exc_zero(exc));
@@ -247,9 +250,8 @@ static void check_leaf(struct check *c, const struct lclone_leaf_disk *leaf, u64
 	u32 i;
 
 	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
-		if (!lclone_delta_logged(&c->delta, first + i))
-			check_exception(c, first + i, le64_to_cpu(leaf->exceptions[i]), block,
-					c->delta.sb.hwm);
+		check_exception(c, first + i, le64_to_cpu(leaf->exceptions[i]), block,
+				c->delta.sb.hwm, lclone_delta_logged(&c->delta, first + i));
 }
 
 static void check_refs(struct check *c, const struct lclone_index_disk *index, u32 level,
@@ -328,16 +330,27 @@ static void check_content(struct check *c)
 		check_node(c, root, delta->sb.root_level, 0, delta->sb.checkpoint);
 	for (i = 0; i < delta->log_count; i++)
 		check_exception(c, delta->log[i].chunk, delta->log[i].exc, delta->sb.log_start,
-				delta->hwm);
+				delta->hwm, false);
 }
 
-/* The count is exact in a delta that was shut down cleanly and not used since. */
+/*
+ * The count is exact in a delta that was shut down cleanly and not used since.
+ * Chunks that only spare blocks are left of are not free: they are kept for nodes.
+ */
 static void check_freed(struct check *c)
 {
 	const struct lclone_sb *sb = &c->delta.sb;
-	u64 used = c->usage.data_chunks + c->usage.node_chunks;
-	u64 freed = sb->hwm - sb->first_chunk - used;
+	u64 used = c->usage.data_chunks + c->usage.node_chunks, freed;
+	u32 i, phys;
 
+	for (i = 0; i < LCLONE_SPARES; i++) {
+		phys = sb->spare[i].block * LCLONE_BLOCK_SECTORS / sb->chunk_sectors;
+		if (sb->spare[i].count && !test_bit(c->node, phys)) {
+			set_bit(c->node, phys);
+			used++;
+		}
+	}
+	freed = sb->hwm - sb->first_chunk - used;
 	if (!(sb->state & LCLONE_STATE_CLEAN) || c->delta.commits || c->findings)
 		return;
 	if (freed != sb->freed)
