@@ -125,7 +125,7 @@ iostat()
 {
 	local s
 
-	read -r -a s <"/sys/class/block/$(basename "$(readlink -f "$1")")/stat"
+	read -r -a s <"/sys/dev/block/$(stat -Lc %Hr:%Lr "$1")/stat"
 	echo "${s[0]} $((s[2] * 512)) ${s[4]} $((s[6] * 512)) ${s[11]} ${s[15]}"
 }
 
