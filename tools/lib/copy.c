@@ -424,8 +424,9 @@ static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
 int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 sector,
 		    bool skip_base)
 {
+	/* a completion of every I/O that can be in flight finds its place */
 	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
-					  .cq_entries = 16 * RING_ENTRIES };
+					  .cq_entries = BATCHES * PIECES };
 	struct lclone_copy *c = calloc(1, sizeof(*c));
 	int err;
 
