@@ -12,6 +12,7 @@
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
 # make crash-mutants  bugs planted in the module, each must be found by those
+# make debug          storms on a kernel with all its detectors (KASAN, lockdep, ...)
 # make fuzz           the format and the readers of deltas, T=... seconds each
 #
 # make kselftest      the kernel tests on this machine's own kernel, on loop devices
@@ -70,6 +71,9 @@ crash: deps
 crash-mutants: deps
 	$(MAKE) -C tests/crash mutants
 
+debug: deps
+	tests/debug/check
+
 fuzz: deps
 	$(MAKE) -C tests/fuzz run T=$(T)
 
@@ -92,4 +96,4 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install clean check demo vm bench crash \
-	crash-mutants fuzz kselftest deps need-headers need-libraries
+	crash-mutants debug fuzz kselftest deps need-headers need-libraries
