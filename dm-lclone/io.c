@@ -338,6 +338,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 	}
 	if (w->first) {
 		io->leaf = leaf;
+		io->flags |= IO_FIRST;
 		io->sector = sector;
 		io->sectors = w->run;
 	} else {
@@ -513,7 +514,6 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 	struct lclone_delta *d = ((struct lclone *)ti->private)->delta;
 
-	io->leaf = NULL;
 	io->ref = -1;
 	io->flags = 0;
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
@@ -563,22 +563,19 @@ static void publish(struct lclone_delta *d, struct lclone_io *io)
 static noinline int end_any(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
 			    blk_status_t *error)
 {
-	if (io->leaf) {
+	if (io->flags & IO_FIRST) {
 		if (likely(!*error))
 			publish(d, io);
 		lclone_leaf_unpin(io->leaf);
-		io->leaf = NULL;
 	}
 	if (io->ref >= 0) {
 		lclone_inflight_put(d, io->ref);
 		io->ref = -1;
 	}
-	if (unlikely(io->flags & IO_NEEDS_COMMIT)) {
-		io->flags = 0;
-		if (!*error) {
-			lclone_commit_join(d, bio, true);
-			return DM_ENDIO_INCOMPLETE;
-		}
+	if (unlikely(io->flags & IO_NEEDS_COMMIT) && !*error) {
+		io->flags = 0;		/* the commit ends the bio once more */
+		lclone_commit_join(d, bio, true);
+		return DM_ENDIO_INCOMPLETE;
 	}
 	return DM_ENDIO_DONE;
 }
@@ -587,7 +584,7 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
 	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	if (unlikely(io->leaf || io->flags))
+	if (unlikely(io->flags))
 		return end_any(((struct lclone *)ti->private)->delta, bio, io, error);
 	if (io->ref >= 0)
 		lclone_inflight_put(((struct lclone *)ti->private)->delta, io->ref);

@@ -249,14 +249,15 @@ struct lclone {
 
 /* Per-bio data */
 struct lclone_io {
-	struct lclone_leaf *leaf;	/* pinned by a first write, or NULL */
+	struct lclone_leaf *leaf;	/* pinned by a first write: IO_FIRST */
 	sector_t sector;		/* virtual; where a discard goes on */
 	u32 sectors;
 	s8 ref;				/* index of the inflight ref held, or -1 */
 	u8 flags;
 };
 
-#define IO_NEEDS_COMMIT		1	/* FUA whose mapping is not durable yet */
+#define IO_FIRST		1	/* first write of a subchunk: end_io publishes it */
+#define IO_NEEDS_COMMIT		2	/* FUA whose mapping is not durable yet */
 
 static inline u32 lclone_chunk_offset(const struct lclone_delta *d, sector_t sector)
 {
@@ -584,12 +585,10 @@ static inline int lclone_inflight_get(struct lclone_delta *d)
 static inline void lclone_inflight_put(struct lclone_delta *d, int epoch)
 {
 	smp_wmb();	/* published before; pairs with the barrier in lclone_drain_finish() */
-	/* one region for RCU: a drain that is not seen here sees the count */
-	preempt_disable();
 	this_cpu_dec(d->inflight->count[epoch]);
+	/* a drain that is not seen here has its grace period, a barrier on every CPU, ahead */
 	if (unlikely(READ_ONCE(d->drain_kick)))
 		queue_work(d->wq, &d->worker);
-	preempt_enable();
 }
 
 int lclone_drain_init(struct lclone_delta *d);
