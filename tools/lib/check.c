@@ -341,12 +341,16 @@ static void check_freed(struct check *c)
 {
 	const struct lclone_sb *sb = &c->delta.sb;
 	u64 used = c->usage.data_chunks + c->usage.node_chunks, freed;
-	u32 i, phys;
+	u32 i, per_chunk = sb->chunk_sectors / LCLONE_BLOCK_SECTORS;
+	u64 block, end;
 
 	for (i = 0; i < LCLONE_SPARES; i++) {
-		phys = sb->spare[i].block * LCLONE_BLOCK_SECTORS / sb->chunk_sectors;
-		if (sb->spare[i].count && !test_bit(c->node, phys)) {
-			set_bit(c->node, phys);
+		block = sb->spare[i].block;
+		end = block + sb->spare[i].count;
+		for (; block < end; block += per_chunk - block % per_chunk) {
+			if (test_bit(c->node, block / per_chunk))
+				continue;
+			set_bit(c->node, block / per_chunk);
 			used++;
 		}
 	}
