@@ -154,6 +154,25 @@ static void check_clone(struct image *img, bool has_base, bool with_checker)
 	free(b);
 }
 
+/* Emptied by one more checkpoint, whose log is the other half: never over a log that counts. */
+static void check_emptied(const struct lclone_sb *before)
+{
+	struct lclone_memdev dev;
+	struct lclone_delta delta;
+	u64 sectors;
+	u8 *d = read_file("delta", &sectors);
+
+	lclone_memdev_init(&dev, d, sectors);
+	assert_int_equal(lclone_delta_open(&delta, &dev.dev), 0);
+	assert_int_equal(delta.sb.checkpoint, before->checkpoint + 1);
+	assert_int_not_equal(delta.sb.log_pos, before->log_pos);
+	assert_int_equal(delta.sb.hwm, delta.sb.first_chunk);
+	assert_int_equal(delta.sb.state, LCLONE_STATE_CLEAN);
+	assert_int_equal(delta.commits, 0);
+	lclone_delta_close(&delta);
+	free(d);
+}
+
 static void check_out(struct image *img)
 {
 	u64 sectors;
@@ -202,6 +221,7 @@ static void into_base(void **state)
 
 		make(&img, size, 400);
 		assert_int_equal(merge_files(true, true, false, go_on), 0);
+		check_emptied(&img.sb);
 		b = read_file("base", &sectors);
 		assert_memory_equal(b, img.clone, size->virtual_sectors << 9);
 		if (size->base_sectors > size->virtual_sectors)
@@ -340,8 +360,10 @@ static void format_file(void **state)
 {
 	struct lclone_format_options options = { .label = "a label" };
 	struct lclone_file delta, base;
+	u8 block[LCLONE_BLOCK_SIZE];
 	struct lclone_sb sb;
 	struct image img;
+	u32 i;
 
 	(void)state;
 	make(&img, &sizes[0], 300);
@@ -368,6 +390,12 @@ static void format_file(void **state)
 	assert_string_equal(sb.label, "a label");
 	memcpy(img.clone, img.base_data, sizes[0].virtual_sectors << 9);
 	check_clone(&img, true, true);		/* the base's content, nothing of the old delta */
+	for (i = 1; i < LCLONE_LOG_START + LCLONE_LOG_BLOCKS; i++) {
+		assert_int_equal(lclone_dev_read(&delta.dev, block, i * LCLONE_BLOCK_SECTORS,
+						 LCLONE_BLOCK_SECTORS), 0);
+		assert_true(i == LCLONE_SB_SLOT_B ||
+			    (!block[0] && !memcmp(block, block + 1, sizeof(block) - 1)));
+	}
 
 	assert_int_equal(lclone_super_wipe(&delta), 0);
 	assert_int_equal(lclone_file_is_blank(&delta), 0);
