@@ -493,8 +493,8 @@ int lclone_alloc_scan(struct lclone_delta *d)
 	}
 	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
 	if (!used) {
-		DMERR("%s: no memory to look for freed chunks", d->name);
-		a->scan_failed = true;
+		/* tried again: the worker still finds that it would help */
+		DMERR_LIMIT("%s: no memory to look for freed chunks", d->name);
 		WRITE_ONCE(a->scanning, false);
 		return -ENOMEM;
 	}

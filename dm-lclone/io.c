@@ -688,6 +688,12 @@ static void check_low_water(struct lclone_delta *d)
 	d->below_low_water = below;
 }
 
+/* The clone is being suspended. */
+static void give_back(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_end_bio(bio, d->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
+}
+
 void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space)
 {
 	switch (space) {
@@ -696,6 +702,10 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 		return;
 	case LCLONE_SPACE_SCAN:
 		d->space = space;
+		if (d->stopping) {
+			give_back(d, bio);
+			return;
+		}
 		break;
 	case LCLONE_SPACE_NONE:
 		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
@@ -717,7 +727,7 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 			return;
 		}
 		if (d->stopping) {
-			lclone_end_bio(bio, d->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
+			give_back(d, bio);
 			return;
 		}
 	}
@@ -908,7 +918,7 @@ static void worker_drain(struct lclone_delta *d)
 		return;
 	lclone_commit_take_freed(d, &d->free_draining);
 	list_splice_tail_init(&d->drain_next, &d->draining);
-	if (d->space == LCLONE_SPACE_SCAN) {
+	if (d->space == LCLONE_SPACE_SCAN && !d->stopping) {
 		d->scan_draining = true;
 		lclone_alloc_scan_begin(d);
 	}

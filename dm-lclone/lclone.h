@@ -191,7 +191,7 @@ struct lclone_delta {
 	struct lclone_sb sb;		/* tree_lock */
 	u32 root_level;			/* for the virtual size, may be above sb.root_level */
 	struct xarray index;		/* of struct lclone_index, by level and index */
-	void *bounce;			/* one block, for checkpoints short of memory */
+	void *bounce;			/* one block; tree_lock */
 
 	struct workqueue_struct *wq;
 	struct work_struct worker;

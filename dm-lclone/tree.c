@@ -502,7 +502,7 @@ static void checkpoint_work(struct work_struct *work)
 struct walk {
 	void (*node)(struct lclone_delta *d, u64 block);
 	void (*exception)(struct lclone_delta *d, u64 exc);
-	void *buf;
+	void *buf;			/* for one block */
 };
 
 static void walk_ram_leaf(struct lclone_delta *d, struct walk *w, struct lclone_leaf *leaf)
@@ -575,15 +575,12 @@ int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d
 {
 	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
 				  LCLONE_LEAF_EXCEPTIONS);
-	struct walk w = { .node = node, .exception = exception };
+	struct walk w = { .node = node, .exception = exception, .buf = d->bounce };
 	struct lclone_index *index;
 	unsigned long key;
 	int err = 0;
 	u64 leaf;
 
-	w.buf = (void *)__get_free_page(GFP_NOIO);
-	if (!w.buf)
-		return -ENOMEM;
 	if (!d->root_level) {
 		if (d->sb.root_block) {
 			node(d, d->sb.root_block);
@@ -599,7 +596,6 @@ int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d
 	/* leaves that are in RAM only */
 	if (!err)
 		walk_cached(d, &w, leaves);
-	free_page((unsigned long)w.buf);
 	return err;
 }
 
