@@ -223,6 +223,7 @@ struct lclone_delta {
 	bool activated;			/* this incarnation is on disk */
 	bool degraded;			/* metadata failed: never rw again */
 	bool needs_check;
+	atomic_t faults;		/* said so far */
 	bool opening;			/* registry lock: its table is still being loaded */
 	u64 incarnation;		/* the largest there is on disk */
 	char name[BDEVNAME_SIZE];
@@ -329,7 +330,7 @@ int lclone_meta_read(struct block_device *bdev, u64 block, void *buf, u32 blocks
 int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 blocks,
 		      blk_opf_t flags);
 /* Says in the log what a verify function found. */
-void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 block,
+void lclone_report_fault(struct lclone_delta *d, const char *where, u64 block,
 			 const struct lclone_fault *fault);
 
 /*

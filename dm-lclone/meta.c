@@ -35,9 +35,18 @@ int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 block
 		       REQ_OP_WRITE | flags);
 }
 
-void lclone_report_fault(const struct lclone_delta *d, const char *where, u64 block,
+/* The first ones of a delta are all said: what follows from them may be many. */
+#define FAULTS_SAID	16
+
+void lclone_report_fault(struct lclone_delta *d, const char *where, u64 block,
 			 const struct lclone_fault *fault)
 {
-	DMERR_LIMIT("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where,
-		    block, fault->what, fault->found, fault->expected);
+	if (atomic_read(&d->faults) < FAULTS_SAID) {
+		atomic_inc(&d->faults);
+		DMERR("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where,
+		      block, fault->what, fault->found, fault->expected);
+	} else {
+		DMERR_LIMIT("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name,
+			    where, block, fault->what, fault->found, fault->expected);
+	}
 }
