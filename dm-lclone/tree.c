@@ -51,7 +51,7 @@ static int read_node(struct lclone_delta *d, struct lclone_ref ref, u32 level, u
 	return err;
 }
 
-static struct lclone_index *index_new(struct lclone_delta *d, u32 level, u64 n)
+static struct lclone_index *index_new(u64 n)
 {
 	struct lclone_index *node = kzalloc(sizeof(*node), GFP_NOIO | __GFP_NOFAIL);
 
@@ -101,7 +101,7 @@ static struct lclone_index *index_get(struct lclone_delta *d, u64 leaf, u32 want
 			continue;
 		if (!ref.block && !create)
 			return NULL;
-		node = index_new(d, level, n);
+		node = index_new(n);
 		err = ref.block ? read_node(d, ref, level, n, node->disk) : 0;
 		if (!err)
 			err = index_store(d, level, node);
@@ -176,7 +176,7 @@ int lclone_tree_grow(struct lclone_delta *d)
 	}
 	/* what was the root becomes the first child of a new one */
 	for (level = max(d->root_level, d->sb.root_level); level < want; level++) {
-		node = index_new(d, level + 1, 0);
+		node = index_new(0);
 		if (level == d->sb.root_level)
 			lclone_ref_pack(sb_root(d), &node->disk->refs[0]);
 		err = index_store(d, level + 1, node);

@@ -69,7 +69,6 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 	sb->hwm = sb->first_chunk;
 	sb->freed = 0;
 	memset(sb->spare, 0, sizeof(sb->spare));
-	memset(sb->spare, 0, sizeof(sb->spare));
 	sb->state &= ~LCLONE_STATE_MERGING;
 	sb->state |= LCLONE_STATE_CLEAN;
 	sb->merge_cursor = 0;
