@@ -123,7 +123,7 @@ static u32 known_free(const struct lclone_delta *d)
 /* Chunks that data may not take: the next checkpoint, and the new leaves in it twice. */
 static u32 reserve(const struct lclone_delta *d)
 {
-	return lclone_reserve_chunks(&d->sb) +
+	return READ_ONCE(d->alloc.reserve) +
 	       DIV_ROUND_UP(2 * d->alloc.new_leaves, blocks_per_chunk(d));
 }
 
@@ -566,6 +566,11 @@ void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 	if (d->alloc.exact)
 		sb->state |= LCLONE_STATE_CLEAN;
 	spin_unlock(&d->alloc.lock);
+}
+
+void lclone_alloc_set_limits(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->alloc.reserve, lclone_reserve_chunks(&d->sb));
 }
 
 void lclone_alloc_grown(struct lclone_delta *d)

@@ -534,6 +534,13 @@ out:
 	return err;
 }
 
+/* What follows from the sizes of device and clone */
+static void set_limits(struct lclone_delta *d)
+{
+	lclone_commit_set_limits(d);
+	lclone_alloc_set_limits(d);
+}
+
 static int open_metadata(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
@@ -541,7 +548,7 @@ static int open_metadata(struct lclone *t)
 
 	d->chunk_shift = ilog2(d->sb.chunk_sectors);
 	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
-	lclone_commit_set_limits(d);
+	set_limits(d);
 	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
 	err = lclone_tree_grow(d);
 	if (!err)
@@ -755,7 +762,7 @@ static int take_size(struct lclone_delta *d)
 	if (sb.device_sectors > d->sb.device_sectors) {
 		err = lclone_sb_write(d, &sb, true);
 		if (!err) {
-			lclone_commit_set_limits(d);
+			set_limits(d);
 			lclone_alloc_grown(d);
 			DMINFO("%s: the delta has grown to %llu sectors", d->name,
 			       sb.device_sectors);
@@ -890,7 +897,7 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 		lclone_metadata_failed(d, "write the superblock", err);
 		goto unlock;
 	}
-	lclone_commit_set_limits(d);
+	set_limits(d);
 	err = lclone_tree_grow(d);
 unlock:
 	memalloc_noio_restore(noio);

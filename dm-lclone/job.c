@@ -36,8 +36,8 @@ static struct lclone_io *job_io(struct lclone_job *job)
 }
 
 /*
- * NULL: no memory, the caller parks the bio (WAIT_MEMORY).  A job is under way
- * then, for the pool is empty.
+ * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
+ * parks the bio (WAIT_MEMORY).  A job is under way then, for the pool is empty.
  */
 static struct lclone_job *job_alloc(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_leaf *leaf, u32 slot)
@@ -51,6 +51,8 @@ static struct lclone_job *job_alloc(struct lclone_delta *d, struct bio *bio,
 	job->bio = bio;
 	job->leaf = leaf;
 	job->slot = slot;
+	if (leaf)
+		atomic_add(LCLONE_PIN_JOB - 1, &leaf->pins);
 	return job;
 }
 
@@ -58,8 +60,10 @@ static void job_free(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
 
-	if (job->leaf)
-		lclone_leaf_unpin(job->leaf);
+	if (job->leaf) {
+		smp_mb__before_atomic();	/* as lclone_leaf_unpin() */
+		atomic_sub(LCLONE_PIN_JOB, &job->leaf->pins);
+	}
 	mempool_free(job, &d->job_pool);
 	lclone_unpark(d, WAIT_MEMORY);
 }
@@ -76,16 +80,34 @@ static void job_ready(struct lclone_job *job)
 	queue_work(d->wq, &d->worker);
 }
 
+/*
+ * No first write to the leaf is in flight: who is not seen here sees what was
+ * made BUSY before the call.  Other jobs keep off what is BUSY by themselves.
+ */
+static bool is_quiet(const struct lclone_leaf *leaf)
+{
+	smp_mb();	/* pairs with lclone_leaf_pin() */
+	return !(atomic_read(&leaf->pins) & (LCLONE_PIN_JOB - 1));
+}
+
 /* BUSY is set: @step runs when no first write that missed it is in flight any more. */
 static void job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job))
 {
 	job->step = step;
-	/* pairs with lclone_leaf_pin(): who is not seen here sees BUSY */
-	smp_mb();
-	if (atomic_read(&job->leaf->pins) == 1)
+	if (is_quiet(job->leaf))
 		job_ready(job);
 	else
 		list_add_tail(&job->list, &job->delta->drain_next);
+}
+
+/* A drain takes a while: those whose leaf is quiet now need not wait for it. */
+static void take_quiet(struct list_head *waiting, struct list_head *ready)
+{
+	struct lclone_job *job, *next;
+
+	list_for_each_entry_safe(job, next, waiting, list)
+		if (is_quiet(job->leaf))
+			list_move_tail(&job->list, ready);
 }
 
 void lclone_job_run(struct lclone_delta *d)
@@ -96,6 +118,8 @@ void lclone_job_run(struct lclone_delta *d)
 	spin_lock_irq(&d->lock);
 	list_splice_init(&d->ready, &ready);
 	spin_unlock_irq(&d->lock);
+	take_quiet(&d->draining, &ready);
+	take_quiet(&d->drain_next, &ready);
 	list_for_each_entry_safe(job, next, &ready, list) {
 		lclone_look(d);
 		job->step(job);

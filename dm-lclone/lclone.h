@@ -46,7 +46,7 @@ struct lclone_extent {
  * what only RAM needs.
  */
 struct lclone_leaf {
-	atomic_t pins;			/* mutators in flight, or LCLONE_LEAF_DEAD */
+	atomic_t pins;			/* by mutators in flight and by jobs, or LCLONE_LEAF_DEAD */
 	u32 index;
 	unsigned long flags;		/* LEAF_* */
 	unsigned long groups;		/* which groups of 8 entries may hold DIRTY ones */
@@ -61,6 +61,7 @@ struct lclone_leaf {
 static_assert(sizeof(struct lclone_leaf) <= PAGE_SIZE);
 
 #define LCLONE_LEAF_DEAD	INT_MIN
+#define LCLONE_PIN_JOB		(1 << 20)	/* a job's pin, above all that bios can make */
 #define LCLONE_GROUP		8
 
 enum {
@@ -98,6 +99,8 @@ enum lclone_space { LCLONE_SPACE_OK, LCLONE_SPACE_SCAN, LCLONE_SPACE_NONE };
 
 struct lclone_alloc {
 	atomic64_t slot[LCLONE_SLOTS];	/* start:32 | len:32 */
+
+	u32 reserve;			/* chunks that a checkpoint may need; written under tree_lock */
 
 	spinlock_t lock;		/* all below; irqs on */
 	u32 hwm;			/* every phys >= hwm is free, but for the slots' */
@@ -438,6 +441,8 @@ u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block);
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count);
 /* For the last superblock: the slots are given back, and what is free is noted in @sb. */
 void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb);
+/* After the superblock was read, and after any change of size. */
+void lclone_alloc_set_limits(struct lclone_delta *d);
 /* After a growth of the device */
 void lclone_alloc_grown(struct lclone_delta *d);
 void lclone_alloc_init(struct lclone_delta *d);
