@@ -133,6 +133,11 @@ said() {
 		fail "no sentence about '$1' in the kernel log: $log"
 }
 
+# sentences REGEX: how many there are since the last mark
+sentences() {
+	kmsg "$marker" | grep -c "lclone: .*$1" || true
+}
+
 # Devices
 
 on_exit() {
@@ -226,6 +231,39 @@ null() {
 	read -r index <"$dir/index"
 	[ -b "/dev/$name" ] || name=nullb$index
 	echo "/dev/$name"
+}
+
+# A disk that can be told to fail
+
+# sick DEV: $delta, a device on top of DEV that works at first
+sick() {
+	disk=$1
+	disk_size=$(blkio size "$disk")
+	on_exit "remove_if_there disk"
+	dmsetup create "$P-disk" --table "0 $disk_size linear $disk 0"
+	delta=/dev/mapper/$P-disk
+}
+
+# becomes AREA...: these parts of it, in ascending order, are something else from now on: each
+# FROM+LENGTH in sectors fails all I/O, or FROM+LENGTH:TARGET, with % for device and offset
+becomes() {
+	local area from len target at=0 table=
+
+	for area in "$@" "$disk_size+0"; do
+		IFS=+: read -r from len target <<<"$area"
+		[ "$from" -le $at ] || table+="$at $((from - at)) linear $disk $at"$'\n'
+		[ "$len" = 0 ] || table+="$from $len ${target:-error}"$'\n'
+		table=${table/\%/$disk $from}
+		at=$((from + len))
+	done
+	dmsetup suspend --noflush --nolockfs "$P-disk"
+	dmsetup load "$P-disk" --table "$table"
+	dmsetup resume "$P-disk"
+}
+
+# works: all of it
+works() {
+	becomes
 }
 
 # I/O counts of whole disks, see Documentation/block/stat.rst
