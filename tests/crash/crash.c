@@ -118,6 +118,15 @@ static const struct {
 		.nr_islands = 1, .island = { { 0, 4096 } },
 		.features = "error_if_no_space commit_interval 40",
 	} },
+	/* Half as much room as data: what is freed is used again at once, by many threads */
+	{ "tight", {
+		.delta_sectors = 1088, .first_sectors = 1088, .base_sectors = 512,
+		.virtual_sectors = 1024, .chunk_sectors = 64, .log_blocks = 16,
+		.ops = 300, .lives = 5, .threads = 8, .discard_weight = 80,
+		.flush_weight = 40, .write_max = 128,
+		.nr_islands = 1, .island = { { 0, 1024 } },
+		.features = "error_if_no_space commit_interval 20",
+	} },
 	/*
 	 * Small chunks, large writes and few flushes: commits of many log blocks.  Each
 	 * life begins with one of two blocks, so that torn ones meet their like.

@@ -7,18 +7,19 @@
 CRASH=$TOP/tests/crash
 PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
 			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
-SCENARIOS=(mixed hot wide full large plain through merge)
+SCENARIOS=(mixed hot wide full tight large plain through merge)
 
 build_programs()
 {
-	make -s -C "$CRASH" O="$PROGRAMS" && make -s -C "$TOP/tools"
+	cached "$PROGRAMS" make -s -C "$CRASH" O="$PROGRAMS.new"
+	make -s -C "$TOP/tools"
 }
 
 # Which of the stock kernels runs a scenario: they take turns.
 kernel_of()
 {
 	case $1 in
-	mixed|full|plain) echo 6.12 ;;
+	mixed|full|tight|plain) echo 6.12 ;;
 	*) echo 6.1 ;;
 	esac
 }
