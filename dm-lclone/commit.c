@@ -36,9 +36,7 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 	struct lclone_commit *c = &d->commit;
 	bool ok = true, full = false;
 
-	/* behind the pin: pairs with lclone_commit_take() */
-	if (likely(test_bit(LEAF_UNCOMMITTED, &leaf->flags) &&
-		   test_bit(LEAF_DIRTY, &leaf->flags)))
+	if (likely(lclone_commit_marked(leaf)))
 		return true;
 
 	spin_lock_irq(&c->lock);
@@ -283,7 +281,7 @@ static void commit_step(struct lclone_delta *d)
 	n = collect(d, log, min(blocks, log_left(d)) * LCLONE_LOG_RECORDS);
 	c->nr_blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS);
 
-	bio_init(&c->bio, d->bdev, &c->bvec, 1, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	bio_init(&c->bio, d->bdev, &c->bvec, 1, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC | REQ_IDLE);
 	c->bio.bi_end_io = commit_endio;
 	if (n) {
 		seal(d, log, n);

@@ -41,6 +41,18 @@ static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 o
 	bio->bi_iter.bi_sector = ((sector_t)phys << d->chunk_shift) + offset;
 }
 
+/* Under rcu_read_lock_sched(), before the exception that counts is loaded. */
+static void io_count(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
+}
+
+static void io_uncount(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_inflight_put(d, (lclone_io_state(bio) & IO_EPOCH) >> 1);
+	lclone_io_set(bio, 0);
+}
+
 /* Reads */
 
 /* Subchunks from @sub on that come from where @sub does. */
@@ -112,8 +124,7 @@ static void remap_read(struct lclone_delta *d, struct bio *bio, enum source sour
  * @run: how much of the bio the verdict holds for.  The count of I/O in flight
  * to the delta is taken before the exception that counts is loaded.
  */
-static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
-			     u32 *run)
+static enum verdict map_read(struct lclone_delta *d, struct bio *bio, u32 *run)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
@@ -127,8 +138,8 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 		rcu_read_unlock_sched();
 		return NO_LEAF;
 	}
-	if (io->ref < 0)
-		io->ref = lclone_inflight_get(d);
+	if (!lclone_io_state(bio))
+		io_count(d, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
 	*run = read_run(d, bio, leaf, slot, exc, &source);
 	rcu_read_unlock_sched();
@@ -266,7 +277,7 @@ static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
  * A write to subchunks that are all valid, at least to the end of the first
  * chunk: nothing changes in the table.  Returns its length, 0 if it is none.
  */
-static u32 map_overwrite(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
+static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 			 const struct lclone_leaf *leaf, u32 slot)
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
@@ -277,27 +288,38 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio, struct lclone_
 
 	if (mask & ~lclone_exc_written(exc))
 		return 0;
-	io->ref = lclone_inflight_get(d);
+	io_count(d, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
 	if (unlikely(mask & ~lclone_exc_written(exc))) {
-		lclone_inflight_put(d, io->ref);
-		io->ref = -1;
+		io_uncount(d, bio);
 		return 0;
 	}
 	if (run < bio_sectors(bio))
 		run = read_run(d, bio, leaf, slot, exc, &source);
 	if (unlikely(bio->bi_opf & REQ_FUA) &&
 	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(d))) {
-		io->flags |= IO_NEEDS_COMMIT;
+		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
 	remap_delta(d, bio, lclone_exc_phys(exc), offset);
 	return run;
 }
 
+/*
+ * The subchunks that a write covers whole.  One that it covers in part was valid
+ * in map; if a discard has come since, the write must not bring its rest back.
+ */
+static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sectors)
+{
+	u32 first = (offset + (1u << d->sub_shift) - 1) >> d->sub_shift;
+	u32 end = (offset + sectors) >> d->sub_shift;
+
+	return (slot * LCLONE_SUBCHUNKS + first) << IO_SUBCHUNK_SHIFT |
+	       (end - first) << IO_SUBS_SHIFT;
+}
+
 /* A first write pins the leaf until end_io has published it. */
-static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
-			      struct write *w)
+static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct write *w)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
@@ -311,7 +333,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 		rcu_read_unlock_sched();
 		return NO_LEAF;
 	}
-	w->run = map_overwrite(d, bio, io, leaf, slot);
+	w->run = map_overwrite(d, bio, leaf, slot);
 	if (w->run) {
 		rcu_read_unlock_sched();
 		return REMAPPED;
@@ -320,7 +342,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 		rcu_read_unlock_sched();
 		return NO_PIN;
 	}
-	io->ref = lclone_inflight_get(d);
+	io_count(d, bio);
 	rcu_read_unlock_sched();
 
 	if (lclone_commit_mark(d, leaf))
@@ -332,21 +354,18 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct lc
 
 	if (unlikely(verdict != REMAPPED)) {
 		lclone_leaf_unpin(leaf);
-		lclone_inflight_put(d, io->ref);
-		io->ref = -1;
+		io_uncount(d, bio);
 		return verdict;
 	}
 	if (w->first) {
-		io->leaf = leaf;
-		io->flags |= IO_FIRST;
-		io->sector = sector;
-		io->sectors = w->run;
+		lclone_io_set(bio, lclone_io_state(bio) | IO_FIRST | index << IO_INDEX_SHIFT |
+			      whole_subchunks(d, slot, lclone_chunk_offset(d, sector), w->run));
 	} else {
 		lclone_leaf_unpin(leaf);
 	}
 	if (bio->bi_opf & REQ_FUA && (w->first || w->dirty || !lclone_commit_idle(d))) {
 		/* the commit's flush makes the data durable, too */
-		io->flags |= IO_NEEDS_COMMIT;
+		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
 	remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
@@ -380,12 +399,12 @@ static int map_defer(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-static int map_read_bio(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 {
 	enum verdict verdict;
 	u32 run;
 
-	verdict = map_read(d, bio, io, &run);
+	verdict = map_read(d, bio, &run);
 	if (unlikely(verdict == NO_LEAF))
 		return map_defer(d, bio);
 	if (unlikely(!cut(bio, run)))
@@ -398,14 +417,14 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio, struct lclone_i
 	return DM_MAPIO_REMAPPED;
 }
 
-static int map_write_bio(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct write w = {};
 	enum verdict verdict;
 
 	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
-	verdict = map_write(d, bio, io, &w);
+	verdict = map_write(d, bio, &w);
 	if (unlikely(w.run && !cut(bio, w.run)))
 		return DM_MAPIO_SUBMITTED;
 	return verdict == REMAPPED ? DM_MAPIO_REMAPPED : map_defer(d, bio);
@@ -425,23 +444,21 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 }
 
 /* What is not simple. It looks again. */
-static noinline int map_any(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 {
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
-		return map_read_bio(d, bio, io);
+		return map_read_bio(d, bio);
 	case REQ_OP_WRITE:
 		if (!bio_sectors(bio))
 			return map_flush(d, bio);
-		return map_write_bio(d, bio, io);
+		return map_write_bio(d, bio);
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
 		if (READ_ONCE(d->mode) != LCLONE_RW)
 			return DM_MAPIO_KILL;
-		io->sector = bio->bi_iter.bi_sector;
-		io->sectors = bio_sectors(bio);
 		if (bio->bi_opf & REQ_FUA)
-			io->flags = IO_NEEDS_COMMIT;
+			lclone_io_set(bio, IO_NEEDS_COMMIT);
 		lclone_defer(d, bio);
 		return DM_MAPIO_SUBMITTED;
 	default:
@@ -451,17 +468,16 @@ static noinline int map_any(struct lclone_delta *d, struct bio *bio, struct lclo
 
 /* All that @mask wants is in the delta: I/O goes there. Under rcu_read_lock_sched(). */
 static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio *bio,
-					     struct lclone_io *io, const u64 *entry, u32 offset,
-					     u32 mask)
+					     const u64 *entry, u32 offset, u32 mask)
 {
-	int ref = lclone_inflight_get(d);
-	u64 exc = READ_ONCE(*entry);		/* the one that counts */
+	u64 exc;
 
+	io_count(d, bio);
+	exc = READ_ONCE(*entry);		/* the one that counts */
 	if (unlikely(mask & ~lclone_exc_written(exc))) {
-		lclone_inflight_put(d, ref);
+		io_uncount(d, bio);
 		return false;
 	}
-	io->ref = ref;
 	remap_delta(d, bio, lclone_exc_phys(exc), offset);
 	return true;
 }
@@ -470,8 +486,7 @@ static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio 
  * The most common I/O: within a chunk, a read of one source or a write that
  * changes nothing in the table.  False: it takes a closer look.
  */
-static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio,
-				       struct lclone_io *io)
+static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
 	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
@@ -491,7 +506,7 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio,
 
 		exc = READ_ONCE(*entry);
 		if (!(mask & ~lclone_exc_written(exc))) {
-			done = map_simple_delta(d, bio, io, entry, offset, mask);
+			done = map_simple_delta(d, bio, entry, offset, mask);
 		} else if (bio_op(bio) == REQ_OP_READ && sector + len <= d->base_sectors &&
 			   !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
 			bio_set_dev(bio, d->base);
@@ -500,6 +515,52 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio,
 	}
 	rcu_read_unlock_sched();
 	return done;
+}
+
+/*
+ * The most common first write: whole subchunks of one chunk, of a leaf that the
+ * commit knows of.  False: it takes a closer look.
+ */
+static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
+{
+	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), len = bio_sectors(bio), phys;
+	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS, exc, *entry;
+	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_leaf *leaf;
+
+	if (!len || lclone_sub_offset(d, offset | len) || offset + len > chunk_sectors(d))
+		return false;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, index);
+	if (unlikely(!leaf || !lclone_leaf_pin(leaf))) {
+		rcu_read_unlock_sched();
+		return false;
+	}
+	io_count(d, bio);
+	rcu_read_unlock_sched();
+
+	entry = &leaf->exceptions[slot];
+	exc = READ_ONCE(*entry);
+	if (unlikely(exc & LCLONE_EXC_BUSY || !lclone_commit_marked(leaf)))
+		goto undo;
+	phys = lclone_exc_phys(exc);
+	if (!phys) {
+		if (unlikely(!lclone_alloc_chunks(d, 1, &phys)))
+			goto undo;
+		if (unlikely(!try_cmpxchg64(entry, &exc, exc | phys))) {
+			lclone_alloc_giveback(d, phys, 1);
+			goto undo;
+		}
+	}
+	lclone_io_set(bio, lclone_io_state(bio) | IO_FIRST | index << IO_INDEX_SHIFT |
+		      whole_subchunks(d, slot, offset, len));
+	remap_delta(d, bio, phys, offset);
+	return true;
+undo:
+	lclone_leaf_unpin(leaf);
+	io_uncount(d, bio);
+	return false;
 }
 
 static __always_inline bool may_be_simple(const struct lclone_delta *d, const struct bio *bio)
@@ -511,70 +572,64 @@ static __always_inline bool may_be_simple(const struct lclone_delta *d, const st
 
 int lclone_map(struct dm_target *ti, struct bio *bio)
 {
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 	struct lclone_delta *d = ((struct lclone *)ti->private)->delta;
 
-	io->ref = -1;
-	io->flags = 0;
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 
-	if (likely(may_be_simple(d, bio)) && likely(map_simple(d, bio, io)))
+	if (likely(may_be_simple(d, bio)) &&
+	    (likely(map_simple(d, bio)) || (op_is_write(bio_op(bio)) && map_simple_first(d, bio))))
 		return DM_MAPIO_REMAPPED;
-	return map_any(d, bio, io);
+	return map_any(d, bio);
 }
 
 /* End */
 
-/*
- * The subchunks that a write covers whole.  One that it covers in part was valid
- * in map; if a discard has come since, the write must not bring its rest back.
- */
-static u32 whole_mask(const struct lclone_delta *d, u32 offset, u32 sectors)
-{
-	u32 first = (offset + (1u << d->sub_shift) - 1) >> d->sub_shift;
-	u32 end = (offset + sectors) >> d->sub_shift;
-
-	return end > first ? (1u << end) - (1u << first) : 0;
-}
-
 /* The data are there: now they may be found. DIRTY goes with written, in one step. */
-static void publish(struct lclone_delta *d, struct lclone_io *io)
+static void publish(struct lclone_leaf *leaf, u32 first, u32 left)
 {
-	u64 chunk = io->sector >> d->chunk_shift;
-	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, offset = lclone_chunk_offset(d, io->sector);
-	u32 left = io->sectors;
+	u32 slot = first / LCLONE_SUBCHUNKS, sub = first % LCLONE_SUBCHUNKS;
 
-	for (; left; slot++, offset = 0) {
-		u32 len = min(left, chunk_sectors(d) - offset);
-		u64 mask = whole_mask(d, offset, len);
-		u64 *entry = &io->leaf->exceptions[slot], exc = READ_ONCE(*entry), new;
+	for (; left; slot++, sub = 0) {
+		u32 n = min(left, LCLONE_SUBCHUNKS - sub);
+		u64 mask = ((1u << n) - 1) << sub;
+		u64 *entry = &leaf->exceptions[slot], exc = READ_ONCE(*entry), new;
 
-		lclone_leaf_touch(io->leaf, slot);
+		lclone_leaf_touch(leaf, slot);
 		do {
 			if (!(mask & ~lclone_exc_written(exc)))
 				break;
 			new = (exc | mask << LCLONE_WRITTEN_SHIFT | LCLONE_EXC_DIRTY) &
 			      ~(mask << LCLONE_ZERO_SHIFT);
 		} while (!try_cmpxchg64(entry, &exc, new));
-		left -= len;
+		left -= n;
 	}
 }
 
-static noinline int end_any(struct lclone_delta *d, struct bio *bio, struct lclone_io *io,
-			    blk_status_t *error)
+/* The leaf is pinned: it is where it was. */
+static void end_first(struct lclone_delta *d, u64 state, blk_status_t error)
 {
-	if (io->flags & IO_FIRST) {
-		if (likely(!*error))
-			publish(d, io);
-		lclone_leaf_unpin(io->leaf);
-	}
-	if (io->ref >= 0) {
-		lclone_inflight_put(d, io->ref);
-		io->ref = -1;
-	}
-	if (unlikely(io->flags & IO_NEEDS_COMMIT) && !*error) {
-		io->flags = 0;		/* the commit ends the bio once more */
-		lclone_commit_join(d, bio, true);
+	struct lclone_leaf *leaf;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, state >> IO_INDEX_SHIFT);
+	rcu_read_unlock_sched();
+	if (likely(!error))
+		publish(leaf, (u32)state >> IO_SUBCHUNK_SHIFT,
+			state >> IO_SUBS_SHIFT & ((1u << IO_SUBS_BITS) - 1));
+	lclone_leaf_unpin(leaf);
+}
+
+static noinline int end_any(struct lclone_delta *d, struct bio *bio, blk_status_t *error)
+{
+	u64 state = lclone_io_state(bio);
+
+	if (state & IO_FIRST)
+		end_first(d, state, *error);
+	if (state & IO_COUNTED)
+		io_uncount(d, bio);
+	lclone_io_set(bio, 0);
+	if (unlikely(state & IO_NEEDS_COMMIT) && !*error) {
+		lclone_commit_join(d, bio, true);	/* the commit ends the bio once more */
 		return DM_ENDIO_INCOMPLETE;
 	}
 	return DM_ENDIO_DONE;
@@ -582,12 +637,13 @@ static noinline int end_any(struct lclone_delta *d, struct bio *bio, struct lclo
 
 int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
+	struct lclone_delta *d = ((struct lclone *)ti->private)->delta;
+	u64 state = lclone_io_state(bio);
 
-	if (unlikely(io->flags))
-		return end_any(((struct lclone *)ti->private)->delta, bio, io, error);
-	if (io->ref >= 0)
-		lclone_inflight_put(((struct lclone *)ti->private)->delta, io->ref);
+	if (unlikely(state > IO_COUNT_MASK))
+		return end_any(d, bio, error);
+	if (state)
+		lclone_inflight_put(d, state >> 1);
 	return DM_ENDIO_DONE;
 }
 
@@ -747,14 +803,14 @@ static void space_timeout(struct work_struct *work)
 
 /* Worker */
 
-static void worker_read(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+static void worker_read(struct lclone_delta *d, struct bio *bio)
 {
 	struct bio *part;
 	u32 run;
 
 	do {
 		sector_t sector = bio->bi_iter.bi_sector;
-		enum verdict verdict = map_read(d, bio, io, &run);
+		enum verdict verdict = map_read(d, bio, &run);
 
 		if (verdict == NO_LEAF) {
 			lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
@@ -798,11 +854,11 @@ static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 	lclone_defer(d, bio);
 }
 
-static void worker_write(struct lclone_delta *d, struct bio *bio, struct lclone_io *io)
+static void worker_write(struct lclone_delta *d, struct bio *bio)
 {
 	struct write w = { .whole = true };
 
-	switch (map_write(d, bio, io, &w)) {
+	switch (map_write(d, bio, &w)) {
 	case NO_LEAF:
 		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
 		break;
@@ -834,14 +890,13 @@ void lclone_throttle(struct lclone_delta *d, struct bio *bio)
 
 static void worker_bio(struct lclone_delta *d, struct bio *bio)
 {
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
 		lclone_end_bio(bio, BLK_STS_IOERR);
 	else if (bio_op(bio) == REQ_OP_READ)
-		worker_read(d, bio, io);
+		worker_read(d, bio);
 	else if (bio_op(bio) == REQ_OP_WRITE)
-		worker_write(d, bio, io);
+		worker_write(d, bio);
 	else
 		lclone_job_discard(d, bio);
 }

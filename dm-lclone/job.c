@@ -30,11 +30,6 @@ struct lclone_job {
 
 static struct dm_kcopyd_client *kcopyd;
 
-static struct lclone_io *job_io(struct lclone_job *job)
-{
-	return dm_per_bio_data(job->bio, sizeof(struct lclone_io));
-}
-
 /*
  * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
  * parks the bio (WAIT_MEMORY).  A job is under way then, for the pool is empty.
@@ -319,10 +314,10 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 
 /* Discard and write-zeroes */
 
-static void discard_advance(struct lclone_io *io, u32 sectors)
+static void discard_advance(struct bio *bio, u32 sectors)
 {
-	io->sector += sectors;
-	io->sectors -= sectors;
+	bio->bi_iter.bi_sector += sectors;
+	bio->bi_iter.bi_size -= sectors << SECTOR_SHIFT;
 }
 
 /* The subchunks of a chunk that something lies below of */
@@ -373,11 +368,10 @@ static void part_next(const struct lclone_delta *d, struct part *p)
 static void discard_free(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
-	struct lclone_io *io = job_io(job);
 	struct bio *bio = job->bio;
 	struct part p;
 
-	for (p = part_first(d, io->sector, job->sectors); p.left; part_next(d, &p)) {
+	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; part_next(d, &p)) {
 		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
 		u32 mask = lclone_sub_mask(d, p.offset, p.len);
 
@@ -390,7 +384,7 @@ static void discard_free(struct lclone_job *job)
 		if (!lclone_exc_phys(new))
 			lclone_commit_free(d, lclone_exc_phys(exc));
 	}
-	discard_advance(io, job->sectors);
+	discard_advance(bio, job->sectors);
 	job_free(job);
 	lclone_unpark(d, WAIT_BUSY);
 	lclone_defer(d, bio);
@@ -403,12 +397,11 @@ static void discard_free(struct lclone_job *job)
 static void discard_leaf(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
-	struct lclone_io *io = job_io(job);
 	struct bio *bio = job->bio;
 	u32 done = 0;
 	struct part p;
 
-	for (p = part_first(d, io->sector, job->sectors); p.left; part_next(d, &p)) {
+	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; part_next(d, &p)) {
 		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
 		u32 mask = lclone_sub_mask(d, p.offset, p.len);
 
@@ -434,7 +427,7 @@ stop:
 		job_free(job);
 		lclone_park(d, bio, WAIT_BUSY);
 	} else if (bitmap_empty(job->busy, LCLONE_LEAF_EXCEPTIONS)) {
-		discard_advance(io, done);
+		discard_advance(bio, done);
 		job_free(job);
 		lclone_defer(d, bio);
 	} else {
@@ -451,7 +444,7 @@ static void edge_done(struct lclone_job *job)
 
 	lclone_inflight_put(d, job->ref);
 	if (!error)
-		discard_advance(job_io(job), job->sectors);
+		discard_advance(bio, job->sectors);
 	job_free(job);
 	if (error)
 		lclone_end_bio(bio, errno_to_blk_status(error));
@@ -499,21 +492,21 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 }
 
 /* A discard leaves out what it covers of a subchunk in part. */
-static void discard_round(struct lclone_delta *d, struct lclone_io *io)
+static void discard_round(struct lclone_delta *d, struct bio *bio)
 {
-	u32 head = -io->sector & ((1u << d->sub_shift) - 1);
+	u32 head = -bio->bi_iter.bi_sector & ((1u << d->sub_shift) - 1);
 
-	discard_advance(io, min(head, io->sectors));
-	io->sectors -= lclone_sub_offset(d, io->sectors);
+	discard_advance(bio, min(head, bio_sectors(bio)));
+	bio->bi_iter.bi_size -= lclone_sub_offset(d, bio_sectors(bio)) << SECTOR_SHIFT;
 }
 
 /* The part of the bio that lies in one leaf, without an edge unless it starts with one. */
-static u32 part_in_leaf(struct lclone_delta *d, const struct lclone_io *io)
+static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 {
-	u32 slot = (io->sector >> d->chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = (bio->bi_iter.bi_sector >> d->chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
 	u64 room = ((u64)(LCLONE_LEAF_EXCEPTIONS - slot) << d->chunk_shift) -
-		   lclone_chunk_offset(d, io->sector);
-	u32 len = min_t(u64, io->sectors, room), in_sub = lclone_sub_offset(d, io->sector);
+		   lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 len = min_t(u64, bio_sectors(bio), room), in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
 
 	if (in_sub || len < 1u << d->sub_shift)
 		return min(len, (1u << d->sub_shift) - in_sub);
@@ -522,16 +515,15 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct lclone_io *io)
 
 void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 {
-	struct lclone_io *io = dm_per_bio_data(bio, sizeof(*io));
 	int n;
 
 	if (bio_op(bio) == REQ_OP_DISCARD)
-		discard_round(d, io);
+		discard_round(d, bio);
 
-	for (n = 0; n < DISCARD_LEAVES && io->sectors; n++) {
-		u64 index = (io->sector >> d->chunk_shift) / LCLONE_LEAF_EXCEPTIONS;
-		u32 sectors = part_in_leaf(d, io);
-		struct part p = part_first(d, io->sector, sectors);
+	for (n = 0; n < DISCARD_LEAVES && bio_sectors(bio); n++) {
+		u64 index = (bio->bi_iter.bi_sector >> d->chunk_shift) / LCLONE_LEAF_EXCEPTIONS;
+		u32 sectors = part_in_leaf(d, bio);
+		struct part p = part_first(d, bio->bi_iter.bi_sector, sectors);
 		struct lclone_leaf *leaf;
 		struct lclone_job *job;
 
@@ -542,8 +534,8 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			lclone_leaf_load(d, index, bio);
 			return;
 		}
-		if (leaf == &lclone_empty_leaf && io->sector >= d->base_sectors) {
-			discard_advance(io, sectors);	/* nothing there, nothing below */
+		if (leaf == &lclone_empty_leaf && bio->bi_iter.bi_sector >= d->base_sectors) {
+			discard_advance(bio, sectors);	/* nothing there, nothing below */
 			continue;
 		}
 		if (leaf == &lclone_empty_leaf) {
@@ -555,17 +547,17 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			}
 			if (space != LCLONE_SPACE_OK) {
 				/* a hint: not worth the reserve */
-				discard_advance(io, sectors);
+				discard_advance(bio, sectors);
 				continue;
 			}
 		}
 		leaf = leaf_to_change(d, bio, index);
 		if (!leaf)
 			return;
-		if (lclone_sub_offset(d, io->sector) || sectors < 1u << d->sub_shift) {
+		if (lclone_sub_offset(d, bio->bi_iter.bi_sector) || sectors < 1u << d->sub_shift) {
 			if (zero_edge(d, bio, leaf, &p))
 				return;
-			discard_advance(io, sectors);
+			discard_advance(bio, sectors);
 			continue;
 		}
 		job = job_alloc(d, bio, leaf, p.slot);
@@ -578,7 +570,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		discard_leaf(job);
 		return;
 	}
-	if (io->sectors)
+	if (bio_sectors(bio))
 		lclone_defer(d, bio);
 	else
 		lclone_end_bio(bio, BLK_STS_OK);

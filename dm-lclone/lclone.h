@@ -251,17 +251,32 @@ struct lclone {
 	u32 chunk_sectors;
 };
 
-/* Per-bio data */
-struct lclone_io {
-	struct lclone_leaf *leaf;	/* pinned by a first write: IO_FIRST */
-	sector_t sector;		/* virtual; where a discard goes on */
-	u32 sectors;
-	s8 ref;				/* index of the inflight ref held, or -1 */
-	u8 flags;
-};
+/*
+ * What a bio holds from map to end_io is in its bi_private, which dm hands over
+ * clean: per-bio data would make dm's clones of bios a cache line larger.
+ * leaf's index:32 | first subchunk in it:13 | subchunks:13 | flags:6
+ */
+#define IO_COUNTED		1	/* in flight to the delta ... */
+#define IO_EPOCH		2	/* ... in this epoch */
+#define IO_COUNT_MASK		3
+#define IO_FIRST		4	/* first write, its leaf is pinned: end_io publishes it */
+#define IO_NEEDS_COMMIT		8	/* FUA whose mapping is not durable yet */
+#define IO_SUBS_SHIFT		6
+#define IO_SUBS_BITS		13
+#define IO_SUBCHUNK_SHIFT	(IO_SUBS_SHIFT + IO_SUBS_BITS)
+#define IO_INDEX_SHIFT		32
+static_assert(LCLONE_LEAF_EXCEPTIONS * LCLONE_SUBCHUNKS < 1 << IO_SUBS_BITS);
+static_assert(sizeof(void *) == sizeof(u64));
 
-#define IO_FIRST		1	/* first write of a subchunk: end_io publishes it */
-#define IO_NEEDS_COMMIT		2	/* FUA whose mapping is not durable yet */
+static inline u64 lclone_io_state(const struct bio *bio)
+{
+	return (u64)bio->bi_private;
+}
+
+static inline void lclone_io_set(struct bio *bio, u64 state)
+{
+	bio->bi_private = (void *)state;
+}
 
 static inline u32 lclone_chunk_offset(const struct lclone_delta *d, sector_t sector)
 {
@@ -463,6 +478,14 @@ struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone
  * caller waits for a checkpoint).
  */
 bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf);
+
+static inline bool lclone_commit_marked(const struct lclone_leaf *leaf)
+{
+	const unsigned long both = BIT(LEAF_UNCOMMITTED) | BIT(LEAF_DIRTY);
+
+	/* behind the pin: pairs with lclone_commit_take() */
+	return (READ_ONCE(leaf->flags) & both) == both;
+}
 
 /*
  * Nothing to commit and no commit under way.  Reads the list before busy: pairs

@@ -49,7 +49,6 @@ static void set_target(struct dm_target *ti)
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
 	ti->limit_swap_bios = true;
-	ti->per_io_data_size = sizeof(struct lclone_io);
 }
 
 static int lclone_ctr(struct dm_target *ti, unsigned int argc, char **argv)
