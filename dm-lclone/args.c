@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Table arguments: features, parsed and printed. */
 #include <linux/log2.h>
+#include <linux/slab.h>
 
 #include "lclone.h"
 
@@ -65,6 +66,21 @@ static int parse_feature(struct lclone *t, struct feature *f, struct dm_arg_set 
 	return 0;
 }
 
+/* May be repeated; lclone_parse_features() has made room. */
+static int parse_parent(struct lclone *t, struct dm_arg_set *as)
+{
+	if (!as->argc) {
+		t->ti->error = "Feature argument without its value";
+		return -EINVAL;
+	}
+	if (t->nr_parents == LCLONE_LAYERS_MAX) {
+		t->ti->error = "Too many parents";
+		return -EINVAL;
+	}
+	t->parents[t->nr_parents++].name = dm_shift_arg(as);
+	return 0;
+}
+
 int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
@@ -80,10 +96,21 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 		t->ti->error = "The number of feature arguments is not the number given";
 		return -EINVAL;
 	}
+	t->parents = kcalloc(nr / 2 + 1, sizeof(*t->parents), GFP_KERNEL);
+	if (!t->parents) {
+		t->ti->error = "Out of memory";
+		return -ENOMEM;
+	}
 	features_of(t, f);
 	while (as.argc) {
 		const char *name = dm_shift_arg(&as);
 
+		if (!strcmp(name, "parent")) {
+			err = parse_parent(t, &as);
+			if (err)
+				return err;
+			continue;
+		}
 		for (i = 0; i < NR_FEATURES && strcmp(name, f[i].name); i++)
 			;
 		if (i == NR_FEATURES) {
@@ -104,7 +131,7 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int maxlen)
 {
 	struct feature f[NR_FEATURES];
-	unsigned int sz = 0, nr = 0, i;
+	unsigned int sz = 0, nr = 2 * t->nr_parents, i;
 
 	features_of(t, f);
 	for (i = 0; i < NR_FEATURES; i++)
@@ -112,6 +139,8 @@ unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int m
 	if (!nr)
 		return 0;
 	DMEMIT(" %u", nr);
+	for (i = 0; i < t->nr_parents; i++)
+		DMEMIT(" parent %s", t->parents[i].dev->name);
 	for (i = 0; i < NR_FEATURES; i++) {
 		if (!f[i].has_value && *f[i].flag)
 			DMEMIT(" %s", f[i].name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shared state of a delta: found or made for a table, started and stopped
- * with it; its superblock and its mode.
+ * The state of a delta: opened for a table, started and stopped with it; its
+ * superblock and its mode.
  */
 #include <linux/mempool.h>
 #include <linux/random.h>
@@ -14,25 +14,7 @@
 
 #define READ_BLOCKS	16		/* of the log at a time */
 
-LIST_HEAD(lclone_deltas);
-DEFINE_MUTEX(lclone_registry_lock);
-
 /* Mode */
-
-void lclone_event(struct lclone_delta *d)
-{
-	queue_work(d->wq, &d->event_work);
-}
-
-static void event_work(struct work_struct *work)
-{
-	struct lclone_delta *d = container_of(work, struct lclone_delta, event_work);
-
-	mutex_lock(&lclone_registry_lock);
-	if (d->table)
-		dm_table_event(d->table);
-	mutex_unlock(&lclone_registry_lock);
-}
 
 /* Any context */
 static void degrade(struct lclone_delta *d)
@@ -185,8 +167,10 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 
 static u32 block_limit(const struct lclone *t)
 {
-	u32 size = bdev_logical_block_size(t->delta_dev->bdev);
+	u32 size = bdev_logical_block_size(t->delta_dev->bdev), i;
 
+	for (i = 0; i < t->nr_parents; i++)
+		size = max(size, bdev_logical_block_size(t->parents[i].dev->bdev));
 	return t->base_dev ? max(size, bdev_logical_block_size(t->base_dev->bdev)) : size;
 }
 
@@ -230,14 +214,21 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 	return err;
 }
 
+/* Of a delta that is to be formatted */
+static u32 new_chunk_sectors(const struct lclone *t)
+{
+	if (t->chunk_size_given)
+		return t->chunk_sectors;
+	return t->chain ? t->chain->layer[0]->sb.chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+}
+
 /* The superblock of a new delta, without its base. */
 static int new_sb(struct lclone *t, struct lclone_sb *sb)
 {
-	u32 chunk = t->chunk_size_given ? t->chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
 	u64 sectors = bdev_nr_sectors(t->delta_dev->bdev), min_sectors;
 	int err;
 
-	err = lclone_sb_init(sb, sectors, t->ti->len, chunk, &min_sectors);
+	err = lclone_sb_init(sb, sectors, t->ti->len, new_chunk_sectors(t), &min_sectors);
 	if (err == -EFBIG)
 		t->ti->error = "The clone is too large for its chunk_size";
 	if (err == -ENOSPC) {
@@ -250,7 +241,7 @@ static int new_sb(struct lclone *t, struct lclone_sb *sb)
 
 static int format_delta(struct lclone *t)
 {
-	u32 chunk = t->chunk_size_given ? t->chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+	u32 chunk = new_chunk_sectors(t);
 	struct lclone_delta *d = t->delta;
 	struct lclone_sb sb;
 	int err;
@@ -266,6 +257,10 @@ static int format_delta(struct lclone *t)
 	if (err)
 		return err;
 	generate_random_uuid(sb.uuid);
+	lclone_chain_name(t, &sb);
+	err = lclone_chain_check(t, &sb);
+	if (err)
+		return err;
 	if (t->base_dev) {
 		sb.base_sectors = base_sectors(t);
 		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
@@ -359,16 +354,31 @@ out:
 	return err;
 }
 
-static int check_sb(struct lclone *t)
+/* What holds for layers, too */
+static int check_device(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
 	struct lclone_sb *sb = &d->sb;
 	u64 sectors = bdev_nr_sectors(d->bdev);
 
-	if (memchr_inv(sb->parent_uuid, 0, sizeof(sb->parent_uuid))) {
-		t->ti->error = "The delta has a parent layer";
+	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
+		DMERR("%s: the delta has %llu sectors, %llu are in use", d->name, sectors,
+		      (u64)sb->hwm * sb->chunk_sectors);
+		t->ti->error = "The delta was shrunk below its high-water mark";
 		return -EINVAL;
 	}
+	return check_block_size(t, sb->chunk_sectors);
+}
+
+static int check_sb(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb *sb = &d->sb;
+	int err;
+
+	err = lclone_chain_check(t, sb);
+	if (err)
+		return err;
 	if (sb->state & LCLONE_STATE_SEALED && !t->read_only) {
 		t->ti->error = "The delta is sealed: it can only be read_only";
 		return -EROFS;
@@ -376,12 +386,6 @@ static int check_sb(struct lclone *t)
 	if (sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT && !t->read_only) {
 		t->ti->error = "The delta has features with which it can only be read_only";
 		return -EROFS;
-	}
-	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
-		DMERR("%s: the delta has %llu sectors, %llu are in use", d->name, sectors,
-		      (u64)sb->hwm * sb->chunk_sectors);
-		t->ti->error = "The delta was shrunk below its high-water mark";
-		return -EINVAL;
 	}
 	if (t->ti->len != sb->virtual_sectors) {
 		DMERR("%s: the table has %llu sectors, the delta was formatted for %llu", d->name,
@@ -394,7 +398,7 @@ static int check_sb(struct lclone *t)
 		t->ti->error = "Not the chunk_size that the delta was formatted with";
 		return -EINVAL;
 	}
-	return check_block_size(t, sb->chunk_sectors);
+	return check_device(t);
 }
 
 static int check_mode(struct lclone *t)
@@ -561,7 +565,7 @@ static int open_metadata(struct lclone *t)
 	return err;
 }
 
-static int open_delta(struct lclone *t)
+int lclone_delta_open(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
 	int err;
@@ -582,9 +586,42 @@ static int open_delta(struct lclone *t)
 	return err;
 }
 
+int lclone_delta_check(struct lclone *t)
+{
+	int err;
+
+	err = check_sb(t);
+	if (!err)
+		err = check_base(t, &t->delta->sb);
+	if (!err)
+		err = check_mode(t);
+	return err;
+}
+
+int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
+{
+	/* read as a table of its own would read it */
+	struct lclone view = { .delta = d, .ti = t->ti, .delta_dev = dev, .read_only = true };
+	int err;
+
+	err = open_sb(&view);
+	if (!err && !(d->sb.state & LCLONE_STATE_SEALED)) {
+		t->ti->error = "A parent is not sealed";
+		err = -EINVAL;
+	}
+	if (!err)
+		err = check_device(&view);
+	if (!err)
+		err = open_metadata(&view);
+	view.read_only = t->read_only;
+	if (!err)
+		err = check_mode(&view);
+	return err;
+}
+
 /* Life */
 
-static void delta_destroy(struct lclone_delta *d)
+void lclone_delta_destroy(struct lclone_delta *d)
 {
 	if (d->wq)
 		destroy_workqueue(d->wq);
@@ -598,7 +635,7 @@ static void delta_destroy(struct lclone_delta *d)
 	kfree(d);
 }
 
-static struct lclone_delta *delta_create(struct block_device *bdev)
+struct lclone_delta *lclone_delta_create(struct block_device *bdev)
 {
 	struct lclone_delta *d = kzalloc(sizeof(*d), GFP_KERNEL);
 	int err;
@@ -609,10 +646,11 @@ static struct lclone_delta *delta_create(struct block_device *bdev)
 	snprintf(d->name, sizeof(d->name), "%pg", bdev);
 	d->mode = LCLONE_READ_ONLY;
 	INIT_LIST_HEAD(&d->alloc.nodes);
+	init_completion(&d->opened);
 	lclone_io_init(d);
-	INIT_WORK(&d->event_work, event_work);
+	INIT_WORK(&d->event_work, lclone_event_work);
 	INIT_WORK(&d->check_work, check_work);
-	/* first what can't fail: delta_destroy() undoes whatever was done */
+	/* first what can't fail: lclone_delta_destroy() undoes whatever was done */
 	lclone_commit_init(d);
 	lclone_tree_init(d);
 	err = lclone_drain_init(d);
@@ -626,128 +664,10 @@ static struct lclone_delta *delta_create(struct block_device *bdev)
 			err = -ENOMEM;
 	}
 	if (err) {
-		delta_destroy(d);
+		lclone_delta_destroy(d);
 		return NULL;
 	}
 	return d;
-}
-
-/* The registry: nobody may use as a base what another writes, nor write the same delta. */
-static int find_delta(struct lclone *t)
-{
-	struct block_device *bdev = t->delta_dev->bdev;
-	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
-	struct mapped_device *md = dm_table_get_md(t->ti->table);
-	struct lclone_delta *d;
-
-	if (base == bdev) {
-		t->ti->error = "Base and delta are the same device";
-		return -EINVAL;
-	}
-	list_for_each_entry(d, &lclone_deltas, list) {
-		if (d->base == bdev) {
-			t->ti->error = "The delta is the base of another clone";
-			return -EBUSY;
-		}
-		if (d->bdev == base) {
-			t->ti->error = "The base is the delta of another clone";
-			return -EBUSY;
-		}
-		if (d->bdev == bdev && d->newest == t->ti->table) {
-			t->ti->error = "The delta is in the table twice";
-			return -EINVAL;
-		}
-		if (d->bdev == bdev && (d->md != md || d->opening)) {
-			t->ti->error = "The delta is in use by another clone";
-			return -EBUSY;
-		}
-		if (d->bdev == bdev)
-			t->delta = d;
-	}
-	return 0;
-}
-
-/* Another table of the same mapped device has it. */
-static int share_delta(struct lclone *t)
-{
-	int err;
-
-	err = check_sb(t);
-	if (!err)
-		err = check_base(t, &t->delta->sb);
-	if (!err)
-		err = check_mode(t);
-	if (err)
-		lclone_delta_put(t);
-	return err;
-}
-
-static int register_delta(struct lclone *t)
-{
-	struct lclone_delta *d = delta_create(t->delta_dev->bdev);
-
-	if (!d) {
-		t->ti->error = "Out of memory";
-		return -ENOMEM;
-	}
-	d->md = dm_table_get_md(t->ti->table);
-	d->base = t->base_dev ? t->base_dev->bdev : NULL;
-	d->base_sectors = base_sectors(t);
-	d->newest = t->ti->table;
-	d->refs = 1;
-	d->opening = true;
-	list_add(&d->list, &lclone_deltas);
-	t->delta = d;
-	return 0;
-}
-
-/* I/O is done without the registry lock: a device below may be suspended. */
-int lclone_delta_get(struct lclone *t)
-{
-	bool shared;
-	int err;
-
-	mutex_lock(&lclone_registry_lock);
-	err = find_delta(t);
-	shared = !err && t->delta;
-	if (shared) {
-		t->delta->refs++;
-		t->delta->newest = t->ti->table;
-	} else if (!err)
-		err = register_delta(t);
-	mutex_unlock(&lclone_registry_lock);
-	if (err)
-		return err;
-
-	err = shared ? share_delta(t) : open_delta(t);
-	if (!shared && err)
-		lclone_delta_put(t);
-	if (!shared && !err) {
-		mutex_lock(&lclone_registry_lock);
-		t->delta->opening = false;
-		mutex_unlock(&lclone_registry_lock);
-	}
-	if (err && !t->ti->error)
-		t->ti->error = "Can't open the delta";
-	return err;
-}
-
-void lclone_delta_put(struct lclone *t)
-{
-	struct lclone_delta *d = t->delta;
-	bool last;
-
-	mutex_lock(&lclone_registry_lock);
-	if (d->table == t->ti->table)
-		d->table = NULL;
-	if (d->newest == t->ti->table)
-		d->newest = NULL;
-	last = !--d->refs;
-	if (last)
-		list_del(&d->list);
-	mutex_unlock(&lclone_registry_lock);
-	if (last)
-		delta_destroy(d);
 }
 
 /* The superblock has the new size before a commit names a chunk in it. */
@@ -787,11 +707,13 @@ int lclone_delta_start(struct lclone *t)
 	struct lclone_sb sb;
 	int err;
 
-	mutex_lock(&lclone_registry_lock);
-	d->table = t->ti->table;
-	d->base = t->base_dev ? t->base_dev->bdev : NULL;
-	mutex_unlock(&lclone_registry_lock);
-
+	err = lclone_chain_start(t);
+	if (err)
+		return err;
+	lclone_registry_start(t);
+	d->chain = t->chain;
+	d->base_sectors = base_sectors(t);
+	d->plain_sectors = d->chain ? 0 : d->base_sectors;
 	d->error_if_no_space = t->error_if_no_space;
 	d->discard_passdown = !t->no_discard_passdown;
 	d->no_space_timeout = t->no_space_timeout;
@@ -846,6 +768,31 @@ void lclone_delta_stop(struct lclone_delta *d)
 		DMWARN("%s: can't write the superblock: the next start takes longer", d->name);
 	d->activated = false;
 	mutex_unlock(&d->tree_lock);
+}
+
+int lclone_delta_seal(struct lclone_delta *d)
+{
+	struct lclone_sb sb;
+	int err = 0;
+
+	mutex_lock(&d->tree_lock);
+	sb = d->sb;
+	if (d->degraded || d->needs_check || d->activated) {
+		err = -EIO;
+	} else if (!(sb.state & LCLONE_STATE_SEALED)) {
+		sb.state |= LCLONE_STATE_SEALED;
+		sb.generation++;
+		err = lclone_sb_write(d, &sb, true);
+	}
+	mutex_unlock(&d->tree_lock);
+	if (err) {
+		DMERR("%s: can't be sealed: error %d", d->name, err);
+		return err;
+	}
+	WRITE_ONCE(d->mode, LCLONE_READ_ONLY);
+	d->chain = NULL;
+	lclone_registry_seal(d);
+	return 0;
 }
 
 int lclone_delta_grow(struct lclone_delta *d)

@@ -80,6 +80,8 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 		d->spare_block[i] = cpu_to_le64(sb->spare[i].block);
 		d->spare_count[i] = cpu_to_le32(sb->spare[i].count);
 	}
+	d->generation = cpu_to_le64(sb->generation);
+	d->parent_generation = cpu_to_le64(sb->parent_generation);
 	d->csum = cpu_to_le32(CSUM(d, sizeof(*d)));
 }
 
@@ -210,6 +212,8 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 		sb->spare[i].block = le64_to_cpu(d->spare_block[i]);
 		sb->spare[i].count = le32_to_cpu(d->spare_count[i]);
 	}
+	sb->generation = le64_to_cpu(d->generation);
+	sb->parent_generation = le64_to_cpu(d->parent_generation);
 	return sb_check(sb, fault);
 }
 

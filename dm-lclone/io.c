@@ -23,8 +23,6 @@ enum verdict {
 	PARTIAL,		/* a subchunk has to be copied up first */
 };
 
-enum source { FROM_BELOW, FROM_DELTA, FROM_NOWHERE };
-
 static u64 bio_chunk(const struct lclone_delta *d, const struct bio *bio)
 {
 	return bio->bi_iter.bi_sector >> d->chunk_shift;
@@ -55,99 +53,62 @@ static void io_uncount(struct lclone_delta *d, struct bio *bio)
 
 /* Reads */
 
-/* Subchunks from @sub on that come from where @sub does. */
-static u32 source_run(u64 exc, u32 sub, enum source *source)
-{
-	u32 written = lclone_exc_written(exc) >> sub, zero = lclone_exc_zero(exc) >> sub;
-
-	if (written & 1) {
-		*source = FROM_DELTA;
-		return ffz(written);
-	}
-	if (zero & 1) {
-		*source = FROM_NOWHERE;
-		return ffz(zero);
-	}
-	*source = FROM_BELOW;
-	return __ffs(written | zero | 1u << (LCLONE_SUBCHUNKS - sub));
-}
-
 /*
- * Sectors from the start of @bio on, at most its length, that have one source
- * and lie together there.  @exc is the exception of its first chunk, @leaf the
- * leaf that it is in.
+ * The source of the beginning of @bio, as far as it goes, at most the length of
+ * @bio.  @exc is the exception of its first chunk, in @slot of @leaf.  Returns NULL,
+ * or the delta whose leaf is not in RAM.
  */
-static u32 read_run(struct lclone_delta *d, const struct bio *bio, const struct lclone_leaf *leaf,
-		    u32 slot, u64 exc, enum source *source)
+static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *bio,
+				     const struct lclone_leaf *leaf, u32 slot, u64 exc,
+				     struct lclone_source *s)
 {
 	u32 want = bio_sectors(bio), offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u32 sub = offset >> d->sub_shift, phys = lclone_exc_phys(exc);
-	u32 run = ((sub + source_run(exc, sub, source)) << d->sub_shift) - offset;
-	enum source next;
+	u64 chunk = bio_chunk(d, bio);
+	struct lclone_delta *missing;
+	struct lclone_source next;
 
-	/* while the run reaches the end of a chunk, the next one may go on with it */
-	while (run < want && !lclone_chunk_offset(d, bio->bi_iter.bi_sector + run) &&
+	missing = lclone_source(d, chunk, exc, offset, s);
+	if (missing)
+		return missing;
+	/* while it reaches the end of a chunk, the next one may go on with it */
+	while (s->sectors < want && !lclone_chunk_offset(d, offset + s->sectors) &&
 	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
-		u32 subs;
-
 		exc = READ_ONCE(leaf->exceptions[slot]);
-		subs = source_run(exc, 0, &next);
-		if (next != *source || (next == FROM_DELTA && lclone_exc_phys(exc) != ++phys))
+		if (lclone_source(d, ++chunk, exc, 0, &next) || next.bdev != s->bdev ||
+		    (s->bdev && next.sector != s->sector + s->sectors))
 			break;
-		run += subs << d->sub_shift;
+		s->sectors += next.sectors;
 	}
-	return min(run, want);
-}
-
-/* The base ends before the clone: beyond it there is nothing. */
-static u32 clip_below(struct lclone_delta *d, const struct bio *bio, u32 run, enum source *source)
-{
-	sector_t sector = bio->bi_iter.bi_sector;
-
-	if (*source != FROM_BELOW || likely(sector + run <= d->base_sectors))
-		return run;
-	if (sector < d->base_sectors)
-		return d->base_sectors - sector;
-	*source = FROM_NOWHERE;
-	return run;
-}
-
-static void remap_read(struct lclone_delta *d, struct bio *bio, enum source source, u32 phys)
-{
-	if (source == FROM_BELOW)
-		bio_set_dev(bio, d->base);
-	else
-		remap_delta(d, bio, phys, lclone_chunk_offset(d, bio->bi_iter.bi_sector));
+	s->sectors = min(s->sectors, want);
+	return NULL;
 }
 
 /*
- * @run: how much of the bio the verdict holds for.  The count of I/O in flight
- * to the delta is taken before the exception that counts is loaded.
+ * NO_LEAF: of *@missing; else @s is what the verdict holds for.  The count of I/O
+ * in flight to the delta is taken before the exception that counts is loaded.
  */
-static enum verdict map_read(struct lclone_delta *d, struct bio *bio, u32 *run)
+static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lclone_source *s,
+			     struct lclone_delta **missing)
 {
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
-	enum source source;
-	u64 exc;
 
+	*missing = d;
 	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
-	if (unlikely(!leaf)) {
-		rcu_read_unlock_sched();
-		return NO_LEAF;
+	if (likely(leaf)) {
+		if (!lclone_io_state(bio))
+			io_count(d, bio);
+		*missing = read_run(d, bio, leaf, slot, READ_ONCE(leaf->exceptions[slot]), s);
 	}
-	if (!lclone_io_state(bio))
-		io_count(d, bio);
-	exc = READ_ONCE(leaf->exceptions[slot]);
-	*run = read_run(d, bio, leaf, slot, exc, &source);
 	rcu_read_unlock_sched();
-
-	*run = clip_below(d, bio, *run, &source);
-	if (source == FROM_NOWHERE)
+	if (unlikely(*missing))
+		return NO_LEAF;
+	if (!s->bdev)
 		return ENDED;
-	remap_read(d, bio, source, lclone_exc_phys(exc));
+	bio_set_dev(bio, s->bdev);
+	bio->bi_iter.bi_sector = s->sector;
 	return REMAPPED;
 }
 
@@ -284,7 +245,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 	u32 first = min(bio_sectors(bio), chunk_sectors(d) - offset);
 	u32 mask = lclone_sub_mask(d, offset, first), run = first;
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
-	enum source source;
+	struct lclone_source s;
 
 	if (mask & ~lclone_exc_written(exc))
 		return 0;
@@ -294,8 +255,10 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 		io_uncount(d, bio);
 		return 0;
 	}
-	if (run < bio_sectors(bio))
-		run = read_run(d, bio, leaf, slot, exc, &source);
+	if (run < bio_sectors(bio)) {
+		read_run(d, bio, leaf, slot, exc, &s);	/* the first chunk is in the delta */
+		run = s.sectors;
+	}
 	if (unlikely(bio->bi_opf & REQ_FUA) &&
 	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(d))) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
@@ -401,13 +364,14 @@ static int map_defer(struct lclone_delta *d, struct bio *bio)
 
 static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 {
+	struct lclone_delta *missing;
+	struct lclone_source s;
 	enum verdict verdict;
-	u32 run;
 
-	verdict = map_read(d, bio, &run);
+	verdict = map_read(d, bio, &s, &missing);
 	if (unlikely(verdict == NO_LEAF))
 		return map_defer(d, bio);
-	if (unlikely(!cut(bio, run)))
+	if (unlikely(!cut(bio, s.sectors)))
 		return DM_MAPIO_SUBMITTED;
 	if (verdict == ENDED) {
 		zero_fill_bio(bio);
@@ -507,10 +471,14 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 		exc = READ_ONCE(*entry);
 		if (!(mask & ~lclone_exc_written(exc))) {
 			done = map_simple_delta(d, bio, entry, offset, mask);
-		} else if (bio_op(bio) == REQ_OP_READ && sector + len <= d->base_sectors &&
+		} else if (bio_op(bio) == REQ_OP_READ &&
 			   !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
-			bio_set_dev(bio, d->base);
-			done = true;
+			if (likely(sector + len <= d->plain_sectors)) {
+				bio_set_dev(bio, d->base);
+				done = true;
+			} else if (d->chain) {
+				done = lclone_chain_remap(d, bio, chunk, offset, mask);
+			}
 		}
 	}
 	rcu_read_unlock_sched();
@@ -660,6 +628,27 @@ void lclone_defer(struct lclone_delta *d, struct bio *bio)
 	queue_work(d->wq, &d->worker);
 }
 
+void lclone_defer_back(struct lclone_delta *d, struct bio *bio)
+{
+	u64 state = lclone_io_state(bio);
+
+	if (d->is_layer) {
+		d = (struct lclone_delta *)(state & ~IO_FLAGS);
+		lclone_io_set(bio, state & IO_FLAGS);
+	}
+	lclone_defer(d, bio);
+}
+
+void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio)
+{
+	if (missing == d) {
+		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+		return;
+	}
+	lclone_io_set(bio, lclone_io_state(bio) | (u64)d);
+	lclone_defer(missing, bio);
+}
+
 void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios)
 {
 	unsigned long flags;
@@ -805,23 +794,24 @@ static void space_timeout(struct work_struct *work)
 
 static void worker_read(struct lclone_delta *d, struct bio *bio)
 {
+	struct lclone_delta *missing;
+	struct lclone_source s;
 	struct bio *part;
-	u32 run;
 
 	do {
 		sector_t sector = bio->bi_iter.bi_sector;
-		enum verdict verdict = map_read(d, bio, &run);
+		enum verdict verdict = map_read(d, bio, &s, &missing);
 
 		if (verdict == NO_LEAF) {
-			lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+			lclone_load_for(d, missing, bio);
 			return;
 		}
 		part = bio;
-		if (run < bio_sectors(bio)) {
+		if (s.sectors < bio_sectors(bio)) {
 			/* the part takes the mapping along, the rest is virtual again */
-			part = bio_split(bio, run, GFP_NOIO, &lclone_bio_set);
+			part = bio_split(bio, s.sectors, GFP_NOIO, &lclone_bio_set);
 			bio_chain(part, bio);
-			bio->bi_iter.bi_sector = sector + run;
+			bio->bi_iter.bi_sector = sector + s.sectors;
 		}
 		if (verdict == ENDED) {
 			zero_fill_bio(part);
@@ -891,7 +881,9 @@ void lclone_throttle(struct lclone_delta *d, struct bio *bio)
 static void worker_bio(struct lclone_delta *d, struct bio *bio)
 {
 
-	if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
+	if (d->is_layer)
+		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+	else if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
 		lclone_end_bio(bio, BLK_STS_IOERR);
 	else if (bio_op(bio) == REQ_OP_READ)
 		worker_read(d, bio);

@@ -23,6 +23,7 @@ struct lclone_job {
 	struct lclone_leaf *leaf;	/* pinned */
 	u32 slot;			/* copy-up: the chunk; discard: the first one */
 	u32 sub;			/* copy-up: the subchunk */
+	struct lclone_source from;	/* copy-up: what lies below it */
 	u32 sectors;			/* discard: from bio's position on, in this leaf */
 	int ref;			/* inflight reference of an edge that is zeroed */
 	DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);	/* discard: the slots it made BUSY */
@@ -224,18 +225,15 @@ static void copyup_regions(struct lclone_job *job, struct dm_io_region *from,
 			   struct dm_io_region *to)
 {
 	struct lclone_delta *d = job->delta;
-	u64 chunk = (u64)job->leaf->index * LCLONE_LEAF_EXCEPTIONS + job->slot;
-	u32 offset = job->sub << d->sub_shift, phys;
+	u32 phys;
 
 	phys = lclone_exc_phys(READ_ONCE(job->leaf->exceptions[job->slot]));
 	to->bdev = d->bdev;
-	to->sector = lclone_chunk_start(d, phys) + offset;
+	to->sector = lclone_chunk_start(d, phys) + (job->sub << d->sub_shift);
 	to->count = 1u << d->sub_shift;
-	from->bdev = d->base;
-	from->sector = lclone_chunk_start(d, chunk) + offset;
-	from->count = 0;
-	if (from->sector < d->base_sectors)
-		from->count = min(to->count, d->base_sectors - from->sector);
+	from->bdev = job->from.bdev;
+	from->sector = job->from.sector;
+	from->count = from->bdev ? min_t(sector_t, to->count, job->from.sectors) : 0;
 }
 
 static void copyup_copy(struct lclone_job *job)
@@ -291,9 +289,19 @@ static void copyup_start(struct lclone_job *job)
 void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
 {
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
+	struct lclone_delta *missing;
+	struct lclone_source from;
 	struct lclone_leaf *leaf;
 	struct lclone_job *job;
 
+	/* what lies below does not change, so that it may be looked up before BUSY is set */
+	rcu_read_lock_sched();
+	missing = lclone_source(d, chunk, 0, sub << d->sub_shift, &from);
+	rcu_read_unlock_sched();
+	if (missing) {
+		lclone_load_for(d, missing, bio);
+		return;
+	}
 	leaf = leaf_to_change(d, bio, chunk / LCLONE_LEAF_EXCEPTIONS);
 	if (!leaf)
 		return;
@@ -309,6 +317,7 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 		return;
 	}
 	job->sub = sub;
+	job->from = from;
 	job_quiesce(job, copyup_start);
 }
 
@@ -325,8 +334,10 @@ static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 {
 	sector_t start = lclone_chunk_start(d, chunk);
 
-	if (start >= d->base_sectors)
+	if (!lclone_has_below(d, start))
 		return 0;
+	if (d->chain)
+		return LCLONE_MASK_ALL;
 	return lclone_sub_mask(d, 0, min_t(u64, d->base_sectors - start, 1u << d->chunk_shift));
 }
 
@@ -534,7 +545,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			lclone_leaf_load(d, index, bio);
 			return;
 		}
-		if (leaf == &lclone_empty_leaf && bio->bi_iter.bi_sector >= d->base_sectors) {
+		if (leaf == &lclone_empty_leaf && !lclone_has_below(d, bio->bi_iter.bi_sector)) {
 			discard_advance(bio, sectors);	/* nothing there, nothing below */
 			continue;
 		}

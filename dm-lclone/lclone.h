@@ -2,8 +2,8 @@
 /*
  * dm-lclone: what the parts of the module share.
  *
- * Dependencies point one way: target -> io -> leaf, alloc -> commit, tree ->
- * meta -> format.  Each section below is the contract of one .c file: context,
+ * Dependencies point one way: target -> io -> chain -> leaf, alloc -> commit,
+ * tree -> meta -> format.  Each section below is the contract of one .c file: context,
  * errors, ordering.
  */
 #ifndef LCLONE_H
@@ -143,13 +143,27 @@ struct lclone_commit {
 	u64 checkpoints;
 };
 
-/* Per-delta state: one per block device, shared by the tables of one mapped device. */
+#define LCLONE_LAYERS_MAX	255		/* of a chain */
+
+/* The sealed layers between a delta and its base, top to bottom */
+struct lclone_chain {
+	u32 nr;
+	struct lclone_delta *layer[];
+};
+
+/*
+ * Per-delta state: one per block device, shared by the tables of one mapped
+ * device, or, of a sealed layer, by all that have it in their chain.
+ */
 struct lclone_delta {
 	/* Read by every I/O */
 	struct lclone_dir __rcu *dir;
 	struct block_device *bdev;
-	struct block_device *base;	/* or NULL; changed in preresume only */
+	/* What lies below, changed in preresume only */
+	struct lclone_chain *chain;	/* or NULL */
+	struct block_device *base;	/* or NULL */
 	sector_t base_sectors;
+	sector_t plain_sectors;		/* of these, those that lie right below the delta */
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
 	enum lclone_mode mode;
@@ -228,8 +242,15 @@ struct lclone_delta {
 	bool needs_check;
 	atomic_t faults;		/* said so far */
 	bool opening;			/* registry lock: its table is still being loaded */
+	bool is_layer;			/* sealed, and below others; registry lock */
+	struct completion opened;	/* for who wants to share a layer */
 	u64 incarnation;		/* the largest there is on disk */
 	char name[BDEVNAME_SIZE];
+} __aligned(64);			/* see IO_FLAGS */
+
+struct lclone_parent {
+	const char *name;		/* while the table is constructed */
+	struct dm_dev *dev;
 };
 
 /* A table's view: ti->private */
@@ -238,6 +259,9 @@ struct lclone {
 	struct dm_target *ti;
 	struct dm_dev *base_dev;	/* or NULL */
 	struct dm_dev *delta_dev;
+	struct lclone_parent *parents;	/* bottom to top */
+	u32 nr_parents;
+	struct lclone_chain *chain;	/* made of them, or NULL */
 
 	/* as given, or the default */
 	bool read_only;
@@ -255,12 +279,15 @@ struct lclone {
  * What a bio holds from map to end_io is in its bi_private, which dm hands over
  * clean: per-bio data would make dm's clones of bios a cache line larger.
  * leaf's index:32 | first subchunk in it:13 | subchunks:13 | flags:6
+ * While a layer loads a leaf for it, the delta that it goes back to takes the
+ * place of all but the flags.
  */
 #define IO_COUNTED		1	/* in flight to the delta ... */
 #define IO_EPOCH		2	/* ... in this epoch */
 #define IO_COUNT_MASK		3
 #define IO_FIRST		4	/* first write, its leaf is pinned: end_io publishes it */
 #define IO_NEEDS_COMMIT		8	/* FUA whose mapping is not durable yet */
+#define IO_FLAGS		63ull
 #define IO_SUBS_SHIFT		6
 #define IO_SUBS_BITS		13
 #define IO_SUBCHUNK_SHIFT	(IO_SUBS_SHIFT + IO_SUBS_BITS)
@@ -303,19 +330,86 @@ static inline sector_t lclone_chunk_start(const struct lclone_delta *d, u64 chun
 
 /* args.c: table arguments */
 
-/* Parses all but the devices, which the caller has opened. Sets ti->error. */
+/* Parses, but does not open devices. Sets ti->error; the caller frees t->parents. */
 int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv);
 /* Prints the features that were given so that they parse to the same. */
 unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int maxlen);
 
 /*
- * delta.c: the shared state of a delta, its superblock and its mode
+ * registry.c: who has which delta
  *
  * lclone_delta_get() finds the delta of a new table, or reads (or formats) it;
- * lclone_delta_put() frees it with the last table.  Both may sleep.
+ * lclone_delta_put() frees it with the last table.  Both may sleep.  Functions
+ * that take @t set ti->error.
  */
 int lclone_delta_get(struct lclone *t);
-void lclone_delta_put(struct lclone *t);
+/* A layer of @t's chain; @last: the topmost one, which may be this mapped device's own delta. */
+struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last);
+void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
+/* A dm event; any context. */
+void lclone_event(struct lclone_delta *d);
+void lclone_event_work(struct work_struct *work);
+/* preresume: @t's table is the one that gets I/O now. */
+void lclone_registry_start(struct lclone *t);
+/* A delta that was just sealed belongs to no mapped device any more. */
+void lclone_registry_seal(struct lclone_delta *d);
+
+extern struct list_head lclone_deltas;
+extern struct mutex lclone_registry_lock;
+
+/*
+ * chain.c: the layers below a delta
+ */
+
+/* Where data are read from: sectors that lie together there */
+struct lclone_source {
+	struct block_device *bdev;	/* NULL: they are zeros */
+	sector_t sector;
+	u32 sectors;			/* at most to the end of the chunk */
+};
+
+/* Opens @t's parents. Before lclone_delta_get(). */
+int lclone_chain_get(struct lclone *t);
+void lclone_chain_put(struct lclone *t);
+/* The delta's superblock and the layer below it must name the same. */
+int lclone_chain_check(struct lclone *t, const struct lclone_sb *sb);
+/* For a delta that is to be formatted: notes the layer below it. */
+void lclone_chain_name(struct lclone *t, struct lclone_sb *sb);
+/* preresume: seals the topmost layer if it has just been a delta that was written. */
+int lclone_chain_start(struct lclone *t);
+/*
+ * Finds the source of the data @offset sectors into a chunk, whose exception in
+ * @d is @exc.  Returns NULL, or the delta whose leaf is not in RAM.  Under
+ * rcu_read_lock_sched().
+ */
+struct lclone_delta *lclone_source(struct lclone_delta *d, u64 chunk, u64 exc, u32 offset,
+				   struct lclone_source *s);
+/*
+ * A read of subchunks (@mask) of one chunk that the delta knows nothing of: remaps it
+ * if they have one source that is in RAM.  Under rcu_read_lock_sched().
+ */
+bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 offset, u32 mask);
+
+/* Something lies below the delta at @sector: it is not known to read as zeros. */
+static inline bool lclone_has_below(const struct lclone_delta *d, sector_t sector)
+{
+	return d->chain || sector < d->base_sectors;
+}
+
+/*
+ * delta.c: the state of a delta, its superblock and its mode
+ *
+ * Opening: reads, or formats, the delta of a new table. May sleep.
+ */
+int lclone_delta_open(struct lclone *t);
+/* The same for a delta that another table of the same mapped device has open. */
+int lclone_delta_check(struct lclone *t);
+/* The same for @d as a layer of @t's chain, @dev its device. */
+int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev);
+struct lclone_delta *lclone_delta_create(struct block_device *bdev);
+void lclone_delta_destroy(struct lclone_delta *d);
+/* The delta of a table that was suspended becomes a layer: it does not change any more. */
+int lclone_delta_seal(struct lclone_delta *d);
 /* preresume: takes over the table's features; makes a new incarnation durable. */
 int lclone_delta_start(struct lclone *t);
 /* postsuspend: all I/O has ended; writes a checkpoint and marks the delta clean. */
@@ -335,11 +429,6 @@ int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush)
  * delta is read-only from then on. Any context.
  */
 void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err);
-/* A dm event; any context. */
-void lclone_event(struct lclone_delta *d);
-
-extern struct list_head lclone_deltas;
-extern struct mutex lclone_registry_lock;
 
 /* meta.c: metadata blocks. May sleep; return 0 or -errno. @buf is physically contiguous. */
 
@@ -406,8 +495,8 @@ void lclone_dir_destroy(struct lclone_delta *d);
  */
 struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create);
 /*
- * Worker only: starts to load a leaf and puts @bio back to the deferred ones
- * when that has ended; ends it with an error where the leaf can't be read.
+ * Worker only: loads a leaf if it is not in RAM, and puts @bio back to the
+ * deferred ones when that has ended; ends it with an error where the leaf can't be read.
  */
 void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio);
 void lclone_leaf_finish_loads(struct lclone_delta *d);
@@ -574,6 +663,13 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 void lclone_end_bio(struct bio *bio, blk_status_t status);
 /* Gives a bio to the worker; any context. */
 void lclone_defer(struct lclone_delta *d, struct bio *bio);
+/* A bio that @d has loaded a leaf for goes on: at once, or, if @d is a layer, where it came from. */
+void lclone_defer_back(struct lclone_delta *d, struct bio *bio);
+/*
+ * Worker of @d: the bio goes on when @missing, @d or a layer below it, has
+ * loaded the leaf of its first chunk.
+ */
+void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio);
 void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios);
 /* Lets all bios go on that wait for @wait; any context; call it after the change. */
 void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait);

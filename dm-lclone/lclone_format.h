@@ -151,7 +151,9 @@ struct lclone_sb_disk {
 	__u8	owner[LCLONE_OWNER_SIZE];
 	__le64	spare_block[LCLONE_SPARES];	/* free metadata blocks in ... */
 	__le32	spare_count[LCLONE_SPARES];	/* ... chunks in use; 0: none */
-	__u8	reserved[512 - 424];
+	__le64	generation;		/* how often it was sealed */
+	__le64	parent_generation;	/* of the parent, when this layer was put on it */
+	__u8	reserved[512 - 440];
 };
 
 struct lclone_node_disk {
@@ -214,6 +216,7 @@ static_assert(sizeof(struct lclone_index_disk) == LCLONE_BLOCK_SIZE, "index");
 static_assert(sizeof(struct lclone_log_disk) == LCLONE_BLOCK_SIZE, "log");
 static_assert(offsetof(struct lclone_sb_disk, virtual_sectors) == 104, "virtual_sectors");
 static_assert(offsetof(struct lclone_sb_disk, label) == 200, "label");
+static_assert(offsetof(struct lclone_sb_disk, generation) == 424, "generation");
 static_assert(offsetof(struct lclone_log_disk, records) == 64, "records");
 
 /* In-core forms */
@@ -248,6 +251,8 @@ struct lclone_sb {
 		u64 block;
 		u32 count;
 	} spare[LCLONE_SPARES];			/* packed with STATE_CLEAN only */
+	u64 generation;
+	u64 parent_generation;
 };
 
 struct lclone_ref {

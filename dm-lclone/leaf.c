@@ -249,12 +249,26 @@ static void load_endio(struct bio *bio)
 	queue_work(d->wq, &d->worker);
 }
 
+static bool leaf_present(struct lclone_delta *d, u64 index)
+{
+	bool present;
+
+	rcu_read_lock_sched();
+	present = lclone_leaf_lookup(d, index);
+	rcu_read_unlock_sched();
+	return present;
+}
+
 void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 {
 	struct lclone_ref ref;
 	struct leaf_load *load;
 	int err;
 
+	if (leaf_present(d, index)) {
+		lclone_defer_back(d, bio);
+		return;
+	}
 	list_for_each_entry(load, &d->loads, list) {
 		if (load->index == index) {
 			bio_list_add(&load->waiting, bio);
@@ -266,13 +280,12 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 	err = lclone_tree_leaf_ref(d, index, &ref);
 	mutex_unlock(&d->tree_lock);
 	if (err) {
-		bio->bi_status = errno_to_blk_status(err);
-		bio_endio(bio);
+		lclone_end_bio(bio, errno_to_blk_status(err));
 		return;
 	}
 	if (!ref.block) {
 		install(d, index, &lclone_empty_leaf);
-		lclone_defer(d, bio);
+		lclone_defer_back(d, bio);
 		return;
 	}
 
@@ -297,17 +310,6 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 	submit_bio_noacct(&load->bio);
 }
 
-/* lclone_leaf_get() may have been faster; its leaf may even have changed since. */
-static bool leaf_present(struct lclone_delta *d, u64 index)
-{
-	bool present;
-
-	rcu_read_lock_sched();
-	present = lclone_leaf_lookup(d, index);
-	rcu_read_unlock_sched();
-	return present;
-}
-
 static void load_finish(struct leaf_load *load)
 {
 	struct lclone_delta *d = load->delta;
@@ -321,19 +323,18 @@ static void load_finish(struct leaf_load *load)
 	else
 		err = lclone_tree_verify_leaf(d, load->index, load->ref, load->page);
 
+	/* lclone_leaf_get() may have been faster; its leaf may even have changed since */
 	if (!err && !leaf_present(d, load->index)) {
 		install(d, load->index, leaf_from_disk(d, load->page, load->index));
 		load->page = NULL;
 	}
 	if (load->page)
 		mempool_free(virt_to_page(load->page), &d->leaf_pool);
-	if (!err) {
-		lclone_defer_list(d, &load->waiting);
-	} else {
-		while ((bio = bio_list_pop(&load->waiting))) {
-			bio->bi_status = BLK_STS_IOERR;
-			bio_endio(bio);
-		}
+	while ((bio = bio_list_pop(&load->waiting))) {
+		if (err)
+			lclone_end_bio(bio, BLK_STS_IOERR);
+		else
+			lclone_defer_back(d, bio);
 	}
 	list_del(&load->list);
 	mempool_free(load, &d->load_pool);

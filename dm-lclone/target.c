@@ -13,6 +13,7 @@ struct bio_set lclone_bio_set;
 static int open_devices(struct lclone *t, const char *base, const char *delta)
 {
 	blk_mode_t mode = dm_table_get_mode(t->ti->table);
+	u32 i;
 	int err;
 
 	if (!(mode & BLK_OPEN_WRITE))
@@ -23,6 +24,13 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 	if (err) {
 		t->ti->error = err == -EBUSY ? "The delta is in use" : "Can't open the delta";
 		return err;
+	}
+	for (i = 0; i < t->nr_parents; i++) {
+		err = dm_get_device(t->ti, t->parents[i].name, BLK_OPEN_READ, &t->parents[i].dev);
+		if (err) {
+			t->ti->error = err == -EBUSY ? "A parent is in use" : "Can't open a parent";
+			return err;
+		}
 	}
 	if (!strcmp(base, "-"))
 		return 0;
@@ -35,10 +43,23 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 
 static void close_devices(struct lclone *t)
 {
+	u32 i;
+
+	for (i = 0; i < t->nr_parents; i++)
+		if (t->parents[i].dev)
+			dm_put_device(t->ti, t->parents[i].dev);
 	if (t->base_dev)
 		dm_put_device(t->ti, t->base_dev);
 	if (t->delta_dev)
 		dm_put_device(t->ti, t->delta_dev);
+}
+
+static void table_free(struct lclone *t)
+{
+	lclone_chain_put(t);
+	close_devices(t);
+	kfree(t->parents);
+	kfree(t);
 }
 
 static void set_target(struct dm_target *ti)
@@ -68,31 +89,27 @@ static int lclone_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	t->ti = ti;
 	ti->error = NULL;
 	err = lclone_parse_features(t, argc - 2, argv + 2);
-	if (err)
-		goto free;
-	err = open_devices(t, argv[0], argv[1]);
-	if (err)
-		goto close;
-	err = lclone_delta_get(t);
-	if (err)
-		goto close;
+	if (!err)
+		err = open_devices(t, argv[0], argv[1]);
+	if (!err)
+		err = lclone_chain_get(t);
+	if (!err)
+		err = lclone_delta_get(t);
+	if (err) {
+		table_free(t);
+		return err;
+	}
 	ti->private = t;
 	set_target(ti);
 	return 0;
-close:
-	close_devices(t);
-free:
-	kfree(t);
-	return err;
 }
 
 static void lclone_dtr(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
-	lclone_delta_put(t);
-	close_devices(t);
-	kfree(t);
+	lclone_delta_put(t->delta, ti->table);
+	table_free(t);
 }
 
 static void lclone_presuspend(struct dm_target *ti)
@@ -195,9 +212,12 @@ static int lclone_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 {
 	struct lclone *t = ti->private;
 	int r = 0;
+	u32 i;
 
 	if (t->base_dev)
 		r = fn(ti, t->base_dev, 0, usable(t->base_dev->bdev), data);
+	for (i = 0; !r && i < t->nr_parents; i++)
+		r = fn(ti, t->parents[i].dev, 0, usable(t->parents[i].dev->bdev), data);
 	if (!r)
 		r = fn(ti, t->delta_dev, 0, usable(t->delta_dev->bdev), data);
 	return r;

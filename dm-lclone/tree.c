@@ -120,6 +120,11 @@ int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *r
 	struct lclone_fault fault;
 	int err;
 
+	if (index * LCLONE_LEAF_EXCEPTIONS >=
+	    lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors)) {
+		*ref = (struct lclone_ref){};	/* a layer may be smaller than the clone */
+		return 0;
+	}
 	*ref = sb_root(d);
 	if (d->root_level) {
 		node = index_get(d, index, 1, false);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The registry: who has which delta.  Nobody may use as a base what another
+ * writes, nor write the same delta; a sealed layer is shared.
+ *
+ * I/O is done without its lock: a device below may be suspended.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+LIST_HEAD(lclone_deltas);
+DEFINE_MUTEX(lclone_registry_lock);
+
+/* Events */
+
+void lclone_event(struct lclone_delta *d)
+{
+	queue_work(d->wq, &d->event_work);
+}
+
+void lclone_event_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, event_work);
+
+	mutex_lock(&lclone_registry_lock);
+	if (d->table)
+		dm_table_event(d->table);
+	mutex_unlock(&lclone_registry_lock);
+}
+
+/* Deltas of tables */
+
+static int find_delta(struct lclone *t)
+{
+	struct block_device *bdev = t->delta_dev->bdev;
+	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
+	struct mapped_device *md = dm_table_get_md(t->ti->table);
+	struct lclone_delta *d;
+
+	if (base == bdev) {
+		t->ti->error = "Base and delta are the same device";
+		return -EINVAL;
+	}
+	list_for_each_entry(d, &lclone_deltas, list) {
+		if (d->base == bdev) {
+			t->ti->error = "The delta is the base of another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == base) {
+			t->ti->error = "The base is the delta of another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == bdev && d->is_layer) {
+			t->ti->error = "The delta is a layer below another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == bdev && d->newest == t->ti->table) {
+			t->ti->error = "The delta is in the table twice";
+			return -EINVAL;
+		}
+		if (d->bdev == bdev && (d->md != md || d->opening)) {
+			t->ti->error = "The delta is in use by another clone";
+			return -EBUSY;
+		}
+		if (d->bdev == bdev)
+			t->delta = d;
+	}
+	return 0;
+}
+
+/* NULL: no memory */
+static struct lclone_delta *register_delta(struct block_device *bdev)
+{
+	struct lclone_delta *d = lclone_delta_create(bdev);
+
+	if (!d)
+		return NULL;
+	d->refs = 1;
+	d->opening = true;
+	list_add(&d->list, &lclone_deltas);
+	return d;
+}
+
+static int register_own(struct lclone *t)
+{
+	struct lclone_delta *d = register_delta(t->delta_dev->bdev);
+
+	if (!d) {
+		t->ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	d->md = dm_table_get_md(t->ti->table);
+	d->base = t->base_dev ? t->base_dev->bdev : NULL;
+	d->newest = t->ti->table;
+	t->delta = d;
+	return 0;
+}
+
+static void opened(struct lclone_delta *d)
+{
+	mutex_lock(&lclone_registry_lock);
+	d->opening = false;
+	mutex_unlock(&lclone_registry_lock);
+}
+
+int lclone_delta_get(struct lclone *t)
+{
+	bool shared;
+	int err;
+
+	mutex_lock(&lclone_registry_lock);
+	err = find_delta(t);
+	shared = !err && t->delta;
+	if (shared) {
+		t->delta->refs++;
+		t->delta->newest = t->ti->table;
+	} else if (!err) {
+		err = register_own(t);
+	}
+	mutex_unlock(&lclone_registry_lock);
+	if (err)
+		return err;
+
+	err = shared ? lclone_delta_check(t) : lclone_delta_open(t);
+	if (err)
+		lclone_delta_put(t->delta, t->ti->table);
+	else if (!shared)
+		opened(t->delta);
+	if (err && !t->ti->error)
+		t->ti->error = "Can't open the delta";
+	return err;
+}
+
+/* Layers */
+
+/* NULL: nobody has it */
+static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bdev, bool last)
+{
+	struct lclone_delta *d, *found = NULL;
+
+	if (t->base_dev && t->base_dev->bdev == bdev) {
+		t->ti->error = "Base and parent are the same device";
+		return ERR_PTR(-EINVAL);
+	}
+	list_for_each_entry(d, &lclone_deltas, list) {
+		if (d->base == bdev) {
+			t->ti->error = "A parent is the base of another clone";
+			return ERR_PTR(-EBUSY);
+		}
+		if (d->bdev == bdev)
+			found = d;
+	}
+	if (!found || found->is_layer)
+		return found;
+	if (found->opening || !last || found->md != dm_table_get_md(t->ti->table)) {
+		t->ti->error = "A parent is in use by another clone";
+		return ERR_PTR(-EBUSY);
+	}
+	return found;		/* it will be sealed when this table takes over */
+}
+
+struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last)
+{
+	struct lclone_delta *d;
+	bool shared;
+	int err;
+
+	mutex_lock(&lclone_registry_lock);
+	d = find_layer(t, dev->bdev, last);
+	shared = d;
+	if (!IS_ERR_OR_NULL(d)) {
+		d->refs++;
+	} else if (!d) {
+		d = register_delta(dev->bdev);
+		if (d)
+			d->is_layer = true;
+	}
+	mutex_unlock(&lclone_registry_lock);
+	if (!d) {
+		t->ti->error = "Out of memory";
+		return ERR_PTR(-ENOMEM);
+	}
+	if (IS_ERR(d))
+		return d;
+
+	if (!shared) {
+		err = lclone_delta_open_layer(t, d, dev);
+		if (!err)
+			opened(d);
+		complete_all(&d->opened);
+	} else {
+		if (d->is_layer)
+			wait_for_completion(&d->opened);
+		err = READ_ONCE(d->opening) ? -EIO : 0;
+	}
+	if (err) {
+		if (!t->ti->error)
+			t->ti->error = "Can't open a parent";
+		lclone_delta_put(d, t->ti->table);
+		return ERR_PTR(err);
+	}
+	return d;
+}
+
+/* Life */
+
+void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
+{
+	bool last;
+
+	mutex_lock(&lclone_registry_lock);
+	if (d->table == table)
+		d->table = NULL;
+	if (d->newest == table)
+		d->newest = NULL;
+	last = !--d->refs;
+	if (last)
+		list_del(&d->list);
+	mutex_unlock(&lclone_registry_lock);
+	if (last)
+		lclone_delta_destroy(d);
+}
+
+void lclone_registry_start(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+
+	mutex_lock(&lclone_registry_lock);
+	d->table = t->ti->table;
+	d->base = t->base_dev ? t->base_dev->bdev : NULL;
+	mutex_unlock(&lclone_registry_lock);
+}
+
+void lclone_registry_seal(struct lclone_delta *d)
+{
+	mutex_lock(&lclone_registry_lock);
+	d->is_layer = true;
+	d->md = NULL;
+	d->base = NULL;
+	mutex_unlock(&lclone_registry_lock);
+	complete_all(&d->opened);
+}
