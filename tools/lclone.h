@@ -35,7 +35,8 @@ struct command {
 };
 
 extern const struct command cmd_check, cmd_close, cmd_create, cmd_dump, cmd_format, cmd_list,
-			    cmd_merge, cmd_open, cmd_remove, cmd_resize, cmd_status, cmd_table;
+			    cmd_merge, cmd_open, cmd_remove, cmd_repair, cmd_resize, cmd_status,
+			    cmd_table;
 
 /* Says what is wrong with the arguments; returns EXIT_USAGE. */
 int usage_error(const struct command *cmd, const char *fmt, ...)

@@ -99,18 +99,25 @@ int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *de
 		return why(delta, -EUCLEAN, "superblocks A and B belong to different deltas");
 
 	if (delta->slot[0].err)
-		delta->newest = 1;
-	else if (!delta->slot[1].err)
-		delta->newest = delta->slot[1].sb.seq > delta->slot[0].sb.seq;
-	delta->sb = delta->slot[delta->newest].sb;
+		return lclone_delta_use_slot(delta, 1);
+	if (delta->slot[1].err)
+		return lclone_delta_use_slot(delta, 0);
+	return lclone_delta_use_slot(delta, delta->slot[1].sb.seq > delta->slot[0].sb.seq);
+}
+
+int lclone_delta_use_slot(struct lclone_delta *delta, int i)
+{
+	u64 sectors = delta->dev->sectors;
+
+	delta->newest = i;
+	delta->sb = delta->slot[i].sb;
 	delta->hwm = delta->sb.hwm;
 	delta->chunks = lclone_chunks(delta->sb.virtual_sectors, delta->sb.chunk_sectors);
-
-	if (delta->sb.device_sectors > dev->sectors) {
-		delta->sb.device_sectors = dev->sectors;
+	if (delta->sb.device_sectors > sectors) {
+		delta->sb.device_sectors = sectors;
 		if (delta->hwm > lclone_phys_end(&delta->sb))
 			return why(delta, -ENOSPC, "the device has %" PRIu64
-				   " sectors, but the delta uses %" PRIu64, dev->sectors,
+				   " sectors, but the delta uses %" PRIu64, sectors,
 				   lclone_phys_sector(&delta->sb, delta->hwm));
 	}
 	return 0;

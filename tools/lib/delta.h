@@ -87,6 +87,9 @@ int lclone_delta_damaged_slot(const struct lclone_delta *delta);
 int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *dev);
 int lclone_delta_replay(struct lclone_delta *delta);
 
+/* After lclone_delta_open_sb(): goes on from this slot, which is valid. */
+int lclone_delta_use_slot(struct lclone_delta *delta, int i);
+
 /* Reads and verifies one node of the tree into @node. Does not use the cache. */
 int lclone_delta_read_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level,
 			   u64 first_chunk, union lclone_node *node);
