@@ -123,7 +123,7 @@ static const struct {
 		.delta_sectors = 1088, .first_sectors = 1088, .base_sectors = 512,
 		.virtual_sectors = 1024, .chunk_sectors = 64, .log_blocks = 16,
 		.ops = 300, .lives = 5, .threads = 8, .discard_weight = 80,
-		.flush_weight = 40, .write_max = 128,
+		.flush_weight = 80, .write_max = 128,
 		.nr_islands = 1, .island = { { 0, 1024 } },
 		.features = "error_if_no_space commit_interval 20",
 	} },

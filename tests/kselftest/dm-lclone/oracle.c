@@ -50,6 +50,7 @@ static uint32_t *zeroed;		/* last operation that zeroed it */
 static int dev;
 static uint64_t max_bytes = 1 << 20;
 static uint32_t discard_align = 8;	/* sectors; inside this grid a discard is exact */
+static bool may_fill;			/* the disk: ENOSPC is no error */
 
 static void die(const char *what)
 {
@@ -276,6 +277,27 @@ static void do_read(uint64_t *buf, uint64_t sector, uint64_t count, const char *
 			wrong(buf + i * WORDS, sector + i, when);
 }
 
+/* What may have been done in part, or not at all: each sector is as before, or as of @gen. */
+static void settle(uint64_t *buf, uint64_t from, uint64_t to, uint32_t gen, const char *when)
+{
+	uint64_t s;
+
+	if (from >= to)
+		return;
+	read_range(buf, from, to - from);
+	for (s = from; s < to; s++, buf += WORDS) {
+		if (holds(buf, s, gen))
+			changed(s, 1, gen, false);
+		else if (!holds(buf, s, cur[s]))
+			wrong(buf, s, when);
+	}
+}
+
+static bool is_full(int result)
+{
+	return may_fill && result < 0 && errno == ENOSPC;
+}
+
 static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen, bool fua)
 {
 	struct iovec iov = { buf, count * SECTOR };
@@ -285,36 +307,29 @@ static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t ge
 	for (i = 0; i < count; i++)
 		fill(buf + i * WORDS, sector + i, gen);
 	n = pwritev2(dev, &iov, 1, sector * SECTOR, fua ? RWF_DSYNC : 0);
-	if (n != (ssize_t)iov.iov_len)
+	if (is_full(n))
+		settle(buf, sector, sector + count, gen, "after a write that found no space");
+	else if (n != (ssize_t)iov.iov_len)
 		die("write");
-	changed(sector, count, gen, fua);
+	else
+		changed(sector, count, gen, fua);
 }
 
-static void do_zero(uint64_t sector, uint64_t count, uint32_t gen)
+static void do_zero(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen)
 {
 	uint64_t range[2] = { sector * SECTOR, count * SECTOR };
+	int err = ioctl(dev, BLKZEROOUT, range);
 
-	if (ioctl(dev, BLKZEROOUT, range))
+	if (is_full(err))
+		settle(buf, sector, sector + count, gen | GEN_ZERO,
+		       "after zeroing that found no space");
+	else if (err)
 		die("BLKZEROOUT");
-	changed(sector, count, gen | GEN_ZERO, false);
+	else
+		changed(sector, count, gen | GEN_ZERO, false);
 }
 
-/* The ragged ends of a discard may keep their content, or read as zeros. */
-static void settle(uint64_t *buf, uint64_t from, uint64_t to, uint32_t gen)
-{
-	uint64_t s;
-
-	if (from >= to)
-		return;
-	read_range(buf, from, to - from);
-	for (s = from; s < to; s++, buf += WORDS) {
-		if (holds(buf, s, GEN_ZERO))
-			changed(s, 1, gen | GEN_ZERO, false);
-		else if (!holds(buf, s, cur[s]))
-			wrong(buf, s, "after a discard of a part");
-	}
-}
-
+/* What is not whole may keep its content, and so may all where there is no space to note it. */
 static void do_discard(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen)
 {
 	uint64_t range[2] = { sector * SECTOR, count * SECTOR };
@@ -324,13 +339,14 @@ static void do_discard(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t 
 
 	if (ioctl(dev, BLKDISCARD, range))
 		die("BLKDISCARD");
-	if (from >= to) {
-		settle(buf, sector, end, gen);
+	gen |= GEN_ZERO;
+	if (from >= to || may_fill) {
+		settle(buf, sector, end, gen, "after a discard");
 		return;
 	}
-	settle(buf, sector, from, gen);
-	changed(from, to - from, gen | GEN_ZERO, false);
-	settle(buf, to, end, gen);
+	settle(buf, sector, from, gen, "after a discard of a part");
+	changed(from, to - from, gen, false);
+	settle(buf, to, end, gen, "after a discard of a part");
 }
 
 struct worker {
@@ -388,7 +404,7 @@ static void *work(void *arg)
 		else if (what < 88)
 			do_write(w->buf, sector, count, gen, what < 42);
 		else if (what < 94)
-			do_zero(sector, count, gen);
+			do_zero(w->buf, sector, count, gen);
 		else
 			do_discard(w->buf, sector, count, gen);
 		unlock_range(w->self);
@@ -466,7 +482,8 @@ static const char usage[] =
 "usage: oracle base   DEV  -s SEED                lay down the base's content\n"
 "       oracle new    FILE -s SEED -n SECTORS -b BASE_SECTORS\n"
 "                                                 a model: clone and base size\n"
-"       oracle run    DEV  -m FILE -o OPS [-t THREADS] [-x MAX_BYTES] [-a DISCARD_ALIGN]\n"
+"       oracle run    DEV  -m FILE -o OPS [-t THREADS] [-x MAX_BYTES] [-a DISCARD_ALIGN] [-e]\n"
+"                                                 -e: it may find no space\n"
 "       oracle flush  DEV  -m FILE                all that is there must survive a crash\n"
 "       oracle verify DEV  -m FILE                every sector, exactly\n"
 "       oracle crash  DEV  -m FILE                every sector, as a crash may leave it\n";
@@ -491,7 +508,7 @@ int main(int argc, char **argv)
 	off_t size;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:n:b:m:o:t:x:a:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:b:m:o:t:x:a:e")) != -1) {
 		switch (opt) {
 		case 's': init.seed = mix(number(optarg)); break;
 		case 'n': init.sectors = number(optarg); break;
@@ -501,6 +518,7 @@ int main(int argc, char **argv)
 		case 't': threads = number(optarg); break;
 		case 'x': max_bytes = number(optarg); break;
 		case 'a': discard_align = number(optarg) / SECTOR; break;
+		case 'e': may_fill = true; break;
 		default: fputs(usage, stderr); return 2;
 		}
 	}
