@@ -63,7 +63,8 @@ vm: deps tools
 	tests/vm/shell $(K)
 
 bench: deps tools
-	tests/perf/bench
+	tests/perf/bench -k 6.1
+	tests/perf/bench -k 6.12
 
 crash: deps
 	$(MAKE) -C tests/crash run N=$(N)

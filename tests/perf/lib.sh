@@ -79,6 +79,48 @@ make_target()	# TARGET: sets DEV
 	esac
 }
 
+# workloads TARGET IOS: the random ones, in the order in which they make sense
+workloads()
+{
+	measure "$1" read_unmapped randread "$2"
+	measure "$1" write_first randwrite "$2"
+	measure "$1" write_over randwrite "$2"
+	measure "$1" read_mapped randread "$2"
+}
+
+# medians: of the results read, several for each target and workload; and of the
+# ratios to dm-linear of the same round
+medians()
+{
+	awk -F'\t' '
+		function median(list,   n, v, i, j, t)
+		{
+			n = split(list, v, " ")
+			for (i = 2; i <= n; i++)
+				for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) {
+					t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
+				}
+			return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+		}
+		{
+			k = $1 FS $2 FS $3
+			if (!(k in all)) { order[++n] = k; linear[k] = $1 FS "linear" FS $3 }
+			all[k] = all[k] " " $5
+			value[k, ++rounds[k]] = $5
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				k = order[i]
+				printf "%s\tiops\t%.0f\n", k, median(all[k])
+				if (k == linear[k]) continue
+				ratios = ""
+				for (r = 1; r <= rounds[k]; r++)
+					ratios = ratios " " value[k, r] / value[linear[k], r]
+				printf "%s\tratio\t%.4f\n", k, median(ratios)
+			}
+		}'
+}
+
 drop_target()
 {
 	local dm
@@ -130,7 +172,8 @@ iostat()
 }
 
 # measure TARGET WORKLOAD JOB IOS: run a job on DEV, JOBS times at once, with IOS I/Os
-# each, and give its rate.  With COUNT set, also what the devices below had to do for it, all of it made durable.
+# each, and give its rate.  With COUNT set, also what the devices below had to do
+# for it, all of it made durable.
 measure()
 {
 	local out base=0 delta meta us n
@@ -143,10 +186,12 @@ measure()
 		fio --output-format=terse --output="$out" "$PERF_DIR/jobs/$3.fio" ||
 		die "$1: $2: fio failed: $(cat "$out")"
 	us=$(span "$out")
-	result "$1" "$2" iops "$(awk -v n=$(($4 * ${JOBS:-1})) -v us="$us" 'BEGIN { printf "%.0f", n * 1e6 / us }')"
+	result "$1" "$2" iops "$(awk -v n=$(($4 * ${JOBS:-1})) -v us="$us" \
+		'BEGIN { printf "%.0f", n * 1e6 / us }')"
 	rm "$out"
 	[ -n "${COUNT:-}" ] || return 0
 
+	result "$1" "$2" ios $(($4 * ${JOBS:-1}))
 	sync "$DEV"
 	n=$(echo "$base $delta $meta $(iostat "$BASE") $(iostat "$DELTA") $(iostat "$META")" |
 		awk '{ for (i = 1; i <= 18; i++) d[i] = $(i + 18) - $i
