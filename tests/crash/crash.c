@@ -118,13 +118,19 @@ static const struct {
 		.nr_islands = 1, .island = { { 0, 4096 } },
 		.features = "error_if_no_space commit_interval 40",
 	} },
-	/* Half as much room as data: what is freed is used again at once, by many threads */
+	/*
+	 * Half as much room as data: what is freed is used again at once.  Many leaves, so
+	 * that a write in one keeps nobody waiting in the others
+	 */
 	{ "tight", {
-		.delta_sectors = 1088, .first_sectors = 1088, .base_sectors = 512,
-		.virtual_sectors = 1024, .chunk_sectors = 64, .log_blocks = 16,
-		.ops = 300, .lives = 5, .threads = 8, .discard_weight = 80,
-		.flush_weight = 80, .write_max = 128,
-		.nr_islands = 1, .island = { { 0, 1024 } },
+		.delta_sectors = 1152, .first_sectors = 1152, .base_sectors = 512,
+		.virtual_sectors = 64512, .chunk_sectors = 16, .log_blocks = 16,
+		.ops = 300, .lives = 5, .threads = 4, .discard_weight = 90,
+		.flush_weight = 70, .write_max = 32,
+		.nr_islands = 8, .island = {
+			{ 0, 128 }, { 8064, 128 }, { 16128, 128 }, { 24192, 128 },
+			{ 32256, 128 }, { 40320, 128 }, { 48384, 128 }, { 56448, 128 },
+		},
 		.features = "error_if_no_space commit_interval 20",
 	} },
 	/*
@@ -155,6 +161,15 @@ static const struct {
 		.ops = 120, .lives = 3, .threads = 4, .discard_weight = 50,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 4096 } },
+		.features = "commit_interval 40",
+	} },
+	/* Many short lives: the kernel wakes up in many states, and dies in recovery */
+	{ "short", {
+		.delta_sectors = 4096, .first_sectors = 4096, .base_sectors = 1000,
+		.virtual_sectors = 2048, .chunk_sectors = 32, .log_blocks = 16,
+		.ops = 40, .lives = 36, .threads = 4, .discard_weight = 50,
+		.flush_weight = 54, .write_max = 256, .stillborn = 1,
+		.nr_islands = 1, .island = { { 0, 2048 } },
 		.features = "commit_interval 40",
 	} },
 	/* Merged into the base between lives, the merge itself is cut too */

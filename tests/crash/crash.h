@@ -44,6 +44,7 @@ struct crash_params {
 	u32 write_max;		/* sectors */
 	u32 burst;		/* not 0: sectors written and committed at the start of each life */
 	u32 merge;		/* 1: between lives the delta is merged into the base */
+	u32 stillborn;		/* 1: in some lives the power goes before it is active */
 	u32 nr_islands;
 	char features[64];	/* of the table */
 	struct crash_island island[CRASH_ISLANDS];

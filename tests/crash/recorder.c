@@ -259,16 +259,19 @@ static void release_held(u64 until)
 }
 
 /* Most replies go out at once, some late: others overtake them. */
-static void hold(int fd, u64 handle, u32 id)
+static void hold(int fd, u64 handle, u32 id, bool all_wait_for_it)
 {
 	struct held h = { .fd = fd, .handle = handle, .id = id };
+	u32 times = 1;
 
 	if (nr_held == HELD_MAX || crash_rand(&rng, 4)) {
 		end_request(&h);
 		return;
 	}
 	/* some so long that much else happens meanwhile */
-	h.due = now() + crash_rand(&rng, crash_rand(&rng, 8) ? HOLD_MAX_NS : 10 * HOLD_MAX_NS);
+	if (!crash_rand(&rng, 8))
+		times = all_wait_for_it ? 10 : 40;
+	h.due = now() + crash_rand(&rng, times * (u64)HOLD_MAX_NS);
 	held[nr_held++] = h;
 }
 
@@ -378,7 +381,7 @@ static void handle_change(int fd, enum export e, const struct nbd_request *req, 
 		if (cut_due && type == EV_WRITE && sector < HEAD_SECTORS)
 			power_cut(&io);
 	}
-	hold(fd, req->handle, id);
+	hold(fd, req->handle, id, type == EV_FLUSH || sector < HEAD_SECTORS);
 }
 
 static void handle_read(int fd, enum export e, const struct nbd_request *req)

@@ -70,11 +70,17 @@ static void simple_mark(u32 type)
 	put_mark(&main_worker, &mark, NULL, 0);
 }
 
-static void cut(bool at_log_write)
+/* Returns when it has happened. */
+static void cut_by(struct worker *w, bool at_log_write)
 {
 	struct crash_mark mark = { .type = MARK_CUT, .count = at_log_write };
 
-	put_mark(&main_worker, &mark, NULL, 0);
+	put_mark(w, &mark, NULL, 0);
+}
+
+static void cut(bool at_log_write)
+{
+	cut_by(&main_worker, at_log_write);
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt, ...)
@@ -226,13 +232,23 @@ static u64 round_down(u64 x, u64 to)
 	return x / to * to;
 }
 
-/* A place in some island: half of them in its first eighth, so that things are overwritten. */
+/*
+ * A place in some island: half of them in its first eighth, so that things are overwritten;
+ * and often where somebody has just been, or still is.
+ */
 static void choose_range(struct crash_rng *rng, u64 *sector, u32 *count)
 {
+	static _Atomic u64 last;	/* sector << 16 | count */
 	const struct crash_island *is = &params.island[crash_rand(rng, params.nr_islands)];
 	u64 span = crash_rand(rng, 2) ? is->count : (is->count + 7) / 8;
 	u32 sub = params.chunk_sectors / 16, align;
+	u64 again = last;
 
+	if (again && !crash_rand(rng, 4)) {
+		*sector = again >> 16;
+		*count = again & 0xffff;
+		return;
+	}
 	*sector = crash_rand(rng, span);
 	switch (crash_rand(rng, 8)) {
 	case 0: case 1: case 2:
@@ -256,6 +272,7 @@ static void choose_range(struct crash_rng *rng, u64 *sector, u32 *count)
 		*count = params.write_max;
 	if (*sector + *count > is->start + is->count)
 		*count = is->start + is->count - *sector;
+	last = *sector << 16 | *count;
 }
 
 static u32 choose_op(struct crash_rng *rng)
@@ -356,6 +373,12 @@ static void *burst(void *arg)
 	return NULL;
 }
 
+static void *cutter(void *arg)
+{
+	cut_by(arg, true);
+	return NULL;
+}
+
 static void start_thread(struct worker *w, void *(*fn)(void *))
 {
 	if (pthread_create(&w->thread, NULL, fn, w))
@@ -413,11 +436,25 @@ static void join(struct worker *workers, u32 nr)
 		pthread_join(workers[i].thread, NULL);
 }
 
+/* The power goes again before the clone has recovered from the last time. */
+static void stillborn(struct worker *workers)
+{
+	start_thread(&workers[0], cutter);
+	activate();
+	join(workers, 1);
+	deactivate();
+	simple_mark(MARK_REVIVE);
+}
+
 static void live(struct worker *workers, u32 life)
 {
 	struct crash_rng *rng = &main_worker.rng;
 	bool grown = delta_sectors == params.delta_sectors || life < params.lives / 2;
 
+	if (params.stillborn && life % 3 == 1) {
+		stillborn(workers);
+		return;
+	}
 	activate();
 	tell_content();
 	if (params.burst) {
