@@ -5,8 +5,8 @@
  *
  * A round starts with the flushes that wait at that time and covers every entry
  * that is DIRTY then.  It writes the log in steps of at most BIG_BLOCKS
- * blocks; mostly there is one.  The write is PREFLUSH|FUA: the data are durable
- * before the record that points to them.  One round or checkpoint is under way
+ * blocks; mostly there is one.  Before the write there is a flush, and it is FUA:
+ * the data are durable before the record that points to them.  One round or checkpoint is under way
  * at a time: who sets commit.busy owns the log.
  */
 #include <linux/slab.h>
@@ -162,13 +162,11 @@ void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 	}
 }
 
-static void commit_endio(struct bio *bio)
+/* A step has ended: goes on with the next one, or ends the round. Any context. */
+static void step_done(struct lclone_delta *d, blk_status_t status)
 {
-	struct lclone_delta *d = container_of(bio, struct lclone_delta, commit.bio);
 	struct lclone_commit *c = &d->commit;
-	blk_status_t status = bio->bi_status;
 
-	bio_uninit(bio);
 	if (c->big) {
 		free_pages((unsigned long)c->big, get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
 		c->big = NULL;
@@ -184,6 +182,46 @@ static void commit_endio(struct bio *bio)
 		lclone_commit_end(d, status);
 	else
 		queue_work(d->wq, &d->commit_work);
+}
+
+static void log_endio(struct bio *bio)
+{
+	struct lclone_delta *d = container_of(bio, struct lclone_delta, commit.bio);
+	blk_status_t status = bio->bi_status;
+
+	bio_uninit(bio);
+	step_done(d, status);
+}
+
+static void write_log(struct lclone_delta *d)
+{
+	struct lclone_commit *c = &d->commit;
+	struct lclone_log_disk *log = c->big ?: c->log;
+
+	bio_init(&c->bio, d->bdev, &c->bvec, 1,
+		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
+	c->bio.bi_end_io = log_endio;
+	c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
+	__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
+		       offset_in_page(log));
+	submit_bio_noacct(&c->bio);
+}
+
+static void log_work(struct work_struct *work)
+{
+	write_log(container_of(work, struct lclone_delta, log_work));
+}
+
+static void flush_endio(struct bio *bio)
+{
+	struct lclone_delta *d = container_of(bio, struct lclone_delta, commit.bio);
+	blk_status_t status = bio->bi_status;
+
+	bio_uninit(bio);
+	if (!status && d->commit.nr_blocks)
+		queue_work(d->wq, &d->log_work);
+	else
+		step_done(d, status);
 }
 
 /* Records of one group, from @n on. Returns the new number, or -ENOSPC. */
@@ -266,7 +304,12 @@ static struct lclone_log_disk *log_buffer(struct lclone_delta *d, u32 *blocks)
 	return c->big ?: c->log;
 }
 
-/* One write of the round. May not sleep. */
+/*
+ * One step of the round: a flush and a write. May not sleep.
+ *
+ * Where the flush does something it is a bio of its own: device-mapper devices,
+ * LVs among them, forget its error if it comes with data.
+ */
 static void commit_step(struct lclone_delta *d)
 {
 	struct lclone_commit *c = &d->commit;
@@ -280,16 +323,14 @@ static void commit_step(struct lclone_delta *d)
 	log = log_buffer(d, &blocks);
 	n = collect(d, log, min(blocks, log_left(d)) * LCLONE_LOG_RECORDS);
 	c->nr_blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS);
-
-	bio_init(&c->bio, d->bdev, &c->bvec, 1, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC | REQ_IDLE);
-	c->bio.bi_end_io = commit_endio;
-	if (n) {
+	if (n)
 		seal(d, log, n);
-		c->bio.bi_opf |= REQ_FUA | REQ_META;
-		c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
-		__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
-			       offset_in_page(log));
+	if (n && !bdev_write_cache(d->bdev)) {
+		write_log(d);
+		return;
 	}
+	bio_init(&c->bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	c->bio.bi_end_io = flush_endio;
 	submit_bio_noacct(&c->bio);
 }
 
@@ -451,6 +492,7 @@ void lclone_commit_init(struct lclone_delta *d)
 	bio_list_init(&c->waiters);
 	bio_list_init(&c->serving);
 	INIT_WORK(&d->commit_work, commit_work);
+	INIT_WORK(&d->log_work, log_work);
 	INIT_DELAYED_WORK(&d->commit_timer, commit_timer);
 }
 

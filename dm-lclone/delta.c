@@ -51,7 +51,7 @@ static void check_work(struct work_struct *work)
 	if (d->activated && !(d->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
 		sb = d->sb;
 		sb.state |= LCLONE_STATE_NEEDS_CHECK;
-		lclone_sb_write(d, &sb, true);
+		lclone_sb_write(d, &sb);
 	}
 	mutex_unlock(&d->tree_lock);
 }
@@ -63,7 +63,7 @@ static u64 sb_slot(u64 seq)
 	return seq & 1 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
 }
 
-int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush)
+int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb)
 {
 	int err;
 
@@ -71,8 +71,10 @@ int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush)
 	sb->seq++;
 	memset(d->bounce, 0, LCLONE_BLOCK_SIZE);
 	lclone_sb_pack(sb, d->bounce);
-	err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1,
-				REQ_FUA | (preflush ? REQ_PREFLUSH : 0));
+	/* not as one bio: see commit_step() */
+	err = blkdev_issue_flush(d->bdev);
+	if (!err)
+		err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1, REQ_FUA);
 	if (!err)
 		d->sb = *sb;
 	return err;
@@ -207,9 +209,9 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 		return err;
 	mutex_lock(&d->tree_lock);
 	sb->seq = -1;
-	err = lclone_sb_write(d, sb, true);
+	err = lclone_sb_write(d, sb);
 	if (!err)
-		err = lclone_sb_write(d, sb, true);
+		err = lclone_sb_write(d, sb);
 	mutex_unlock(&d->tree_lock);
 	return err;
 }
@@ -541,6 +543,9 @@ out:
 /* What follows from the sizes of device and clone */
 static void set_limits(struct lclone_delta *d)
 {
+	u64 chunks = lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors);
+
+	d->last_leaf = (chunks - 1) / LCLONE_LEAF_EXCEPTIONS;
 	lclone_commit_set_limits(d);
 	lclone_alloc_set_limits(d);
 }
@@ -680,7 +685,7 @@ static int take_size(struct lclone_delta *d)
 	sb = d->sb;
 	sb.device_sectors = bdev_nr_sectors(d->bdev);
 	if (sb.device_sectors > d->sb.device_sectors) {
-		err = lclone_sb_write(d, &sb, true);
+		err = lclone_sb_write(d, &sb);
 		if (!err) {
 			set_limits(d);
 			lclone_alloc_grown(d);
@@ -738,7 +743,7 @@ int lclone_delta_start(struct lclone *t)
 	sb.incarnation = ++d->incarnation;
 	sb.state &= ~LCLONE_STATE_CLEAN;
 	sb.merge_cursor = 0;
-	err = lclone_sb_write(d, &sb, true);
+	err = lclone_sb_write(d, &sb);
 	d->activated = !err;
 	mutex_unlock(&d->tree_lock);
 	if (err)
@@ -764,7 +769,7 @@ void lclone_delta_stop(struct lclone_delta *d)
 	mutex_lock(&d->tree_lock);
 	sb = d->sb;
 	lclone_alloc_settle(d, &sb);
-	if (lclone_sb_write(d, &sb, true))
+	if (lclone_sb_write(d, &sb))
 		DMWARN("%s: can't write the superblock: the next start takes longer", d->name);
 	d->activated = false;
 	mutex_unlock(&d->tree_lock);
@@ -782,7 +787,7 @@ int lclone_delta_seal(struct lclone_delta *d)
 	} else if (!(sb.state & LCLONE_STATE_SEALED)) {
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.generation++;
-		err = lclone_sb_write(d, &sb, true);
+		err = lclone_sb_write(d, &sb);
 	}
 	mutex_unlock(&d->tree_lock);
 	if (err) {
@@ -839,7 +844,7 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 		goto unlock;
 	sb = d->sb;
 	sb.virtual_sectors = virtual_sectors;
-	err = lclone_sb_write(d, &sb, true);
+	err = lclone_sb_write(d, &sb);
 	if (err) {
 		lclone_metadata_failed(d, "write the superblock", err);
 		goto unlock;

@@ -11,6 +11,9 @@
 
 #include "lclone.h"
 
+/* So many chunks before the end of a leaf a large write has the next one made. */
+#define LEAF_AHEAD	64
+
 /* What became of a bio */
 enum verdict {
 	REMAPPED,		/* device and sector are set */
@@ -281,6 +284,25 @@ static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sec
 	       (end - first) << IO_SUBS_SHIFT;
 }
 
+/*
+ * A large first write gets near the end of a leaf: should it go on there, the
+ * next one is made before.
+ */
+static void look_ahead(struct lclone_delta *d, u32 index, u32 slot)
+{
+	struct lclone_leaf *leaf;
+
+	if (slot < LCLONE_LEAF_EXCEPTIONS - LEAF_AHEAD || index == d->last_leaf)
+		return;
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, index + 1);
+	rcu_read_unlock_sched();
+	if (leaf && leaf != &lclone_empty_leaf)
+		return;
+	WRITE_ONCE(d->leaf_ahead, index + 1);
+	queue_work(d->wq, &d->worker);
+}
+
 /* A first write pins the leaf until end_io has published it. */
 static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct write *w)
 {
@@ -323,6 +345,8 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 	if (w->first) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_FIRST | index << IO_INDEX_SHIFT |
 			      whole_subchunks(d, slot, lclone_chunk_offset(d, sector), w->run));
+		if (w->run > chunk_sectors(d))
+			look_ahead(d, index, slot);
 	} else {
 		lclone_leaf_unpin(leaf);
 	}
@@ -822,26 +846,46 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 	} while (part != bio);
 }
 
+/* Makes a leaf where the tree has none yet; 0 or -errno if there is space. */
+static int new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
+{
+	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
+
+	*space = LCLONE_SPACE_OK;
+	if (leaf == &lclone_empty_leaf) {
+		*space = lclone_alloc_new_leaf(d);
+		if (*space != LCLONE_SPACE_OK)
+			return 0;
+		leaf = lclone_leaf_get(d, index, true);
+	}
+	if (IS_ERR(leaf))
+		return PTR_ERR(leaf);
+	lclone_leaf_unpin(leaf);
+	return 0;
+}
+
 /* The leaf could not be pinned: mostly the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
+	enum lclone_space space;
+	int err = new_leaf(d, index, &space);
+
+	if (err)
+		lclone_end_bio(bio, errno_to_blk_status(err));
+	else if (space != LCLONE_SPACE_OK)
+		lclone_no_space(d, bio, space);
+	else
+		lclone_defer(d, bio);
+}
+
+/* Nobody waits for it: an error comes up again when somebody does. */
+static void worker_ahead(struct lclone_delta *d)
+{
+	u32 index = xchg(&d->leaf_ahead, 0);
 	enum lclone_space space;
 
-	if (leaf == &lclone_empty_leaf) {
-		space = lclone_alloc_new_leaf(d);
-		if (space != LCLONE_SPACE_OK) {
-			lclone_no_space(d, bio, space);
-			return;
-		}
-		leaf = lclone_leaf_get(d, index, true);
-	}
-	if (IS_ERR(leaf)) {
-		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
-		return;
-	}
-	lclone_leaf_unpin(leaf);
-	lclone_defer(d, bio);
+	if (index && READ_ONCE(d->mode) == LCLONE_RW)
+		new_leaf(d, index, &space);
 }
 
 static void worker_write(struct lclone_delta *d, struct bio *bio)
@@ -980,6 +1024,7 @@ static void worker(struct work_struct *work)
 	lclone_leaf_finish_loads(d);
 	worker_drained(d);
 	worker_space(d);
+	worker_ahead(d);
 	worker_deferred(d);
 	lclone_job_run(d);
 	worker_drain(d);

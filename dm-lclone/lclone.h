@@ -134,7 +134,7 @@ struct lclone_commit {
 	struct list_head free;		/* chunks that a durable commit freed */
 	u32 log_tail;			/* owned by who set busy, like all below */
 	u64 next_commit;
-	u32 nr_blocks;			/* in the write under way */
+	u32 nr_blocks;			/* in the step under way */
 	struct lclone_log_disk *log;	/* room for one leaf, always there */
 	struct lclone_log_disk *big;	/* a larger one for the write under way, or NULL */
 	struct bio bio;
@@ -166,6 +166,7 @@ struct lclone_delta {
 	sector_t plain_sectors;		/* of these, those that lie right below the delta */
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
+	u32 last_leaf;			/* index of it */
 	enum lclone_mode mode;
 	int epoch;			/* index of the count that new I/O is in */
 	bool drain_kick;		/* who ends queues the worker */
@@ -182,6 +183,7 @@ struct lclone_delta {
 	unsigned int seen[NR_WAITS];	/* worker only: wakeups before it looked at the bio */
 	enum lclone_space space;	/* worker only: what the last refill found */
 	bool space_came;
+	u32 leaf_ahead;			/* a writer is about to get there; 0: none */
 	bool stopping;			/* bios that wait for space are given back */
 	bool noflush;
 	wait_queue_head_t idle;		/* woken when lclone_io_idle() may have come true */
@@ -213,6 +215,7 @@ struct lclone_delta {
 	struct workqueue_struct *wq;
 	struct work_struct worker;
 	struct work_struct commit_work;
+	struct work_struct log_work;
 	struct work_struct checkpoint_work;
 	struct work_struct check_work;	/* notes on disk that a check is needed */
 	struct work_struct event_work;
@@ -419,11 +422,10 @@ int lclone_delta_grow(struct lclone_delta *d);
 /* Makes the virtual size larger. */
 int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
 /*
- * Writes @sb to the slot whose turn it is, and makes it the current one if that
- * worked.  @preflush orders it behind what was written before.  The caller
- * holds tree_lock.
+ * Flushes, then writes @sb to the slot whose turn it is, and makes it the
+ * current one if that worked.  The caller holds tree_lock.
  */
-int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb, bool preflush);
+int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb);
 /*
  * The one funnel for metadata that could not be written or that is damaged: the
  * delta is read-only from then on. Any context.

@@ -404,7 +404,7 @@ static int switch_root(struct checkpoint *cp)
 	sb.checkpoint++;
 	sb.log_pos = sb.log_pos ? 0 : sb.log_blocks / 2;
 	sb.log_commit = d->commit.next_commit;
-	return lclone_sb_write(d, &sb, true);
+	return lclone_sb_write(d, &sb);
 }
 
 /* The leaves that nobody changed meanwhile are clean. */
@@ -534,7 +534,10 @@ static int walk_leaf(struct lclone_delta *d, struct walk *w, struct lclone_ref r
 		return 0;
 
 	err = lclone_meta_read(d->bdev, ref.block, disk, 1);
-	if (!err)
+	if (err)
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name, ref.block,
+			    err);
+	else
 		err = lclone_tree_verify_leaf(d, index, ref, disk);
 	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++)
 		w->exception(d, le64_to_cpu(disk->exceptions[i]));
