@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fuzz target: the reader and the checker of deltas in liblclone.
+ * Fuzz target: the reader, the checker and the repair of deltas in liblclone.
  *
  * The input chooses a small delta, cuts the device if it likes, and edits the
  * metadata, after which the checksums are right: see template.h.
@@ -11,6 +11,7 @@
 #include "check.h"
 #include "delta.h"
 #include "must.h"
+#include "repair.h"
 #include "template.h"
 
 #define EDITS_MAX	16u
@@ -92,6 +93,35 @@ static void walk_exceptions(struct lclone_delta *delta, bool clean)
 	MUST(!ret || !clean);
 }
 
+/*
+ * Damage is repaired so that none is left (which the plan itself has verified), or
+ * there is a reason why not.  What is no damage is left alone.
+ */
+static void try_repair(const struct lclone_dev *dev)
+{
+	struct lclone_repair r;
+	long seen = 0;
+	u64 end = 0;
+	bool old = false;
+	size_t i;
+	int err = lclone_repair_plan(&r, dev, see_finding, &seen);
+
+	MUST(!err || (r.why[0] && !strstr(r.why, "no repair is possible: ")));
+	MUST(err || r.findings == seen);
+	MUST(err || !r.findings == !r.patches);
+	for (i = 0; !err && i < r.salvage.losses; i++) {
+		const struct lclone_loss *l = &r.salvage.loss[i];
+
+		if (l->old != old)
+			end = 0;
+		old = l->old;
+		MUST(l->sectors && l->sector >= end);
+		end = l->sector + l->sectors;
+		MUST(end <= r.salvage.delta.sb.virtual_sectors);
+	}
+	lclone_repair_free(&r);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -132,71 +162,27 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		walk_exceptions(&delta, !found);
 	}
 	lclone_delta_close(&delta);
+	try_repair(&delta_dev.dev);
 	template_restore(t);
 	return 0;
 }
 
 /* A mutator that knows where fields are and what may be found in them */
-
-static u64 state;
-
-static u32 choose(u32 below)
-{
-	state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (state >> 33) % below;
-}
-
-static u16 choose_offset(void)
-{
-	switch (choose(4)) {
-	case 0:			/* a superblock's fields */
-		return 8 + 4 * choose(70);
-	case 1:			/* a node's or log block's header */
-		return 4 * choose(16);
-	case 2:			/* the first exceptions, references or records */
-		return 64 + 4 * choose(40);
-	default:
-		return 8 * choose(512);
-	}
-}
-
-static u64 choose_value(const struct template *t)
-{
-	static const u64 edges[] = {
-		0, 1, 7, 8, 15, 16, 23, 24, 31, 32, 63, 64, 127, 128, 252, 503, 504, 505,
-		0xffff, 0xffffffff, 1ULL << 30, (1ULL << 30) - 1, 1ULL << 54, 1ULL << 56,
-		1ULL << 63, ~0ULL,
-	};
-	u64 value;
-
-	if (choose(2))
-		return edges[choose(sizeof(edges) / sizeof(edges[0]))];
-	/* what stands elsewhere, or beside it */
-	memcpy(&value, t->image + (u64)t->meta[choose(t->nr_meta)] * LCLONE_BLOCK_SIZE +
-	       choose_offset(), sizeof(value));
-	return value + choose(3) - 1;
-}
-
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
 	struct input *in = (struct input *)data;
 	const struct template *t;
+	u64 random = seed;
 	u32 nr, i;
 
-	state = seed;
-	if (size < sizeof(*in) || !choose(4))
+	if (size < sizeof(*in) || !template_choose(&random, 4))
 		return LLVMFuzzerMutate(data, size, max_size);
 	nr = (size - sizeof(*in)) / sizeof(in->edit[0]);
 	t = template_get(in->kind % TEMPLATE_KINDS);
-	i = choose(nr + 1);
+	i = template_choose(&random, nr + 1);
 	if (sizeof(*in) + (i + 1) * sizeof(in->edit[0]) > max_size)
 		return LLVMFuzzerMutate(data, size, max_size);
-	in->edit[i] = (struct template_edit){
-		.meta = choose(t->nr_meta),
-		.how = choose(EDIT_HOWS) | (choose(16) ? 0 : EDIT_UNSEALED),
-		.offset = choose_offset(),
-		.value = choose_value(t),
-	};
+	template_random_edit(t, &random, &in->edit[i]);
 	if (i == nr)
 		nr++;
 	return sizeof(*in) + nr * sizeof(in->edit[0]);

@@ -169,11 +169,13 @@ static void build(struct template *t, enum template_kind kind)
 	struct lclone_memdev base;
 	struct lclone_sb sb;
 	u64 min;
+	u32 i;
 
 	t->image = aligned_alloc(LCLONE_BLOCK_SIZE, TEMPLATE_BLOCKS * LCLONE_BLOCK_SIZE);
 	if (!t->image)
 		err(1, "aligned_alloc");
-	memset(t->image, 0xd7, TEMPLATE_BLOCKS * LCLONE_BLOCK_SIZE);
+	for (i = 0; i < TEMPLATE_SECTORS * 512 / sizeof(i); i++)	/* no two sectors are the same */
+		((u32 *)t->image)[i] = i;
 	memset(t->image, 0, FIRST_CHUNK * CHUNK_SECTORS * 512);
 
 	/* too small by the rules of formatting, which are no rule of the format */
@@ -295,4 +297,55 @@ void template_restore(const struct template *t)
 
 		memcpy(t->image + at, from + at, LCLONE_BLOCK_SIZE);
 	}
+}
+
+/* Edits that know where fields are and what may be found in them */
+
+u32 template_choose(u64 *random, u32 below)
+{
+	*random = *random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (*random >> 33) % below;
+}
+
+static u16 choose_offset(u64 *random)
+{
+	switch (template_choose(random, 4)) {
+	case 0:			/* a superblock's fields */
+		return 8 + 4 * template_choose(random, 70);
+	case 1:			/* a node's or log block's header */
+		return 4 * template_choose(random, 16);
+	case 2:			/* the first exceptions, references or records */
+		return 64 + 4 * template_choose(random, 40);
+	default:
+		return 8 * template_choose(random, 512);
+	}
+}
+
+static u64 choose_value(const struct template *t, u64 *random)
+{
+	static const u64 edges[] = {
+		0, 1, 7, 8, 15, 16, 23, 24, 31, 32, 63, 64, 127, 128, 252, 503, 504, 505,
+		0xffff, 0xffffffff, 1ULL << 30, (1ULL << 30) - 1, 1ULL << 54, 1ULL << 56,
+		1ULL << 63, ~0ULL,
+	};
+	u64 value, block;
+
+	if (template_choose(random, 2))
+		return edges[template_choose(random, sizeof(edges) / sizeof(edges[0]))];
+	/* what stands elsewhere, or beside it */
+	block = t->meta[template_choose(random, t->nr_meta)];
+	memcpy(&value, t->image + block * LCLONE_BLOCK_SIZE + choose_offset(random),
+	       sizeof(value));
+	return value + template_choose(random, 3) - 1;
+}
+
+void template_random_edit(const struct template *t, u64 *random, struct template_edit *edit)
+{
+	*edit = (struct template_edit){
+		.meta = template_choose(random, t->nr_meta),
+		.how = template_choose(random, EDIT_HOWS) |
+		       (template_choose(random, 16) ? 0 : EDIT_UNSEALED),
+		.offset = choose_offset(random),
+		.value = choose_value(t, random),
+	};
 }

@@ -64,6 +64,11 @@ extern u8 template_base[TEMPLATE_BASE_SECTORS * 512];
 void template_init(void);
 const struct template *template_get(enum template_kind kind);
 
+/* A random number below @below, from and for *random */
+u32 template_choose(u64 *random, u32 below);
+/* One edit, at a place where it matters and with a value that may */
+void template_random_edit(const struct template *t, u64 *random, struct template_edit *edit);
+
 /* Applies edits to a template's image until template_restore(). */
 void template_edit(const struct template *t, const struct template_edit *edit, u32 nr);
 void template_restore(const struct template *t);

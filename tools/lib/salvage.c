@@ -549,7 +549,7 @@ static void sort_logged(struct lclone_salvage *s)
 	s->nr_logged = kept;
 }
 
-static struct lclone_salvaged **leaf_slot(struct lclone_salvage *s, u64 first)
+static size_t leaf_lower_bound(const struct lclone_salvage *s, u64 first)
 {
 	size_t low = 0, high = s->leaves;
 
@@ -561,17 +561,17 @@ static struct lclone_salvaged **leaf_slot(struct lclone_salvage *s, u64 first)
 		else
 			high = mid;
 	}
-	return &s->leaf[low];
+	return low;
 }
 
 static struct lclone_salvaged *get_leaf(struct lclone_salvage *s, u64 chunk)
 {
 	u64 first = chunk - chunk % LCLONE_LEAF_EXCEPTIONS;
-	struct lclone_salvaged **slot = leaf_slot(s, first), *leaf;
-	size_t at = slot - s->leaf;
+	size_t at = leaf_lower_bound(s, first);
+	struct lclone_salvaged *leaf;
 
-	if (at < s->leaves && (*slot)->first == first)
-		return *slot;
+	if (at < s->leaves && s->leaf[at]->first == first)
+		return s->leaf[at];
 	if (add_leaf(s, NULL, (struct lclone_ref){ 0 }, first, s->checkpoint))
 		return NULL;
 	leaf = s->leaf[s->leaves - 1];
