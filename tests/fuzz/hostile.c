@@ -553,8 +553,8 @@ static void strings(u64 first, u64 count)
 		dm_do(DM_TABLE_CLEAR, "hostile", 0);
 	}
 	dm_remove("hostile");
-	printf("# %" PRIu64 " tables and messages, %" PRIu64 " and %" PRIu64 " were accepted\n", count,
-	       loaded, sent);
+	printf("# %" PRIu64 " tables and messages, %" PRIu64 " and %" PRIu64 " were accepted\n",
+	       count, loaded, sent);
 	if (count >= 1000 && (!loaded || !sent))
 		wrong("too few of them were of use");
 }

@@ -174,7 +174,8 @@ static void build(struct template *t, enum template_kind kind)
 	t->image = aligned_alloc(LCLONE_BLOCK_SIZE, TEMPLATE_BLOCKS * LCLONE_BLOCK_SIZE);
 	if (!t->image)
 		err(1, "aligned_alloc");
-	for (i = 0; i < TEMPLATE_SECTORS * 512 / sizeof(i); i++)	/* no two sectors are the same */
+	/* no two sectors are the same */
+	for (i = 0; i < TEMPLATE_SECTORS * 512 / sizeof(i); i++)
 		((u32 *)t->image)[i] = i;
 	memset(t->image, 0, FIRST_CHUNK * CHUNK_SECTORS * 512);
 

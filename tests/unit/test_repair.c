@@ -897,15 +897,16 @@ static void hostile(void **state)
 	for (i = 0; i < 400; i++) {
 		struct lclone_index_disk keep = *root(&img);
 		struct lclone_leaf_disk keep_leaf = *leaf;
+		u8 bit = 1 << image_random(&img, 8);
 		struct lclone_repair r;
 		u32 csum;
 
 		if (image_random(&img, 2)) {
-			((u8 *)leaf->exceptions)[image_random(&img, 64)] ^= 1 << image_random(&img, 8);
+			((u8 *)leaf->exceptions)[image_random(&img, 64)] ^= bit;
 			lclone_node_seal(&leaf->node, img.sb.uuid, img.sb.checkpoint, 0, 0, &csum);
 			forge_ref(&img, 0, leaf_block(&img, 0), csum, 0);
 		} else {
-			((u8 *)root(&img)->refs)[image_random(&img, 64)] ^= 1 << image_random(&img, 8);
+			((u8 *)root(&img)->refs)[image_random(&img, 64)] ^= bit;
 			forge_ref(&img, 9, 0, 0, 0);
 		}
 		if (!lclone_repair_plan(&r, &img.dev.dev, ignore, NULL))
