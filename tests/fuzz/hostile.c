@@ -33,8 +33,9 @@
 
 #define DELTA_SECTORS	2048u		/* the image, and what it may grow into */
 #define PIECE		512u		/* sectors, of one read */
-#define PIECES_MAX	55u
-#define MODEL_SECTORS	(PIECES_MAX * PIECE)
+#define PIECES_START	20u		/* the templates have something in these */
+#define PIECES_MAX	24u
+#define MODEL_SECTORS	(55 * PIECE)
 #define IMAGE_SECONDS	120
 
 static u64 number;			/* of what is being tried */
@@ -231,16 +232,17 @@ struct clone {
 	u32 nr;
 };
 
-/* The start of the i-th piece of the clone that is looked at, all of it if it is small. */
+/* The i-th piece of the clone that is looked at: its start, and some of the rest */
 static bool piece_at(const struct clone *c, u32 i, u64 *sector, u32 *count)
 {
 	u64 pieces = (c->sectors + PIECE - 1) / PIECE, left;
 
 	if (i >= PIECES_MAX || i >= pieces)
 		return false;
-	/* else its start, and some all over the rest */
-	*sector = i < PIECES_MAX / 2 || pieces <= PIECES_MAX ? i * PIECE :
-		  (u64)i * (pieces / PIECES_MAX) * PIECE;
+	*sector = i * PIECE;
+	if (i >= PIECES_START && pieces > PIECES_MAX)
+		*sector = (pieces - 1) * (i + 1 - PIECES_START) / (PIECES_MAX - PIECES_START) *
+			  PIECE;
 	left = c->sectors - *sector;
 	*count = left < PIECE ? left : PIECE;
 	return true;
@@ -275,6 +277,7 @@ static void start_model(struct clone *c)
 	u64 sector;
 	u32 count, i;
 
+	memset(known, 0, MODEL_SECTORS);
 	for (i = 0; piece_at(c, i, &sector, &count); i++) {
 		if (lclone_delta_read(&c->delta, &c->base_dev.dev, model + sector * 512, sector,
 				      count))

@@ -102,7 +102,8 @@ int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *de
 		return lclone_delta_use_slot(delta, 1);
 	if (delta->slot[1].err)
 		return lclone_delta_use_slot(delta, 0);
-	return lclone_delta_use_slot(delta, delta->slot[1].sb.seq > delta->slot[0].sb.seq);
+	/* two of one number are damage: the kernel takes B, too */
+	return lclone_delta_use_slot(delta, delta->slot[1].sb.seq >= delta->slot[0].sb.seq);
 }
 
 int lclone_delta_use_slot(struct lclone_delta *delta, int i)
