@@ -16,7 +16,7 @@ struct feature {
 	bool *given;		/* for a value: whether it was given */
 };
 
-#define NR_FEATURES 7
+#define NR_FEATURES 8
 
 /* The table of features, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
@@ -34,6 +34,7 @@ static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 		  "commit_interval must be a number of milliseconds from 1 to 3600000",
 		  .value = &t->commit_interval, .given = &t->commit_interval_given },
 		{ "no_discard_passdown", .flag = &t->no_discard_passdown },
+		{ "merge", .flag = &t->merge },
 		{ "chunk_size", true, LCLONE_CHUNK_SECTORS_MIN, LCLONE_CHUNK_SECTORS_MAX,
 		  "chunk_size must be a power of two from 16 to 4096 sectors",
 		  .value = &t->chunk_sectors, .given = &t->chunk_size_given },
@@ -120,6 +121,10 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 		err = parse_feature(t, &f[i], &as);
 		if (err)
 			return err;
+	}
+	if (t->merge && (t->read_only || t->nr_parents)) {
+		t->ti->error = "merge is for a writable delta right above its base";
+		return -EINVAL;
 	}
 	if (t->chunk_size_given && !is_power_of_2(t->chunk_sectors)) {
 		t->ti->error = "chunk_size must be a power of two from 16 to 4096 sectors";

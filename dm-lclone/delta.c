@@ -143,6 +143,14 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 	}
 	if (!t->base_dev)
 		return 0;
+	if (t->merge && bdev_read_only(t->base_dev->bdev)) {
+		t->ti->error = "The base is a read-only device: nothing can be merged into it";
+		return -EROFS;
+	}
+	if (t->merge && base_sectors(t) < sb->virtual_sectors) {
+		t->ti->error = "The base is smaller than the clone: nothing can be merged into it";
+		return -EFBIG;
+	}
 	if (base_sectors(t) != sb->base_sectors) {
 		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
 		      base_sectors(t), sb->base_sectors);
@@ -633,6 +641,7 @@ void lclone_delta_destroy(struct lclone_delta *d)
 	lclone_dir_destroy(d);
 	lclone_tree_exit(d);
 	lclone_alloc_destroy(d);
+	lclone_merge_exit(d);
 	lclone_commit_exit(d);
 	mempool_exit(&d->job_pool);
 	lclone_leaf_exit(d);
@@ -715,7 +724,12 @@ int lclone_delta_start(struct lclone *t)
 	err = lclone_chain_start(t);
 	if (err)
 		return err;
-	lclone_registry_start(t);
+	err = lclone_registry_start(t);
+	if (err)
+		return err;
+	err = lclone_merge_set(d, t->merge);
+	if (err)
+		return err;
 	d->chain = t->chain;
 	d->base_sectors = base_sectors(t);
 	d->plain_sectors = d->chain ? 0 : d->base_sectors;
@@ -742,6 +756,8 @@ int lclone_delta_start(struct lclone *t)
 	sb = d->sb;
 	sb.incarnation = ++d->incarnation;
 	sb.state &= ~LCLONE_STATE_CLEAN;
+	if (d->merge)
+		sb.state |= LCLONE_STATE_MERGING;
 	sb.merge_cursor = 0;
 	err = lclone_sb_write(d, &sb);
 	d->activated = !err;
@@ -757,6 +773,7 @@ void lclone_delta_stop(struct lclone_delta *d)
 
 	cancel_delayed_work_sync(&d->space_timer);
 	cancel_delayed_work_sync(&d->commit_timer);
+	lclone_merge_stop(d);
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));

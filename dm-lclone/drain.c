@@ -61,3 +61,61 @@ bool lclone_drain_finish(struct lclone_delta *d)
 	d->drain_busy = false;
 	return true;
 }
+
+/* Tasks */
+
+void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	list_add_tail(&task->list, &d->ready);
+	spin_unlock_irqrestore(&d->lock, flags);
+	queue_work(d->wq, &d->worker);
+}
+
+/*
+ * No first write to the leaf is in flight: who is not seen here sees what was
+ * made BUSY before the call.  Other jobs keep off what is BUSY by themselves.
+ */
+static bool is_quiet(const struct lclone_task *task)
+{
+	if (!task->quiet)
+		return false;
+	smp_mb();	/* pairs with lclone_leaf_pin() */
+	return !(atomic_read(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
+}
+
+void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task)
+{
+	if (is_quiet(task))
+		lclone_task_ready(d, task);
+	else
+		list_add_tail(&task->list, &d->drain_next);
+}
+
+/* A drain takes a while: those whose leaf is quiet now need not wait for it. */
+static void take_quiet(struct list_head *waiting, struct list_head *ready)
+{
+	struct lclone_task *task, *next;
+
+	list_for_each_entry_safe(task, next, waiting, list)
+		if (is_quiet(task))
+			list_move_tail(&task->list, ready);
+}
+
+void lclone_task_run(struct lclone_delta *d)
+{
+	struct lclone_task *task, *next;
+	LIST_HEAD(ready);
+
+	spin_lock_irq(&d->lock);
+	list_splice_init(&d->ready, &ready);
+	spin_unlock_irq(&d->lock);
+	take_quiet(&d->draining, &ready);
+	take_quiet(&d->drain_next, &ready);
+	list_for_each_entry_safe(task, next, &ready, list) {
+		lclone_look(d);
+		task->step(task);
+	}
+}

@@ -117,6 +117,20 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 
 /* Writes */
 
+/* Sectors from @offset on, of @want, whose entries are empty. */
+static u32 empty_run(const struct lclone_delta *d, const struct lclone_leaf *leaf, u32 slot,
+		     u32 offset, u32 want)
+{
+	u32 run = 0;
+
+	for (; run < want && slot < LCLONE_LEAF_EXCEPTIONS; slot++, offset = 0) {
+		if (READ_ONCE(leaf->exceptions[slot]))
+			break;
+		run += chunk_sectors(d) - offset;
+	}
+	return min(run, want);
+}
+
 struct write {
 	bool whole;		/* in: the bio can't be cut */
 	u32 run;		/* sectors that the verdict holds for */
@@ -183,6 +197,8 @@ static enum verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
 	u32 head = offset >> d->sub_shift, tail = (offset + *len) >> d->sub_shift;
 	enum verdict verdict;
 
+	if (*exc & LCLONE_EXC_BUSY)
+		return BUSY;
 	if (!missing) {
 		w->dirty |= !!(*exc & LCLONE_EXC_DIRTY);
 		return REMAPPED;
@@ -216,6 +232,8 @@ static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
 		u64 exc = READ_ONCE(leaf->exceptions[slot]);
 		enum verdict verdict;
 
+		if (last && d->merge && !exc)
+			break;		/* from here on it goes to the base */
 		verdict = write_chunk(d, bio, leaf, slot, offset, &len, w->run,
 				      last ? last + 1 : 0, w, &exc);
 		if (verdict != REMAPPED) {
@@ -250,11 +268,11 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 	struct lclone_source s;
 
-	if (mask & ~lclone_exc_written(exc))
+	if (mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)
 		return 0;
 	io_count(d, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
-	if (unlikely(mask & ~lclone_exc_written(exc))) {
+	if (unlikely(mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)) {
 		io_uncount(d, bio);
 		return 0;
 	}
@@ -282,6 +300,25 @@ static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sec
 
 	return (slot * LCLONE_SUBCHUNKS + first) << IO_SUBCHUNK_SHIFT |
 	       (end - first) << IO_SUBS_SHIFT;
+}
+
+/*
+ * During a merge what the delta knows nothing of is written to the base.  Returns
+ * how much of the bio that is.  Counted, so that a copy-up can wait for it.
+ */
+static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lclone_leaf *leaf,
+		       u32 slot)
+{
+	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), run;
+
+	io_count(d, bio);
+	run = empty_run(d, leaf, slot, offset, bio_sectors(bio));
+	if (!run) {
+		io_uncount(d, bio);
+		return 0;
+	}
+	bio_set_dev(bio, d->base);
+	return run;
 }
 
 /*
@@ -318,7 +355,9 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 		rcu_read_unlock_sched();
 		return NO_LEAF;
 	}
-	w->run = map_overwrite(d, bio, leaf, slot);
+	w->run = d->merge ? map_to_base(d, bio, leaf, slot) : 0;
+	if (!w->run)
+		w->run = map_overwrite(d, bio, leaf, slot);
 	if (w->run) {
 		rcu_read_unlock_sched();
 		return REMAPPED;
@@ -420,6 +459,10 @@ static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 
 static int map_flush(struct lclone_delta *d, struct bio *bio)
 {
+	if (unlikely(dm_bio_get_target_bio_nr(bio))) {
+		bio_set_dev(bio, d->base);
+		return DM_MAPIO_REMAPPED;
+	}
 	if (likely(lclone_commit_clean(d))) {
 		/* what was lost with a failed commit can't be made durable any more */
 		if (unlikely(READ_ONCE(d->mode) != LCLONE_RW && d->activated))
@@ -428,6 +471,68 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	lclone_commit_join(d, bio, false);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/*
+ * During a merge a discard of what the delta knows nothing of, or a write of
+ * zeros there, makes no exception: returns how much of the bio the base gets.
+ */
+static u32 map_zero_to_base(struct lclone_delta *d, struct bio *bio)
+{
+	u64 chunk = bio_chunk(d, bio);
+	struct lclone_leaf *leaf;
+	u32 run = 0;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
+	if (leaf)
+		run = map_to_base(d, bio, leaf, chunk % LCLONE_LEAF_EXCEPTIONS);
+	rcu_read_unlock_sched();
+	return run;
+}
+
+/*
+ * As everywhere, a discard leaves out what it covers of a subchunk in part: cuts
+ * *@run to that, and returns false, or to whole subchunks.
+ */
+static bool whole_subchunks_of(struct lclone_delta *d, const struct bio *bio, u32 *run)
+{
+	u32 sub = 1u << d->sub_shift, in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
+
+	if (in_sub || *run < sub) {
+		*run = min(*run, sub - in_sub);
+		return false;
+	}
+	*run -= lclone_sub_offset(d, *run);
+	return true;
+}
+
+/* Discard and write-zeroes */
+static int map_zero(struct lclone_delta *d, struct bio *bio)
+{
+	bool pass_down;
+	u32 run;
+
+	if (READ_ONCE(d->mode) != LCLONE_RW)
+		return DM_MAPIO_KILL;
+	run = unlikely(d->merge) ? map_zero_to_base(d, bio) : 0;
+	if (likely(!run)) {
+		if (bio->bi_opf & REQ_FUA)
+			lclone_io_set(bio, IO_NEEDS_COMMIT);
+		if (unlikely(d->merge))
+			return map_defer(d, bio);
+		lclone_defer(d, bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	pass_down = bio_op(bio) == REQ_OP_WRITE_ZEROES || bdev_max_discard_sectors(d->base);
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		pass_down &= whole_subchunks_of(d, bio, &run);
+	if (!cut(bio, run))
+		return DM_MAPIO_SUBMITTED;
+	if (pass_down)
+		return DM_MAPIO_REMAPPED;
+	bio_endio(bio);		/* a hint */
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -443,12 +548,7 @@ static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 		return map_write_bio(d, bio);
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		if (READ_ONCE(d->mode) != LCLONE_RW)
-			return DM_MAPIO_KILL;
-		if (bio->bi_opf & REQ_FUA)
-			lclone_io_set(bio, IO_NEEDS_COMMIT);
-		lclone_defer(d, bio);
-		return DM_MAPIO_SUBMITTED;
+		return map_zero(d, bio);
 	default:
 		return DM_MAPIO_KILL;
 	}
@@ -458,11 +558,11 @@ static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio *bio,
 					     const u64 *entry, u32 offset, u32 mask)
 {
-	u64 exc;
+	u64 busy = (u64)op_is_write(bio_op(bio)) * LCLONE_EXC_BUSY, exc;
 
 	io_count(d, bio);
 	exc = READ_ONCE(*entry);		/* the one that counts */
-	if (unlikely(mask & ~lclone_exc_written(exc))) {
+	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
 		io_uncount(d, bio);
 		return false;
 	}
@@ -569,7 +669,8 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 
 	if (likely(may_be_simple(d, bio)) &&
-	    (likely(map_simple(d, bio)) || (op_is_write(bio_op(bio)) && map_simple_first(d, bio))))
+	    (likely(map_simple(d, bio)) ||
+	     (op_is_write(bio_op(bio)) && !d->merge && map_simple_first(d, bio))))
 		return DM_MAPIO_REMAPPED;
 	return map_any(d, bio);
 }
@@ -1026,7 +1127,7 @@ static void worker(struct work_struct *work)
 	worker_space(d);
 	worker_ahead(d);
 	worker_deferred(d);
-	lclone_job_run(d);
+	lclone_task_run(d);
 	worker_drain(d);
 	wake_up(&d->idle);
 }

@@ -15,7 +15,7 @@
 #define DISCARD_LEAVES	16
 
 struct lclone_job {
-	struct list_head list;
+	struct lclone_task task;
 	struct lclone_delta *delta;
 	struct bio *bio;
 	void (*step)(struct lclone_job *job);
@@ -29,7 +29,7 @@ struct lclone_job {
 	DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);	/* discard: the slots it made BUSY */
 };
 
-static struct dm_kcopyd_client *kcopyd;
+struct dm_kcopyd_client *lclone_kcopyd;
 
 /*
  * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
@@ -64,65 +64,31 @@ static void job_free(struct lclone_job *job)
 	lclone_unpark(d, WAIT_MEMORY);
 }
 
-/* Any context: the job goes on with @step in the worker. */
+static void job_step(struct lclone_task *task)
+{
+	struct lclone_job *job = container_of(task, struct lclone_job, task);
+
+	job->step(job);
+}
+
+/* Any context: the job goes on with its step in the worker. */
 static void job_ready(struct lclone_job *job)
 {
-	struct lclone_delta *d = job->delta;
-	unsigned long flags;
-
-	spin_lock_irqsave(&d->lock, flags);
-	list_add_tail(&job->list, &d->ready);
-	spin_unlock_irqrestore(&d->lock, flags);
-	queue_work(d->wq, &d->worker);
+	job->task.step = job_step;
+	lclone_task_ready(job->delta, &job->task);
 }
 
-/*
- * No first write to the leaf is in flight: who is not seen here sees what was
- * made BUSY before the call.  Other jobs keep off what is BUSY by themselves.
- */
-static bool is_quiet(const struct lclone_leaf *leaf)
-{
-	smp_mb();	/* pairs with lclone_leaf_pin() */
-	return !(atomic_read(&leaf->pins) & (LCLONE_PIN_JOB - 1));
-}
-
-/* BUSY is set: @step runs when no first write that missed it is in flight any more. */
+/* BUSY is set: @step runs when no write that missed it is in flight any more. */
 static void job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job))
 {
 	job->step = step;
-	if (is_quiet(job->leaf))
-		job_ready(job);
-	else
-		list_add_tail(&job->list, &job->delta->drain_next);
+	job->task.step = job_step;
+	/* a first write pins the leaf; in a merge it may also be one to the base */
+	job->task.quiet = job->delta->merge ? NULL : job->leaf;
+	lclone_task_drain(job->delta, &job->task);
 }
 
-/* A drain takes a while: those whose leaf is quiet now need not wait for it. */
-static void take_quiet(struct list_head *waiting, struct list_head *ready)
-{
-	struct lclone_job *job, *next;
-
-	list_for_each_entry_safe(job, next, waiting, list)
-		if (is_quiet(job->leaf))
-			list_move_tail(&job->list, ready);
-}
-
-void lclone_job_run(struct lclone_delta *d)
-{
-	struct lclone_job *job, *next;
-	LIST_HEAD(ready);
-
-	spin_lock_irq(&d->lock);
-	list_splice_init(&d->ready, &ready);
-	spin_unlock_irq(&d->lock);
-	take_quiet(&d->draining, &ready);
-	take_quiet(&d->drain_next, &ready);
-	list_for_each_entry_safe(job, next, &ready, list) {
-		lclone_look(d);
-		job->step(job);
-	}
-}
-
-static bool set_busy(struct lclone_leaf *leaf, u32 slot)
+bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot)
 {
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 
@@ -247,7 +213,7 @@ static void copyup_copy(struct lclone_job *job)
 	copyup_regions(job, &from, &to);
 	to.count = from.count;
 	job->step = copyup_done;
-	dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
+	dm_kcopyd_copy(lclone_kcopyd, &from, 1, &to, 0, copied, job);
 }
 
 static void copyup_start(struct lclone_job *job)
@@ -311,7 +277,7 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 		lclone_park(d, bio, WAIT_MEMORY);
 		return;
 	}
-	if (!set_busy(leaf, slot)) {
+	if (!lclone_set_busy(leaf, slot)) {
 		job_free(job);
 		lclone_park(d, bio, WAIT_BUSY);
 		return;
@@ -479,6 +445,11 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	rcu_read_unlock_sched();
 	lclone_leaf_unpin(leaf);
 
+	if (exc & LCLONE_EXC_BUSY) {
+		lclone_inflight_put(d, ref);
+		lclone_park(d, bio, WAIT_BUSY);
+		return true;
+	}
 	if (!(lclone_exc_written(exc) & 1u << sub)) {
 		lclone_inflight_put(d, ref);
 		if (lclone_exc_zero(exc) & 1u << sub || !(below_mask(d, p->chunk) & 1u << sub))
@@ -589,13 +560,13 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 
 int lclone_job_init(void)
 {
-	kcopyd = dm_kcopyd_client_create(NULL);
-	return PTR_ERR_OR_ZERO(kcopyd);
+	lclone_kcopyd = dm_kcopyd_client_create(NULL);
+	return PTR_ERR_OR_ZERO(lclone_kcopyd);
 }
 
 void lclone_job_exit(void)
 {
-	dm_kcopyd_client_destroy(kcopyd);
+	dm_kcopyd_client_destroy(lclone_kcopyd);
 }
 
 int lclone_job_pool_init(struct lclone_delta *d)

@@ -82,6 +82,13 @@ struct lclone_dir {
 	struct lclone_dir_page __rcu *page[];
 };
 
+/* What the worker goes on with when it is ready */
+struct lclone_task {
+	struct list_head list;
+	struct lclone_leaf *quiet;	/* waits for first writes to this leaf only, or NULL */
+	void (*step)(struct lclone_task *task);
+};
+
 /* Why a deferred bio waits */
 enum lclone_wait {
 	WAIT_BUSY,			/* for a BUSY exception */
@@ -164,6 +171,7 @@ struct lclone_delta {
 	struct block_device *base;	/* or NULL */
 	sector_t base_sectors;
 	sector_t plain_sectors;		/* of these, those that lie right below the delta */
+	struct lclone_merge *merge;	/* into the base, or NULL; changed in preresume only */
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
 	u32 last_leaf;			/* index of it */
@@ -187,9 +195,9 @@ struct lclone_delta {
 	bool stopping;			/* bios that wait for space are given back */
 	bool noflush;
 	wait_queue_head_t idle;		/* woken when lclone_io_idle() may have come true */
-	struct list_head ready;		/* jobs that may go on */
-	struct list_head draining;	/* worker only: jobs for the drain under way */
-	struct list_head drain_next;	/* worker only: jobs for the next one */
+	struct list_head ready;		/* tasks that may go on */
+	struct list_head draining;	/* worker only: tasks for the drain under way */
+	struct list_head drain_next;	/* worker only: tasks for the next one */
 	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
 	bool drain_busy;		/* worker only */
 	bool drain_ready;		/* nobody joins the old epoch any more */
@@ -245,6 +253,7 @@ struct lclone_delta {
 	bool needs_check;
 	atomic_t faults;		/* said so far */
 	bool opening;			/* registry lock: its table is still being loaded */
+	bool changes_base;		/* registry lock: it is merged into */
 	bool is_layer;			/* sealed, and below others; registry lock */
 	struct completion opened;	/* for who wants to share a layer */
 	u64 incarnation;		/* the largest there is on disk */
@@ -270,6 +279,7 @@ struct lclone {
 	bool read_only;
 	bool error_if_no_space;
 	bool no_discard_passdown;
+	bool merge;
 	bool no_space_timeout_given, low_water_mark_given;
 	bool commit_interval_given, chunk_size_given;
 	u32 no_space_timeout;		/* s */
@@ -285,7 +295,7 @@ struct lclone {
  * While a layer loads a leaf for it, the delta that it goes back to takes the
  * place of all but the flags.
  */
-#define IO_COUNTED		1	/* in flight to the delta ... */
+#define IO_COUNTED		1	/* in flight to the delta, or by its word to the base ... */
 #define IO_EPOCH		2	/* ... in this epoch */
 #define IO_COUNT_MASK		3
 #define IO_FIRST		4	/* first write, its leaf is pinned: end_io publishes it */
@@ -352,8 +362,8 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
 /* A dm event; any context. */
 void lclone_event(struct lclone_delta *d);
 void lclone_event_work(struct work_struct *work);
-/* preresume: @t's table is the one that gets I/O now. */
-void lclone_registry_start(struct lclone *t);
+/* preresume: @t's table is the one that gets I/O now; -EBUSY: it merges, and others have its base. */
+int lclone_registry_start(struct lclone *t);
 /* A delta that was just sealed belongs to no mapped device any more. */
 void lclone_registry_seal(struct lclone_delta *d);
 
@@ -728,13 +738,41 @@ void lclone_drain_destroy(struct lclone_delta *d);
 void lclone_drain_start(struct lclone_delta *d);
 bool lclone_drain_finish(struct lclone_delta *d);
 
+/* Any context: the worker goes on with the task. */
+void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task);
+/* Worker: the task goes on when all I/O that may have missed what is BUSY now has ended. */
+void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task);
+/* Worker: goes on with the tasks that are ready. */
+void lclone_task_run(struct lclone_delta *d);
+
+/*
+ * merge.c: the delta into its base, while it is in use
+ *
+ * While d->merge is set the base is written: by the merge, and by the guest
+ * where the entry is empty.
+ */
+
+/* preresume, the table has "merge" (or has not any more). May sleep. */
+int lclone_merge_set(struct lclone_delta *d, bool merge);
+/* resume: starts it, or goes on with it. */
+void lclone_merge_start(struct lclone_delta *d);
+/* postsuspend: waits for the batch under way; no other begins. */
+void lclone_merge_stop(struct lclone_delta *d);
+/* Message: at most @kib per second, 0: no limit; "auto": half of the time. */
+int lclone_merge_rate(struct lclone_delta *d, const char *arg);
+/* For the status line */
+unsigned int lclone_merge_status(struct lclone_delta *d, char *result, unsigned int maxlen);
+void lclone_merge_exit(struct lclone_delta *d);
+
 /* job.c: copy-up, discard and write-zeroes; worker only */
 
 /* First write of a part of a subchunk: copy it up, then defer the bio again. */
 void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub);
 void lclone_job_discard(struct lclone_delta *d, struct bio *bio);
-/* Goes on with jobs whose drain or copy has ended. */
-void lclone_job_run(struct lclone_delta *d);
+/* Makes an exception BUSY; false if it is. */
+bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot);
+/* For copies of all kinds */
+extern struct dm_kcopyd_client *lclone_kcopyd;
 int lclone_job_pool_init(struct lclone_delta *d);
 int lclone_job_init(void);
 void lclone_job_exit(void);

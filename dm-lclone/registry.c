@@ -222,14 +222,42 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 		lclone_delta_destroy(d);
 }
 
-void lclone_registry_start(struct lclone *t)
+/* A base that is merged into has one clone. */
+static int check_base_users(struct lclone_delta *d, struct block_device *base, bool merge)
 {
+	struct lclone_delta *other;
+
+	list_for_each_entry(other, &lclone_deltas, list) {
+		if (other == d || other->base != base || !base)
+			continue;
+		if (merge) {
+			DMERR("%s: can't be merged into the base: the clone of %s has it, too",
+			      d->name, other->name);
+			return -EBUSY;
+		}
+		if (other->changes_base) {
+			DMERR("%s: %s is being merged into the base", d->name, other->name);
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+int lclone_registry_start(struct lclone *t)
+{
+	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
 	struct lclone_delta *d = t->delta;
+	int err;
 
 	mutex_lock(&lclone_registry_lock);
-	d->table = t->ti->table;
-	d->base = t->base_dev ? t->base_dev->bdev : NULL;
+	err = check_base_users(d, base, t->merge);
+	if (!err) {
+		d->table = t->ti->table;
+		d->base = base;
+		d->changes_base = t->merge;
+	}
 	mutex_unlock(&lclone_registry_lock);
+	return err;
 }
 
 void lclone_registry_seal(struct lclone_delta *d)

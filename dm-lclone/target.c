@@ -32,9 +32,14 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 			return err;
 		}
 	}
+	if (!strcmp(base, "-") && t->merge) {
+		t->ti->error = "There is no base to merge into";
+		return -EINVAL;
+	}
 	if (!strcmp(base, "-"))
 		return 0;
-	err = dm_get_device(t->ti, base, BLK_OPEN_READ, &t->base_dev);
+	err = dm_get_device(t->ti, base, BLK_OPEN_READ | (t->merge ? BLK_OPEN_WRITE : 0),
+			    &t->base_dev);
 	if (err)
 		t->ti->error = err == -EBUSY ? "The base is in use: mounted, or claimed by another driver" :
 					       "Can't open the base";
@@ -62,10 +67,10 @@ static void table_free(struct lclone *t)
 	kfree(t);
 }
 
-static void set_target(struct dm_target *ti)
+static void set_target(struct dm_target *ti, bool merge)
 {
 	ti->flush_supported = true;
-	ti->num_flush_bios = 1;
+	ti->num_flush_bios = merge ? 2 : 1;	/* the second one for the base */
 	ti->discards_supported = true;
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
@@ -100,7 +105,7 @@ static int lclone_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return err;
 	}
 	ti->private = t;
-	set_target(ti);
+	set_target(ti, t->merge);
 	return 0;
 }
 
@@ -124,6 +129,7 @@ static void lclone_presuspend_undo(struct dm_target *ti)
 	struct lclone *t = ti->private;
 
 	lclone_io_start(t->delta);
+	lclone_merge_start(t->delta);
 }
 
 static void lclone_postsuspend(struct dm_target *ti)
@@ -143,6 +149,7 @@ static void lclone_resume(struct dm_target *ti)
 	struct lclone *t = ti->private;
 
 	lclone_io_start(t->delta);
+	lclone_merge_start(t->delta);
 }
 
 static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
@@ -161,6 +168,7 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
 		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
 		       READ_ONCE(d->full) ? "full" : "-");
+		sz += lclone_merge_status(d, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s %s", t->base_dev ? t->base_dev->name : "-", t->delta_dev->name);
@@ -193,6 +201,8 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 		return lclone_commit_sync(d, true);
 	if (argc == 1 && !strcmp(argv[0], "grow"))
 		return lclone_delta_grow(d);
+	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
+		return lclone_merge_rate(d, argv[1]);
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
 		return lclone_delta_resize(d, sectors);
 

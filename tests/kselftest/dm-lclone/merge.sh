@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+. "${0%/*}/lib.sh"
+loses "data of a running clone that is merged into its base"
+
+# under NAME FILE-DEVICE: a device on it that can be stopped like one that lost power
+under() {
+	on_exit "remove_if_there $1"
+	dmsetup create "$P-$1" --table "0 $(blkio size "$2") linear $2 0"
+	echo "/dev/mapper/$P-$1"
+}
+
+# field N: of the part of the status line that tells of the merge, its state is 1
+merge_status() {
+	local f
+
+	read -ra f <<<"$(dmsetup status "$P-vm")"
+	echo "${f[11 + $1]}"
+}
+
+merged() {
+	[ "$(merge_status 1)" = merged ]
+}
+
+# starts the merge of vm, over $base and $delta
+merge() {
+	reload vm "$(blkio size "$vm")" "$base" "$delta" merge
+	[ -z "$1" ] || message vm merge_rate "$1"
+}
+
+setup() {
+	base=$(template "${1:-8m}")
+	delta=$(loop 64m)
+	clone
+}
+
+an_idle_clone_ends_up_in_its_base() {
+	setup
+	blkio write "$vm" 0 1m 2 bs=4k step=64k
+	blkio write "$vm" 2m 2m 3
+	blkio write "$vm" 5m 512 4
+	blkio discard "$vm" 6m 64k
+	blkio discard "$vm" 3m 64k
+	sum=$(blkio hash "$vm")
+	before=$(events vm)
+	merge 0
+	within 60 merged
+	[ "$(events vm)" -gt "$before" ] || fail "no event at the end"
+	is "$sum" "$(blkio hash "$vm")" "content of the clone"
+	is rw "$(status vm mode)" "mode"
+	close vm
+	is "$sum" "$(blkio hash "$base")" "content of the base"
+	clone
+	is "$sum" "$(blkio hash "$vm")" "content after an activation"
+}
+
+writes_go_to_the_base_and_the_merge_ends() {
+	base=$(loop 32m)
+	delta=$(loop 80m)
+	oracle base "$base" -s 3
+	oracle new "$T/model" -s 3 -n 65536 -b 65536
+	clone
+	oracle run "$vm" -m "$T/model" -o 8000 -t 4
+	used=$(status vm used)
+	background oracle run "$vm" -m "$T/model" -o 60000 -t 4
+	merge 0
+	within 200 merged
+	at_most $((used + 64)) "$(merge_status 2)" "chunks merged"
+	kill -0 "$job" || fail "the load ended first: $(<"$T/job")"
+	wait "$job" || fail "$(<"$T/job")"
+	oracle verify "$vm" -m "$T/model"
+	# the clone becomes its base
+	dmsetup load "$P-vm" --table "0 65536 linear $base 0"
+	dmsetup resume "$P-vm"
+	oracle verify "$vm" -m "$T/model"
+	oracle run "$vm" -m "$T/model" -o 1000
+	close vm
+	oracle verify "$base" -m "$T/model"
+}
+
+# power_cut SEED RATE SECONDS
+power_cut() {
+	local base_file delta_file
+
+	base_file=$(loop 16m)
+	delta_file=$(loop 40m)
+	oracle base "$base_file" -s "$1"
+	oracle new "$T/model" -s "$1" -n 32768 -b 32768
+	base=$(under base "$base_file")
+	delta=$(under delta "$delta_file")
+	create vm 32768 "$base" "$delta" commit_interval 50
+	vm=/dev/mapper/$P-vm
+	oracle run "$vm" -m "$T/model" -o 1000 -t 4
+	background oracle run "$vm" -m "$T/model" -o 1000000 -t 4
+	merge "$2"
+	sleep "$3"
+	# from now on nothing reaches the disks
+	dmsetup suspend --noflush --nolockfs "$P-base"
+	dmsetup suspend --noflush --nolockfs "$P-delta"
+	kill -KILL "$job"
+	blkio copy "$base_file" "$T/base"
+	blkio copy "$delta_file" "$T/delta"
+	cp "$T/model" "$T/model.cut"
+	dmsetup resume "$P-base"
+	dmsetup resume "$P-delta"
+	wait "$job" 2>/dev/null || true
+	close vm
+	create vm 32768 "$(attach "$T/base")" "$(attach "$T/delta")"
+	oracle crash "$vm" -m "$T/model.cut"
+	is - "$(status vm check)" "needs check"
+	close vm
+	close base
+	close delta
+}
+
+what_was_covered_survives_a_power_cut() {
+	power_cut 5 0 0.3
+	power_cut 6 0 0.8
+	power_cut 7 4000 1.1
+	power_cut 8 auto 1.5
+	power_cut 9 1000 2
+}
+
+a_merge_that_was_stopped_goes_on() {
+	setup 32m
+	blkio write "$vm" 0 32m 2
+	merge 1000
+	sleep 1
+	dmsetup suspend "$P-vm"
+	dmsetup resume "$P-vm"
+	is merging "$(merge_status 1)" "the merge after a suspend"
+	blkio check "$vm" 0 32m 2
+	close vm
+	clone
+	blkio check "$vm" 0 32m 2
+	blkio write "$vm" 1m 1m 3
+	merge 0
+	within 60 merged
+	blkio check "$vm" 0 1m 2
+	blkio check "$vm" 1m 1m 3
+	blkio check "$vm" 2m 30m 2
+	close vm
+	blkio check "$base" 1m 1m 3
+}
+
+parts_of_subchunks_and_zeros_go_down_too() {
+	setup
+	blkio write "$vm" $((1048576 + 512)) 512 2
+	merge 0
+	within 60 merged
+	blkio write "$vm" $((2097152 + 512)) 512 3
+	blkio write "$vm" 3m 4k 4 dsync
+	blkio discard "$vm" 4m 64k
+	blkio check "$vm" $((2097152 + 512)) 512 3
+	blkio check "$vm" 2m 512 1
+	blkio check "$vm" 3m 4k 4
+	blkio check "$vm" 1m 512 1
+	blkio check "$vm" $((1048576 + 512)) 512 2
+	is merged "$(merge_status 1)" "state"
+}
+
+what_others_need_is_not_merged_into() {
+	setup
+	other=$(loop 16m)
+	create two 16384 "$base" "$other"
+	refused "another|other|too" reload vm 16384 "$base" "$delta" merge
+	dmsetup clear "$P-vm" 2>/dev/null || true
+	reload vm 16384 "$base" "$delta"
+	close two
+	merge 100
+	refused "merged into" create two 16384 "$base" "$other"
+	blkio check "$vm" 0 1m 1
+}
+
+what_can_not_be_merged_is_refused() {
+	setup
+	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" merge read_only)"
+	close vm
+	new=$(loop 16m)
+	third=$(loop 16m)
+	refused "base" create vm 16384 - "$third" merge
+	refused "smaller" create vm 32768 "$base" "$new" merge
+}
+
+run an_idle_clone_ends_up_in_its_base \
+	writes_go_to_the_base_and_the_merge_ends \
+	what_was_covered_survives_a_power_cut \
+	a_merge_that_was_stopped_goes_on \
+	parts_of_subchunks_and_zeros_go_down_too \
+	what_others_need_is_not_merged_into \
+	what_can_not_be_merged_is_refused
