@@ -47,24 +47,57 @@ static void print_json(struct json_object *findings, const struct lclone_usage *
 	json_object_put(o);
 }
 
-static int check(const char *path, struct lclone_file *base, bool json)
+/* The chain below, as far as it is there. 1: a finding was reported. */
+static int check_chain(struct lclone_file *file, const struct lclone_parents *parents,
+		       lclone_report_fn report, void *ctx)
 {
+	struct lclone_finding finding = { .class = LCLONE_DAMAGE_PARENT };
+	static struct lclone_chain chain;
+	struct lclone_delta delta;
+	int err = 0;
+
+	if (!lclone_delta_open(&delta, &file->dev))	/* if not: that was reported */
+		err = lclone_chain_open(&chain, &delta, file, parents);
+	lclone_chain_close(&chain);
+	lclone_delta_close(&delta);
+	switch (-err) {
+	case ESTALE:
+	case EUCLEAN:
+	case EBADMSG:
+	case EMEDIUMTYPE:
+		finding.text = lclone_why();
+		report(&finding, ctx);
+		return 1;
+	default:
+		return err;
+	}
+}
+
+static int check(const char *path, struct lclone_file *base, const struct lclone_parents *parents,
+		 bool json)
+{
+	lclone_report_fn report = json ? report_json : report_text;
 	struct json_object *findings = json ? json_object_new_array() : NULL;
 	struct lclone_usage usage;
 	struct lclone_file file;
 	char why[LCLONE_WHY_SIZE];
-	long ret;
+	long ret, links;
 
-	ret = lclone_file_open(&file, path, O_RDONLY | O_EXCL);
+	ret = open_delta_file(path, O_RDONLY, &file);
 	if (ret)
 		goto out;
-	ret = lclone_check(&file.dev, base ? &base->dev : NULL, json ? report_json : report_text,
-			   findings, &usage, why);
+	ret = lclone_check(&file.dev, base ? &base->dev : NULL, report, findings, &usage, why);
 	if (ret < 0) {
 		lclone_fail(ret, "%s: %s", path, why);
 		ret = ret == -EINVAL ? -EMEDIUMTYPE : ret;
 		goto out;
 	}
+	links = check_chain(&file, parents, report, findings);
+	if (links < 0) {
+		ret = links;
+		goto out;
+	}
+	ret += links;
 	if (json) {
 		print_json(findings, &usage);
 		findings = NULL;
@@ -83,6 +116,7 @@ out:
 
 static const struct option options[] = {
 	{ "base", required_argument, NULL, 'b' },
+	PARENT_OPTION,
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -91,23 +125,33 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct lclone_file base_file, *base = NULL;
+	struct lclone_parents parents = { 0 };
 	const char *base_path = "-";
 	bool json = false;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_check, argc, argv, options, &ret)) != -1) {
-		if (option == '?')
-			return ret;
-		if (option == 'b')
+		switch (option) {
+		case 'b':
 			base_path = optarg;
-		else
+			break;
+		case 'P':
+			ret = add_parent(&parents, optarg);
+			if (ret)
+				return ret;
+			break;
+		case 'j':
 			json = true;
+			break;
+		default:
+			return ret;
+		}
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_check, "needs a delta");
 	ret = open_base(base_path, &base_file, &base);
 	if (!ret)
-		ret = check(argv[optind], base, json);
+		ret = check(argv[optind], base, &parents, json);
 	close_base(base);
 	return ret;
 }
@@ -116,10 +160,12 @@ const struct command cmd_check = {
 	.name = "check",
 	.summary = "check every invariant of a delta, reading only",
 	.usage =
-	"check [--base BASE] [--json] DELTA\n\n"
-	"Checks superblocks, log, tree and exceptions of DELTA and changes nothing. Prints\n"
-	"what it finds; exit code 0 if that is nothing, 6 if there is damage.\n\n"
-	"  --base BASE  check, too, that this is the base\n"
-	"  --json       findings and use of space as a JSON object\n",
+	"check [--base BASE] [--parent LAYER]... [--json] DELTA\n\n"
+	"Checks superblocks, log, tree and exceptions of DELTA, and that the layers that it lies\n"
+	"on are there and what they were. Changes nothing. Prints what it finds; exit code 0 if\n"
+	"that is nothing, 6 if there is damage.\n\n"
+	"  --base BASE     check, too, that this is the base\n"
+	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
+	"  --json          findings and use of space as a JSON object\n",
 	.run = run,
 };

@@ -73,7 +73,7 @@ static int create(const char *name, const char *base, const char *delta,
 	err = format_delta(base, delta, format);
 	if (err)
 		return err;
-	err = open_clone(name, base, delta, features);
+	err = open_clone(name, base, delta, &format->parents, features);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());
@@ -109,6 +109,7 @@ static const struct option options[] = {
 	{ "chunk-size", required_argument, NULL, 'c' },
 	{ "label", required_argument, NULL, 'l' },
 	{ "force", no_argument, NULL, 'f' },
+	PARENT_OPTION,
 	{ "vg", required_argument, NULL, 'V' },
 	{ "delta-size", required_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
@@ -138,6 +139,9 @@ static int run(int argc, char **argv)
 			break;
 		case 'f':
 			format.force = true;
+			break;
+		case 'P':
+			ret = add_parent(&format.parents, optarg);
 			break;
 		case 'V':
 			vg = optarg;
@@ -180,6 +184,8 @@ const struct command cmd_create = {
 	"  --delta-size SIZE        its size\n"
 	"  --size SIZE              size of the clone, also beyond the base (the base's)\n"
 	"  --chunk-size SIZE        unit of allocation, a power of two from 8K to 2M (64K)\n"
+	"  --parent LAYER           put DELTA on this sealed layer, as a clone of that clone;\n"
+	"                           layers below it are looked for, or named before it\n"
 	"  --label TEXT             a name to keep in the superblock\n"
 	"  --force                  overwrite what is on DELTA\n"
 	FEATURE_USAGE,

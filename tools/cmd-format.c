@@ -7,13 +7,17 @@
 #include "lclone.h"
 #include "super.h"
 
-/* -EADDRINUSE if something is on the device that a format would destroy. */
-static int refuse_used(const struct lclone_file *file)
+int may_overwrite(const struct lclone_file *file, bool force)
 {
 	struct lclone_delta delta;
-	int err = lclone_delta_open_sb(&delta, &file->dev);
+	int err = lclone_delta_open_sb(&delta, &file->dev), depended;
 
-	if (err != -ENODATA && err != -EINVAL)	/* of any version and in any state */
+	depended = err ? 0 : lclone_refuse_depended(file->path, &delta.sb);
+	if (depended)
+		err = depended;
+	else if (force)
+		err = 0;
+	else if (err != -ENODATA && err != -EINVAL)	/* of any version and in any state */
 		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: format all the same)",
 				  file->path);
 	else if (lclone_file_is_blank(file))
@@ -21,6 +25,30 @@ static int refuse_used(const struct lclone_file *file)
 	else
 		err = 0;
 	lclone_delta_close(&delta);
+	return err;
+}
+
+/* The layer that a new delta is put on, which must be whole and of this base. */
+static int look_at_parents(const struct lclone_file *file, struct lclone_file *base,
+			   const struct lclone_parents *parents, struct lclone_sb *sb)
+{
+	struct lclone_parents below = *parents;
+	static struct disk disk;
+	u32 i;
+	int err;
+
+	below.count--;
+	err = open_disk(parents->path[below.count], O_RDONLY, &below, &disk);
+	if (!err && !(disk.delta.sb.state & LCLONE_STATE_SEALED))
+		err = lclone_fail(-ESTALE, "%s is not sealed: %s cannot lie on it", disk.file.path,
+				  file->path);
+	for (i = 0; !err && i < disk.chain.count; i++)
+		if (lclone_file_same(file, disk.chain.file[i]))
+			err = lclone_fail(-EBUSY, "%s cannot lie on itself", file->path);
+	if (!err)
+		err = verify_base(&disk.delta, base);
+	*sb = disk.delta.sb;
+	close_disk(&disk);
 	return err;
 }
 
@@ -33,19 +61,23 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	};
 	struct lclone_file delta, base_file, *base;
 	char uuid[UUID_STR_LEN];
-	struct lclone_sb sb;
+	struct lclone_sb sb, parent;
 	int err;
 
 	err = open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	if (!base && !args->virtual_sectors) {
+	if (!base && !args->virtual_sectors && !args->parents.count) {
 		err = lclone_fail(-ERANGE, "a clone without a base needs --size");
 		goto out_base;
 	}
 	err = lclone_file_open(&delta, delta_path, O_RDWR | O_EXCL);
-	if (!err && !args->force)
-		err = refuse_used(&delta);
+	if (!err)
+		err = may_overwrite(&delta, args->force);
+	if (!err && args->parents.count)
+		err = look_at_parents(&delta, base, &args->parents, &parent);
+	if (!err && args->parents.count)
+		options.parent = &parent;
 	if (!err)
 		err = lclone_format(&delta, base, &options, &sb);
 	if (!err) {
@@ -63,6 +95,7 @@ static const struct option options[] = {
 	{ "size", required_argument, NULL, 's' },
 	{ "chunk-size", required_argument, NULL, 'c' },
 	{ "label", required_argument, NULL, 'l' },
+	PARENT_OPTION,
 	{ "force", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -86,6 +119,9 @@ static int run(int argc, char **argv)
 		case 'l':
 			args.label = optarg;
 			break;
+		case 'P':
+			ret = add_parent(&args.parents, optarg);
+			break;
 		case 'f':
 			args.force = true;
 			break;
@@ -108,6 +144,8 @@ const struct command cmd_format = {
 	"Makes DELTA the empty delta of a clone of BASE (-: of nothing).\n\n"
 	"  --size SIZE        size of the clone, also beyond the base (default: the base's)\n"
 	"  --chunk-size SIZE  unit of allocation, a power of two from 8K to 2M (64K)\n"
+	"  --parent LAYER     put DELTA on this sealed layer; layers below it are looked for,\n"
+	"                     or named before it\n"
 	"  --label TEXT       a name to keep in the superblock\n"
 	"  --force            overwrite what is on DELTA\n",
 	.run = run,

@@ -116,13 +116,17 @@ static int same_base(const char *path, const struct lclone_sb *sb, void *ctx)
 static int into_base(const char *base_path, const char *delta_path, struct meter *meter)
 {
 	struct lclone_file delta_file, base = { .fd = -1 };
-	struct lclone_merge merge;
 	struct lclone_delta delta;
+	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
+	struct lclone_merge merge;
 	int err;
 
 	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
 	if (!err)
 		err = check_writable(&delta, delta_path);
+	if (!err && lclone_has_parent(&delta.sb))
+		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
+				  delta_path);
 	if (!err)
 		err = lclone_file_open(&base, base_path, O_RDWR | O_EXCL);
 	if (!err)
@@ -133,7 +137,7 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 		err = lclone_find_deltas(same_base, &delta.sb);
 	if (!err) {
 		merge = (struct lclone_merge){
-			.delta = &delta, .delta_file = &delta_file, .base = &base,
+			.chain = &chain, .base = &base,
 			.target = &base, .progress = progress, .ctx = meter,
 		};
 		err = lclone_merge_into_base(&merge);
@@ -145,16 +149,21 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 
 /* A device must be large enough and not be of this clone, or a delta itself. */
 static int open_target_device(const char *path, struct lclone_file *target,
-			      const struct lclone_file *delta, const struct lclone_file *base,
-			      u64 sectors)
+			      const struct lclone_chain *chain, const struct lclone_file *base)
 {
+	u64 sectors = chain->delta[0]->sb.virtual_sectors;
 	struct lclone_delta other;
+	bool ours;
+	u32 i;
 	int err;
 
 	err = lclone_file_open(target, path, O_RDWR | O_EXCL);
 	if (err)
 		return err;
-	if (lclone_file_same(target, delta) || (base && lclone_file_same(target, base)))
+	ours = base && lclone_file_same(target, base);
+	for (i = 0; i < chain->count; i++)
+		ours |= lclone_file_same(target, chain->file[i]);
+	if (ours)
 		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
 				   path);
 	if (target->dev.sectors < sectors)
@@ -204,11 +213,11 @@ static int finish_file(const char *part, const char *path)
 	return 0;
 }
 
-static int copy_to(struct lclone_delta *delta, struct lclone_file *delta_file,
-		   struct lclone_file *base, const char *path, struct meter *meter)
+static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const char *path,
+		   struct meter *meter)
 {
-	struct lclone_merge merge = { .delta = delta, .delta_file = delta_file, .base = base,
-				      .progress = progress, .ctx = meter };
+	struct lclone_merge merge = { .chain = chain, .base = base, .progress = progress,
+				      .ctx = meter };
 	struct lclone_file target = { .fd = -1 };
 	char part[PATH_MAX];
 	struct stat st;
@@ -221,10 +230,9 @@ static int copy_to(struct lclone_delta *delta, struct lclone_file *delta_file,
 	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
 		return lclone_fail(-ENAMETOOLONG, "%s: the name is too long", path);
 	if (device)
-		err = open_target_device(path, &target, delta_file, base,
-					 delta->sb.virtual_sectors);
+		err = open_target_device(path, &target, chain, base);
 	else
-		err = open_target_file(part, &target, delta->sb.virtual_sectors);
+		err = open_target_file(part, &target, chain->delta[0]->sb.virtual_sectors);
 	if (!err) {
 		merge.target = &target;
 		merge.target_is_zero = !device;
@@ -236,24 +244,25 @@ static int copy_to(struct lclone_delta *delta, struct lclone_file *delta_file,
 	return err;
 }
 
-static int merge_to(const char *base_path, const char *delta_path, const char *path,
-		    struct meter *meter)
+static int merge_to(const char *base_path, const char *delta_path,
+		    const struct lclone_parents *parents, const char *path, struct meter *meter)
 {
-	struct lclone_file delta_file, base_file, *base;
-	struct lclone_delta delta;
+	struct lclone_file base_file, *base;
+	static struct disk disk;
+	u32 i;
 	int err;
 
 	err = open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = open_delta(delta_path, O_RDONLY, &delta_file, &delta);
+	err = open_disk(delta_path, O_RDONLY, parents, &disk);
 	if (!err)
-		err = verify_base(&delta, base);
+		err = verify_base(&disk.delta, base);
+	for (i = 0; !err && i < disk.chain.count; i++)
+		err = refuse_damaged(disk.chain.file[i]);
 	if (!err)
-		err = refuse_damaged(&delta_file);
-	if (!err)
-		err = copy_to(&delta, &delta_file, base, path, meter);
-	close_delta(&delta_file, &delta);
+		err = copy_to(&disk.chain, base, path, meter);
+	close_disk(&disk);
 out_base:
 	close_base(base);
 	return err;
@@ -263,6 +272,7 @@ static const struct option options[] = {
 	{ "into-base", no_argument, NULL, 'b' },
 	{ "to", required_argument, NULL, 'o' },
 	{ "json", no_argument, NULL, 'j' },
+	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -270,6 +280,7 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct meter meter = { .tty = isatty(STDERR_FILENO), .start = seconds() };
+	struct lclone_parents parents = { 0 };
 	const char *to = NULL, *base, *delta;
 	bool into = false;
 	int option, ret = 0;
@@ -285,6 +296,11 @@ static int run(int argc, char **argv)
 		case 'j':
 			meter.json = true;
 			break;
+		case 'P':
+			ret = add_parent(&parents, optarg);
+			if (ret)
+				return ret;
+			break;
 		default:
 			return ret;
 		}
@@ -299,7 +315,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
 
 	catch_signals();
-	ret = into ? into_base(base, delta, &meter) : merge_to(base, delta, to, &meter);
+	ret = into ? into_base(base, delta, &meter) : merge_to(base, delta, &parents, to, &meter);
 	if (meter.tty && !meter.json && meter.last)
 		fputc('\n', stderr);
 	return ret;
@@ -310,13 +326,14 @@ const struct command cmd_merge = {
 	.summary = "consolidate an inactive clone",
 	.usage =
 	"merge [--json] --into-base BASE DELTA\n"
-	"       lclone merge [--json] --to DEVICE|FILE BASE|- DELTA\n\n"
+	"       lclone merge [--json] [--parent LAYER]... --to DEVICE|FILE BASE|- DELTA\n\n"
 	"Consolidates a clone that is not active. May be interrupted at any time: run it\n"
 	"again and it goes on.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
-	"                 depend on BASE: it would be lost\n"
+	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
 	"  --to TARGET    write the clone to another device, which must be large enough, or\n"
 	"                 to a new file; changes neither BASE nor DELTA\n"
+	"  --parent LAYER a layer that DELTA lies on; those not named are looked for\n"
 	"  --json         progress as JSON, a line for each second, instead of a bar\n",
 	.run = run,
 };

@@ -13,36 +13,50 @@ static void device_number(const struct lclone_file *file, char text[PATH_MAX])
 
 /* All that the kernel would refuse, too, but with the better sentence. */
 static int look(const char *delta_path, struct lclone_file *base,
-		const struct lclone_features *features, struct lclone_table *table, u64 *sectors)
+		const struct lclone_parents *parents, const struct lclone_features *features,
+		struct lclone_table *table, u64 *sectors)
 {
-	struct lclone_delta delta;
-	struct lclone_file file;
+	static struct disk disk;
+	char number[PATH_MAX];
+	u32 i;
 	int err;
 
-	err = open_delta(delta_path, O_RDONLY, &file, &delta);
+	err = open_disk(delta_path, O_RDONLY, parents, &disk);
 	if (err)
 		goto out;
-	if (!file.block || (base && !base->block)) {
-		err = lclone_fail(-ENOTBLK, "%s is not a block device",
-				  file.block ? base->path : delta_path);
-		goto out;
-	}
-	err = verify_base(&delta, base);
+	if (base && !base->block)
+		err = lclone_fail(-ENOTBLK, "%s is not a block device", base->path);
+	for (i = 0; !err && i < disk.chain.count; i++)
+		if (!disk.chain.file[i]->block)
+			err = lclone_fail(-ENOTBLK, "%s is not a block device",
+					  disk.chain.file[i]->path);
+	if (!err)
+		err = verify_base(&disk.delta, base);
 	if (!err && !features->read_only)
-		err = check_writable(&delta, delta_path);
-	*sectors = delta.sb.virtual_sectors;
-	device_number(&file, table->delta);
+		err = check_writable(&disk.delta, delta_path);
+	if (err)
+		goto out;
+	*sectors = disk.delta.sb.virtual_sectors;
+	for (i = disk.chain.count - 1; i; i--) {
+		device_number(disk.chain.file[i], number);
+		err = lclone_table_add_parent(table, number);
+		if (err) {
+			lclone_fail(err, "the table's line is too long");
+			goto out;
+		}
+	}
+	device_number(&disk.file, table->delta);
 	if (base)
 		device_number(base, table->base);
 	else
 		snprintf(table->base, PATH_MAX, "-");
 out:
-	close_delta(&file, &delta);
+	close_disk(&disk);
 	return err;
 }
 
 int open_clone(const char *name, const char *base_path, const char *delta_path,
-	       const struct lclone_features *features)
+	       const struct lclone_parents *parents, const struct lclone_features *features)
 {
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
@@ -55,7 +69,7 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 		return err;
 	err = open_base(base_path, &base_file, &base);
 	if (!err)
-		err = look(delta_path, base, features, &table, &sectors);
+		err = look(delta_path, base, parents, features, &table, &sectors);
 	close_base(base);
 	if (err)
 		return err;
@@ -69,6 +83,7 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 static const struct option options[] = {
 	READ_ONLY_OPTION,
 	FEATURE_OPTIONS,
+	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -76,18 +91,20 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct lclone_features features = { 0 };
+	struct lclone_parents parents = { 0 };
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_open, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
-		ret = parse_feature_option(&features, option, optarg);
+		ret = option == 'P' ? add_parent(&parents, optarg) :
+		      parse_feature_option(&features, option, optarg);
 		if (ret < 0)
 			return ret;
 	}
 	if (argc - optind != 3)
 		return usage_error(&cmd_open, "needs a name, a base (or -) and a delta");
-	return open_clone(argv[optind], argv[optind + 1], argv[optind + 2], &features);
+	return open_clone(argv[optind], argv[optind + 1], argv[optind + 2], &parents, &features);
 }
 
 const struct command cmd_open = {
@@ -96,6 +113,6 @@ const struct command cmd_open = {
 	.usage =
 	"open [OPTION]... NAME BASE|- DELTA\n\n"
 	"Activates the clone that BASE and DELTA make as /dev/mapper/NAME.\n\n"
-	READ_ONLY_USAGE FEATURE_USAGE,
+	PARENT_USAGE READ_ONLY_USAGE FEATURE_USAGE,
 	.run = run,
 };

@@ -34,6 +34,8 @@ static int wipe(const char *path)
 	if (err && err != -EBADMSG && err != -EUCLEAN && err != -ENOSPC)
 		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
 	else
+		err = err ? 0 : lclone_refuse_depended(path, &delta.sb);
+	if (!err)
 		err = lclone_super_wipe(&file);
 out:
 	close_delta(&file, &delta);
@@ -62,6 +64,7 @@ const struct command cmd_remove = {
 	.usage =
 	"remove DELTA\n\n"
 	"Wipes both superblocks of DELTA, so that it is no delta any more. What the clone\n"
-	"had written is lost. A clone that is active is refused: close it first.\n",
+	"had written is lost. A clone that is active is refused: close it first; and so is a\n"
+	"layer that others depend on.\n",
 	.run = run,
 };

@@ -12,6 +12,7 @@ static int resize_active(const char *name, u64 sectors)
 {
 	static struct lclone_clone clone;
 	char message[64];
+	double pause_ms;
 	int err;
 
 	err = lclone_dm_get(name, &clone);
@@ -24,7 +25,7 @@ static int resize_active(const char *name, u64 sectors)
 				   (unsigned long long)clone.sectors);
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
 	err = lclone_dm_message(name, message);
-	return err ?: lclone_dm_reload(name, sectors, clone.params, clone.read_only);
+	return err ?: lclone_dm_reload(name, sectors, clone.params, clone.read_only, &pause_ms);
 }
 
 static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sectors)

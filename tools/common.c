@@ -88,6 +88,14 @@ int parse_feature_option(struct lclone_features *f, int option, const char *valu
 	return err ?: 1;
 }
 
+int add_parent(struct lclone_parents *parents, const char *path)
+{
+	if (parents->count == LCLONE_LAYERS_MAX)
+		return lclone_fail(-ERANGE, "a chain has at most %d layers", LCLONE_LAYERS_MAX);
+	parents->path[parents->count++] = path;
+	return 0;
+}
+
 int open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
 {
 	int err;
@@ -106,12 +114,39 @@ void close_base(struct lclone_file *base)
 		lclone_file_close(base);
 }
 
+static bool is_sealed(const struct lclone_file *file)
+{
+	struct lclone_delta delta;
+	bool sealed;
+
+	sealed = !lclone_delta_open_sb(&delta, &file->dev) &&
+		 delta.sb.state & LCLONE_STATE_SEALED;
+	lclone_delta_close(&delta);
+	return sealed;
+}
+
+int open_delta_file(const char *path, int flags, struct lclone_file *file)
+{
+	char busy[1024];
+	int err;
+
+	err = lclone_file_open(file, path, flags | O_EXCL);
+	if (err != -EBUSY || (flags & O_ACCMODE) != O_RDONLY)
+		return err;
+	snprintf(busy, sizeof(busy), "%s", lclone_why());
+	lclone_file_close(file);
+	err = lclone_file_open(file, path, flags);
+	if (!err && !is_sealed(file))
+		err = lclone_fail(-EBUSY, "%s", busy);
+	return err;
+}
+
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)
 {
 	int err;
 
 	memset(delta, 0, sizeof(*delta));
-	err = lclone_file_open(file, path, flags | O_EXCL);
+	err = open_delta_file(path, flags, file);
 	if (err)
 		return err;
 	err = lclone_delta_open(delta, &file->dev);
@@ -127,6 +162,22 @@ void close_delta(struct lclone_file *file, struct lclone_delta *delta)
 	lclone_file_close(file);
 }
 
+int open_disk(const char *path, int flags, const struct lclone_parents *parents,
+	      struct disk *disk)
+{
+	int err;
+
+	disk->chain.count = 0;
+	err = open_delta(path, flags, &disk->file, &disk->delta);
+	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
+}
+
+void close_disk(struct disk *disk)
+{
+	lclone_chain_close(&disk->chain);
+	close_delta(&disk->file, &disk->delta);
+}
+
 int check_writable(const struct lclone_delta *delta, const char *path)
 {
 	int damaged = lclone_delta_damaged_slot(delta);
@@ -138,6 +189,9 @@ int check_writable(const struct lclone_delta *delta, const char *path)
 	if (unknown)
 		return lclone_fail(-EPROTONOSUPPORT, "%s: has features of a newer lclone (0x%llx), it can only be read",
 				   path, (unsigned long long)unknown);
+	if (delta->sb.state & LCLONE_STATE_SEALED)
+		return lclone_refuse_depended(path, &delta->sb) ?:
+		       lclone_fail(-EBUSY, "%s is a sealed layer, it can only be read", path);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 
+#include "chain.h"
 #include "delta.h"
 #include "dm.h"
 #include "fail.h"
@@ -34,9 +35,10 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command cmd_check, cmd_close, cmd_create, cmd_dump, cmd_format, cmd_list,
-			    cmd_merge, cmd_open, cmd_remove, cmd_repair, cmd_resize, cmd_status,
-			    cmd_table;
+extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump, cmd_format,
+			    cmd_list, cmd_measure, cmd_merge, cmd_open, cmd_rebase, cmd_remove,
+			    cmd_repair, cmd_resize, cmd_revert, cmd_snapshot, cmd_status,
+			    cmd_table, cmd_tree;
 
 /* Says what is wrong with the arguments; returns EXIT_USAGE. */
 int usage_error(const struct command *cmd, const char *fmt, ...)
@@ -73,18 +75,41 @@ int parse_size(const char *text, u64 *sectors);
 /* 1 if @option is one of them, 0 if not, else a negative errno. */
 int parse_feature_option(struct lclone_features *features, int option, const char *value);
 
+/* The layers below a delta, named by the user; what is not named is looked for. */
+#define PARENT_OPTION	{ "parent", required_argument, NULL, 'P' }
+#define PARENT_USAGE							\
+	"  --parent DEVICE          a layer that DELTA lies on; repeat it for each. Those that\n" \
+	"                           are not named are looked for on all devices\n"
+
+int add_parent(struct lclone_parents *parents, const char *path);
+
 /* The base: NULL in *base for "-", else @file, opened read-only. */
 int open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
 void close_base(struct lclone_file *base);
 
 /*
  * The delta of a device or file.  -EBUSY if it is active, -EMEDIUMTYPE if it is
- * none, else as lclone_delta_open().  Close both in any case.
+ * none, else as lclone_delta_open().  Close both in any case.  A sealed layer,
+ * which does not change, can be read while it is in use.
  */
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta);
 void close_delta(struct lclone_file *file, struct lclone_delta *delta);
 
-/* -EUCLEAN or -EPROTONOSUPPORT if the delta can be read, but must not be written. */
+/* The file of open_delta() alone */
+int open_delta_file(const char *path, int flags, struct lclone_file *file);
+
+/* A delta and all that it lies on, opened and closed together. */
+struct disk {
+	struct lclone_file file;
+	struct lclone_delta delta;
+	struct lclone_chain chain;
+};
+
+int open_disk(const char *path, int flags, const struct lclone_parents *parents,
+	      struct disk *disk);
+void close_disk(struct disk *disk);
+
+/* -EUCLEAN, -EPROTONOSUPPORT or -EBUSY if the delta can be read, but must not be written. */
 int check_writable(const struct lclone_delta *delta, const char *path);
 
 /* -ESTALE, with a sentence, if @base is not the base of the delta. */
@@ -96,13 +121,26 @@ struct format_arguments {
 	u32 chunk_sectors;
 	const char *label;
 	bool force;
+	struct lclone_parents parents;	/* the last is the layer that it will lie on */
 };
+
+/*
+ * -EADDRINUSE if something is on the device that would be lost, unless @force;
+ * -EBUSY if it is a layer that others depend on.
+ */
+int may_overwrite(const struct lclone_file *file, bool force);
 
 int format_delta(const char *base, const char *delta, const struct format_arguments *args);
 
 /* What open does after looking at its arguments. */
 int open_clone(const char *name, const char *base, const char *delta,
-	       const struct lclone_features *features);
+	       const struct lclone_parents *parents, const struct lclone_features *features);
+
+/*
+ * The running clone goes on with the new, empty delta @to: on what it had till
+ * now, which becomes a sealed layer, or (@back) on the layers below that.
+ */
+int switch_delta(const char *name, const char *to, bool force, bool back);
 
 /* 0 if @name is legal and free. */
 int check_free_name(const char *name);

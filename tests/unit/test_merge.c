@@ -92,6 +92,7 @@ static int merge_files(bool into_base, bool has_base, bool zero_target,
 	struct lclone_file delta_file, base = { .fd = -1 }, out = { .fd = -1 };
 	struct lclone_merge merge = { .progress = progress, .target_is_zero = zero_target };
 	struct lclone_delta delta;
+	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
 	int err;
 
 	memset(&delta, 0, sizeof(delta));
@@ -102,8 +103,7 @@ static int merge_files(bool into_base, bool has_base, bool zero_target,
 		err = lclone_file_open(&out, path_of("out"), O_RDWR | O_EXCL);
 	if (!err)
 		err = lclone_delta_open(&delta, &delta_file.dev);
-	merge.delta = &delta;
-	merge.delta_file = &delta_file;
+	merge.chain = &chain;
 	merge.base = has_base ? &base : NULL;
 	merge.target = into_base ? &base : &out;
 	if (!err)

@@ -21,6 +21,8 @@ static void tables(void **state)
 	round_trip("/dev/vg/base /dev/vg/delta 1 read_only");
 	round_trip("254:0 254:1 2 no_space_timeout 0");
 	round_trip("254:0 254:1 2 chunk_size 128");
+	round_trip("254:0 254:1 4 parent 254:2 parent 254:3");
+	round_trip("- 254:1 5 parent /dev/vg/layer parent 254:3 read_only");
 	round_trip("7:0 7:1 11 read_only error_if_no_space no_space_timeout 4294967295 low_water_mark 1000 commit_interval 3600000 no_discard_passdown chunk_size 4096");
 }
 
@@ -29,7 +31,7 @@ static void bad_tables(void **state)
 	static const char * const lines[] = {
 		"", "254:0", "a b 1 frobnicate", "a b 1 no_space_timeout",
 		"a b 2 no_space_timeout -1", "a b 2 no_space_timeout 4294967296",
-		"a b 2 low_water_mark 5x", "a b 2 commit_interval 18446744073709551616",
+		"a b 2 low_water_mark 5x", "a b 1 parent", "a b 2 commit_interval 18446744073709551616",
 	};
 	static struct lclone_table table;
 	size_t i;

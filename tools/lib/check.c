@@ -34,6 +34,7 @@ static const char * const class_names[] = {
 	[LCLONE_DAMAGE_FREED] = "freed-count",
 	[LCLONE_DAMAGE_IDENTITY] = "identity",
 	[LCLONE_DAMAGE_MARKED] = "needs-check",
+	[LCLONE_DAMAGE_PARENT] = "parent",
 };
 
 const char *lclone_damage_name(enum lclone_damage class)

@@ -20,6 +20,7 @@ enum lclone_damage {
 	LCLONE_DAMAGE_FREED,		/* count of freed chunks */
 	LCLONE_DAMAGE_IDENTITY,		/* wrong base */
 	LCLONE_DAMAGE_MARKED,		/* the kernel asked for a check */
+	LCLONE_DAMAGE_PARENT,		/* the layers below (not looked at by lclone_check()) */
 };
 
 const char *lclone_damage_name(enum lclone_damage class);

@@ -47,8 +47,8 @@ struct lclone_copy {
 	struct lclone_merge *merge;
 	bool skip_base;
 	bool no_zero_range;			/* the target cannot do it */
-	struct lclone_extents extents;
-	struct lclone_extent extent;		/* what is left of the one at hand */
+	struct lclone_chain_extents extents;
+	struct lclone_chain_extent extent;	/* what is left of the one at hand */
 	struct io_uring ring;
 	bool have_ring;
 	struct batch *batches, *free;
@@ -69,7 +69,7 @@ static u64 now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
-static bool wanted(const struct lclone_copy *c, const struct lclone_extent *e)
+static bool wanted(const struct lclone_copy *c, const struct lclone_chain_extent *e)
 {
 	switch (e->source) {
 	case LCLONE_FROM_BASE:
@@ -82,16 +82,17 @@ static bool wanted(const struct lclone_copy *c, const struct lclone_extent *e)
 }
 
 /* The next extent that has to be copied: 1, 0 or an error. */
-static int next_wanted(struct lclone_copy *c, struct lclone_extents *x, struct lclone_extent *e)
+static int next_wanted(struct lclone_copy *c, struct lclone_chain_extents *x,
+		       struct lclone_chain_extent *e)
 {
 	int ret;
 
 	do {
-		ret = lclone_extents_next(x, e);
+		ret = lclone_chain_extents_next(x, e);
 	} while (ret > 0 && !wanted(c, e));
 	if (ret < 0)
-		return lclone_fail(ret, "%s: %s", c->merge->delta_file->path,
-				   c->merge->delta->why);
+		return lclone_fail(ret, "%s: %s", x->chain->file[x->failed]->path,
+				   x->chain->delta[x->failed]->why);
 	return ret;
 }
 
@@ -133,7 +134,7 @@ static void start_write(struct lclone_copy *c, struct batch *b)
 
 static void add_piece(struct lclone_copy *c, struct batch *b, u64 sectors)
 {
-	struct lclone_extent *e = &c->extent;
+	struct lclone_chain_extent *e = &c->extent;
 	u8 *buf = b->buf + (b->sectors << 9);
 	struct io *io;
 
@@ -145,7 +146,7 @@ static void add_piece(struct lclone_copy *c, struct batch *b, u64 sectors)
 		io = &b->piece[b->pieces++];
 		io->batch = b;
 		io->op = IO_READ;
-		io->file = delta ? c->merge->delta_file : c->merge->base;
+		io->file = delta ? c->merge->chain->file[e->level] : c->merge->base;
 		io->offset = (delta ? e->delta_sector : e->sector) << 9;
 		io->buf = buf;
 		io->len = sectors << 9;
@@ -368,19 +369,19 @@ int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
 
 u64 lclone_copy_sector(const struct lclone_copy *c)
 {
-	return c->ended ? c->merge->delta->sb.virtual_sectors : c->sector;
+	return c->ended ? c->merge->chain->delta[0]->sb.virtual_sectors : c->sector;
 }
 
 /* Construction */
 
 static int count_bytes(struct lclone_copy *c, u64 sector)
 {
-	struct lclone_extents x;
-	struct lclone_extent e;
+	struct lclone_chain_extents *x = &c->extents;
+	struct lclone_chain_extent e;
 	int ret;
 
-	lclone_extents_init(&x, c->merge->delta, sector, UINT64_MAX);
-	while ((ret = next_wanted(c, &x, &e)) > 0)
+	lclone_chain_extents_init(x, c->merge->chain, c->merge->chain->count, sector, UINT64_MAX);
+	while ((ret = next_wanted(c, x, &e)) > 0)
 		c->total += e.sectors << 9;
 	return ret;
 }
@@ -412,7 +413,7 @@ static int make_batches(struct lclone_copy *c)
  */
 static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
 {
-	const struct lclone_sb *sb = &m->delta->sb;
+	const struct lclone_sb *sb = &m->chain->delta[0]->sb;
 	u32 lbs = file->logical_block, sub = sb->chunk_sectors / LCLONE_SUBCHUNKS * 512;
 
 	if (!file->direct || (sub % lbs == 0 && (sb->virtual_sectors << 9) % lbs == 0 &&
@@ -428,7 +429,8 @@ int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 s
 	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
 					  .cq_entries = BATCHES * PIECES };
 	struct lclone_copy *c = calloc(1, sizeof(*c));
-	int err;
+	int err = 0;
+	u32 i;
 
 	*copy = c;
 	if (!c)
@@ -436,7 +438,8 @@ int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 s
 	c->merge = merge;
 	c->skip_base = skip_base;
 	c->sector = sector;
-	err = choose_direct(merge, merge->delta_file);
+	for (i = 0; !err && i < merge->chain->count; i++)
+		err = choose_direct(merge, merge->chain->file[i]);
 	if (!err && merge->base)
 		err = choose_direct(merge, merge->base);
 	if (!err)
@@ -451,7 +454,8 @@ int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 s
 	if (err)
 		return lclone_fail(err, "io_uring is not available: %s", strerror(-err));
 	c->have_ring = true;
-	lclone_extents_init(&c->extents, merge->delta, sector, UINT64_MAX);
+	lclone_chain_extents_init(&c->extents, merge->chain, merge->chain->count, sector,
+				  UINT64_MAX);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dm.h"
@@ -208,7 +209,7 @@ static int suspend_noflush(const char *name)
 	return err;
 }
 
-int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only)
+static int load(const char *name, u64 sectors, const char *params, bool read_only)
 {
 	struct dm_task *dmt = new_task(DM_DEVICE_RELOAD, name);
 	int err;
@@ -221,18 +222,53 @@ int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool rea
 	else
 		err = run(dmt, "load its table", name);
 	dm_task_destroy(dmt);
-	if (err)
-		return err;
+	return err;
+}
 
+static double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+/* All but the two calls themselves is done before the first and after the last. */
+static int suspend_resume(const char *name, double *pause_ms)
+{
+	struct dm_task *resume = new_task(DM_DEVICE_RESUME, name);
+	uint32_t cookie = 0;
+	char why[1024];
+	int err;
+
+	if (!resume)
+		return no_task(name);
+	if (!dm_task_set_cookie(resume, &cookie, 0)) {
+		dm_task_destroy(resume);
+		return lclone_fail(-EIO, "%s: %s", name, complaint);
+	}
+	*pause_ms = now_ms();
 	err = suspend_noflush(name);
 	if (err) {	/* the old table stays */
-		char why[1024];
-
 		snprintf(why, sizeof(why), "%s", lclone_why());
 		simple(DM_DEVICE_CLEAR, name, "drop the new table", false);
-		return lclone_fail(err, "%s", why);
+		lclone_fail(err, "%s", why);
+		dm_udev_complete(cookie);
+	} else {
+		err = run(resume, "resume", name);
 	}
-	return simple(DM_DEVICE_RESUME, name, "resume", true);
+	*pause_ms = now_ms() - *pause_ms;
+	dm_udev_wait(cookie);
+	dm_task_destroy(resume);
+	return err;
+}
+
+int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
+		     double *pause_ms)
+{
+	int err = load(name, sectors, params, read_only);
+
+	return err ?: suspend_resume(name, pause_ms);
 }
 
 /* Runs a query and gives the only target's parameters, valid until the task is destroyed. */

@@ -32,8 +32,13 @@ int lclone_dm_create(const char *name, u64 sectors, const char *params, bool rea
 int lclone_dm_remove(const char *name);
 int lclone_dm_message(const char *name, const char *message);
 
-/* Loads a new table, suspends without flushing and resumes: the device keeps its users. */
-int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only);
+/*
+ * Loads a new table, suspends without flushing and resumes: the device keeps
+ * its users, who had to wait for *pause_ms.  An error of the resume leaves it
+ * suspended.
+ */
+int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
+		     double *pause_ms);
 
 /* -ENXIO if there is no such device, -ENOTTY if it is none of target lclone. */
 int lclone_dm_get(const char *name, struct lclone_clone *clone);

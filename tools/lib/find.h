@@ -13,4 +13,10 @@
 int lclone_find_deltas(int (*found)(const char *path, const struct lclone_sb *sb, void *ctx),
 		       void *ctx);
 
+/*
+ * Looks for the base that @sb has recorded, by size and fingerprint.  @path is
+ * "" if there is none.  0, or a negative errno as above.
+ */
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX]);
+
 #endif /* LCLONE_FIND_H */

@@ -32,7 +32,7 @@ static int record_cursor(struct lclone_merge *merge, struct lclone_sb *sb, u64 s
 	if (err)
 		return err;
 	sb->merge_cursor = sector / sb->chunk_sectors;
-	return lclone_super_write(merge->delta_file, sb);
+	return lclone_super_write(merge->chain->file[0], sb);
 }
 
 static int copy_into_base(struct lclone_merge *merge, struct lclone_sb *sb)
@@ -62,7 +62,7 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 				   strerror(-err));
 	sb->checkpoint++;
 	sb->log_pos = sb->log_pos ? 0 : sb->log_blocks / 2;
-	sb->log_commit = merge->delta->scan.next_commit;
+	sb->log_commit = merge->chain->delta[0]->scan.next_commit;
 	sb->root_block = 0;
 	sb->root_level = 0;
 	sb->root_csum = 0;
@@ -72,12 +72,12 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 	sb->state &= ~LCLONE_STATE_MERGING;
 	sb->state |= LCLONE_STATE_CLEAN;
 	sb->merge_cursor = 0;
-	return lclone_super_write(merge->delta_file, sb);
+	return lclone_super_write(merge->chain->file[0], sb);
 }
 
 int lclone_merge_into_base(struct lclone_merge *merge)
 {
-	struct lclone_delta *delta = merge->delta;
+	struct lclone_delta *delta = merge->chain->delta[0];
 	struct lclone_sb sb = delta->slot[delta->newest].sb;
 	int err;
 
@@ -88,7 +88,7 @@ int lclone_merge_into_base(struct lclone_merge *merge)
 	if (!(sb.state & LCLONE_STATE_MERGING)) {
 		sb.state |= LCLONE_STATE_MERGING;
 		sb.merge_cursor = 0;
-		err = lclone_super_write(merge->delta_file, &sb);
+		err = lclone_super_write(merge->chain->file[0], &sb);
 		if (err)
 			return err;
 	}

@@ -9,12 +9,10 @@
 #ifndef LCLONE_MERGE_H
 #define LCLONE_MERGE_H
 
-#include "delta.h"
-#include "file.h"
+#include "chain.h"
 
 struct lclone_merge {
-	struct lclone_delta *delta;	/* open on delta_file */
-	struct lclone_file *delta_file;
+	struct lclone_chain *chain;	/* the clone's delta and its layers */
 	struct lclone_file *base;	/* NULL if the clone has none */
 	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
 	bool target_is_zero;		/* reads as zeros: zeros need not be written */
@@ -32,7 +30,7 @@ int lclone_merge_to(struct lclone_merge *merge);
 
 /*
  * Merges into the base and empties the delta; @merge->target is the base and
- * the delta is open with O_RDWR and O_EXCL.  The clone's content is the same at
+ * the delta has no layers below and is open with O_RDWR and O_EXCL.  The clone's content is the same at
  * every point, and after an error or a crash it is enough to run it again.
  */
 int lclone_merge_into_base(struct lclone_merge *merge);

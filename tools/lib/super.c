@@ -95,9 +95,16 @@ static int set_identity(struct lclone_sb *sb, struct lclone_file *base)
 int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		  const struct lclone_format_options *options, struct lclone_sb *sb)
 {
-	u64 size = options->virtual_sectors ?: base ? base->dev.sectors : 0, min;
-	u32 chunk = options->chunk_sectors ?: LCLONE_CHUNK_SECTORS_DEFAULT;
+	const struct lclone_sb *parent = options->parent;
+	u64 size = options->virtual_sectors ?: parent ? parent->virtual_sectors :
+		   base ? base->dev.sectors : 0, min;
+	u32 chunk = options->chunk_sectors ?: parent ? parent->chunk_sectors :
+		    LCLONE_CHUNK_SECTORS_DEFAULT;
 	int err;
+
+	if (parent && chunk != parent->chunk_sectors)
+		return lclone_fail(-ERANGE, "a chunk must have %u sectors, as in the layer below",
+				   parent->chunk_sectors);
 
 	err = check_geometry(delta, base, size, chunk);
 	if (err)
@@ -118,6 +125,10 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 	uuid_generate(sb->uuid);
 	if (options->label)
 		strcpy(sb->label, options->label);
+	if (parent) {
+		memcpy(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE);
+		sb->parent_generation = parent->generation;
+	}
 	err = set_identity(sb, base);
 	if (err)
 		return err;

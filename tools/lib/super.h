@@ -11,9 +11,10 @@
 #include "file.h"
 
 struct lclone_format_options {
-	u64 virtual_sectors;		/* 0: the base's size */
-	u32 chunk_sectors;		/* 0: the default */
+	u64 virtual_sectors;		/* 0: the parent's, or the base's */
+	u32 chunk_sectors;		/* 0: the parent's, or the default */
 	const char *label;		/* or NULL */
+	const struct lclone_sb *parent;	/* the sealed layer that it will lie on, or NULL */
 };
 
 /*

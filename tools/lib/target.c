@@ -68,22 +68,36 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 2, " chunk_size %u", f->chunk_size);
 }
 
+int lclone_table_add_parent(struct lclone_table *table, const char *device)
+{
+	size_t len = strlen(table->parent_words), room = sizeof(table->parent_words) - len;
+
+	if (snprintf(table->parent_words + len, room, " parent %s", device) >= (int)room) {
+		table->parent_words[len] = '\0';
+		return -E2BIG;
+	}
+	table->parents++;
+	return 0;
+}
+
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size)
 {
 	struct words w = { .len = 0 };
 	int len;
 
 	add_features(&w, &table->features);
+	w.count += 2 * table->parents;
 	if (w.count)
-		len = snprintf(params, size, "%s %s %d%s", table->base, table->delta, w.count,
-			       w.text);
+		len = snprintf(params, size, "%s %s %d%s%s", table->base, table->delta, w.count,
+			       table->parent_words, w.text);
 	else
 		len = snprintf(params, size, "%s %s", table->base, table->delta);
 	return len < 0 || (size_t)len >= size ? -E2BIG : 0;
 }
 
-static int parse_feature(struct lclone_features *f, const char *name, char **save)
+static int parse_feature(struct lclone_table *table, const char *name, char **save)
 {
+	struct lclone_features *f = &table->features;
 	const char *value;
 
 	if (!strcmp(name, "read_only"))
@@ -96,6 +110,8 @@ static int parse_feature(struct lclone_features *f, const char *name, char **sav
 		value = strtok_r(NULL, " ", save);
 		if (!value)
 			return -EPROTO;
+		if (!strcmp(name, "parent"))
+			return lclone_table_add_parent(table, value) ? -EPROTO : 0;
 		if (!strcmp(name, "no_space_timeout")) {
 			f->no_space_timeout_set = true;
 			return parse_u32(value, &f->no_space_timeout);
@@ -128,7 +144,7 @@ int lclone_table_parse(const char *params, struct lclone_table *table)
 	if (!word)
 		return 0;
 	while ((word = strtok_r(NULL, " ", &save)))
-		if (parse_feature(&table->features, word, &save))
+		if (parse_feature(table, word, &save))
 			return -EPROTO;
 	return 0;
 }

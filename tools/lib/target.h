@@ -10,7 +10,8 @@
 #include "lclone_format.h"
 
 #define LCLONE_TARGET		"lclone"
-#define LCLONE_PARAMS_SIZE	(2 * PATH_MAX + 256)
+#define LCLONE_PARENTS_SIZE	8192
+#define LCLONE_PARAMS_SIZE	(2 * PATH_MAX + LCLONE_PARENTS_SIZE + 256)
 
 struct lclone_features {
 	bool read_only;
@@ -26,6 +27,8 @@ struct lclone_features {
 struct lclone_table {
 	char base[PATH_MAX];		/* path, major:minor, or "-" */
 	char delta[PATH_MAX];
+	u32 parents;			/* bottom to top, as the words of the line: */
+	char parent_words[LCLONE_PARENTS_SIZE];	/* " parent PATH parent PATH ..." */
 	struct lclone_features features;
 };
 
@@ -38,6 +41,9 @@ struct lclone_status {
 	bool needs_check;
 	bool full;
 };
+
+/* The next parent, above those that are there. 0, or -E2BIG. */
+int lclone_table_add_parent(struct lclone_table *table, const char *device);
 
 /* Writes the parameters, features in their canonical order. 0, or -E2BIG. */
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size);

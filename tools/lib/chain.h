@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A chain: a delta, the sealed layers that it lies on, and their content as
+ * one disk.
+ *
+ * A layer is named by its uuid and its generation, the number of times that it
+ * was sealed: what lies on it has recorded both.
+ */
+#ifndef LCLONE_CHAIN_H
+#define LCLONE_CHAIN_H
+
+#include "delta.h"
+#include "file.h"
+
+#define LCLONE_LAYERS_MAX	255	/* below a delta: the target's limit */
+#define LCLONE_CHAIN_MAX	(LCLONE_LAYERS_MAX + 1)
+
+struct lclone_chain {
+	u32 count;
+	struct lclone_delta *delta[LCLONE_CHAIN_MAX];	/* the top one first */
+	struct lclone_file *file[LCLONE_CHAIN_MAX];	/* that they are on */
+};
+
+/* Devices that a user has named as layers, in any order */
+struct lclone_parents {
+	u32 count;
+	const char *path[LCLONE_LAYERS_MAX];
+};
+
+bool lclone_has_parent(const struct lclone_sb *sb);
+
+/* Does @sb lie on @parent?  0, or -ESTALE with a sentence in @why. */
+int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent,
+		      char why[LCLONE_WHY_SIZE]);
+
+/* A device with a delta, as it was found */
+struct lclone_found {
+	char *path;
+	dev_t rdev;
+	struct lclone_sb sb;
+};
+
+/* All deltas of this host. A device that only passes another one on is not among them. */
+struct lclone_inventory {
+	struct lclone_found *found;
+	size_t count;
+};
+
+int lclone_inventory_read(struct lclone_inventory *inv);
+void lclone_inventory_free(struct lclone_inventory *inv);
+
+/*
+ * The layer that @sb, of @name, lies on: among @named, else on any device of
+ * this host.  0, or a negative errno with the sentence in lclone_why():
+ * -ESTALE if there is none, or more than one.
+ */
+int lclone_parent_find(const char *name, const struct lclone_sb *sb,
+		       const struct lclone_parents *named, char path[PATH_MAX]);
+
+/*
+ * -EBUSY, with their names in lclone_why(), if there are deltas that lie on
+ * @sb, which is on @path.
+ */
+int lclone_refuse_depended(const char *path, const struct lclone_sb *sb);
+
+/*
+ * Makes @top, which is open on @file, and all that it lies on a chain.  Every
+ * device in @named must be part of it.  Close it in any case; @top is not
+ * closed with it.  Returns 0, or a negative errno with the sentence in
+ * lclone_why().
+ */
+int lclone_chain_open(struct lclone_chain *chain, struct lclone_delta *top,
+		      struct lclone_file *file, const struct lclone_parents *named);
+void lclone_chain_close(struct lclone_chain *chain);
+
+/* A range of the disk that has one source */
+struct lclone_chain_extent {
+	u64 sector;
+	u64 sectors;
+	enum lclone_source source;
+	u32 level;			/* of the delta that says so */
+	u64 delta_sector;		/* LCLONE_FROM_DELTA: where on it */
+};
+
+/*
+ * The content as extents: as those of lclone_extents_init(), of the topmost
+ * @levels.  What they do not know is LCLONE_FROM_BASE up to base_sectors, which
+ * may be changed after the init, and zero beyond.
+ */
+struct lclone_chain_extents {
+	struct lclone_chain *chain;
+	u32 levels;
+	u64 sector, end, base_sectors;
+	struct lclone_chain_extent held;
+	u32 failed;			/* level that the last error is of */
+	struct {
+		struct lclone_extents extents;
+		struct lclone_extent at;
+		bool ended;
+	} level[LCLONE_CHAIN_MAX];
+};
+
+void lclone_chain_extents_init(struct lclone_chain_extents *x, struct lclone_chain *chain,
+			       u32 levels, u64 sector, u64 sectors);
+/* 1: *extent was set. 0: no more. Else a negative errno, see x->failed. */
+int lclone_chain_extents_next(struct lclone_chain_extents *x, struct lclone_chain_extent *extent);
+
+#endif /* LCLONE_CHAIN_H */

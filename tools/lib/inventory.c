@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The deltas of this host, and who lies on whom. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <uuid/uuid.h>
+
+#include "chain.h"
+#include "fail.h"
+#include "find.h"
+
+static int add_found(const char *path, const struct lclone_sb *sb, void *ctx)
+{
+	struct lclone_inventory *inv = ctx;
+	struct lclone_found *bigger;
+	struct stat st;
+
+	if (stat(path, &st))	/* gone meanwhile */
+		return 0;
+	bigger = reallocarray(inv->found, inv->count + 1, sizeof(*bigger));
+	if (!bigger)
+		return lclone_fail(-ENOMEM, "out of memory");
+	inv->found = bigger;
+	bigger += inv->count;
+	bigger->path = strdup(path);
+	if (!bigger->path)
+		return lclone_fail(-ENOMEM, "out of memory");
+	bigger->rdev = st.st_rdev;
+	bigger->sb = *sb;
+	inv->count++;
+	return 0;
+}
+
+/* Is device @upper built on @lower? */
+static bool built_on(dev_t upper, dev_t lower)
+{
+	char path[512], wanted[32], line[32];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(upper), minor(upper));
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	snprintf(wanted, sizeof(wanted), "%u:%u\n", major(lower), minor(lower));
+	while (!found && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/class/block/%s/dev", d->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		found = fgets(line, sizeof(line), f) && !strcmp(line, wanted);
+		fclose(f);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* The paths of a multipath device, or what is below a mirror, show the same delta again. */
+static bool is_passed_on(const struct lclone_inventory *inv, size_t i)
+{
+	size_t k;
+
+	for (k = 0; k < inv->count; k++)
+		if (k != i && !uuid_compare(inv->found[k].sb.uuid, inv->found[i].sb.uuid) &&
+		    built_on(inv->found[k].rdev, inv->found[i].rdev))
+			return true;
+	return false;
+}
+
+int lclone_inventory_read(struct lclone_inventory *inv)
+{
+	size_t i, n = 0;
+	bool *drop;
+	int err;
+
+	memset(inv, 0, sizeof(*inv));
+	err = lclone_find_deltas(add_found, inv);
+	if (err)
+		return err;
+	drop = calloc(inv->count + 1, sizeof(*drop));
+	if (!drop)
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (i = 0; i < inv->count; i++)
+		drop[i] = is_passed_on(inv, i);
+	for (i = 0; i < inv->count; i++) {
+		if (drop[i])
+			free(inv->found[i].path);
+		else
+			inv->found[n++] = inv->found[i];
+	}
+	inv->count = n;
+	free(drop);
+	return 0;
+}
+
+void lclone_inventory_free(struct lclone_inventory *inv)
+{
+	size_t i;
+
+	for (i = 0; i < inv->count; i++)
+		free(inv->found[i].path);
+	free(inv->found);
+}
+
+/* Finding parents */
+
+struct search {
+	const char *name;		/* of the child */
+	const struct lclone_sb *sb;
+	char *path;			/* of the parent, "" as long as there is none */
+	char almost[PATH_MAX + LCLONE_WHY_SIZE];	/* the right uuid, but not the layer */
+};
+
+/* 0, or -ESTALE if this is the second */
+static int try(struct search *s, const char *path, const struct lclone_sb *sb)
+{
+	char why[LCLONE_WHY_SIZE];
+
+	if (uuid_compare(sb->uuid, s->sb->parent_uuid))
+		return 0;
+	if (lclone_link_check(s->sb, sb, why)) {
+		snprintf(s->almost, sizeof(s->almost), "%s %s", path, why);
+		return 0;
+	}
+	if (s->path[0])
+		return lclone_fail(-ESTALE, "%s: %s and %s are both its parent layer: name one of them (--parent)",
+				   s->name, s->path, path);
+	snprintf(s->path, PATH_MAX, "%s", path);
+	return 0;
+}
+
+static int try_named(struct search *s, const char *path)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	memset(&delta, 0, sizeof(delta));
+	err = lclone_file_open(&file, path, O_RDONLY);
+	if (!err) {
+		err = lclone_delta_open_sb(&delta, &file.dev);
+		err = err ? lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
+					delta.why) :
+			    try(s, path, &delta.sb);
+	}
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	return err;
+}
+
+static int try_all(struct search *s)
+{
+	struct lclone_inventory inv;
+	size_t i;
+	int err;
+
+	err = lclone_inventory_read(&inv);
+	for (i = 0; !err && i < inv.count; i++)
+		err = try(s, inv.found[i].path, &inv.found[i].sb);
+	lclone_inventory_free(&inv);
+	return err;
+}
+
+int lclone_parent_find(const char *name, const struct lclone_sb *sb,
+		       const struct lclone_parents *named, char path[PATH_MAX])
+{
+	struct search s = { .name = name, .sb = sb, .path = path };
+	char uuid[UUID_STR_LEN];
+	u32 i;
+	int err = 0;
+
+	path[0] = '\0';
+	for (i = 0; !err && i < named->count; i++)
+		err = try_named(&s, named->path[i]);
+	if (!err && !path[0])
+		err = try_all(&s);
+	if (err || path[0])
+		return err;
+	if (s.almost[0])
+		return lclone_fail(-ESTALE, "%s: %s", name, s.almost);
+	uuid_unparse(sb->parent_uuid, uuid);
+	return lclone_fail(-ESTALE, "%s: its parent layer (uuid %s, generation %" PRIu64
+			   ") is on no device that can be read", name, uuid,
+			   sb->parent_generation);
+}
+
+/* Who depends on a layer */
+
+#define NAMES	4	/* that are told */
+
+int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
+{
+	char why[LCLONE_WHY_SIZE], names[1024] = "";
+	struct lclone_inventory inv;
+	size_t i, n = 0, len = 0;
+	int err;
+
+	if (!(sb->state & LCLONE_STATE_SEALED))
+		return 0;
+	err = lclone_inventory_read(&inv);
+	for (i = 0; !err && i < inv.count; i++) {
+		if (lclone_link_check(&inv.found[i].sb, sb, why))
+			continue;
+		if (n++ < NAMES && len < sizeof(names))
+			len += snprintf(names + len, sizeof(names) - len, "%s%s", n > 1 ? ", " : "",
+					inv.found[i].path);
+	}
+	lclone_inventory_free(&inv);
+	if (err || !n)
+		return err;
+	if (n > NAMES && len < sizeof(names))
+		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMES);
+	return lclone_fail(-EBUSY, "%s is a layer that others depend on: %s", path, names);
+}
