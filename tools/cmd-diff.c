@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "lclone.h"
+
+/* How many levels lie above the layer that is on @path */
+static int levels_above(const struct disk *disk, const char *path, u32 *levels)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	err = open_delta(path, O_RDONLY, &file, &delta);
+	for (*levels = 0; !err && *levels < disk->chain.count; ++*levels)
+		if (!uuid_compare(disk->chain.delta[*levels]->sb.uuid, delta.sb.uuid))
+			break;
+	if (!err && (!*levels || *levels == disk->chain.count))
+		err = lclone_fail(-ESTALE, "%s does not lie on %s", disk->file.path, path);
+	close_delta(&file, &delta);
+	return err;
+}
+
+/* One at a time: there may be many millions. */
+static int print_extents(struct disk *disk, u32 levels, bool json)
+{
+	static struct lclone_chain_extents x;
+	struct lclone_chain_extent e;
+	const char *separator = "";
+	int ret;
+
+	if (json)
+		printf("[");
+	lclone_chain_extents_init(&x, &disk->chain, levels, 0, UINT64_MAX);
+	x.base_sectors = UINT64_MAX;	/* what nobody has changed, beyond the base's end, too */
+	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
+		const char *kind = e.source == LCLONE_FROM_DELTA ? "data" : "zero";
+		unsigned long long byte = e.sector * 512, bytes = e.sectors * 512;
+
+		if (e.source == LCLONE_FROM_BASE)
+			continue;
+		if (json)
+			printf("%s\n  { \"kind\": \"%s\", \"byte\": %llu, \"bytes\": %llu }",
+			       separator, kind, byte, bytes);
+		else
+			printf("%s %llu %llu\n", kind, byte, bytes);
+		separator = ",";
+	}
+	if (json)
+		printf("\n]\n");
+	if (ret < 0)
+		return lclone_fail(ret, "%s: %s", disk->chain.file[x.failed]->path,
+				   disk->chain.delta[x.failed]->why);
+	return 0;
+}
+
+static const struct option options[] = {
+	{ "against", required_argument, NULL, 'a' },
+	PARENT_OPTION,
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct lclone_parents parents = { 0 };
+	const char *against = NULL;
+	static struct disk disk;
+	bool json = false;
+	int option, ret = 0;
+	u32 levels;
+
+	while ((option = next_option(&cmd_diff, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 'a':
+			against = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'P':
+			ret = add_parent(&parents, optarg);
+			if (ret)
+				return ret;
+			break;
+		default:
+			return ret;
+		}
+	}
+	if (argc - optind != 1)
+		return usage_error(&cmd_diff, "needs a delta");
+	ret = open_disk(argv[optind], O_RDONLY, &parents, &disk);
+	levels = disk.chain.count;
+	if (!ret && against)
+		ret = levels_above(&disk, against, &levels);
+	if (!ret)
+		ret = print_extents(&disk, levels, json);
+	close_disk(&disk);
+	return ret;
+}
+
+const struct command cmd_diff = {
+	.name = "diff",
+	.summary = "show which ranges a clone or a layer has changed",
+	.usage =
+	"diff [--against LAYER] [--parent LAYER]... [--json] DELTA\n\n"
+	"Shows the ranges of the disk that were written (data) or zeroed (zero), as\n"
+	"\"KIND BYTE BYTES\": by DELTA and all layers below it, against the base. DELTA is not\n"
+	"active, or a sealed layer, which may be in use.\n\n"
+	"  --against LAYER  only what was changed since LAYER, which DELTA lies on\n"
+	"  --parent LAYER   a layer that DELTA lies on; those not named are looked for\n"
+	"  --json           as a JSON array\n",
+	.run = run,
+};

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <uuid/uuid.h>
+
+#include "find.h"
+#include "lclone.h"
+
+/* A delta or layer, and its place in the tree */
+struct node {
+	const struct lclone_found *found;
+	const struct lclone_clone *clone;	/* the active one that writes it, or NULL */
+	struct node *parent;			/* NULL: the base, or a layer that is missing */
+	char broken[PATH_MAX + LCLONE_WHY_SIZE];	/* why the layer is missing, or "" */
+};
+
+struct tree {
+	struct lclone_inventory inv;
+	struct lclone_clone *clones;
+	size_t clone_count;
+	struct node *node;
+};
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct lclone_found *)a)->path,
+		      ((const struct lclone_found *)b)->path);
+}
+
+static const struct lclone_clone *clone_of(const struct tree *t, dev_t rdev)
+{
+	char number[32];
+	size_t i;
+
+	snprintf(number, sizeof(number), "%u:%u", major(rdev), minor(rdev));
+	for (i = 0; i < t->clone_count; i++)
+		if (!strcmp(t->clones[i].table.delta, number))
+			return &t->clones[i];
+	return NULL;
+}
+
+static void find_parent(struct tree *t, struct node *n)
+{
+	const struct lclone_sb *sb = &n->found->sb;
+	char why[LCLONE_WHY_SIZE], uuid[UUID_STR_LEN];
+	size_t i;
+
+	if (!lclone_has_parent(sb))
+		return;
+	uuid_unparse(sb->parent_uuid, uuid);
+	snprintf(n->broken, sizeof(n->broken), "its parent layer (uuid %s, generation %llu) is missing",
+		 uuid, (unsigned long long)sb->parent_generation);
+	for (i = 0; i < t->inv.count; i++) {
+		const struct lclone_found *found = &t->inv.found[i];
+
+		if (uuid_compare(found->sb.uuid, sb->parent_uuid))
+			continue;
+		if (!lclone_link_check(sb, &found->sb, why)) {
+			n->parent = &t->node[i];
+			n->broken[0] = '\0';
+			return;
+		}
+		snprintf(n->broken, sizeof(n->broken), "%s %s", found->path, why);
+	}
+}
+
+static int read_tree(struct tree *t)
+{
+	size_t i;
+	int err;
+
+	err = lclone_inventory_read(&t->inv);
+	if (!err)
+		err = lclone_dm_list(&t->clones, &t->clone_count);
+	if (err)
+		return err;
+	t->node = calloc(t->inv.count + 1, sizeof(*t->node));
+	if (!t->node)
+		return lclone_fail(-ENOMEM, "out of memory");
+	if (t->inv.count)
+		qsort(t->inv.found, t->inv.count, sizeof(*t->inv.found), by_path);
+	for (i = 0; i < t->inv.count; i++) {
+		t->node[i].found = &t->inv.found[i];
+		t->node[i].clone = clone_of(t, t->inv.found[i].rdev);
+		find_parent(t, &t->node[i]);
+	}
+	return 0;
+}
+
+static void free_tree(struct tree *t)
+{
+	free(t->node);
+	free(t->clones);
+	lclone_inventory_free(&t->inv);
+}
+
+/* Bases: nodes of one base have the same identity. */
+
+static bool same_base(const struct lclone_sb *a, const struct lclone_sb *b)
+{
+	return a->base_fp_alg == b->base_fp_alg && a->base_sectors == b->base_sectors &&
+	       a->base_fp == b->base_fp;
+}
+
+static bool is_first_of_base(const struct tree *t, size_t i)
+{
+	size_t k;
+
+	if (t->node[i].parent)
+		return false;
+	for (k = 0; k < i; k++)
+		if (!t->node[k].parent && same_base(&t->node[k].found->sb, &t->node[i].found->sb))
+			return false;
+	return true;
+}
+
+/* A clone that is active has been asked which it is; else it is looked for. */
+static int name_base(const struct tree *t, const struct lclone_sb *sb, char path[PATH_MAX])
+{
+	size_t i;
+
+	path[0] = '\0';
+	if (sb->base_fp_alg == LCLONE_FP_NONE) {
+		strcpy(path, "-");
+		return 0;
+	}
+	for (i = 0; i < t->inv.count; i++)
+		if (t->node[i].clone && same_base(&t->node[i].found->sb, sb)) {
+			name_of(t->node[i].clone->table.base, path);
+			return 0;
+		}
+	return lclone_find_base(sb, path);
+}
+
+static u64 used_sectors(const struct lclone_sb *sb)
+{
+	return (u64)(sb->hwm - sb->first_chunk - sb->freed) * sb->chunk_sectors;
+}
+
+/* Text */
+
+static void print_node(const struct tree *t, const struct node *n, int depth)
+{
+	const struct lclone_sb *sb = &n->found->sb;
+	size_t i;
+
+	printf("%*s%s: ", 2 * depth, "", n->found->path);
+	if (n->clone)
+		printf("active as %s", n->clone->name);
+	else
+		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
+	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
+	       used_sectors(sb) / 2048.0);
+	if (sb->label[0])
+		printf(", \"%s\"", sb->label);
+	if (sb->state & LCLONE_STATE_MERGING)
+		printf(", merge into the base begun");
+	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
+		printf(", NEEDS CHECK");
+	if (n->broken[0])
+		printf(", BROKEN: %s", n->broken);
+	putchar('\n');
+	for (i = 0; i < t->inv.count; i++)
+		if (t->node[i].parent == n)
+			print_node(t, &t->node[i], depth + 1);
+}
+
+/* JSON */
+
+static void add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, text && text[0] ? json_object_new_string(text) : NULL);
+}
+
+static struct json_object *node_to_json(const struct tree *t, const struct node *n)
+{
+	struct json_object *o = json_object_new_object(), *children = json_object_new_array();
+	const struct lclone_sb *sb = &n->found->sb;
+	char uuid[UUID_STR_LEN];
+	size_t i;
+
+	uuid_unparse(sb->uuid, uuid);
+	add_text(o, "device", n->found->path);
+	add_text(o, "clone", n->clone ? n->clone->name : NULL);
+	add_text(o, "label", sb->label);
+	add_text(o, "uuid", uuid);
+	json_object_object_add(o, "generation", json_object_new_uint64(sb->generation));
+	json_object_object_add(o, "sealed",
+			       json_object_new_boolean(sb->state & LCLONE_STATE_SEALED));
+	json_object_object_add(o, "sectors", json_object_new_uint64(sb->virtual_sectors));
+	json_object_object_add(o, "used_sectors", json_object_new_uint64(used_sectors(sb)));
+	json_object_object_add(o, "merging",
+			       json_object_new_boolean(sb->state & LCLONE_STATE_MERGING));
+	json_object_object_add(o, "needs_check",
+			       json_object_new_boolean(sb->state & LCLONE_STATE_NEEDS_CHECK));
+	add_text(o, "broken", n->broken);
+	for (i = 0; i < t->inv.count; i++)
+		if (t->node[i].parent == n)
+			json_object_array_add(children, node_to_json(t, &t->node[i]));
+	json_object_object_add(o, "children", children);
+	return o;
+}
+
+/* A base, as text or into @array */
+static void show_base(const struct tree *t, const struct lclone_sb *sb, const char *path,
+		      struct json_object *array)
+{
+	struct json_object *o, *children;
+	size_t i;
+
+	if (!array && path[0] == '-')
+		printf("no base (-)\n");
+	else if (!array)
+		printf("%s: base, %llu MiB\n", path[0] ? path : "a base that was not found",
+		       (unsigned long long)sb->base_sectors >> 11);
+	if (array) {
+		o = json_object_new_object();
+		children = json_object_new_array();
+		add_text(o, "base", path);
+		json_object_object_add(o, "sectors", json_object_new_uint64(sb->base_sectors));
+		json_object_object_add(o, "children", children);
+		json_object_array_add(array, o);
+	}
+	for (i = 0; i < t->inv.count; i++) {
+		if (t->node[i].parent || !same_base(&t->node[i].found->sb, sb))
+			continue;
+		if (array)
+			json_object_array_add(children, node_to_json(t, &t->node[i]));
+		else
+			print_node(t, &t->node[i], 1);
+	}
+}
+
+static int show(const struct tree *t, struct json_object *array)
+{
+	char path[PATH_MAX];
+	size_t i;
+	int err;
+
+	for (i = 0; i < t->inv.count; i++) {
+		const struct lclone_sb *sb = &t->node[i].found->sb;
+
+		if (!is_first_of_base(t, i))
+			continue;
+		err = name_base(t, sb, path);
+		if (err)
+			return err;
+		show_base(t, sb, path, array);
+	}
+	return 0;
+}
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct json_object *array = NULL;
+	struct tree tree = { .node = NULL };
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_tree, argc, argv, options, &ret)) != -1) {
+		if (option != 'j')
+			return ret;
+		array = array ?: json_object_new_array();
+	}
+	if (optind != argc)
+		return usage_error(&cmd_tree, "takes no arguments");
+	ret = read_tree(&tree);
+	if (!ret)
+		ret = show(&tree, array);
+	if (!ret && array)
+		puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
+						    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(array);
+	free_tree(&tree);
+	return ret;
+}
+
+const struct command cmd_tree = {
+	.name = "tree",
+	.summary = "show bases, layers and clones, and who lies on whom",
+	.usage =
+	"tree [--json]\n\n"
+	"Looks at all block devices and shows the deltas on them, active or not: under each\n"
+	"base what lies on it, and under each layer what lies on that. Says which layers are\n"
+	"missing, or not what they were.\n\n"
+	"  --json  as a JSON array of bases\n",
+	.run = run,
+};

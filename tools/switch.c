@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A running clone goes on with a new delta: what snapshot and revert have in common. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <uuid/uuid.h>
+
+#include "lclone.h"
+#include "super.h"
+
+/* The superblock of a delta that is active: only the kernel changes it, and not this part. */
+static int running_sb(const char *path, struct lclone_sb *sb)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	memset(&delta, 0, sizeof(delta));
+	err = lclone_file_open(&file, path, O_RDONLY);
+	if (!err) {
+		err = lclone_delta_open_sb(&delta, &file.dev);
+		*sb = delta.sb;
+		if (err)
+			lclone_fail(err, "%s: %s", path, delta.why);
+	}
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	return err;
+}
+
+/* What a switch that was interrupted, or refused, has left: never used, and on this layer. */
+static bool is_left_over(const struct lclone_file *file, const struct lclone_sb *below)
+{
+	struct lclone_delta delta;
+	bool ours;
+
+	ours = !lclone_delta_open_sb(&delta, &file->dev) && delta.sb.seq == 1 &&
+	       !uuid_compare(delta.sb.parent_uuid, below->parent_uuid) &&
+	       delta.sb.parent_generation == below->parent_generation;
+	lclone_delta_close(&delta);
+	return ours;
+}
+
+/* The kernel formats what is blank.  @below: as the new delta's, parent_uuid and _generation */
+static int prepare(const char *path, bool force, const struct lclone_sb *below, char number[32])
+{
+	struct lclone_file file;
+	int err;
+
+	err = lclone_file_open(&file, path, O_RDWR | O_EXCL);
+	if (!err && !file.block)
+		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
+	if (!err && !is_left_over(&file, below))
+		err = may_overwrite(&file, force) ?: lclone_super_wipe(&file);
+	snprintf(number, 32, "%u:%u", major(file.rdev), minor(file.rdev));
+	lclone_file_close(&file);
+	return err;
+}
+
+/*
+ * If the new table could not be resumed, the clone stands still, and its users
+ * wait.  The old one is whole, unless its delta was sealed already.
+ */
+static int go_back(int err, const struct lclone_clone *old)
+{
+	static struct lclone_clone now;
+	double pause_ms;
+	char why[1024];
+
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	if (!lclone_dm_get(old->name, &now) && now.suspended && !old->suspended &&
+	    lclone_dm_reload(old->name, old->sectors, old->params, old->read_only, &pause_ms))
+		return lclone_fail(err, "%s; it is suspended, and could not be resumed as it was: %s",
+				   why, lclone_why());
+	return lclone_fail(err, "%s", why);
+}
+
+int switch_delta(const char *name, const char *to, bool force, bool back)
+{
+	static struct lclone_clone clone;
+	static struct lclone_table table;
+	static char params[LCLONE_PARAMS_SIZE];
+	char old[PATH_MAX], number[32];
+	struct lclone_sb sb;
+	double pause_ms;
+	int err;
+
+	err = lclone_dm_get(name, &clone);
+	if (err)
+		return err;
+	table = clone.table;
+	name_of(table.delta, old);
+	if (clone.read_only || table.features.read_only)
+		return lclone_fail(-EROFS, "%s is read-only", name);
+	if (clone.suspended)
+		return lclone_fail(-EBUSY, "%s is suspended", name);
+	if (back && !table.parents)
+		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken", name);
+	if (back && clone.open_count)
+		return lclone_fail(-EBUSY, "%s is in use (opened %d times), its content cannot be changed",
+				   name, clone.open_count);
+	err = running_sb(old, &sb);
+	if (err)
+		return err;
+	if (!back) {
+		memcpy(sb.parent_uuid, sb.uuid, LCLONE_UUID_SIZE);
+		sb.parent_generation = sb.generation + 1;
+		err = lclone_table_add_parent(&table, table.delta);
+	}
+	if (err || table.parents > LCLONE_LAYERS_MAX)
+		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
+				   LCLONE_LAYERS_MAX);
+	err = prepare(to, force, &sb, number);
+	if (err)
+		return err;
+	snprintf(table.delta, sizeof(table.delta), "%s", number);
+	if (lclone_table_print(&table, params, sizeof(params)))
+		return lclone_fail(-E2BIG, "the table's line is too long");
+	err = lclone_dm_reload(name, clone.sectors, params, false, &pause_ms);
+	if (err)
+		return go_back(err, &clone);
+	if (back)
+		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
+		       name, to, old);
+	else
+		printf("%s: %s is a sealed layer now, %s takes what is written; the clone stood still for %.1f ms\n",
+		       name, old, to, pause_ms);
+	return 0;
+}
