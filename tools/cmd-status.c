@@ -14,6 +14,10 @@ static void print_text(const char *name, const struct lclone_status *s)
 	       (unsigned long long)s->cached_leaves, (unsigned long long)s->dirty_leaves,
 	       (unsigned long long)s->commits, (unsigned long long)s->checkpoints,
 	       s->full ? ", FULL" : "", s->needs_check ? ", NEEDS CHECK" : "");
+	if (s->merge[0])
+		printf("%s: %s, %llu chunks merged, %.1f MiB copied, leaf %llu of %llu\n", name,
+		       s->merge, (unsigned long long)s->merged_chunks, s->merged_sectors / 2048.0,
+		       (unsigned long long)s->merge_leaf, (unsigned long long)s->merge_leaves);
 }
 
 static struct json_object *to_json(const char *name, const struct lclone_status *s)
@@ -31,6 +35,14 @@ static struct json_object *to_json(const char *name, const struct lclone_status 
 	json_object_object_add(o, "checkpoints", json_object_new_uint64(s->checkpoints));
 	json_object_object_add(o, "needs_check", json_object_new_boolean(s->needs_check));
 	json_object_object_add(o, "full", json_object_new_boolean(s->full));
+	if (s->merge[0]) {
+		json_object_object_add(o, "merge", json_object_new_string(s->merge));
+		json_object_object_add(o, "merged_chunks", json_object_new_uint64(s->merged_chunks));
+		json_object_object_add(o, "merged_sectors",
+				       json_object_new_uint64(s->merged_sectors));
+		json_object_object_add(o, "merge_leaf", json_object_new_uint64(s->merge_leaf));
+		json_object_object_add(o, "merge_leaves", json_object_new_uint64(s->merge_leaves));
+	}
 	return o;
 }
 

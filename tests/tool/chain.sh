@@ -15,6 +15,7 @@ tests+=(
 	chain_merge "a merge of a chain to a device equals the clone; one into the base is refused"
 	tree "tree shows who lies on whom, what is active, and what is missing"
 	diff "what diff says, put over the older content, makes the newer"
+	merging "a clone that the kernel merges is shown as such by status and list"
 	measure "measure tells what a copy then copies, and whether there is room"
 	rebase "a base on another device is accepted if the clone reads the same from it"
 )
@@ -375,6 +376,29 @@ zero 1048576 131072" ] || fail "$(cat "$dir/out")"
 	tr -d ' \n' <"$dir/out" | grep -qF '[{"kind":"data","byte":0,"bytes":4096},{"kind":"zero",' ||
 		fail "$(cat "$dir/out")"
 	refused 5 "does not lie on" lclone diff "$delta" --against "$new"
+}
+
+merging()
+{
+	local i
+
+	ok lclone create t1 "$base" "$delta" --commit-interval 500
+	scribble
+	ok dmsetup load t1 --table "$(dmsetup table t1 | sed 's/ 2 commit_interval 500$/ 3 commit_interval 500 merge/')"
+	ok dmsetup suspend t1
+	ok dmsetup resume t1
+	for i in {1..100}; do
+		ok lclone status t1
+		! grep -q '^t1: merged, ' "$dir/out" || break
+		sleep 0.1
+	done
+	grep -q '^t1: merged, [1-9][0-9]* chunks merged, ' "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone status --json
+	grep -q '"merge":"merged"' "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone list
+	grep -q "^  t1: delta $delta" "$dir/out" || fail "$(cat "$dir/out")"
+	same "$dir/model" /dev/mapper/t1
+	same "$dir/model" "$base"
 }
 
 # number PLAN NAME: in the JSON of measure

@@ -21,6 +21,7 @@ static void tables(void **state)
 	round_trip("/dev/vg/base /dev/vg/delta 1 read_only");
 	round_trip("254:0 254:1 2 no_space_timeout 0");
 	round_trip("254:0 254:1 2 chunk_size 128");
+	round_trip("254:0 254:1 3 merge chunk_size 64");
 	round_trip("254:0 254:1 4 parent 254:2 parent 254:3");
 	round_trip("- 254:1 5 parent /dev/vg/layer parent 254:3 read_only");
 	round_trip("7:0 7:1 11 read_only error_if_no_space no_space_timeout 4294967295 low_water_mark 1000 commit_interval 3600000 no_discard_passdown chunk_size 4096");
@@ -69,6 +70,13 @@ static void status(void **state)
 	assert_false(s.needs_check || s.full);
 	assert_int_equal(lclone_status_parse("ro 16 0/1 0 0 0 0 needs_check full", &s), 0);
 	assert_true(s.needs_check && s.full);
+	assert_string_equal(s.merge, "");
+	assert_int_equal(lclone_status_parse("rw 128 34/1024 5 2 17 3 - - merging 7 448 3/9", &s), 0);
+	assert_string_equal(s.merge, "merging");
+	assert_int_equal(s.merged_chunks, 7);
+	assert_int_equal(s.merged_sectors, 448);
+	assert_int_equal(s.merge_leaf, 3);
+	assert_int_equal(s.merge_leaves, 9);
 }
 
 static void bad_status(void **state)
@@ -78,6 +86,8 @@ static void bad_status(void **state)
 		"xx 128 34/1024 5 2 17 3 - -", "rw 128 34 1024 5 2 17 3 - -",
 		"rw 128 34/ 5 2 17 3 - -", "rw -1 34/1024 5 2 17 3 - -",
 		"rw 128 34/1024 5 2 17 3 full -", "rw 128 34/1024 5 2 17 99999999999999999999 - -",
+		"rw 128 34/1024 5 2 17 3 - - merging 7 448", "rw 128 34/1024 5 2 17 3 - - merges 7 448 3/9",
+		"rw 128 34/1024 5 2 17 3 - - merged 7 448 3/9 -", "rw 128 34/1024 5 2 17 3 - - merged 7 448 3",
 	};
 	struct lclone_status s;
 	size_t i;

@@ -64,6 +64,8 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 2, " commit_interval %u", f->commit_interval);
 	if (f->no_discard_passdown)
 		add(w, 1, " no_discard_passdown");
+	if (f->merge)
+		add(w, 1, " merge");
 	if (f->chunk_size)
 		add(w, 2, " chunk_size %u", f->chunk_size);
 }
@@ -106,6 +108,8 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 		f->error_if_no_space = true;
 	else if (!strcmp(name, "no_discard_passdown"))
 		f->no_discard_passdown = true;
+	else if (!strcmp(name, "merge"))
+		f->merge = true;
 	else {
 		value = strtok_r(NULL, " ", save);
 		if (!value)
@@ -157,9 +161,43 @@ static int parse_flag(const char *word, const char *name, bool *value)
 	return *value || !strcmp(word, "-") ? 0 : -EPROTO;
 }
 
+/* "15/1024" */
+static int parse_pair(char *word, u64 *a, u64 *b)
+{
+	char *slash = strchr(word, '/');
+
+	if (!slash)
+		return -EPROTO;
+	*slash = '\0';
+	return lclone_parse_u64(word, UINT64_MAX, a) || lclone_parse_u64(slash + 1, UINT64_MAX, b) ?
+	       -EPROTO : 0;
+}
+
+/* Four words more, if the table says merge */
+static int parse_merge(char **save, struct lclone_status *s)
+{
+	char *word[4];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		word[i] = strtok_r(NULL, " ", save);
+		if (!word[i])
+			return i ? -EPROTO : 0;
+	}
+	if (strcmp(word[0], "merging") && strcmp(word[0], "merged") &&
+	    strcmp(word[0], "merge_failed"))
+		return -EPROTO;
+	strcpy(s->merge, word[0]);
+	if (strtok_r(NULL, " ", save) ||
+	    lclone_parse_u64(word[1], UINT64_MAX, &s->merged_chunks) ||
+	    lclone_parse_u64(word[2], UINT64_MAX, &s->merged_sectors))
+		return -EPROTO;
+	return parse_pair(word[3], &s->merge_leaf, &s->merge_leaves);
+}
+
 int lclone_status_parse(const char *line, struct lclone_status *s)
 {
-	char text[512], *save, *word[9], *slash;
+	char text[512], *save, *word[9];
 	int i;
 
 	memset(s, 0, sizeof(*s));
@@ -170,18 +208,12 @@ int lclone_status_parse(const char *line, struct lclone_status *s)
 		if (!word[i])
 			return -EPROTO;
 	}
-	if (strtok_r(NULL, " ", &save))
+	if (parse_merge(&save, s))
 		return -EPROTO;
 	if (strcmp(word[0], "rw") && strcmp(word[0], "ro") && strcmp(word[0], "fail"))
 		return -EPROTO;
 	strcpy(s->mode, word[0]);
-	slash = strchr(word[2], '/');
-	if (!slash)
-		return -EPROTO;
-	*slash = '\0';
-	if (parse_u32(word[1], &s->chunk_sectors) ||
-	    lclone_parse_u64(word[2], UINT64_MAX, &s->used) ||
-	    lclone_parse_u64(slash + 1, UINT64_MAX, &s->total) ||
+	if (parse_u32(word[1], &s->chunk_sectors) || parse_pair(word[2], &s->used, &s->total) ||
 	    lclone_parse_u64(word[3], UINT64_MAX, &s->cached_leaves) ||
 	    lclone_parse_u64(word[4], UINT64_MAX, &s->dirty_leaves) ||
 	    lclone_parse_u64(word[5], UINT64_MAX, &s->commits) ||

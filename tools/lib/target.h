@@ -22,6 +22,7 @@ struct lclone_features {
 	u32 commit_interval;		/* milliseconds, 0: the default */
 	bool no_discard_passdown;
 	u32 chunk_size;			/* sectors, 0: what the delta has */
+	bool merge;			/* into the base, while it is used */
 };
 
 struct lclone_table {
@@ -40,6 +41,9 @@ struct lclone_status {
 	u64 commits, checkpoints;
 	bool needs_check;
 	bool full;
+	char merge[16];			/* merging, merged, merge_failed; "": no merge */
+	u64 merged_chunks, merged_sectors;
+	u64 merge_leaf, merge_leaves;	/* how far it is */
 };
 
 /* The next parent, above those that are there. 0, or -E2BIG. */
