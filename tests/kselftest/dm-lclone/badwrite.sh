@@ -127,6 +127,29 @@ a_flush_that_fails_with_nothing_to_commit() {
 	committed
 }
 
+# The record must not be written then: its data may not be durable
+a_flush_that_fails_before_a_commit() {
+	modprobe -q dm-flakey
+	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	setup
+	blkio write "$vm" 2m 64k 3
+	arm
+	becomes "32760+8:flakey % 0 1000000 1 error_writes"
+	fails blkio fsync "$vm"
+	degraded "write the log"
+	committed
+	reopened
+	blkio check "$vm" 2m 64k 1
+	blkio write "$vm" 2m 64k 3
+	blkio fsync "$vm"
+	arm
+	becomes "32760+8:flakey % 0 1000000 1 error_writes"
+	fails message vm checkpoint
+	degraded "write a checkpoint"
+	reopened
+	blkio check "$vm" 2m 64k 3
+}
+
 a_checkpoint_whose_nodes_cannot_be_written() {
 	setup
 	for how in message suspend; do
@@ -320,6 +343,7 @@ chunks_that_fail_fail_the_IO_that_needs_them() {
 run a_commit_that_cannot_be_written \
 	a_log_that_stays_broken_is_refused_and_kept \
 	a_flush_that_fails_with_nothing_to_commit \
+	a_flush_that_fails_before_a_commit \
 	a_checkpoint_whose_nodes_cannot_be_written \
 	a_checkpoint_whose_superblock_cannot_be_written \
 	a_superblock_that_cannot_be_written_at_suspend \

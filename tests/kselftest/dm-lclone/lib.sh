@@ -253,7 +253,7 @@ becomes() {
 		IFS=+: read -r from len target <<<"$area"
 		[ "$from" -le $at ] || table+="$at $((from - at)) linear $disk $at"$'\n'
 		[ "$len" = 0 ] || table+="$from $len ${target:-error}"$'\n'
-		table=${table/\%/$disk $from}
+		table=${table//\%/$disk $from}
 		at=$((from + len))
 	done
 	dmsetup suspend --noflush --nolockfs "$P-disk"

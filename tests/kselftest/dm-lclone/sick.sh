@@ -31,6 +31,50 @@ a_slow_disk_only_takes_longer() {
 	oracle verify "$vm" -m "$T/model"
 }
 
+# The write would land on what another has put there
+a_freed_chunk_waits_for_a_slow_write_to_it() {
+	modprobe -q dm-delay
+	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	base=$(template 8m)
+	sick "$(loop 6m)"
+	clone no_space_timeout 0 commit_interval 3600000 no_discard_passdown
+	blkio write "$vm" 0 768k 2
+	background blkio write "$vm" 1m 7m 3 bs=64k
+	filler=$job
+	within 20 is_status vm full full
+	# the first time it takes a search for free space, which waits anyway
+	was=$(events vm)
+	blkio discard "$vm" 512k 256k
+	message vm commit
+	within 20 more_events
+	within 20 is_status vm full full
+	becomes "4352+$((disk_size - 4352)):delay % 0 % 3000 % 0"
+	background blkio write "$vm" 0 4k 4
+	writer=$job
+	sleep 0.5
+	was=$(events vm)
+	blkio discard "$vm" 0 512k
+	timeout 20 dmsetup message "$P-vm" 0 commit
+	sleep 0.5
+	! ended $writer || fail "the slow write is too quick"
+	is "$was" "$(events vm)" "events: space was found too early"
+	wait $writer
+	within 20 more_events
+	works
+	# the other writer goes on
+	blkio resize "$disk" "$(backing "$disk")" 16m
+	disk_size=32768
+	works
+	message vm grow
+	wait $filler
+	blkio check "$vm" 0 512k 0
+	blkio check "$vm" 1m 7m 3
+}
+
+more_events() {
+	[ "$(events vm)" -gt "$was" ]
+}
+
 a_disk_that_goes_away_takes_nothing_else_along() {
 	need_null
 	base=$(template 8m)
@@ -152,6 +196,7 @@ a_lie_about_a_superblock_is_no_silent_rollback() {
 }
 
 run a_slow_disk_only_takes_longer \
+	a_freed_chunk_waits_for_a_slow_write_to_it \
 	a_disk_that_goes_away_takes_nothing_else_along \
 	a_lie_about_a_commit_is_no_silent_rollback \
 	a_lie_about_a_node_is_seen_when_it_is_read \
