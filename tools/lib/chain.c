@@ -97,26 +97,27 @@ static bool is_part(const struct lclone_chain *chain, const char *path)
 int lclone_chain_open(struct lclone_chain *chain, struct lclone_delta *top,
 		      struct lclone_file *file, const struct lclone_parents *named)
 {
+	struct lclone_inventory inv = { .count = 0 };
 	char path[PATH_MAX];
+	int err = 0;
 	u32 i;
-	int err;
 
 	chain->count = 1;
 	chain->delta[0] = top;
 	chain->file[0] = file;
-	while (lclone_has_parent(&chain->delta[chain->count - 1]->sb)) {
+	while (!err && lclone_has_parent(&chain->delta[chain->count - 1]->sb)) {
 		i = chain->count - 1;
-		err = lclone_parent_find(chain->file[i]->path, &chain->delta[i]->sb, named, path);
+		err = lclone_parent_find(chain->file[i]->path, &chain->delta[i]->sb, named, &inv,
+					 path);
 		if (!err)
 			err = open_parent(chain, path);
-		if (err)
-			return err;
 	}
-	for (i = 0; i < named->count; i++)
+	lclone_inventory_free(&inv);
+	for (i = 0; !err && i < named->count; i++)
 		if (!is_part(chain, named->path[i]))
-			return lclone_fail(-ESTALE, "%s does not lie on %s", file->path,
-					   named->path[i]);
-	return 0;
+			err = lclone_fail(-ESTALE, "%s does not lie on %s", file->path,
+					  named->path[i]);
+	return err;
 }
 
 void lclone_chain_close(struct lclone_chain *chain)

@@ -44,18 +44,21 @@ struct lclone_found {
 struct lclone_inventory {
 	struct lclone_found *found;
 	size_t count;
+	bool read;
 };
 
+/* Nothing is done if it was read already. @inv is 0 before the first call. */
 int lclone_inventory_read(struct lclone_inventory *inv);
 void lclone_inventory_free(struct lclone_inventory *inv);
 
 /*
  * The layer that @sb, of @name, lies on: among @named, else on any device of
- * this host.  0, or a negative errno with the sentence in lclone_why():
+ * this host, for which @inv is read.  0, or a negative errno with the sentence in lclone_why():
  * -ESTALE if there is none, or more than one.
  */
 int lclone_parent_find(const char *name, const struct lclone_sb *sb,
-		       const struct lclone_parents *named, char path[PATH_MAX]);
+		       const struct lclone_parents *named, struct lclone_inventory *inv,
+		       char path[PATH_MAX]);
 
 /*
  * -EBUSY, with their names in lclone_why(), if there are deltas that lie on

@@ -82,7 +82,9 @@ int lclone_inventory_read(struct lclone_inventory *inv)
 	bool *drop;
 	int err;
 
-	memset(inv, 0, sizeof(*inv));
+	if (inv->read)
+		return 0;
+	inv->read = true;
 	err = lclone_find_deltas(add_found, inv);
 	if (err)
 		return err;
@@ -157,21 +159,20 @@ static int try_named(struct search *s, const char *path)
 	return err;
 }
 
-static int try_all(struct search *s)
+static int try_all(struct search *s, struct lclone_inventory *inv)
 {
-	struct lclone_inventory inv;
 	size_t i;
 	int err;
 
-	err = lclone_inventory_read(&inv);
-	for (i = 0; !err && i < inv.count; i++)
-		err = try(s, inv.found[i].path, &inv.found[i].sb);
-	lclone_inventory_free(&inv);
+	err = lclone_inventory_read(inv);
+	for (i = 0; !err && i < inv->count; i++)
+		err = try(s, inv->found[i].path, &inv->found[i].sb);
 	return err;
 }
 
 int lclone_parent_find(const char *name, const struct lclone_sb *sb,
-		       const struct lclone_parents *named, char path[PATH_MAX])
+		       const struct lclone_parents *named, struct lclone_inventory *inv,
+		       char path[PATH_MAX])
 {
 	struct search s = { .name = name, .sb = sb, .path = path };
 	char uuid[UUID_STR_LEN];
@@ -182,7 +183,7 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 	for (i = 0; !err && i < named->count; i++)
 		err = try_named(&s, named->path[i]);
 	if (!err && !path[0])
-		err = try_all(&s);
+		err = try_all(&s, inv);
 	if (err || path[0])
 		return err;
 	if (s.almost[0])
@@ -200,7 +201,7 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 {
 	char why[LCLONE_WHY_SIZE], names[1024] = "";
-	struct lclone_inventory inv;
+	struct lclone_inventory inv = { .count = 0 };
 	size_t i, n = 0, len = 0;
 	int err;
 
