@@ -152,7 +152,8 @@ static void add_levels(struct plan *plan, const struct content *c, u32 from, u32
 static u64 free_bytes(const struct lclone_delta *delta)
 {
 	const struct lclone_sb *sb = &delta->sb;
-	u64 free = lclone_phys_end(sb) - delta->hwm + sb->freed, reserve = lclone_reserve_chunks(sb);
+	u64 free = lclone_phys_end(sb) - delta->hwm + sb->freed;
+	u64 reserve = lclone_reserve_chunks(sb);
 
 	return free > reserve ? (free - reserve) * sb->chunk_sectors * 512 : 0;
 }
@@ -165,7 +166,8 @@ static int make_plans(struct disk *disk, struct lclone_file *base, const struct 
 	int n = 0;
 
 	if (lclone_has_parent(&disk->delta.sb)) {
-		plan[n] = (struct plan){ "merge-into-parent", "in the layer below", .zero = c->zero };
+		plan[n] = (struct plan){ "merge-into-parent", "in the layer below",
+					 .zero = c->zero };
 		plan[n].space = c->chunks_to_parent * chunk;
 		plan[n].available = free_bytes(disk->chain.delta[1]);
 		add_levels(&plan[n++], c, 0, 1);

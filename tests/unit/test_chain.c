@@ -18,7 +18,8 @@ struct stack {
 	u8 *model[LAYERS];		/* the disk as of each layer */
 };
 
-static const u64 sizes[LAYERS] = { 20000, 20480, 20480, 30001 };	/* sectors: a disk may grow */
+/* In sectors: a disk may grow. */
+static const u64 sizes[LAYERS] = { 20000, 20480, 20480, 30001 };
 
 /* The superblock in both slots says that this lies on @below, and is sealed. */
 static void link_to(struct image *img, const struct image *below, bool sealed)
@@ -155,8 +156,8 @@ static void changes(void **state)
 			if (e.source == LCLONE_FROM_BASE)
 				unchanged += e.sectors;
 			else
-				memcpy(disk + (e.sector << 9), s.model[LAYERS - 1] + (e.sector << 9),
-				       e.sectors << 9);
+				memcpy(disk + (e.sector << 9),
+				       s.model[LAYERS - 1] + (e.sector << 9), e.sectors << 9);
 		}
 		assert_int_equal(ret, 0);
 		assert_true(unchanged);
