@@ -83,6 +83,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
 	char old[PATH_MAX], number[32];
+	struct lclone_status status;
 	struct lclone_sb sb;
 	double pause_ms;
 	int err;
@@ -101,6 +102,12 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (back && clone.open_count)
 		return lclone_fail(-EBUSY, "%s is in use (opened %d times), its content cannot be changed",
 				   name, clone.open_count);
+	err = lclone_dm_status(name, &status);
+	if (err)
+		return err;
+	if (!back && strcmp(status.mode, "rw"))
+		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
+				   name);
 	err = running_sb(old, &sb);
 	if (err)
 		return err;

@@ -6,6 +6,7 @@ tests+=(
 	snapshot "a snapshot keeps what was, the clone goes on, and both are there after an activation"
 	snapshot_busy "snapshots of a clone under load lose no write"
 	snapshot_refused "a snapshot that cannot be taken changes nothing, and the clone goes on"
+	snapshot_damaged "a clone that cannot be sealed is not suspended for it"
 	snapshot_interrupted "what an interrupted snapshot has left is used by the next"
 	revert "a reverted clone has what it had at the snapshot"
 	clone_of_clone "a clone of a clone has its content, and writes beside it"
@@ -110,6 +111,17 @@ snapshot_refused()
 	ok lclone close t1
 	ok lclone open --read-only t1 "$base" "$third"
 	refused 1 "read-only" lclone snapshot t1 --to "$small"
+}
+
+snapshot_damaged()
+{
+	disk new new 16
+	make_clone
+	spoil "$(field root_block)"
+	ok lclone open t1 "$base" "$delta"
+	dd if=/dev/mapper/t1 of=/dev/null bs=1M status=none 2>/dev/null && fail "read what is damaged"
+	unchanged "$new" refused 1 "read-only" lclone snapshot t1 --to "$new"
+	dmsetup info t1 | grep -q "State: *ACTIVE" || fail "$(dmsetup info t1)"
 }
 
 snapshot_interrupted()
