@@ -300,6 +300,11 @@ static int pick_slot(struct lclone *t, const struct slot *a, const struct slot *
 			return -EUCLEAN;
 		}
 		d->sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
+		if (a->sb.seq != b->sb.seq + 1 && b->sb.seq != a->sb.seq + 1) {
+			DMERR("%s: superblocks %llu and %llu: one between them was lost", d->name,
+			      a->sb.seq, b->sb.seq);
+			d->needs_check = true;
+		}
 		return 0;
 	}
 	if (a->err && b->err) {
