@@ -261,6 +261,8 @@ static int format_delta(struct lclone *t)
 		return -EINVAL;
 	}
 	err = check_block_size(t, chunk);
+	if (!err && t->chain)
+		err = check_base(t, &t->chain->layer[0]->sb);
 	if (err)
 		return err;
 	err = new_sb(t, &sb);
