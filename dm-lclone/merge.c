@@ -161,7 +161,10 @@ static void lane_committed(struct lclone_task *task)
 	l->merge->chunks += l->nr;
 	l->merge->sectors += atomic_long_read(&l->sectors);
 	lane_release(l);
-	queue_delayed_work(l->merge->delta->wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
+	if (READ_ONCE(l->merge->delta->stopping))
+		lane_idle(l);		/* a pause would have to be waited for */
+	else
+		queue_delayed_work(l->merge->delta->wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
 }
 
 static void lane_committed_endio(struct bio *bio)
