@@ -15,7 +15,7 @@ a_reload_under_load_loses_nothing() {
 	oracle base "$base" -s 3
 	oracle new "$T/model" -s 3 -n 16384 -b 16384
 	clone
-	background oracle run "$vm" -m "$T/model" -o "${LCLONE_RELOAD_OPS:-4000}" -t 4 -x 131072
+	background oracle run "$vm" -m "$T/model" -o "${LCLONE_RELOAD_OPS:-30000}" -t 4 -x 131072
 	n=0
 	while ! ended $job; do
 		n=$((n + 1))

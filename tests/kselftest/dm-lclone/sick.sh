@@ -188,7 +188,7 @@ a_lie_about_a_superblock_is_no_silent_rollback() {
 			blkio check /dev/mapper/$P-second $((i + 1))m 64k $((i + 2))
 			close second
 		else
-			said "log block of a later"
+			said "log block of a later|one between them was lost"
 			bad=$((bad + 1))
 		fi
 	done
