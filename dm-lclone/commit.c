@@ -5,9 +5,9 @@
  *
  * A round starts with the flushes that wait at that time and covers every entry
  * that is DIRTY then.  It writes the log in steps of at most BIG_BLOCKS
- * blocks; mostly there is one.  Before the write there is a flush, and it is FUA:
- * the data are durable before the record that points to them.  One round or checkpoint is under way
- * at a time: who sets commit.busy owns the log.
+ * blocks; mostly there is one.  Before the write there is a flush, and it is
+ * FUA: the data are durable before the record that points to them.  One round
+ * or checkpoint is under way at a time: who sets commit.busy owns the log.
  */
 #include <linux/slab.h>
 
@@ -193,13 +193,14 @@ static void log_endio(struct bio *bio)
 	step_done(d, status);
 }
 
+/* Behind a flush, or where none is needed */
 static void write_log(struct lclone_delta *d)
 {
 	struct lclone_commit *c = &d->commit;
 	struct lclone_log_disk *log = c->big ?: c->log;
 
 	bio_init(&c->bio, d->bdev, &c->bvec, 1,
-		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
+		 REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
 	c->bio.bi_end_io = log_endio;
 	c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
 	__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
