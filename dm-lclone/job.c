@@ -47,8 +47,10 @@ static struct lclone_job *job_alloc(struct lclone_delta *d, struct bio *bio,
 	job->bio = bio;
 	job->leaf = leaf;
 	job->slot = slot;
-	if (leaf)
-		atomic_add(LCLONE_PIN_JOB - 1, &leaf->pins);
+	if (leaf) {
+		lclone_leaf_pin_job(leaf);
+		lclone_leaf_unpin(leaf);
+	}
 	return job;
 }
 
@@ -56,10 +58,8 @@ static void job_free(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
 
-	if (job->leaf) {
-		smp_mb__before_atomic();	/* as lclone_leaf_unpin() */
-		atomic_sub(LCLONE_PIN_JOB, &job->leaf->pins);
-	}
+	if (job->leaf)
+		lclone_leaf_unpin_job(job->leaf);
 	mempool_free(job, &d->job_pool);
 	lclone_unpark(d, WAIT_MEMORY);
 }
@@ -99,12 +99,17 @@ bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot)
 	return true;
 }
 
-static void clear_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot)
+void lclone_clear_busy(struct lclone_leaf *leaf, u32 slot)
 {
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 
 	while (!try_cmpxchg64(&leaf->exceptions[slot], &exc, exc & ~LCLONE_EXC_BUSY))
 		;
+}
+
+static void clear_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot)
+{
+	lclone_clear_busy(leaf, slot);
 	lclone_unpark(d, WAIT_BUSY);
 }
 

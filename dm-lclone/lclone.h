@@ -495,6 +495,18 @@ static inline void lclone_leaf_touch(struct lclone_leaf *leaf, u32 slot)
 		set_bit(slot / LCLONE_GROUP, &leaf->groups);
 }
 
+/* A job's pin, and the end of it, which is that of a mutator, too. */
+static inline void lclone_leaf_pin_job(struct lclone_leaf *leaf)
+{
+	atomic_add(LCLONE_PIN_JOB, &leaf->pins);
+}
+
+static inline void lclone_leaf_unpin_job(struct lclone_leaf *leaf)
+{
+	smp_mb__before_atomic();
+	atomic_sub(LCLONE_PIN_JOB, &leaf->pins);
+}
+
 int lclone_dir_create(struct lclone_delta *d);
 /* Replaces the directory by one for the new virtual size. May sleep. */
 int lclone_dir_resize(struct lclone_delta *d, u64 virtual_sectors);
@@ -771,6 +783,8 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 void lclone_job_discard(struct lclone_delta *d, struct bio *bio);
 /* Makes an exception BUSY; false if it is. */
 bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot);
+/* The caller wakes who waits for it (WAIT_BUSY). */
+void lclone_clear_busy(struct lclone_leaf *leaf, u32 slot);
 /* For copies of all kinds */
 extern struct dm_kcopyd_client *lclone_kcopyd;
 int lclone_job_pool_init(struct lclone_delta *d);

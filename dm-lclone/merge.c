@@ -109,12 +109,8 @@ static void lane_release(struct lane *l)
 	u32 i;
 
 	for (i = 0; i < l->nr; i++) {
-		u64 *entry = entry_of(&l->chunk[i]), exc = READ_ONCE(*entry);
-
-		while (!try_cmpxchg64(entry, &exc, exc & ~LCLONE_EXC_BUSY))
-			;
-		smp_mb__before_atomic();	/* as lclone_leaf_unpin() */
-		atomic_sub(LCLONE_PIN_JOB, &l->chunk[i].leaf->pins);
+		lclone_clear_busy(l->chunk[i].leaf, l->chunk[i].slot);
+		lclone_leaf_unpin_job(l->chunk[i].leaf);
 	}
 	l->nr = 0;
 	lclone_unpark(l->merge->delta, WAIT_BUSY);
@@ -325,7 +321,7 @@ static bool gather_leaf(struct lane *l, struct lclone_leaf *leaf, u32 *sectors)
 		m->found = true;
 		if (!lclone_set_busy(leaf, m->slot))
 			continue;	/* the next pass sees it again */
-		atomic_add(LCLONE_PIN_JOB, &leaf->pins);
+		lclone_leaf_pin_job(leaf);
 		l->chunk[l->nr].leaf = leaf;
 		l->chunk[l->nr++].slot = m->slot;
 		*sectors += hweight32(lclone_exc_written(exc)) << m->delta->sub_shift;
