@@ -10,26 +10,6 @@
 #include "lclone.h"
 #include "super.h"
 
-/* The superblock of a delta that is active: only the kernel changes it, and not this part. */
-static int running_sb(const char *path, struct lclone_sb *sb)
-{
-	struct lclone_delta delta;
-	struct lclone_file file;
-	int err;
-
-	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open(&file, path, O_RDONLY);
-	if (!err) {
-		err = lclone_delta_open_sb(&delta, &file.dev);
-		*sb = delta.sb;
-		if (err)
-			lclone_fail(err, "%s: %s", path, delta.why);
-	}
-	lclone_delta_close(&delta);
-	lclone_file_close(&file);
-	return err;
-}
-
 /* What a switch that was interrupted, or refused, has left: never used, and on this layer. */
 static bool is_left_over(const struct lclone_file *file, const struct lclone_sb *below)
 {
@@ -108,7 +88,8 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (!back && strcmp(status.mode, "rw"))
 		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
 				   name);
-	err = running_sb(old, &sb);
+	/* only the kernel changes it, and not the part that is used here */
+	err = lclone_sb_of(old, &sb);
 	if (err)
 		return err;
 	if (!back) {

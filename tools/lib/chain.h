@@ -51,6 +51,9 @@ struct lclone_inventory {
 int lclone_inventory_read(struct lclone_inventory *inv);
 void lclone_inventory_free(struct lclone_inventory *inv);
 
+/* The superblock of the delta on a device, which may be in use. */
+int lclone_sb_of(const char *path, struct lclone_sb *sb);
+
 /*
  * The layer that @sb, of @name, lies on: among @named, else on any device of
  * this host, for which @inv is read.  0, or a negative errno with the sentence in lclone_why():

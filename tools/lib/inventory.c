@@ -113,6 +113,26 @@ void lclone_inventory_free(struct lclone_inventory *inv)
 	free(inv->found);
 }
 
+int lclone_sb_of(const char *path, struct lclone_sb *sb)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	memset(&delta, 0, sizeof(delta));
+	err = lclone_file_open(&file, path, O_RDONLY);
+	if (!err) {
+		err = lclone_delta_open_sb(&delta, &file.dev);
+		if (err)
+			err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
+					  delta.why);
+	}
+	*sb = delta.sb;
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	return err;
+}
+
 /* Finding parents */
 
 struct search {
@@ -142,21 +162,9 @@ static int try(struct search *s, const char *path, const struct lclone_sb *sb)
 
 static int try_named(struct search *s, const char *path)
 {
-	struct lclone_delta delta;
-	struct lclone_file file;
-	int err;
+	struct lclone_sb sb;
 
-	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open(&file, path, O_RDONLY);
-	if (!err) {
-		err = lclone_delta_open_sb(&delta, &file.dev);
-		err = err ? lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
-					delta.why) :
-			    try(s, path, &delta.sb);
-	}
-	lclone_delta_close(&delta);
-	lclone_file_close(&file);
-	return err;
+	return lclone_sb_of(path, &sb) ?: try(s, path, &sb);
 }
 
 static int try_all(struct search *s, struct lclone_inventory *inv)
