@@ -283,3 +283,21 @@ bool image_populate(struct image *img, u32 changes)
 	}
 	return true;
 }
+
+u64 image_used_chunk(struct image *img)
+{
+	u64 chunk;
+
+	do {
+		chunk = image_random(img, img->chunks);
+	} while (!lclone_exc_written(img->exc[chunk]));
+	return chunk;
+}
+
+void image_rewrite(struct image *img)
+{
+	img->sb.state &= ~LCLONE_STATE_CLEAN;
+	image_checkpoint(img);
+	img->sb.state &= ~LCLONE_STATE_CLEAN;
+	image_write_sb(img);
+}

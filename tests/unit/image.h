@@ -40,6 +40,9 @@ u64 image_random(struct image *img, u64 n);
 /* Changes a chunk at random, in data, exception and model; needs to be committed. */
 void image_change(struct image *img, u64 chunk);
 
+/* A chunk, at random, that has data in the delta; there is one. */
+u64 image_used_chunk(struct image *img);
+
 /* Commits the exceptions of @count chunks. False: no room in this half of the log. */
 bool image_commit(struct image *img, const u64 *chunks, u32 count);
 
@@ -48,6 +51,9 @@ void image_checkpoint(struct image *img);
 
 /* Writes img->sb with the next sequence number. */
 void image_write_sb(struct image *img);
+
+/* Writes the tree with what img->exc says now, however wrong. */
+void image_rewrite(struct image *img);
 
 /* As an activation for writing: a larger incarnation, a superblock. */
 void image_activate(struct image *img);

@@ -61,25 +61,6 @@ static void setup_image(struct image *img)
 	assert_int_equal(check(img).count, 0);
 }
 
-static u64 used_chunk(struct image *img)
-{
-	u64 chunk;
-
-	do {
-		chunk = image_random(img, img->chunks);
-	} while (!lclone_exc_written(img->exc[chunk]));
-	return chunk;
-}
-
-/* Rewrites the tree with what img->exc says now, however wrong. */
-static void rewrite(struct image *img)
-{
-	img->sb.state &= ~LCLONE_STATE_CLEAN;
-	image_checkpoint(img);
-	img->sb.state &= ~LCLONE_STATE_CLEAN;
-	image_write_sb(img);
-}
-
 static void good_deltas(void **state)
 {
 	struct image img;
@@ -185,7 +166,7 @@ static void node_damage(void **state)
 	(void)state;
 	setup_image(&img);
 	img.exc[0] = lclone_exc_make(0, 0, 1);	/* so that there is a first leaf */
-	rewrite(&img);
+	image_rewrite(&img);
 	assert_true(img.sb.root_level > 0);
 	((u8 *)image_block(&img, img.sb.root_block - 1))[777] ^= 1;	/* the last of the leaves */
 	r = expect(&img, LCLONE_DAMAGE_NODE, 1);
@@ -216,7 +197,7 @@ static void ref_damage(void **state)
 
 	(void)state;
 	setup_image(&img);
-	rewrite(&img);
+	image_rewrite(&img);
 	assert_int_equal(img.sb.root_level, 1);
 	ref = lclone_ref_unpack(&((struct lclone_index_disk *)
 				  image_block(&img, img.sb.root_block))->refs[0]);
@@ -250,16 +231,16 @@ static void mask_damage(void **state)
 
 	(void)state;
 	setup_image(&img);
-	chunk = used_chunk(&img);
+	chunk = image_used_chunk(&img);
 	img.exc[chunk] |= 1ull << LCLONE_WRITTEN_SHIFT | 1ull << LCLONE_ZERO_SHIFT;
-	rewrite(&img);
+	image_rewrite(&img);
 	r = expect(&img, LCLONE_DAMAGE_MASK, 1);
 	assert_int_equal(r.last[LCLONE_DAMAGE_MASK].chunk, chunk);
 	img.exc[chunk] = lclone_exc_make(0, 1, 0);
-	rewrite(&img);
+	image_rewrite(&img);
 	expect(&img, LCLONE_DAMAGE_MASK, 1);
 	img.exc[chunk] = 1ull << 31;
-	rewrite(&img);
+	image_rewrite(&img);
 	expect(&img, LCLONE_DAMAGE_MASK, 1);
 	image_free(&img);
 }
@@ -271,13 +252,13 @@ static void range_damage(void **state)
 
 	(void)state;
 	setup_image(&img);
-	chunk = used_chunk(&img);
+	chunk = image_used_chunk(&img);
 	img.exc[chunk] = lclone_exc_make(lclone_phys_end(&img.sb), 1, 0);
-	rewrite(&img);
+	image_rewrite(&img);
 	assert_int_equal(expect(&img, LCLONE_DAMAGE_RANGE, 1).last[LCLONE_DAMAGE_RANGE].chunk,
 			 chunk);
 	img.exc[chunk] = lclone_exc_make(img.sb.first_chunk - 1, 1, 0);
-	rewrite(&img);
+	image_rewrite(&img);
 	expect(&img, LCLONE_DAMAGE_RANGE, 1);
 	image_free(&img);
 }
@@ -290,17 +271,17 @@ static void double_use(void **state)
 
 	(void)state;
 	setup_image(&img);
-	one = used_chunk(&img);
+	one = image_used_chunk(&img);
 	do {
-		other = used_chunk(&img);
+		other = image_used_chunk(&img);
 	} while (one == other);
 	img.exc[other] = img.exc[one];
-	rewrite(&img);
+	image_rewrite(&img);
 	expect(&img, LCLONE_DAMAGE_DOUBLE, 2);		/* both are named */
 
 	/* data where a node is: only the log can say so without moving the node */
 	img.exc[other] = 0;
-	rewrite(&img);
+	image_rewrite(&img);
 	node_phys = img.sb.root_block * LCLONE_BLOCK_SECTORS / img.sb.chunk_sectors;
 	img.exc[other] = lclone_exc_make(node_phys, 1, 0);
 	assert_true(image_commit(&img, &other, 1));
@@ -308,7 +289,7 @@ static void double_use(void **state)
 
 	/* a chunk that the log moves from one exception to another has one user only */
 	img.exc[other] = 0;
-	rewrite(&img);
+	image_rewrite(&img);
 	img.exc[other] = img.exc[one];
 	img.exc[one] = 0;
 	assert_true(image_commit(&img, (u64[]){ one, other }, 2));
@@ -341,7 +322,7 @@ static void spare_blocks(void **state)
 	img.sb.spare[2].count = 1;
 	image_write_sb(&img);
 	expect(&img, LCLONE_DAMAGE_DOUBLE, 1);
-	img.sb.spare[2].block = lclone_exc_phys(img.exc[used_chunk(&img)]) * 2 + 1;
+	img.sb.spare[2].block = lclone_exc_phys(img.exc[image_used_chunk(&img)]) * 2 + 1;
 	image_write_sb(&img);
 	expect(&img, LCLONE_DAMAGE_DOUBLE, 1);
 	image_free(&img);
@@ -403,7 +384,7 @@ static void hostile(void **state)
 
 	(void)state;
 	setup_image(&img);
-	rewrite(&img);
+	image_rewrite(&img);
 	root = image_block(&img, img.sb.root_block);
 	saved = img.sb;
 	for (i = 0; i < 2000; i++) {

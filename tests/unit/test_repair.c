@@ -22,25 +22,6 @@ static void setup_image(struct image *img)
 	image_checkpoint(img);
 }
 
-static u64 used_chunk(struct image *img)
-{
-	u64 chunk;
-
-	do {
-		chunk = image_random(img, img->chunks);
-	} while (!lclone_exc_written(img->exc[chunk]));
-	return chunk;
-}
-
-/* Writes the tree with what img->exc says now, however wrong. */
-static void rewrite(struct image *img)
-{
-	img->sb.state &= ~LCLONE_STATE_CLEAN;
-	image_checkpoint(img);
-	img->sb.state &= ~LCLONE_STATE_CLEAN;
-	image_write_sb(img);
-}
-
 static struct lclone_index_disk *root(struct image *img)
 {
 	return image_block(img, img->sb.root_block);
@@ -520,7 +501,7 @@ static void leaf_damage(void **state)
 	sectors = (LCLONE_LEAF_EXCEPTIONS - 1) * size.chunk_sectors;
 	for (copies = false; ; copies = true) {
 		setup_image(&img);
-		rewrite(&img);
+		image_rewrite(&img);
 		chunk = first + 5;
 		image_activate(&img);
 		image_change(&img, chunk);
@@ -557,7 +538,7 @@ static void index_damage(void **state)
 
 	(void)state;
 	setup_image(&img);
-	rewrite(&img);
+	image_rewrite(&img);
 	for (chunk = 0; chunk < img.chunks; chunk += LCLONE_LEAF_EXCEPTIONS)
 		leaves += !!leaf_block(&img, chunk);
 	spoil(&img, img.sb.root_block);
@@ -596,7 +577,7 @@ static void ref_damage(void **state)
 	(void)state;
 	for (i = 0; i < 6; i++) {
 		setup_image(&img);
-		rewrite(&img);
+		image_rewrite(&img);
 		ref = lclone_ref_unpack(&root(&img)->refs[0]);
 		switch (i) {
 		case 0:
@@ -633,7 +614,7 @@ static void mask_damage(void **state)
 	(void)state;
 	for (i = 0; i < 3; i++) {
 		setup_image(&img);
-		chunk = used_chunk(&img);
+		chunk = image_used_chunk(&img);
 		switch (i) {
 		case 0:
 			img.exc[chunk] |= 1ull << LCLONE_WRITTEN_SHIFT | 1ull << LCLONE_ZERO_SHIFT;
@@ -646,7 +627,7 @@ static void mask_damage(void **state)
 			break;
 		}
 		mask = lclone_exc_written(img.exc[chunk]) | lclone_exc_zero(img.exc[chunk]);
-		rewrite(&img);
+		image_rewrite(&img);
 		if (i == 1)
 			show_base(&img, chunk);
 		o = repair(&img);
@@ -668,12 +649,12 @@ static void range_damage(void **state)
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		setup_image(&img);
-		chunk = used_chunk(&img);
+		chunk = image_used_chunk(&img);
 		written = lclone_exc_written(img.exc[chunk]);
 		img.exc[chunk] = lclone_exc_make(i ? img.sb.first_chunk - 1 :
 						     lclone_phys_end(&img.sb),
 						 written, lclone_exc_zero(img.exc[chunk]));
-		rewrite(&img);
+		image_rewrite(&img);
 		o = repair(&img);
 		assert_lost(o, chunk, written, sectors_of(written));
 		free(o);
@@ -691,15 +672,15 @@ static void double_use(void **state)
 	(void)state;
 	/* nobody knows whose it is: no one may see another's data */
 	setup_image(&img);
-	one = used_chunk(&img);
+	one = image_used_chunk(&img);
 	do {
-		other = used_chunk(&img);
+		other = image_used_chunk(&img);
 	} while (one == other);
 	one_mask = lclone_exc_written(img.exc[one]);
 	other_mask = lclone_exc_written(img.exc[other]);
 	img.exc[other] = lclone_exc_make(lclone_exc_phys(img.exc[one]), other_mask,
 					 lclone_exc_zero(img.exc[other]));
-	rewrite(&img);
+	image_rewrite(&img);
 	o = repair(&img);
 	assert_lost(o, one, one_mask, sectors_of(one_mask) + sectors_of(other_mask));
 	assert_lost(o, other, other_mask, sectors_of(one_mask) + sectors_of(other_mask));
@@ -709,11 +690,11 @@ static void double_use(void **state)
 
 	/* the log is later than the tree: it got the chunk after the other had lost it */
 	setup_image(&img);
-	rewrite(&img);
-	one = used_chunk(&img);
+	image_rewrite(&img);
+	one = image_used_chunk(&img);
 	one_mask = lclone_exc_written(img.exc[one]);
 	do {
-		other = used_chunk(&img);
+		other = image_used_chunk(&img);
 	} while (one == other);
 	image_activate(&img);
 	img.exc[other] = lclone_exc_make(lclone_exc_phys(img.exc[one]), LCLONE_MASK_ALL, 0);
@@ -731,8 +712,8 @@ static void double_use(void **state)
 
 	/* data where nodes are: those verify, so they are not data */
 	setup_image(&img);
-	rewrite(&img);
-	one = used_chunk(&img);
+	image_rewrite(&img);
+	one = image_used_chunk(&img);
 	image_activate(&img);
 	img.exc[one] = lclone_exc_make(leaf_block(&img, 0) / 2, 3, 0);
 	show_base(&img, one);
@@ -845,7 +826,7 @@ static void no_room(void **state)
 	}
 	img.exc[chunk] = lclone_exc_make(end - 1, 1, 0);
 	img.exc[chunk + 1] = lclone_exc_make(end - 2, 1, 0);
-	rewrite(&img);
+	image_rewrite(&img);
 	img.sb.hwm = end;
 	img.sb.freed = 0;
 	img.sb.state |= LCLONE_STATE_NEEDS_CHECK;
@@ -875,7 +856,7 @@ static void undo(void **state)
 	snprintf(path, sizeof(path), "%s/delta", dir);
 	snprintf(saved, sizeof(saved), "%s/saved", dir);
 	setup_image(&img);
-	rewrite(&img);
+	image_rewrite(&img);
 	spoil(&img, leaf_block(&img, 0));
 	fd = open(path, O_RDWR | O_CREAT, 0600);
 	assert_int_equal(write(fd, img.data, bytes), bytes);
@@ -921,7 +902,7 @@ static void hostile(void **state)
 
 	(void)state;
 	setup_image(&img);
-	rewrite(&img);
+	image_rewrite(&img);
 	leaf = image_block(&img, leaf_block(&img, 0));
 	saved = img.sb;
 	for (i = 0; i < 200; i++) {
