@@ -39,24 +39,6 @@ static int prepare(const char *path, bool force, const struct lclone_sb *below, 
 	return err;
 }
 
-/*
- * If the new table could not be resumed, the clone stands still, and its users
- * wait.  The old one is whole, unless its delta was sealed already.
- */
-static int go_back(int err, const struct lclone_clone *old)
-{
-	static struct lclone_clone now;
-	double pause_ms;
-	char why[1024];
-
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (!lclone_dm_get(old->name, &now) && now.suspended && !old->suspended &&
-	    lclone_dm_reload(old->name, old->sectors, old->params, old->read_only, &pause_ms))
-		return lclone_fail(err, "%s; it is suspended, and could not be resumed as it was: %s",
-				   why, lclone_why());
-	return lclone_fail(err, "%s", why);
-}
-
 int switch_delta(const char *name, const char *to, bool force, bool back)
 {
 	static struct lclone_clone clone;
@@ -77,6 +59,9 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (clone.suspended)
 		return lclone_fail(-EBUSY, "%s is suspended", name);
+	if (table.features.merge)
+		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
+				   name, name);
 	if (back && !table.parents)
 		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken", name);
 	if (back && clone.open_count)
@@ -106,9 +91,9 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	snprintf(table.delta, sizeof(table.delta), "%s", number);
 	if (lclone_table_print(&table, params, sizeof(params)))
 		return lclone_fail(-E2BIG, "the table's line is too long");
-	err = lclone_dm_reload(name, clone.sectors, params, false, &pause_ms);
+	err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &pause_ms);
 	if (err)
-		return go_back(err, &clone);
+		return err;
 	if (back)
 		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
 		       name, to, old);

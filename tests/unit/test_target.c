@@ -22,6 +22,8 @@ static void tables(void **state)
 	round_trip("254:0 254:1 2 no_space_timeout 0");
 	round_trip("254:0 254:1 2 chunk_size 128");
 	round_trip("254:0 254:1 3 merge chunk_size 64");
+	round_trip("254:0 254:1 2 merge rebase");
+	round_trip("254:0 254:1 3 parent 254:2 flatten");
 	round_trip("254:0 254:1 4 parent 254:2 parent 254:3");
 	round_trip("- 254:1 5 parent /dev/vg/layer parent 254:3 read_only");
 	round_trip("7:0 7:1 11 read_only error_if_no_space no_space_timeout 4294967295 low_water_mark 1000 commit_interval 3600000 no_discard_passdown chunk_size 4096");
@@ -70,13 +72,43 @@ static void status(void **state)
 	assert_false(s.needs_check || s.full);
 	assert_int_equal(lclone_status_parse("ro 16 0/1 0 0 0 0 needs_check full", &s), 0);
 	assert_true(s.needs_check && s.full);
-	assert_string_equal(s.merge, "");
+	assert_string_equal(s.task, "");
+	assert_false(lclone_task_runs(&s));
 	assert_int_equal(lclone_status_parse("rw 128 34/1024 5 2 17 3 - - merging 7 448 3/9", &s), 0);
-	assert_string_equal(s.merge, "merging");
-	assert_int_equal(s.merged_chunks, 7);
-	assert_int_equal(s.merged_sectors, 448);
-	assert_int_equal(s.merge_leaf, 3);
-	assert_int_equal(s.merge_leaves, 9);
+	assert_string_equal(s.task, "merging");
+	assert_true(lclone_task_runs(&s));
+	assert_int_equal(s.task_chunks, 7);
+	assert_int_equal(s.task_sectors, 448);
+	assert_int_equal(s.task_at, 3);
+	assert_int_equal(s.task_end, 9);
+	assert_int_equal(lclone_status_parse("rw 128 34/1024 5 2 17 3 - - flatten_failed 7 448 3/9", &s), 0);
+	assert_string_equal(s.task, "flatten_failed");
+	assert_false(lclone_task_runs(&s));
+}
+
+static void progress_is(const char *tail, u64 done, u64 total)
+{
+	char line[128] = "rw 128 100/1024 5 2 17 3 - - ";
+	struct lclone_status s;
+	u64 is, of;
+
+	assert_int_equal(lclone_status_parse(strcat(line, tail), &s), 0);
+	lclone_task_progress(&s, &is, &of);
+	assert_int_equal(is, done);
+	assert_int_equal(of, total);
+}
+
+static void progress(void **state)
+{
+	(void)state;
+	/* what is in the delta still comes; nothing is known of its chunks yet, or they are half full */
+	progress_is("merging 0 0 0/9", 0, 100 * 65536);
+	progress_is("merging 10 640 8/9", 640 * 512, 640 * 512 + 100 * 32768);
+	progress_is("merged 10 640 9/9", 640 * 512, 640 * 512);
+	/* all below comes, in order */
+	progress_is("flattening 10 1280 1/4", 1280 * 512, 4 * 1280 * 512);
+	progress_is("flattening 0 0 0/4", 0, 65536);
+	progress_is("flattened 10 1280 4/4", 1280 * 512, 1280 * 512);
 }
 
 static void bad_status(void **state)
@@ -104,6 +136,7 @@ int main(void)
 		cmocka_unit_test(bad_tables),
 		cmocka_unit_test(long_table),
 		cmocka_unit_test(status),
+		cmocka_unit_test(progress),
 		cmocka_unit_test(bad_status),
 	};
 

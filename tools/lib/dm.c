@@ -209,14 +209,15 @@ static int suspend_noflush(const char *name)
 	return err;
 }
 
-static int load(const char *name, u64 sectors, const char *params, bool read_only)
+static int load(const char *name, u64 sectors, const char *target, const char *params,
+		bool read_only)
 {
 	struct dm_task *dmt = new_task(DM_DEVICE_RELOAD, name);
 	int err;
 
 	if (!dmt)
 		return no_task(name);
-	if (!dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
+	if (!dm_task_add_target(dmt, 0, sectors, target, params) ||
 	    (read_only && !dm_task_set_ro(dmt)))
 		err = no_task(name);
 	else
@@ -266,7 +267,7 @@ static int suspend_resume(const char *name, double *pause_ms)
 int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
 		     double *pause_ms)
 {
-	int err = load(name, sectors, params, read_only);
+	int err = load(name, sectors, LCLONE_TARGET, params, read_only);
 
 	return err ?: suspend_resume(name, pause_ms);
 }
@@ -333,6 +334,34 @@ int lclone_dm_status(const char *name, struct lclone_status *status)
 		err = lclone_fail(-EPROTO, "%s: its status is not understood: %s", name, params);
 	dm_task_destroy(dmt);
 	return err;
+}
+
+/*
+ * If the new table could not be resumed, the clone stands still, and its users
+ * wait.  The old one is whole, unless its delta was sealed already.
+ */
+static int go_back(int err, const struct lclone_clone *old)
+{
+	static struct lclone_clone now;
+	double pause_ms;
+	char why[1024];
+
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	if (!lclone_dm_get(old->name, &now) && now.suspended && !old->suspended &&
+	    lclone_dm_reload(old->name, old->sectors, old->params, old->read_only, &pause_ms))
+		return lclone_fail(err, "%s; it is suspended, and could not be resumed as it was: %s",
+				   why, lclone_why());
+	return lclone_fail(err, "%s", why);
+}
+
+int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
+		     const char *params, double *pause_ms)
+{
+	int err = load(old->name, sectors, target, params, false);
+
+	if (!err)
+		err = suspend_resume(old->name, pause_ms);
+	return err ? go_back(err, old) : 0;
 }
 
 static int by_name(const void *a, const void *b)

@@ -40,6 +40,13 @@ int lclone_dm_message(const char *name, const char *message);
 int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
 		     double *pause_ms);
 
+/*
+ * The same for @old, which is active, to a table of another @target.  If that
+ * cannot be resumed, @old goes on as it was.
+ */
+int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
+		     const char *params, double *pause_ms);
+
 /* -ENXIO if there is no such device, -ENOTTY if it is none of target lclone. */
 int lclone_dm_get(const char *name, struct lclone_clone *clone);
 int lclone_dm_status(const char *name, struct lclone_status *status);

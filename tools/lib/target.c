@@ -66,6 +66,10 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 1, " no_discard_passdown");
 	if (f->merge)
 		add(w, 1, " merge");
+	if (f->flatten)
+		add(w, 1, " flatten");
+	if (f->rebase)
+		add(w, 1, " rebase");
 	if (f->chunk_size)
 		add(w, 2, " chunk_size %u", f->chunk_size);
 }
@@ -110,6 +114,10 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 		f->no_discard_passdown = true;
 	else if (!strcmp(name, "merge"))
 		f->merge = true;
+	else if (!strcmp(name, "flatten"))
+		f->flatten = true;
+	else if (!strcmp(name, "rebase"))
+		f->rebase = true;
 	else {
 		value = strtok_r(NULL, " ", save);
 		if (!value)
@@ -173,10 +181,14 @@ static int parse_pair(char *word, u64 *a, u64 *b)
 	       -EPROTO : 0;
 }
 
-/* Four words more, if the table says merge */
-static int parse_merge(char **save, struct lclone_status *s)
+/* Four words more, if the table has such a feature */
+static int parse_task(char **save, struct lclone_status *s)
 {
+	static const char * const states[] = {
+		"merging", "merged", "merge_failed", "flattening", "flattened", "flatten_failed",
+	};
 	char *word[4];
+	size_t n;
 	int i;
 
 	for (i = 0; i < 4; i++) {
@@ -184,15 +196,16 @@ static int parse_merge(char **save, struct lclone_status *s)
 		if (!word[i])
 			return i ? -EPROTO : 0;
 	}
-	if (strcmp(word[0], "merging") && strcmp(word[0], "merged") &&
-	    strcmp(word[0], "merge_failed"))
+	for (n = 0; n < sizeof(states) / sizeof(states[0]) && strcmp(word[0], states[n]); n++)
+		;
+	if (n == sizeof(states) / sizeof(states[0]))
 		return -EPROTO;
-	strcpy(s->merge, word[0]);
+	strcpy(s->task, word[0]);
 	if (strtok_r(NULL, " ", save) ||
-	    lclone_parse_u64(word[1], UINT64_MAX, &s->merged_chunks) ||
-	    lclone_parse_u64(word[2], UINT64_MAX, &s->merged_sectors))
+	    lclone_parse_u64(word[1], UINT64_MAX, &s->task_chunks) ||
+	    lclone_parse_u64(word[2], UINT64_MAX, &s->task_sectors))
 		return -EPROTO;
-	return parse_pair(word[3], &s->merge_leaf, &s->merge_leaves);
+	return parse_pair(word[3], &s->task_at, &s->task_end);
 }
 
 int lclone_status_parse(const char *line, struct lclone_status *s)
@@ -208,7 +221,7 @@ int lclone_status_parse(const char *line, struct lclone_status *s)
 		if (!word[i])
 			return -EPROTO;
 	}
-	if (parse_merge(&save, s))
+	if (parse_task(&save, s))
 		return -EPROTO;
 	if (strcmp(word[0], "rw") && strcmp(word[0], "ro") && strcmp(word[0], "fail"))
 		return -EPROTO;
@@ -222,4 +235,30 @@ int lclone_status_parse(const char *line, struct lclone_status *s)
 	    parse_flag(word[8], "full", &s->full))
 		return -EPROTO;
 	return 0;
+}
+
+bool lclone_task_runs(const struct lclone_status *s)
+{
+	return !strcmp(s->task, "merging") || !strcmp(s->task, "flattening");
+}
+
+/*
+ * A merge goes on until nothing is left in the delta, wherever that lies in the
+ * clone; its chunks are taken to be as full as those that were merged.
+ */
+void lclone_task_progress(const struct lclone_status *s, u64 *done, u64 *total)
+{
+	double chunk = s->task_chunks ? (double)s->task_sectors / s->task_chunks :
+		       s->chunk_sectors;
+
+	*done = s->task_sectors * 512;
+	*total = *done;
+	if (!lclone_task_runs(s))
+		return;
+	if (!strcmp(s->task, "merging"))
+		*total += s->used * chunk * 512;
+	else if (s->task_at)
+		*total = (double)*done * s->task_end / s->task_at;
+	if (*total == *done)
+		*total += (u64)s->chunk_sectors * 512;	/* not at its end yet */
 }

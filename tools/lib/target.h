@@ -23,6 +23,8 @@ struct lclone_features {
 	bool no_discard_passdown;
 	u32 chunk_size;			/* sectors, 0: what the delta has */
 	bool merge;			/* into the base, while it is used */
+	bool flatten;			/* takes over all that lies below, while it is used */
+	bool rebase;			/* the delta goes on, on what this table names */
 };
 
 struct lclone_table {
@@ -41,9 +43,10 @@ struct lclone_status {
 	u64 commits, checkpoints;
 	bool needs_check;
 	bool full;
-	char merge[16];			/* merging, merged, merge_failed; "": no merge */
-	u64 merged_chunks, merged_sectors;
-	u64 merge_leaf, merge_leaves;	/* how far it is */
+	/* With the features merge and flatten, what the kernel does in the background */
+	char task[16];			/* merging, merged, merge_failed, flattening, ...; or "" */
+	u64 task_chunks, task_sectors;	/* done */
+	u64 task_at, task_end;		/* how far it is in the clone */
 };
 
 /* The next parent, above those that are there. 0, or -E2BIG. */
@@ -55,6 +58,12 @@ int lclone_table_print(const struct lclone_table *table, char *params, size_t si
 /* Both return 0, or -EPROTO for a line that does not look as documented. */
 int lclone_table_parse(const char *params, struct lclone_table *table);
 int lclone_status_parse(const char *line, struct lclone_status *status);
+
+/* Is the task under way? */
+bool lclone_task_runs(const struct lclone_status *status);
+
+/* Bytes that the task has copied, and about how many it will have copied at its end. */
+void lclone_task_progress(const struct lclone_status *status, u64 *done, u64 *total);
 
 /* A whole decimal number of at most @max. 0, or -EINVAL. */
 int lclone_parse_u64(const char *text, u64 max, u64 *value);
