@@ -1,87 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "find.h"
 #include "lclone.h"
 #include "merge.h"
-
-/* Progress */
-
-static volatile sig_atomic_t stop;
-
-struct meter {
-	bool tty, json;
-	double start, last;
-};
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stop = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static void draw_bar(u64 done, u64 total, double rate, double left)
-{
-	struct winsize size;
-	int width = 80, bar, fill;
-
-	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
-		width = size.ws_col;
-	bar = width - 60 < 10 ? 10 : width - 60 > 96 ? 96 : width - 60;
-	fill = total ? (double)done / total * bar : bar;
-	fprintf(stderr, "\r%3.0f %% [%.*s%*s] %.0f of %.0f MiB, %.0f MiB/s, %d:%02d left \033[K",
-		total ? 100.0 * done / total : 100.0, fill,
-		"################################################################################################",
-		bar - fill, "", done / 1048576.0, total / 1048576.0, rate / 1048576,
-		(int)left / 60, (int)left % 60);
-}
+#include "online.h"
 
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
-	struct meter *m = merge->ctx;
-	double now = seconds(), rate, left;
-	bool last = done == total;
-
-	if ((!m->tty && !m->json) || (m->json && !last && now - m->last < 1))
-		return stop;
-	m->last = now;
-	rate = now > m->start ? done / (now - m->start) : 0;
-	left = rate > 0 ? (total - done) / rate : 0;
-	if (m->json) {
-		printf("{\"done_bytes\": %llu, \"total_bytes\": %llu, \"bytes_per_second\": %.0f, \"seconds_left\": %.1f}\n",
-		       (unsigned long long)done, (unsigned long long)total, rate, left);
-		fflush(stdout);
-	} else {
-		draw_bar(done, total, rate, left);
-	}
-	return stop;
+	meter_show(merge->ctx, merge->target == merge->base ? "merging" : "copying", done, total,
+		   done == total);
+	return interrupted();
 }
 
 /* Preparation: everything is looked at before anything is written. */
@@ -101,16 +36,6 @@ static int refuse_damaged(const struct lclone_file *delta)
 	if (ret < 0)
 		return lclone_fail(ret, "%s: %s", delta->path, why);
 	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
-}
-
-static int same_base(const char *path, const struct lclone_sb *sb, void *ctx)
-{
-	const struct lclone_sb *ours = ctx;
-
-	if (sb->base_fp_alg != ours->base_fp_alg || sb->base_sectors != ours->base_sectors ||
-	    sb->base_fp != ours->base_fp || !memcmp(sb->uuid, ours->uuid, LCLONE_UUID_SIZE))
-		return 0;
-	return lclone_fail(-EBUSY, "the delta on %s has the same base, and would be lost", path);
 }
 
 static int into_base(const char *base_path, const char *delta_path, struct meter *meter)
@@ -134,7 +59,7 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 	if (!err)
 		err = refuse_damaged(&delta_file);
 	if (!err)
-		err = lclone_find_deltas(same_base, &delta.sb);
+		err = refuse_base_users(&base, &delta.sb, NULL);
 	if (!err) {
 		merge = (struct lclone_merge){
 			.chain = &chain, .base = &base,
@@ -271,64 +196,122 @@ out_base:
 static const struct option options[] = {
 	{ "into-base", no_argument, NULL, 'b' },
 	{ "to", required_argument, NULL, 'o' },
+	{ "rate", required_argument, NULL, 'r' },
+	{ "detach", no_argument, NULL, 'd' },
+	{ "stop", no_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
-static int run(int argc, char **argv)
-{
-	struct meter meter = { .tty = isatty(STDERR_FILENO), .start = seconds() };
-	struct lclone_parents parents = { 0 };
-	const char *to = NULL, *base, *delta;
-	bool into = false;
-	int option, ret = 0;
+struct arguments {
+	const char *to, *rate;
+	bool into, detach, stop, json;
+	struct lclone_parents parents;
+};
 
-	while ((option = next_option(&cmd_merge, argc, argv, options, &ret)) != -1) {
+/* False: the command ends with *ret. */
+static bool parse(int argc, char **argv, struct arguments *a, int *ret)
+{
+	int option;
+
+	while ((option = next_option(&cmd_merge, argc, argv, options, ret)) != -1) {
 		switch (option) {
 		case 'b':
-			into = true;
+			a->into = true;
 			break;
 		case 'o':
-			to = optarg;
+			a->to = optarg;
+			break;
+		case 'r':
+			a->rate = optarg;
+			*ret = check_rate(optarg);
+			break;
+		case 'd':
+			a->detach = true;
+			break;
+		case 's':
+			a->stop = true;
 			break;
 		case 'j':
-			meter.json = true;
+			a->json = true;
 			break;
 		case 'P':
-			ret = add_parent(&parents, optarg);
-			if (ret)
-				return ret;
+			*ret = add_parent(&a->parents, optarg);
 			break;
 		default:
-			return ret;
+			return false;
 		}
+		if (*ret)
+			return false;
 	}
-	if (into == !!to)
-		return usage_error(&cmd_merge, "needs either --into-base or --to");
-	if (argc - optind != 2)
+	return true;
+}
+
+/* The clone is active: the kernel merges */
+static int run_online(const struct arguments *a, const char *name)
+{
+	struct online o = { .name = name, .rate = a->rate, .detach = a->detach };
+
+	if (a->parents.count)
+		return usage_error(&cmd_merge, "an active clone knows its layers");
+	if (a->stop && (a->rate || a->detach || a->json))
+		return usage_error(&cmd_merge, "--stop goes with no other option");
+	if (a->stop)
+		return stop_merge(name);
+	meter_init(&o.meter, a->json);
+	return merge_online(&o);
+}
+
+static int run(int argc, char **argv)
+{
+	struct arguments a = { .to = NULL };
+	const char *base, *delta;
+	struct meter meter;
+	int ret = 0;
+
+	if (!parse(argc, argv, &a, &ret))
+		return ret;
+	argv += optind;
+	argc -= optind;
+	if (!a.into && !a.to && argc == 1)
+		return run_online(&a, argv[0]);
+	if (a.into == !!a.to)
+		return usage_error(&cmd_merge, "needs the name of an active clone, or --into-base or --to");
+	if (a.rate || a.detach || a.stop)
+		return usage_error(&cmd_merge, "--rate, --detach and --stop are for an active clone");
+	if (argc != 2)
 		return usage_error(&cmd_merge, "needs a base (or -) and a delta");
-	base = argv[optind];
-	delta = argv[optind + 1];
-	if (into && !strcmp(base, "-"))
+	base = argv[0];
+	delta = argv[1];
+	if (a.into && !strcmp(base, "-"))
 		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
 
-	catch_signals();
-	ret = into ? into_base(base, delta, &meter) : merge_to(base, delta, &parents, to, &meter);
-	if (meter.tty && !meter.json && meter.last)
-		fputc('\n', stderr);
+	meter_init(&meter, a.json);
+	ret = a.into ? into_base(base, delta, &meter) :
+		       merge_to(base, delta, &a.parents, a.to, &meter);
+	meter_end(&meter);
 	return ret;
 }
 
 const struct command cmd_merge = {
 	.name = "merge",
-	.summary = "consolidate an inactive clone",
+	.summary = "consolidate a clone",
 	.usage =
-	"merge [--json] --into-base BASE DELTA\n"
+	"merge [--rate RATE] [--detach] [--json] NAME\n"
+	"       lclone merge --stop NAME\n"
+	"       lclone merge [--json] --into-base BASE DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... --to DEVICE|FILE BASE|- DELTA\n\n"
-	"Consolidates a clone that is not active. May be interrupted at any time: run it\n"
-	"again and it goes on.\n\n"
+	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
+	"its delta holds to its base. At the end the base is the disk, and the delta is free. If\n"
+	"interrupted, the kernel goes on: run it again to wait for the end. No other clone may\n"
+	"depend on the base: it would be lost.\n\n"
+	"  --rate RATE    KiB/s, max, or auto: pause as long as each batch took\n"
+	"  --detach       do not wait; run it again, later, for the end\n"
+	"  --stop         the clone goes on with its delta; the merge can be taken up again\n\n"
+	"The others consolidate a clone that is not active. May be interrupted at any time: run\n"
+	"it again and it goes on.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
 	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
 	"  --to TARGET    write the clone to another device, which must be large enough, or\n"

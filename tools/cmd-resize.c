@@ -23,6 +23,9 @@ static int resize_active(const char *name, u64 sectors)
 	if (sectors < clone.sectors)
 		return lclone_fail(-ERANGE, "%s has %llu sectors: a clone cannot shrink", name,
 				   (unsigned long long)clone.sectors);
+	if (clone.table.features.merge)	/* its base would be too small */
+		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
+				   name, name);
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
 	err = lclone_dm_message(name, message);
 	return err ?: lclone_dm_reload(name, sectors, clone.params, clone.read_only, &pause_ms);

@@ -137,6 +137,13 @@ int open_clone(const char *name, const char *base, const char *delta,
 	       const struct lclone_parents *parents, const struct lclone_features *features);
 
 /*
+ * -EBUSY, with their names, if other deltas have recorded this base of @ours, or
+ * other devices than @clone (or NULL) are built on it.
+ */
+int refuse_base_users(const struct lclone_file *base, const struct lclone_sb *ours,
+		      const char *clone);
+
+/*
  * The running clone goes on with the new, empty delta @to: on what it had till
  * now, which becomes a sealed layer, or (@back) on the layers below that.
  */

@@ -404,9 +404,9 @@ merging()
 		! grep -q '^t1: merged, ' "$dir/out" || break
 		sleep 0.1
 	done
-	grep -q '^t1: merged, [1-9][0-9]* chunks merged, ' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^t1: merged, [1-9][0-9]* chunks done, ' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone status --json
-	grep -q '"merge":"merged"' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '"state":"merged"' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone list
 	grep -q "^  t1: delta $delta" "$dir/out" || fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1

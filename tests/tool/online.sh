@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of what the kernel does with a clone in use, for run, which has the tools that
+# they are written with.
+
+tests+=(
+	online_merge "a clone in use becomes its base, and its delta none any more"
+	online_merge_busy "a merge under load loses no write, and ends"
+	online_merge_detached "a merge that nobody waits for goes on, and is taken up again"
+	online_merge_interrupted "Ctrl-C leaves the merge to the kernel"
+	online_merge_stopped "a merge that was stopped, closed, or ended offline, loses nothing"
+	online_merge_refused "a merge that would harm another clone, or does not fit, changes nothing"
+	online_merge_failed "a merge that met an error says so, and goes on when it is mended"
+	online_merge_crash "a crash before the switch, or before the wipe, leaves a clone that is equal"
+	online_watch "status --watch tells how far it is until it has ended"
+)
+
+oracle() { "${BASH_SOURCE[0]%/*}/../kselftest/dm-lclone/oracle" "$@" || fail "oracle $*"; }
+
+# The clone t1 of a base that oracle has made, which uses it in the background: see load_ends
+busy_clone()
+{
+	disk delta roomy 24
+	oracle base "$base" -s 3
+	oracle new "$dir/state" -s 3 -n 32768 -b 32768
+	ok lclone create t1 "$base" "$delta" --commit-interval 100
+	oracle run /dev/mapper/t1 -m "$dir/state" -o 2000 -t 4
+	oracle run /dev/mapper/t1 -m "$dir/state" -o "$1" -t 2 2>"$dir/load" &
+	load=$!
+}
+
+# The load is still there, ends without an error, and all that it wrote is there
+load_ends()
+{
+	kill -0 $load 2>/dev/null || fail "the load ended: $(cat "$dir/load")"
+	wait $load || fail "the load: $(cat "$dir/load")"
+	oracle verify /dev/mapper/t1 -m "$dir/state"
+}
+
+# task_is STATE
+task_is()
+{
+	ok lclone status --json t1
+	grep -q "\"state\":\"$1\"" "$dir/out" || fail "not $1: $(cat "$dir/out")"
+}
+
+# is_disk DEVICE: t1 is nothing but that
+is_disk()
+{
+	local number
+
+	number=$(lsblk -dno MAJ:MIN "$1" | tr -d ' ')
+	[ "$(dmsetup table t1)" = "0 $(blockdev --getsz /dev/mapper/t1) linear $number 0" ] ||
+		fail "$(dmsetup table t1)"
+	grep -q "^t1: $1 is the disk now, .*; $delta is free; " "$dir/out" || fail "$(cat "$dir/out")"
+	refused 4 "blank" lclone open t2 "$base" "$delta"
+}
+
+online_merge()
+{
+	ok lclone create t1 "$base" "$delta" --commit-interval 500
+	scribble
+	ok lclone merge t1
+	is_disk "$base"
+	same "$dir/model" /dev/mapper/t1
+	put /dev/mapper/t1 77 40 3
+	same "$dir/model" "$base"
+	ok dmsetup remove t1
+	# a base that is larger than the clone stays so
+	ok lclone create t1 "$base" "$delta" --size 12M
+	cp "$dir/model" "$dir/larger"
+	dd if=/dev/mapper/t1 of="$dir/model" bs=1M status=none
+	truncate -s 12M "$dir/model"
+	put /dev/mapper/t1 2000 40 3
+	ok lclone merge --rate max --json t1
+	tail -n 1 "$dir/out" | grep -q '^{ *"state": "switched", "disk": "'"$base"'", "free": "'"$delta"'"' ||
+		fail "$(cat "$dir/out")"
+	head -n 1 "$dir/out" | grep -q '^{"state": "merg.*, "done_bytes": [0-9]*, "total_bytes": ' ||
+		fail "$(cat "$dir/out")"
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 12582912 ] || fail "size"
+	same "$dir/model" /dev/mapper/t1
+	dd if="$dir/model" of="$dir/larger" conv=notrunc bs=1M status=none
+	same "$dir/larger" "$base"
+}
+
+online_merge_busy()
+{
+	busy_clone 20000
+	ok lclone merge t1
+	is_disk "$base"
+	load_ends
+	oracle verify "$base" -m "$dir/state"
+}
+
+online_merge_detached()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone merge --rate 1000 --detach t1
+	grep -q 'goes on with it; "lclone merge t1" waits' "$dir/out" || fail "$(cat "$dir/out")"
+	task_is merging
+	put /dev/mapper/t1 3000 40 3
+	ok lclone merge --rate 1001 --detach --json t1
+	grep -q '^{"state": "merging"' "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(wc -l <"$dir/out")" = 1 ] || fail "$(cat "$dir/out")"
+	same "$dir/model" /dev/mapper/t1
+	ok dmsetup suspend t1		# ends the pause that it is in
+	ok dmsetup resume t1
+	ok lclone merge --rate max t1
+	is_disk "$base"
+	same "$dir/model" "$base"
+}
+
+online_merge_interrupted()
+{
+	local pid rc=0
+
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	lclone merge --rate 2000 t1 >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	sleep 1
+	kill -INT $pid
+	wait $pid || rc=$?
+	[ $rc = 1 ] && grep -q 'kernel goes on with it; "lclone merge t1" waits' "$dir/err" ||
+		fail "$rc: $(cat "$dir/err")"
+	task_is merging
+	ok lclone merge t1
+	is_disk "$base"
+	same "$dir/model" "$base"
+}
+
+online_merge_stopped()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	refused 1 "is not being merged" lclone merge --stop t1
+	ok lclone merge --rate 1000 --detach t1
+	ok lclone merge --stop t1
+	dmsetup table t1 | grep -q merge && fail "$(dmsetup table t1)"
+	same "$dir/model" /dev/mapper/t1
+	put /dev/mapper/t1 1000 40 3
+	ok lclone close t1
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone merge --rate 1000 --detach t1
+	put /dev/mapper/t1 500 40 3
+	ok lclone close t1
+	ok lclone merge --into-base "$base" "$delta"
+	same "$dir/model" "$base"
+	ok lclone check --base "$base" "$delta"
+}
+
+# kept STATUS TEXT: a merge of t1 is refused, and t1 is as it was
+kept()
+{
+	local table state
+
+	table=$(dmsetup table t1) state=$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)
+	refused "$1" "$2" lclone merge t1
+	[ "$table" = "$(dmsetup table t1)" ] || fail "$(dmsetup table t1)"
+	[ "$state" = "$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)" ] ||
+		fail "$(dmsetup info t1)"
+}
+
+online_merge_refused()
+{
+	local new second third small
+
+	disk new new 16
+	disk second second 16
+	disk third third 16
+	disk small small 8
+	cp "$dir/template" "$dir/model"
+	ok lclone create t1 "$base" "$delta"
+	ok lclone format "$base" "$second"
+	kept 3 "is the base of other deltas, too, which would be lost: $second"
+	ok lclone create t2 "$base" "$third"
+	kept 3 "lost: /dev/loop"
+	grep -q "$second" "$dir/err" && grep -q "$third" "$dir/err" || fail "$(cat "$dir/err")"
+	ok lclone remove "$second"
+	kept 3 "lost: $third"
+	ok lclone close t2
+	ok lclone remove "$third"
+	ok dmsetup create t2 --table "0 2048 linear $base 0"
+	kept 3 "$base is in use by others, too: t2"
+	ok dmsetup remove t2
+	blockdev --setro "$base"
+	kept 1 "the base $base is read-only"
+	blockdev --setrw "$base"
+	ok dmsetup suspend t1
+	kept 3 "is suspended"
+	ok dmsetup resume t1
+	refused 2 "is not a rate" lclone merge --rate 0 t1
+	refused 2 "is not a rate" lclone merge --rate fast t1
+	refused 2 "for an active clone" lclone merge --rate max --to "$small" "$base" "$delta"
+	refused 1 "t3" lclone merge t3
+	ok lclone snapshot t1 --to "$new"
+	kept 3 "lies on 1 layers"
+	ok lclone close t1
+	ok lclone open t1 "$base" "$new" --read-only
+	kept 1 "is read-only"
+	ok lclone close t1
+	ok lclone create --force --size 20M t1 "$base" "$third"
+	kept 5 "too few for the clone"
+	ok lclone close t1
+	ok lclone create --force --size 16M t1 - "$third"
+	kept 1 "has no base"
+	ok lclone close t1
+	# a delta that was made while the base was as it is now
+	ok lclone remove "$new"
+	ok lclone remove "$delta"
+	ok lclone create t1 "$base" "$delta"
+	put /dev/mapper/t1 0 40 3
+	ok lclone merge --detach t1
+	refused 3 "is being merged" lclone snapshot t1 --to "$new"
+	refused 3 "is being merged" lclone resize t1 --size 17M
+	for _ in {1..50}; do
+		lclone status t1 | grep -q ' merged,' && break
+		sleep 0.1
+	done
+	ok lclone merge --stop t1
+	ok lclone format "$base" "$second"
+	kept 3 "lost: $second"
+}
+
+online_merge_failed()
+{
+	local size line
+
+	size=$(blockdev --getsz "$base") line="linear $base 0"
+	ok dmsetup create t3 --table "0 $size $line"
+	ok dmsetup mknodes t3
+	ok lclone create t1 /dev/mapper/t3 "$delta"
+	scribble
+	# the base does not take writes between 9 MiB and 10 MiB
+	ok dmsetup reload t3 --table "0 18432 $line
+18432 2048 flakey $base 18432 0 3600 1 error_writes
+20480 $((size - 20480)) linear $base 20480"
+	ok dmsetup suspend --noflush t3
+	ok dmsetup resume t3
+	refused 1 "an I/O error, see the kernel's log" lclone merge t1
+	task_is merge_failed
+	same "$dir/model" /dev/mapper/t1
+	ok dmsetup reload t3 --table "0 $size $line"
+	ok dmsetup suspend --noflush t3
+	ok dmsetup resume t3
+	ok lclone merge t1
+	is_disk /dev/mapper/t3
+	same "$dir/model" "$base"
+	ok dmsetup remove t1
+}
+
+online_merge_crash()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone merge --rate max --detach t1
+	for _ in {1..100}; do
+		lclone status t1 | grep -q ' merged,' && break
+		sleep 0.1
+	done
+	task_is merged
+	# before the switch
+	ok dmsetup remove t1
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	put /dev/mapper/t1 700 40 3
+	ok lclone merge --rate max --detach t1
+	for _ in {1..100}; do
+		lclone status t1 | grep -q ' merged,' && break
+		sleep 0.1
+	done
+	# between switch and wipe
+	ok dmsetup load t1 --table "0 $(blockdev --getsz "$base") linear $base 0"
+	ok dmsetup suspend t1
+	ok dmsetup resume t1
+	put /dev/mapper/t1 1700 40 3
+	ok dmsetup remove t1
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone merge t1
+	is_disk "$base"
+	same "$dir/model" "$base"
+}
+
+online_watch()
+{
+	local pid rc=0
+
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	refused 2 "number of seconds" lclone status --watch=0 t1
+	refused 2 "the name of one clone" lclone status --watch
+	refused 1 "t3" lclone status --watch t3
+	lclone status --watch t1 >"$dir/watched" &
+	pid=$!
+	sleep 2.5
+	kill -INT $pid
+	wait $pid || fail "watch, interrupted: $?"
+	[ "$(grep -c '^t1: rw, ' "$dir/watched")" -ge 2 ] || fail "$(cat "$dir/watched")"
+	ok lclone merge --rate 2000 --detach t1
+	lclone status --watch --json t1 >"$dir/watched" &
+	pid=$!
+	ok lclone merge t1
+	wait $pid || rc=$?
+	[ $rc = 0 ] && [ "$(wc -l <"$dir/watched")" -ge 2 ] || fail "$rc: $(cat "$dir/watched")"
+	grep -q '^{"name":"t1",.*"task":{"state":"merging","chunks":.*"total_bytes":[1-9]' "$dir/watched" ||
+		fail "$(cat "$dir/watched")"
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "online.h"
+#include "super.h"
+
+#define POLL_NS		200000000
+
+int check_rate(const char *rate)
+{
+	u64 kib;
+
+	if (!strcmp(rate, "auto") || !strcmp(rate, "max") ||
+	    (!lclone_parse_u64(rate, UINT32_MAX, &kib) && kib))
+		return 0;
+	return lclone_fail(-ERANGE, "\"%s\" is not a rate: a number of KiB/s, auto or max", rate);
+}
+
+int set_rate(const struct online *o)
+{
+	char message[64];
+
+	if (!o->rate)
+		return 0;
+	snprintf(message, sizeof(message), "merge_rate %s", strcmp(o->rate, "max") ? o->rate : "0");
+	return lclone_dm_message(o->name, message);
+}
+
+int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status)
+{
+	int err = lclone_dm_get(name, clone);
+
+	if (!err)
+		err = lclone_dm_status(name, status);
+	if (err)
+		return err;
+	if (clone->suspended)
+		return lclone_fail(-EBUSY, "%s is suspended", name);
+	if (clone->read_only || clone->table.features.read_only)
+		return lclone_fail(-EROFS, "%s is read-only", name);
+	if (status->needs_check)
+		return lclone_fail(-EUCLEAN, "%s has met damage, and needs a check: see lclone check",
+				   name);
+	if (strcmp(status->mode, "rw"))
+		return lclone_fail(-EROFS, "%s has met an error and is read-only", name);
+	return 0;
+}
+
+int change_table(const struct lclone_clone *clone, const struct lclone_table *table)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	double pause_ms;
+
+	if (lclone_table_print(table, params, sizeof(params)))
+		return lclone_fail(-E2BIG, "the table's line is too long");
+	return lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, &pause_ms);
+}
+
+static int ended(const struct online *o, const struct lclone_status *s, const char *done,
+		 const char *again)
+{
+	if (!strcmp(s->task, done))
+		return 0;
+	if (!s->task[0])
+		return lclone_fail(-ECANCELED, "%s: it was stopped before it was %s", o->name,
+				   done);
+	return lclone_fail(-EIO, "%s: %s: an I/O error, see the kernel's log. The clone goes on, and nothing is lost; mend the device and run \"lclone %s %s\" again",
+			   o->name, s->task, again, o->name);
+}
+
+int wait_for_task(struct online *o, const char *done, const char *again)
+{
+	const struct timespec poll = { .tv_nsec = POLL_NS };
+	struct lclone_status s;
+	bool first = true;
+	u64 is, of;
+	int err;
+
+	for (;; first = false) {
+		err = lclone_dm_status(o->name, &s);
+		if (err)
+			break;
+		lclone_task_progress(&s, &is, &of);
+		if (first)
+			meter_start(&o->meter, is);
+		meter_show(&o->meter, s.task, is, of, !lclone_task_runs(&s) || o->detach);
+		if (!lclone_task_runs(&s)) {
+			err = ended(o, &s, done, again);
+			break;
+		}
+		if (strcmp(s.mode, "rw")) {
+			err = lclone_fail(-EROFS, "%s has met an error and is read-only: it will not be %s",
+					  o->name, done);
+			break;
+		}
+		if (interrupted() || o->detach) {
+			err = lclone_fail(-EINTR, "%s: the kernel goes on with it; \"lclone %s %s\" waits for the end",
+					  o->name, again, o->name);
+			break;
+		}
+		nanosleep(&poll, NULL);
+	}
+	meter_end(&o->meter);
+	return err;
+}
+
+/* Merge */
+
+static int refuse_base(const char *path, const struct lclone_clone *clone)
+{
+	struct lclone_file base;
+	char delta[PATH_MAX];
+	struct lclone_sb sb;
+	int err, ro = 0;
+
+	name_of(clone->table.delta, delta);
+	err = lclone_file_open(&base, path, O_RDONLY);
+	if (!err && ioctl(base.fd, BLKROGET, &ro))
+		err = lclone_fail(-errno, "%s: %m", path);
+	if (!err && ro)
+		err = lclone_fail(-EROFS, "the base %s is read-only: make it writable first (lvchange --permission rw, blockdev --setrw)",
+				  path);
+	if (!err && base.dev.sectors < clone->sectors)
+		err = lclone_fail(-EFBIG, "the base %s has %llu sectors, too few for the clone's %llu",
+				  path, (unsigned long long)base.dev.sectors,
+				  (unsigned long long)clone->sectors);
+	/* only the kernel changes it, and not the part that is used here */
+	if (!err)
+		err = lclone_sb_of(delta, &sb);
+	if (!err)
+		err = refuse_base_users(&base, &sb, clone->name);
+	lclone_file_close(&base);
+	return err;
+}
+
+static int start_merge(const struct lclone_clone *clone)
+{
+	static struct lclone_table table;
+	char base[PATH_MAX];
+	int err;
+
+	table = clone->table;
+	if (table.features.flatten)
+		return lclone_fail(-EBUSY, "%s is being flattened: end that first (lclone flatten %s)",
+				   clone->name, clone->name);
+	if (table.parents)
+		return lclone_fail(-EBUSY, "%s lies on %u layers: only a delta right above its base can be merged into it",
+				   clone->name, table.parents);
+	if (!strcmp(table.base, "-"))
+		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
+				   clone->name);
+	name_of(table.base, base);
+	err = refuse_base(base, clone);
+	if (err)
+		return err;
+	table.features.merge = true;
+	return change_table(clone, &table);
+}
+
+/* All that the delta had is in the base: nothing is lost with it. */
+static int wipe_empty(const char *path)
+{
+	struct lclone_file file;
+	struct lclone_delta delta;
+	struct lclone_iter it;
+	u64 chunk, exc;
+	int ret;
+
+	ret = open_delta(path, O_RDWR, &file, &delta);
+	if (!ret) {
+		lclone_iter_init(&it, &delta, 0);
+		ret = lclone_iter_next(&it, &chunk, &exc);
+		if (ret < 0)
+			ret = lclone_fail(ret, "%s: %s", path, delta.why);
+		if (ret > 0)
+			ret = lclone_fail(-EUCLEAN, "%s still holds data of the clone: it was not wiped",
+					  path);
+	}
+	if (!ret)
+		ret = lclone_super_wipe(&file);
+	close_delta(&file, &delta);
+	return ret;
+}
+
+static void print_switched(const struct online *o, const char *base, const char *delta,
+			   double pause_ms)
+{
+	struct json_object *all;
+
+	if (!o->meter.json) {
+		printf("%s: %s is the disk now, by a linear table; %s is free; the clone stood still for %.1f ms\n",
+		       o->name, base, delta, pause_ms);
+		return;
+	}
+	all = json_object_new_object();
+	json_object_object_add(all, "state", json_object_new_string("switched"));
+	json_object_object_add(all, "disk", json_object_new_string(base));
+	json_object_object_add(all, "free", json_object_new_string(delta));
+	json_object_object_add(all, "pause_ms", json_object_new_double(pause_ms));
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_SPACED |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(all);
+}
+
+/*
+ * The delta is empty: until the linear table is there, and also after a crash
+ * before the wipe, a clone of it and the base equals the base, whatever is
+ * written to that meanwhile.  The wipe is what keeps it from being used beside
+ * the disk.
+ */
+static int switch_to_linear(struct online *o)
+{
+	char base[PATH_MAX], delta[PATH_MAX], params[64];
+	static struct lclone_clone clone;
+	double pause_ms;
+	int err;
+
+	err = lclone_dm_get(o->name, &clone);
+	if (err)
+		return err;
+	name_of(clone.table.base, base);
+	name_of(clone.table.delta, delta);
+	snprintf(params, sizeof(params), "%.40s 0", clone.table.base);
+	err = lclone_dm_switch(&clone, "linear", clone.sectors, params, &pause_ms);
+	if (!err)
+		err = wipe_empty(delta);
+	if (!err)
+		print_switched(o, base, delta, pause_ms);
+	return err;
+}
+
+int merge_online(struct online *o)
+{
+	static struct lclone_clone clone;
+	struct lclone_status status;
+	int err;
+
+	err = look_at_writable(o->name, &clone, &status);
+	if (!err && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
+		err = start_merge(&clone);
+	if (!err)
+		err = set_rate(o);
+	if (!err)
+		err = wait_for_task(o, "merged", "merge");
+	if (err == -EINTR && o->detach) {
+		if (!o->meter.json)
+			printf("%s\n", lclone_why());
+		return 0;
+	}
+	return err ?: switch_to_linear(o);
+}
+
+int stop_merge(const char *name)
+{
+	static struct lclone_clone clone;
+	static struct lclone_table table;
+	struct lclone_status status;
+	int err;
+
+	err = look_at_writable(name, &clone, &status);
+	if (err)
+		return err;
+	table = clone.table;
+	if (!table.features.merge)
+		return lclone_fail(-ENOENT, "%s is not being merged", name);
+	table.features.merge = false;
+	table.features.rebase = false;
+	err = change_table(&clone, &table);
+	if (!err)
+		printf("%s: %s; the clone goes on with its delta, \"lclone merge %s\" takes it up again\n",
+		       name, lclone_task_runs(&status) ? "the merge stopped" : status.task, name);
+	return err;
+}
