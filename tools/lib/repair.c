@@ -73,167 +73,73 @@ static int add_patch(struct lclone_repair *r, u64 block, const void *data)
 
 /* The new tree */
 
-struct tree {
+struct new_tree {
 	struct lclone_repair *r;
-	struct lclone_sb *sb;
-	u64 block;			/* the next to be used ... */
-	u32 left;			/* ... of so many in its chunk */
 	u32 phys;			/* where to look for a free chunk */
 };
 
-struct child {
-	u64 first;
-	struct lclone_ref ref;
-};
-
-/* In a chunk that nothing refers to, now or before */
-static int new_block(struct tree *t, u64 *block)
+/* A chunk that nothing refers to, now or before */
+static int take_chunk(struct lclone_tree *tree, u32 *phys)
 {
+	struct new_tree *t = tree->ctx;
 	struct lclone_salvage *s = &t->r->salvage;
-	u32 per_chunk = t->sb->chunk_sectors / LCLONE_BLOCK_SECTORS;
 
-	if (!t->left) {
-		while (t->phys < lclone_phys_end(t->sb) && lclone_bit(s->busy, t->phys))
-			t->phys++;
-		if (t->phys >= lclone_phys_end(t->sb)) {
-			snprintf(t->r->why, sizeof(t->r->why),
-				 "no chunk is free for the repaired tree: extend the device");
-			return -ENOSPC;
-		}
-		lclone_bit_set(s->node, t->phys);
-		t->block = (u64)t->phys++ * per_chunk;
-		t->left = per_chunk;
+	while (t->phys < lclone_phys_end(tree->sb) && lclone_bit(s->busy, t->phys))
+		t->phys++;
+	if (t->phys >= lclone_phys_end(tree->sb)) {
+		snprintf(t->r->why, sizeof(t->r->why),
+			 "no chunk is free for the repaired tree: extend the device");
+		return -ENOSPC;
 	}
-	t->left--;
-	*block = t->block++;
+	lclone_bit_set(s->node, t->phys);
+	*phys = t->phys++;
 	return 0;
 }
 
-static int write_node(struct tree *t, union lclone_node *node, u32 level, u64 first,
-		      struct lclone_ref *ref)
+static int plan_node(struct lclone_tree *tree, u64 block, const union lclone_node *node)
 {
-	int err;
-
-	*ref = (struct lclone_ref){ .block = 0 };
-	err = new_block(t, &ref->block);
-	if (err)
-		return err;
-	lclone_node_seal(&node->head, t->sb->uuid, t->sb->checkpoint, first, level, &ref->csum);
-	return add_patch(t->r, ref->block, node);
+	return add_patch(((struct new_tree *)tree->ctx)->r, block, node);
 }
 
 /* Leaves that are right stay where they are; those without an exception go. */
-static int write_leaves(struct tree *t, struct child *child, size_t *count)
+static int plan_leaf(struct lclone_salvage *s, struct lclone_tree *tree,
+		     const struct lclone_salvaged *leaf)
 {
-	struct lclone_salvage *s = &t->r->salvage;
 	union lclone_node node;
-	size_t i;
-	int err;
+	bool any = false;
 	u32 k;
 
-	for (i = *count = 0; i < s->leaves; i++) {
-		struct lclone_salvaged *leaf = s->leaf[i];
-		bool any = false;
-
-		memset(&node, 0, sizeof(node));
-		for (k = 0; k < LCLONE_LEAF_EXCEPTIONS; k++) {
-			node.leaf.exceptions[k] = cpu_to_le64(leaf->exc[k]);
-			any |= leaf->exc[k] != 0;
-		}
-		if (!any)
-			continue;
-		child[*count].first = leaf->first;
-		child[*count].ref = leaf->ref;
-		if (leaf->changed) {
-			err = write_node(t, &node, 0, leaf->first, &child[*count].ref);
-			if (err)
-				return err;
-		}
-		++*count;
+	memset(&node, 0, sizeof(node));
+	for (k = 0; k < LCLONE_LEAF_EXCEPTIONS; k++) {
+		node.leaf.exceptions[k] = cpu_to_le64(leaf->exc[k]);
+		any |= leaf->exc[k] != 0;
 	}
-	return 0;
-}
-
-/* The level above: in place, for there are never more parents than children. */
-static int write_parents(struct tree *t, struct child *child, size_t *count, u32 level)
-{
-	u64 span = lclone_node_span(level), below = lclone_node_span(level - 1), first;
-	size_t i, parents = 0;
-	union lclone_node node;
-	int err;
-
-	for (i = 0; i < *count; ) {
-		first = child[i].first / span * span;
-		memset(&node, 0, sizeof(node));
-		for (; i < *count && child[i].first - first < span; i++)
-			lclone_ref_pack(child[i].ref,
-					&node.index.refs[(child[i].first - first) / below]);
-		err = write_node(t, &node, level, first, &child[parents].ref);
-		if (err)
-			return err;
-		child[parents++].first = first;
-	}
-	*count = parents;
-	return 0;
-}
-
-static void mark_nodes(struct lclone_salvage *s, const struct child *child, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		lclone_bit_set(s->node, child[i].ref.block * LCLONE_BLOCK_SECTORS /
-			       s->delta.sb.chunk_sectors);
+	if (!any)
+		return 0;
+	if (leaf->changed)
+		return lclone_tree_leaf(tree, leaf->first, &node);
+	lclone_bit_set(s->node, leaf->ref.block * LCLONE_BLOCK_SECTORS / tree->sb->chunk_sectors);
+	return lclone_tree_keep(tree, leaf->first, leaf->ref);
 }
 
 static int write_tree(struct lclone_repair *r, struct lclone_sb *sb)
 {
+	struct new_tree t = { .r = r, .phys = sb->first_chunk };
+	struct lclone_tree tree = {
+		.sb = sb, .take = take_chunk, .write = plan_node, .ctx = &t,
+	};
 	struct lclone_salvage *s = &r->salvage;
-	struct tree t = { .r = r, .sb = sb, .phys = sb->first_chunk };
-	struct child *child;
-	u32 level, top;
-	size_t count;
-	int err;
-
-	child = calloc(s->leaves + 1, sizeof(*child));
-	if (!child) {
-		snprintf(r->why, sizeof(r->why), "out of memory");
-		return -ENOMEM;
-	}
-	err = write_leaves(&t, child, &count);
-	/* a leaf that was given up takes no space any more */
-	memset(s->node, 0, lclone_phys_end(sb) / 8 + 1);
-	mark_nodes(s, child, count);
-	top = count ? lclone_tree_level(child[count - 1].first + 1) : 0;
-	for (level = 1; !err && level <= top; level++) {
-		err = write_parents(&t, child, &count, level);
-		mark_nodes(s, child, count);
-	}
-	sb->root_block = count ? child[0].ref.block : 0;
-	sb->root_csum = count ? child[0].ref.csum : 0;
-	sb->root_level = top;
-	free(child);
-	return err;
-}
-
-/* The tree stays as it is: its nodes are in use. */
-static int mark_tree(struct lclone_salvage *s, struct lclone_ref ref, u32 level, u64 first)
-{
-	union lclone_node node;
-	struct lclone_ref child;
+	size_t i;
 	int err = 0;
-	u32 i;
 
-	if (!ref.block)
-		return 0;
-	lclone_bit_set(s->node, ref.block * LCLONE_BLOCK_SECTORS / s->delta.sb.chunk_sectors);
-	if (!level)
-		return 0;
-	err = lclone_delta_read_node(&s->delta, ref, level, first, &node);
-	for (i = 0; !err && i < LCLONE_NODE_REFS; i++) {
-		child = lclone_ref_unpack(&node.index.refs[i]);
-		err = mark_tree(s, child, level - 1, first + i * lclone_node_span(level - 1));
-	}
+	memset(s->node, 0, lclone_phys_end(sb) / 8 + 1);
+	for (i = 0; !err && i < s->leaves; i++)
+		err = plan_leaf(s, &tree, s->leaf[i]);
+	if (!err)
+		err = lclone_tree_end(&tree, sb);
+	if (err == -ENOMEM)
+		snprintf(r->why, sizeof(r->why), "out of memory");
+	lclone_tree_free(&tree);
 	return err;
 }
 
@@ -298,8 +204,7 @@ static int plan(struct lclone_repair *r)
 	if (s->changed) {
 		err = write_tree(r, &sb);
 	} else {
-		err = mark_tree(s, (struct lclone_ref){ sb.root_block, sb.root_csum },
-				sb.root_level, 0);
+		err = lclone_tree_mark(&s->delta, s->node);
 		if (err)
 			snprintf(r->why, sizeof(r->why), "%s", s->delta.why);
 	}

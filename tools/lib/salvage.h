@@ -7,6 +7,7 @@
 #define LCLONE_SALVAGE_H
 
 #include "delta.h"
+#include "tree.h"
 
 /* A range of the clone, in sectors */
 struct lclone_loss {
@@ -48,16 +49,6 @@ struct lclone_salvage {
 	struct lclone_logged *logged;	/* by chunk, one for each */
 	size_t nr_logged;
 };
-
-static inline bool lclone_bit(const u8 *map, u32 i)
-{
-	return map[i / 8] & 1u << i % 8;
-}
-
-static inline void lclone_bit_set(u8 *map, u32 i)
-{
-	map[i / 8] |= 1u << i % 8;
-}
 
 /*
  * Returns 0, or a negative errno with a sentence in salvage->delta.why: what
