@@ -63,6 +63,12 @@ void image_init(struct image *img, const struct image_size *size, u64 seed)
 	err = lclone_sb_init(&img->sb, size->device_sectors, size->virtual_sectors,
 			     size->chunk_sectors, &min);
 	assert(!err);
+	if (size->log_blocks) {
+		img->sb.log_blocks = size->log_blocks;
+		img->sb.first_chunk = lclone_chunks((u64)(img->sb.log_start + size->log_blocks) *
+						    LCLONE_BLOCK_SECTORS, size->chunk_sectors);
+		img->sb.hwm = img->sb.first_chunk;
+	}
 	fill_random(img, img->sb.uuid, LCLONE_UUID_SIZE);
 	if (size->base_sectors) {
 		img->sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
@@ -300,4 +306,36 @@ void image_rewrite(struct image *img)
 	image_checkpoint(img);
 	img->sb.state &= ~LCLONE_STATE_CLEAN;
 	image_write_sb(img);
+}
+
+void image_link(struct image *img, const struct image *below, bool sealed)
+{
+	if (below) {
+		memcpy(img->sb.parent_uuid, below->sb.uuid, LCLONE_UUID_SIZE);
+		img->sb.parent_generation = below->sb.generation;
+	}
+	if (sealed) {
+		img->sb.state |= LCLONE_STATE_SEALED;
+		img->sb.generation++;
+	}
+	image_write_sb(img);
+	image_write_sb(img);
+}
+
+u8 *image_cover(const struct image *img, const u8 *below, u64 below_sectors)
+{
+	u32 cs = img->sb.chunk_sectors, sub = cs / LCLONE_SUBCHUNKS;
+	u8 *disk = calloc(img->sb.virtual_sectors, 512);
+
+	memcpy(disk, below, below_sectors << 9);
+	for (u64 s = 0; s < img->sb.virtual_sectors; s++) {
+		u64 exc = img->exc[s / cs];
+		u32 bit = 1u << s % cs / sub;
+
+		if (lclone_exc_written(exc) & bit)
+			memcpy(disk + (s << 9), img->clone + (s << 9), 512);
+		else if (lclone_exc_zero(exc) & bit)
+			memset(disk + (s << 9), 0, 512);
+	}
+	return disk;
 }

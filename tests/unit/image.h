@@ -28,6 +28,7 @@ struct image {
 struct image_size {
 	u64 device_sectors, base_sectors, virtual_sectors;
 	u32 chunk_sectors;
+	u32 log_blocks;			/* 0: as many as a format makes */
 };
 
 /* A freshly formatted delta over a base of random content. */
@@ -63,6 +64,12 @@ void image_activate(struct image *img);
  * activations, @changes random changes.  Returns false if the delta is full.
  */
 bool image_populate(struct image *img, u32 changes);
+
+/* The superblock, in both slots, says that this lies on @below (or NULL), and is sealed. */
+void image_link(struct image *img, const struct image *below, bool sealed);
+
+/* What this layer has, put over the disk below, in a new buffer. */
+u8 *image_cover(const struct image *img, const u8 *below, u64 below_sectors);
 
 /* A block of the delta, to look at or to damage */
 void *image_block(struct image *img, u64 block);

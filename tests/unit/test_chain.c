@@ -21,40 +21,6 @@ struct stack {
 /* In sectors: a disk may grow. */
 static const u64 sizes[LAYERS] = { 20000, 20480, 20480, 30001 };
 
-/* The superblock in both slots says that this lies on @below, and is sealed. */
-static void link_to(struct image *img, const struct image *below, bool sealed)
-{
-	if (below) {
-		memcpy(img->sb.parent_uuid, below->sb.uuid, LCLONE_UUID_SIZE);
-		img->sb.parent_generation = below->sb.generation;
-	}
-	if (sealed) {
-		img->sb.state |= LCLONE_STATE_SEALED;
-		img->sb.generation++;
-	}
-	image_write_sb(img);
-	image_write_sb(img);
-}
-
-/* What this layer has hides what is below it. */
-static u8 *cover(const struct image *img, const u8 *below, u64 below_sectors)
-{
-	u32 cs = img->sb.chunk_sectors, sub = cs / LCLONE_SUBCHUNKS;
-	u8 *disk = calloc(img->sb.virtual_sectors, 512);
-
-	memcpy(disk, below, below_sectors << 9);
-	for (u64 s = 0; s < img->sb.virtual_sectors; s++) {
-		u64 exc = img->exc[s / cs];
-		u32 bit = 1u << s % cs / sub;
-
-		if (lclone_exc_written(exc) & bit)
-			memcpy(disk + (s << 9), img->clone + (s << 9), 512);
-		else if (lclone_exc_zero(exc) & bit)
-			memset(disk + (s << 9), 0, 512);
-	}
-	return disk;
-}
-
 static void build(struct stack *s, u64 seed)
 {
 	for (int i = 0; i < LAYERS; i++) {
@@ -62,9 +28,9 @@ static void build(struct stack *s, u64 seed)
 
 		image_init(&s->img[i], &size, seed + i);
 		assert_true(image_populate(&s->img[i], i == 2 ? 0 : 150));
-		link_to(&s->img[i], i ? &s->img[i - 1] : NULL, i < LAYERS - 1);
-		s->model[i] = i ? cover(&s->img[i], s->model[i - 1], sizes[i - 1]) :
-				  cover(&s->img[i], s->img[i].clone, sizes[i]);
+		image_link(&s->img[i], i ? &s->img[i - 1] : NULL, i < LAYERS - 1);
+		s->model[i] = i ? image_cover(&s->img[i], s->model[i - 1], sizes[i - 1]) :
+				  image_cover(&s->img[i], s->img[i].clone, sizes[i]);
 		s->chain.delta[LAYERS - 1 - i] = &s->delta[i];
 		assert_int_equal(lclone_delta_open(&s->delta[i], &s->img[i].dev.dev), 0);
 	}
@@ -272,7 +238,7 @@ static void opening(void **state)
 	/* changed since */
 	named.count = LAYERS - 1;
 	s.img[1].sb.generation++;
-	link_to(&s.img[1], &s.img[0], false);
+	image_link(&s.img[1], &s.img[0], false);
 	write_files(&s);
 	assert_int_equal(open_top(&named, &count), -ESTALE);
 	assert_non_null(strstr(lclone_why(), "generation"));

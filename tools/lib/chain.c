@@ -29,6 +29,8 @@ int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent
 	else if (sb->chunk_sectors != parent->chunk_sectors)
 		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %u sectors, not %u",
 			 parent->chunk_sectors, sb->chunk_sectors);
+	else if (lclone_half_merged(parent) && !lclone_half_merged_with(parent, sb->uuid))
+		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is being merged with another");
 	else
 		return 0;
 	return -ESTALE;
@@ -105,6 +107,9 @@ int lclone_chain_open(struct lclone_chain *chain, struct lclone_delta *top,
 	chain->count = 1;
 	chain->delta[0] = top;
 	chain->file[0] = file;
+	if (lclone_half_merged(&top->sb))
+		return lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s), and can only be read through that: end it with lclone merge --into-parent",
+				   file->path, top->sb.owner);
 	while (!err && lclone_has_parent(&chain->delta[chain->count - 1]->sb)) {
 		i = chain->count - 1;
 		err = lclone_parent_find(chain->file[i]->path, &chain->delta[i]->sb, named, &inv,

@@ -47,6 +47,7 @@ struct lclone_copy {
 	struct lclone_merge *merge;
 	bool skip_base;
 	bool no_zero_range;			/* the target cannot do it */
+	struct lclone_copy_extents *given;	/* NULL: those of the clone */
 	struct lclone_chain_extents extents;
 	struct lclone_chain_extent extent;	/* what is left of the one at hand */
 	struct io_uring ring;
@@ -81,12 +82,23 @@ static bool wanted(const struct lclone_copy *c, const struct lclone_chain_extent
 	}
 }
 
-/* The next extent that has to be copied: 1, 0 or an error. */
-static int next_wanted(struct lclone_copy *c, struct lclone_chain_extents *x,
-		       struct lclone_chain_extent *e)
+static void start_extents(struct lclone_copy *c)
 {
+	if (c->given)
+		c->given->start(c->given);
+	else
+		lclone_chain_extents_init(&c->extents, c->merge->chain, c->merge->chain->count,
+					  c->sector, UINT64_MAX);
+}
+
+/* The next extent that has to be copied: 1, 0 or an error. */
+static int next_wanted(struct lclone_copy *c, struct lclone_chain_extent *e)
+{
+	struct lclone_chain_extents *x = &c->extents;
 	int ret;
 
+	if (c->given)
+		return c->given->next(c->given, e);
 	do {
 		ret = lclone_chain_extents_next(x, e);
 	} while (ret > 0 && !wanted(c, e));
@@ -183,7 +195,7 @@ static int fill_batch(struct lclone_copy *c, struct batch *b)
 	b->pieces = 0;
 	for (;;) {
 		if (!c->extent.sectors) {
-			ret = next_wanted(c, &c->extents, &c->extent);
+			ret = next_wanted(c, &c->extent);
 			if (ret < 0)
 				return ret;
 			if (!ret) {
@@ -374,14 +386,13 @@ u64 lclone_copy_sector(const struct lclone_copy *c)
 
 /* Construction */
 
-static int count_bytes(struct lclone_copy *c, u64 sector)
+static int count_bytes(struct lclone_copy *c)
 {
-	struct lclone_chain_extents *x = &c->extents;
 	struct lclone_chain_extent e;
 	int ret;
 
-	lclone_chain_extents_init(x, c->merge->chain, c->merge->chain->count, sector, UINT64_MAX);
-	while ((ret = next_wanted(c, x, &e)) > 0)
+	start_extents(c);
+	while ((ret = next_wanted(c, &e)) > 0)
 		c->total += e.sectors << 9;
 	return ret;
 }
@@ -422,22 +433,15 @@ static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
 	return lclone_file_buffered(file);
 }
 
-int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 sector,
-		    bool skip_base)
+static int copy_init(struct lclone_copy *c)
 {
 	/* a completion of every I/O that can be in flight finds its place */
 	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
 					  .cq_entries = BATCHES * PIECES };
-	struct lclone_copy *c = calloc(1, sizeof(*c));
+	struct lclone_merge *merge = c->merge;
 	int err = 0;
 	u32 i;
 
-	*copy = c;
-	if (!c)
-		return lclone_fail(-ENOMEM, "out of memory");
-	c->merge = merge;
-	c->skip_base = skip_base;
-	c->sector = sector;
 	for (i = 0; !err && i < merge->chain->count; i++)
 		err = choose_direct(merge, merge->chain->file[i]);
 	if (!err && merge->base)
@@ -447,16 +451,40 @@ int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 s
 	if (!err)
 		err = make_batches(c);
 	if (!err)
-		err = count_bytes(c, sector);
+		err = count_bytes(c);
 	if (err)
 		return err;
 	err = io_uring_queue_init_params(RING_ENTRIES, &c->ring, &params);
 	if (err)
 		return lclone_fail(err, "io_uring is not available: %s", strerror(-err));
 	c->have_ring = true;
-	lclone_chain_extents_init(&c->extents, merge->chain, merge->chain->count, sector,
-				  UINT64_MAX);
+	start_extents(c);
 	return 0;
+}
+
+int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 sector,
+		    bool skip_base)
+{
+	struct lclone_copy *c = *copy = calloc(1, sizeof(*c));
+
+	if (!c)
+		return lclone_fail(-ENOMEM, "out of memory");
+	c->merge = merge;
+	c->skip_base = skip_base;
+	c->sector = sector;
+	return copy_init(c);
+}
+
+int lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merge *merge,
+			    struct lclone_copy_extents *extents)
+{
+	struct lclone_copy *c = *copy = calloc(1, sizeof(*c));
+
+	if (!c)
+		return lclone_fail(-ENOMEM, "out of memory");
+	c->merge = merge;
+	c->given = extents;
+	return copy_init(c);
 }
 
 void lclone_copy_free(struct lclone_copy *c)

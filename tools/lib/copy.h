@@ -10,6 +10,20 @@
 struct lclone_copy;
 
 /*
+ * What is to be copied, if that is not the clone: extents with their place on
+ * the target as sector.
+ */
+struct lclone_copy_extents {
+	/* From the first on */
+	void (*start)(struct lclone_copy_extents *extents);
+	/* 1: *extent was set. 0: no more. Else a negative errno, the sentence in lclone_why(). */
+	int (*next)(struct lclone_copy_extents *extents, struct lclone_chain_extent *extent);
+};
+
+int lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merge *merge,
+			    struct lclone_copy_extents *extents);
+
+/*
  * Copies from @sector to the clone's end.  With @skip_base, what comes from the
  * base is left out: it is there.  Free it with lclone_copy_free().
  */

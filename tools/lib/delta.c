@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 #include "delta.h"
 #include "format_user.h"
@@ -29,6 +30,37 @@ static int why_fault(struct lclone_delta *delta, int err, const char *where, u64
 	return why(delta, err, "%s %" PRIu64 ": %s: found %" PRIu64 " (0x%" PRIx64 "), expected %"
 		   PRIu64 " (0x%" PRIx64 ")", where, number, fault->what, fault->found,
 		   fault->found, fault->expected, fault->expected);
+}
+
+/* Merges of layers */
+
+static bool is_owner(const struct lclone_sb *sb, const u8 *uuid)
+{
+	uuid_t owner;
+
+	return !uuid_parse(sb->owner, owner) && !uuid_compare(owner, uuid);
+}
+
+void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid)
+{
+	memset(sb->owner, 0, sizeof(sb->owner));
+	uuid_unparse_lower(uuid, sb->owner);
+}
+
+bool lclone_half_merged(const struct lclone_sb *sb)
+{
+	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&
+	       sb->owner[0];
+}
+
+bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid)
+{
+	return lclone_half_merged(sb) && is_owner(sb, uuid);
+}
+
+bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by)
+{
+	return !uuid_compare(sb->uuid, by->uuid) && is_owner(by, sb->parent_uuid);
 }
 
 /* Superblocks */
@@ -73,6 +105,17 @@ static int no_superblock(struct lclone_delta *delta)
 		   b->fault.what, b->fault.found, b->fault.expected);
 }
 
+/* A merge takes over an identity in one write: the slot before it says which. */
+static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
+{
+	return new->seq == old->seq + 1 && lclone_half_merged_with(old, new->uuid);
+}
+
+static bool is_one_delta(const struct lclone_sb *a, const struct lclone_sb *b)
+{
+	return !uuid_compare(a->uuid, b->uuid) || takes_over(a, b) || takes_over(b, a);
+}
+
 int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *dev)
 {
 	const struct lclone_slot *slot;
@@ -95,7 +138,7 @@ int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *de
 	if (delta->slot[0].zero && !delta->slot[1].sb.seq)
 		return why(delta, -ENODATA, "blank: a format of it was interrupted");
 	if (lclone_delta_damaged_slot(delta) < 0 &&
-	    memcmp(delta->slot[0].sb.uuid, delta->slot[1].sb.uuid, LCLONE_UUID_SIZE))
+	    !is_one_delta(&delta->slot[0].sb, &delta->slot[1].sb))
 		return why(delta, -EUCLEAN, "superblocks A and B belong to different deltas");
 
 	if (delta->slot[0].err)

@@ -90,6 +90,18 @@ int lclone_delta_replay(struct lclone_delta *delta);
 /* After lclone_delta_open_sb(): goes on from this slot, which is valid. */
 int lclone_delta_use_slot(struct lclone_delta *delta, int i);
 
+/*
+ * Merges of a layer with the one above it, see format.rst: SEALED, MERGING and a
+ * uuid in owner is a layer in the middle of that, which is read through the
+ * delta of that uuid only.
+ */
+bool lclone_half_merged(const struct lclone_sb *sb);
+bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid);
+/* @sb is what a merge has left over: all that it has, and its identity, is @by's now. */
+bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by);
+/* Notes a uuid in owner. */
+void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid);
+
 /* Reads and verifies one node of the tree into @node. Does not use the cache. */
 int lclone_delta_read_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level,
 			   u64 first_chunk, union lclone_node *node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Offline merge: of a clone to another device, or of a delta into its base.
+ * Merge: of a clone to another device, of a delta into its base, or of a layer or
+ * delta into the layer right below it.
  *
  * Copies in large extents in order of the clone's sectors, many at a time.
  * Functions return 0 or a negative errno with the sentence in lclone_why();
@@ -30,9 +31,32 @@ int lclone_merge_to(struct lclone_merge *merge);
 
 /*
  * Merges into the base and empties the delta; @merge->target is the base and
- * the delta has no layers below and is open with O_RDWR and O_EXCL.  The clone's content is the same at
- * every point, and after an error or a crash it is enough to run it again.
+ * the delta has no layers below and is open with O_RDWR and O_EXCL.  The clone's content
+ * is the same at every point, and after an error or a crash it is enough to run it again.
  */
 int lclone_merge_into_base(struct lclone_merge *merge);
+
+/* In chunks of the lower one's device */
+struct lclone_merge_space {
+	u64 needed;			/* for data that it has no chunk for, and for nodes */
+	u64 available;
+};
+
+/* What a merge of level 0 of @merge->chain into level 1 takes. Nothing else need be set. */
+int lclone_merge_measure(struct lclone_merge *merge, struct lclone_merge_space *space);
+
+/*
+ * Merges level 0 of @merge->chain into level 1, the layer right below it, which
+ * is @merge->target, open with O_RDWR.  That takes over the identity of level
+ * 0, which is not changed, and can be wiped when nobody reads it any more.
+ *
+ * Both may be read meanwhile, level 1 through level 0 only: see "Merge into the
+ * layer below" in format.rst.  No other delta must lie on level 1.  After an error or a
+ * crash it is enough to run it again.
+ */
+int lclone_merge_into_parent(struct lclone_merge *merge);
+
+/* Ends the merge of a delta that has taken over an identity, if a crash prevented that. */
+int lclone_merge_settle(struct lclone_file *file);
 
 #endif /* LCLONE_MERGE_H */
