@@ -16,7 +16,7 @@ struct content {
 	u64 data[LCLONE_CHAIN_MAX + 1];
 	u64 zero;			/* that the top delta has as zeros */
 	u64 chunks_to_own;		/* that the top delta would need for all that lies below */
-	u64 chunks_to_parent;		/* that its parent would need for what it has */
+	struct lclone_merge_space parent;	/* of a merge into its parent */
 	double rate[LCLONE_CHAIN_MAX + 1];	/* bytes a second */
 };
 
@@ -105,24 +105,6 @@ static int sum_up(struct disk *disk, struct content *c)
 	return ret ? failed(disk, x.failed, ret) : 0;
 }
 
-static int sum_up_parent(struct disk *disk, struct content *c)
-{
-	struct lclone_iter it;
-	u64 chunk, exc, below;
-	int ret;
-
-	lclone_iter_init(&it, &disk->delta, 0);
-	while ((ret = lclone_iter_next(&it, &chunk, &exc)) > 0) {
-		if (!lclone_exc_written(exc))
-			continue;
-		ret = lclone_delta_lookup(disk->chain.delta[1], chunk, &below);
-		if (ret)
-			return failed(disk, 1, ret);
-		c->chunks_to_parent += !lclone_exc_phys(below);
-	}
-	return ret ? failed(disk, 0, ret) : 0;
-}
-
 static int probe_all(struct disk *disk, struct lclone_file *base, struct content *c)
 {
 	u32 i;
@@ -168,8 +150,8 @@ static int make_plans(struct disk *disk, struct lclone_file *base, const struct 
 	if (lclone_has_parent(&disk->delta.sb)) {
 		plan[n] = (struct plan){ "merge-into-parent", "in the layer below",
 					 .zero = c->zero };
-		plan[n].space = c->chunks_to_parent * chunk;
-		plan[n].available = free_bytes(disk->chain.delta[1]);
+		plan[n].space = c->parent.needed * chunk;
+		plan[n].available = c->parent.available * chunk;
 		add_levels(&plan[n++], c, 0, 1);
 	} else if (base) {
 		plan[n] = (struct plan){ "merge-into-base", "the base's size", .zero = c->zero };
@@ -230,6 +212,7 @@ static int measure(const char *base_path, const char *delta_path,
 	struct lclone_file base_file, *base;
 	static struct content content;
 	static struct disk disk;
+	struct lclone_merge merge = { .chain = &disk.chain };
 	struct plan plan[3];
 	int err, i, n;
 
@@ -242,7 +225,7 @@ static int measure(const char *base_path, const char *delta_path,
 	if (!err)
 		err = sum_up(&disk, &content);
 	if (!err && disk.chain.count > 1)
-		err = sum_up_parent(&disk, &content);
+		err = lclone_merge_measure(&merge, &content.parent);
 	if (!err)
 		err = probe_all(&disk, base, &content);
 	if (!err) {

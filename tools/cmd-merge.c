@@ -14,8 +14,9 @@
 
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
-	meter_show(merge->ctx, merge->target == merge->base ? "merging" : "copying", done, total,
-		   done == total);
+	bool copying = merge->target != merge->base && merge->target != merge->chain->file[1];
+
+	meter_show(merge->ctx, copying ? "copying" : "merging", done, total, done == total);
 	return interrupted();
 }
 
@@ -27,7 +28,7 @@ static void ignore_finding(const struct lclone_finding *finding, void *ctx)
 	(void)ctx;
 }
 
-static int refuse_damaged(const struct lclone_file *delta)
+int refuse_damaged(const struct lclone_file *delta)
 {
 	struct lclone_usage usage;
 	char why[LCLONE_WHY_SIZE];
@@ -195,6 +196,7 @@ out_base:
 
 static const struct option options[] = {
 	{ "into-base", no_argument, NULL, 'b' },
+	{ "into-parent", no_argument, NULL, 'p' },
 	{ "to", required_argument, NULL, 'o' },
 	{ "rate", required_argument, NULL, 'r' },
 	{ "detach", no_argument, NULL, 'd' },
@@ -207,7 +209,7 @@ static const struct option options[] = {
 
 struct arguments {
 	const char *to, *rate;
-	bool into, detach, stop, json;
+	bool into, into_parent, detach, stop, json;
 	struct lclone_parents parents;
 };
 
@@ -220,6 +222,9 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		switch (option) {
 		case 'b':
 			a->into = true;
+			break;
+		case 'p':
+			a->into_parent = true;
 			break;
 		case 'o':
 			a->to = optarg;
@@ -264,6 +269,18 @@ static int run_online(const struct arguments *a, const char *name)
 	return merge_online(&o);
 }
 
+static int run_into_parent(const struct arguments *a, const char *delta)
+{
+	struct meter meter;
+	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
+	int err;
+
+	meter_init(&meter, a->json);
+	err = merge_into_parent(delta, &a->parents, &merge, a->json);
+	meter_end(&meter);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	struct arguments a = { .to = NULL };
@@ -275,12 +292,16 @@ static int run(int argc, char **argv)
 		return ret;
 	argv += optind;
 	argc -= optind;
-	if (!a.into && !a.to && argc == 1)
+	if (!a.into && !a.into_parent && !a.to && argc == 1)
 		return run_online(&a, argv[0]);
-	if (a.into == !!a.to)
-		return usage_error(&cmd_merge, "needs the name of an active clone, or --into-base or --to");
+	if (a.into + a.into_parent + !!a.to != 1)
+		return usage_error(&cmd_merge, "needs the name of an active clone, or one of --into-base, --into-parent and --to");
 	if (a.rate || a.detach || a.stop)
 		return usage_error(&cmd_merge, "--rate, --detach and --stop are for an active clone");
+	if (a.into_parent && argc != 1)
+		return usage_error(&cmd_merge, "--into-parent needs a delta or layer");
+	if (a.into_parent)
+		return run_into_parent(&a, argv[0]);
 	if (argc != 2)
 		return usage_error(&cmd_merge, "needs a base (or -) and a delta");
 	base = argv[0];
@@ -302,6 +323,7 @@ const struct command cmd_merge = {
 	"merge [--rate RATE] [--detach] [--json] NAME\n"
 	"       lclone merge --stop NAME\n"
 	"       lclone merge [--json] --into-base BASE DELTA\n"
+	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... --to DEVICE|FILE BASE|- DELTA\n\n"
 	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
 	"its delta holds to its base. At the end the base is the disk, and the delta is free. If\n"
@@ -314,6 +336,9 @@ const struct command cmd_merge = {
 	"it again and it goes on.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
 	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
+	"  --into-parent  write what DELTA holds to the layer right below, which takes its place\n"
+	"                 in all chains. DELTA may be a sealed layer below active clones: they\n"
+	"                 go on without it. No other delta may lie on that layer\n"
 	"  --to TARGET    write the clone to another device, which must be large enough, or\n"
 	"                 to a new file; changes neither BASE nor DELTA\n"
 	"  --parent LAYER a layer that DELTA lies on; those not named are looked for\n"

@@ -16,6 +16,7 @@ struct node {
 	const struct lclone_clone *clone;	/* the active one that writes it, or NULL */
 	struct node *parent;			/* NULL: the base, or a layer that is missing */
 	char broken[PATH_MAX + LCLONE_WHY_SIZE];	/* why the layer is missing, or "" */
+	const struct lclone_found *merged_into;	/* it is left over from that, or NULL */
 };
 
 struct tree {
@@ -51,13 +52,17 @@ static void find_parent(struct tree *t, struct node *n)
 
 	if (!lclone_has_parent(sb))
 		return;
+	n->merged_into = lclone_left_over_by(&t->inv, sb);
+	if (n->merged_into)
+		return;
 	uuid_unparse(sb->parent_uuid, uuid);
 	snprintf(n->broken, sizeof(n->broken), "its parent layer (uuid %s, generation %llu) is missing",
 		 uuid, (unsigned long long)sb->parent_generation);
 	for (i = 0; i < t->inv.count; i++) {
 		const struct lclone_found *found = &t->inv.found[i];
 
-		if (uuid_compare(found->sb.uuid, sb->parent_uuid))
+		if (uuid_compare(found->sb.uuid, sb->parent_uuid) ||
+		    lclone_left_over_by(&t->inv, &found->sb))
 			continue;
 		if (!lclone_link_check(sb, &found->sb, why)) {
 			n->parent = &t->node[i];
@@ -157,8 +162,12 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 	       used_sectors(sb) / 2048.0);
 	if (sb->label[0])
 		printf(", \"%s\"", sb->label);
-	if (sb->state & LCLONE_STATE_MERGING)
+	if (lclone_half_merged(sb))
+		printf(", merge of the layer above begun");
+	else if (sb->state & LCLONE_STATE_MERGING)
 		printf(", merge into the base begun");
+	if (n->merged_into)
+		printf(", LEFT OVER: was merged into %s", n->merged_into->path);
 	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
 		printf(", NEEDS CHECK");
 	if (n->broken[0])
@@ -197,6 +206,7 @@ static struct json_object *node_to_json(const struct tree *t, const struct node 
 			       json_object_new_boolean(sb->state & LCLONE_STATE_MERGING));
 	json_object_object_add(o, "needs_check",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_NEEDS_CHECK));
+	add_text(o, "merged_into", n->merged_into ? n->merged_into->path : NULL);
 	add_text(o, "broken", n->broken);
 	for (i = 0; i < t->inv.count; i++)
 		if (t->node[i].parent == n)

@@ -12,6 +12,7 @@
 #include "dm.h"
 #include "fail.h"
 #include "file.h"
+#include "merge.h"
 
 /* Exit codes: documented in lclone(8). */
 enum {
@@ -148,6 +149,16 @@ int refuse_base_users(const struct lclone_file *base, const struct lclone_sb *ou
  * now, which becomes a sealed layer, or (@back) on the layers below that.
  */
 int switch_delta(const char *name, const char *to, bool force, bool back);
+
+/* -EUCLEAN if a check of it finds anything. */
+int refuse_damaged(const struct lclone_file *delta);
+
+/*
+ * Merges the delta or layer into the layer right below, and wipes it; active
+ * clones that have both go on without it. Of @merge only progress and ctx are set.
+ */
+int merge_into_parent(const char *path, const struct lclone_parents *named,
+		      struct lclone_merge *merge, bool json);
 
 /* 0 if @name is legal and free. */
 int check_free_name(const char *name);

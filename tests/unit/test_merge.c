@@ -354,6 +354,124 @@ static void goes_on_at_the_cursor(void **state)
 	image_free(&img);
 }
 
+/* Into the layer below */
+
+/* "delta" on "lower"; returns what they are together. */
+static u8 *make_layers(struct image img[2], const struct image_size *size)
+{
+	u8 *below, *model;
+
+	make(&img[1], size, 200);		/* the lower one */
+	image_checkpoint(&img[1]);
+	image_link(&img[1], NULL, true);
+	write_file("lower", img[1].data, size->device_sectors);
+	image_init(&img[0], size, 100);
+	image_populate(&img[0], 200);
+	memcpy(img[0].base_data, img[1].base_data, size->base_sectors << 9);
+	image_link(&img[0], &img[1], false);
+	write_file("delta", img[0].data, size->device_sectors);
+	below = image_cover(&img[1], img[1].clone, size->virtual_sectors);
+	model = image_cover(&img[0], below, size->virtual_sectors);
+	free(below);
+	return model;
+}
+
+/* Merges (@into), or writes what there is to "out"; if it is merged already: the lower one alone */
+static int layers(bool into, bool has_base)
+{
+	struct lclone_file file[2] = { { .fd = -1 }, { .fd = -1 } }, base = { .fd = -1 };
+	struct lclone_file out = { .fd = -1 };
+	struct lclone_delta delta[2];
+	struct lclone_chain chain = { 2, { &delta[0], &delta[1] }, { &file[0], &file[1] } };
+	struct lclone_merge merge = { .chain = &chain, .progress = go_on };
+	int err;
+
+	memset(delta, 0, sizeof(delta));
+	err = lclone_file_open(&file[0], path_of("delta"), O_RDONLY | O_EXCL);
+	if (!err)
+		err = lclone_file_open(&file[1], path_of("lower"), O_RDWR | O_EXCL);
+	if (!err && has_base)
+		err = lclone_file_open(&base, path_of("base"), O_RDONLY);
+	if (!err)
+		err = lclone_file_open(&out, path_of("out"), O_RDWR);
+	for (int i = 0; !err && i < 2; i++)
+		err = lclone_delta_open(&delta[i], &file[i].dev);
+	if (!err && lclone_left_over(&delta[0].sb, &delta[1].sb)) {
+		chain = (struct lclone_chain){ 1, { &delta[1] }, { &file[1] } };
+		if (into)
+			goto out;
+	}
+	merge.base = has_base ? &base : NULL;
+	merge.target = into ? &file[1] : &out;
+	if (!err)
+		err = into ? lclone_merge_into_parent(&merge) : lclone_merge_to(&merge);
+out:
+	for (int i = 0; i < 2; i++) {
+		lclone_delta_close(&delta[i]);
+		lclone_file_close(&file[i]);
+	}
+	lclone_file_close(&base);
+	lclone_file_close(&out);
+	return err;
+}
+
+/* What was killed may have its files for a moment more, for I/O that is in flight. */
+static void wait_for_lock(void)
+{
+	struct lclone_file file;
+
+	for (u32 i = 0; i < 1000; i++) {
+		int err = lclone_file_open(&file, path_of("lower"), O_RDONLY | O_EXCL);
+
+		lclone_file_close(&file);
+		if (!err)
+			return;
+		usleep(10000);
+	}
+}
+
+static void check_layers(const struct image_size *size, const u8 *model)
+{
+	u64 sectors;
+	u8 *out;
+
+	wait_for_lock();
+	assert_int_equal(layers(false, size->base_sectors), 0);
+	out = read_file("out", &sectors);
+	assert_memory_equal(out, model, size->virtual_sectors << 9);
+	free(out);
+}
+
+static void into_parent(void **state)
+{
+	struct image img[2];
+	int status;
+	pid_t pid;
+	u8 *model;
+
+	(void)state;
+	for (u32 i = 0; i < SIZES; i += 2) {
+		model = make_layers(img, &sizes[i]);
+		check_layers(&sizes[i], model);
+		for (u32 kill_it = 0; kill_it < 3; kill_it++) {
+			fflush(NULL);
+			pid = fork();
+			if (!pid)
+				_exit(layers(true, sizes[i].base_sectors) ? 1 : 0);
+			usleep(image_random(img, 20000));
+			kill(pid, SIGKILL);
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			assert_true(WIFSIGNALED(status) || !WEXITSTATUS(status));
+			check_layers(&sizes[i], model);
+		}
+		assert_int_equal(layers(true, sizes[i].base_sectors), 0);
+		check_layers(&sizes[i], model);
+		free(model);
+		image_free(&img[0]);
+		image_free(&img[1]);
+	}
+}
+
 /* A delta on a file: format, and what it refuses without writing anything. */
 
 static void format_file(void **state)
@@ -412,11 +530,11 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-	static const char * const names[] = { "delta", "base", "out" };
+	static const char * const names[] = { "delta", "base", "out", "lower" };
 	u32 i;
 
 	(void)state;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(path_of(names[i]));
 	return rmdir(dir);
 }
@@ -431,6 +549,7 @@ int main(void)
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),
 		cmocka_unit_test(goes_on_at_the_cursor),
+		cmocka_unit_test(into_parent),
 		cmocka_unit_test(format_file),
 	};
 

@@ -65,9 +65,17 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 
 /*
  * -EBUSY, with their names in lclone_why(), if there are deltas that lie on
- * @sb, which is on @path.
+ * @sb, which is on @path; or one that it is being merged into.
  */
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb);
+
+/* The same for others than @child, on the device @rdev; and -ESTALE if there is a copy of that. */
+int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
+			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev);
+
+/* The delta that has taken over all that @sb has, and its identity; NULL if there is none. */
+const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *inv,
+					       const struct lclone_sb *sb);
 
 /*
  * Makes @top, which is open on @file, and all that it lies on a chain.  Every

@@ -357,7 +357,7 @@ static int go_back(int err, const struct lclone_clone *old)
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
-	int err = load(old->name, sectors, target, params, false);
+	int err = load(old->name, sectors, target, params, old->read_only);
 
 	if (!err)
 		err = suspend_resume(old->name, pause_ms);

@@ -57,28 +57,36 @@ void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
 	snprintf(name, PATH_MAX, "/dev/%s", base ? base + 1 : link);
 }
 
-/* The first of the devices that are built on this one, "" if there is none. */
-static void holder_of(dev_t rdev, char name[PATH_MAX])
+int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx)
 {
-	char path[128], attr[PATH_MAX], line[64];
+	char path[128], attr[PATH_MAX], line[64], name[PATH_MAX];
 	struct dirent *d;
 	unsigned int ma, mi;
+	int ret = 0;
 	DIR *dir;
 
-	name[0] = '\0';
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(rdev), minor(rdev));
 	dir = opendir(path);
 	if (!dir)
-		return;
-	while (!name[0] && (d = readdir(dir))) {
+		return 0;
+	while (!ret && (d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
 		snprintf(attr, sizeof(attr), "/sys/class/block/%s/dev", d->d_name);
 		sysfs_line(attr, line, sizeof(line));
-		if (sscanf(line, "%u:%u", &ma, &mi) == 2)
-			lclone_dev_name(makedev(ma, mi), name);
+		if (sscanf(line, "%u:%u", &ma, &mi) != 2)
+			continue;
+		lclone_dev_name(makedev(ma, mi), name);
+		ret = visit(name, ctx);
 	}
 	closedir(dir);
+	return ret;
+}
+
+static int keep_name(const char *name, void *ctx)
+{
+	snprintf(ctx, PATH_MAX, "%s", name);
+	return 1;
 }
 
 /* Where the device is mounted, "" if nowhere. @rw: only mounts that may write count. */
@@ -114,8 +122,7 @@ static int busy(const struct lclone_file *file)
 	mount_of(file->rdev, false, who);
 	if (who[0])
 		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
-	holder_of(file->rdev, who);
-	if (who[0])
+	if (lclone_dev_holders(file->rdev, keep_name, who))
 		return lclone_fail(-EBUSY, "%s is in use by %s", file->path, who);
 	return lclone_fail(-EBUSY, "%s is in use", file->path);
 }
@@ -209,6 +216,13 @@ static int open_fd(struct lclone_file *file, int flags)
 	return errno == EBUSY ? busy(file) : lclone_fail(-errno, "%s: %m", file->path);
 }
 
+int lclone_file_lock(struct lclone_file *file)
+{
+	if (flock(file->fd, LOCK_EX | LOCK_NB))
+		return lclone_fail(-EBUSY, "%s is in use by another lclone", file->path);
+	return 0;
+}
+
 int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 {
 	int err, lbs;
@@ -223,9 +237,10 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 	err = open_fd(file, flags);
 	if (err)
 		return err;
-	if (!file->block && flags & O_EXCL && flock(file->fd, LOCK_EX | LOCK_NB))
-		return lclone_fail(-EBUSY, "%s is in use by another lclone", path);
-	err = file_size(file);
+	if (!file->block && flags & O_EXCL)
+		err = lclone_file_lock(file);
+	if (!err)
+		err = file_size(file);
 	if (err)
 		return err;
 	if (file->block) {

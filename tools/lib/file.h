@@ -32,6 +32,15 @@ struct lclone_file {
 int lclone_file_open(struct lclone_file *file, const char *path, int flags);
 void lclone_file_close(struct lclone_file *file);
 
+/* Keeps out others who lock it. -EBUSY if one has it locked. */
+int lclone_file_lock(struct lclone_file *file);
+
+/*
+ * Calls @visit with the name of each device that is built on a block device, as
+ * long as that returns 0; returns what it has returned.
+ */
+int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx);
+
 /* From now on through the page cache, where any alignment goes. */
 int lclone_file_buffered(struct lclone_file *file);
 

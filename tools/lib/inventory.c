@@ -133,16 +133,28 @@ int lclone_sb_of(const char *path, struct lclone_sb *sb)
 	return err;
 }
 
+const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *inv,
+					       const struct lclone_sb *sb)
+{
+	size_t i;
+
+	for (i = 0; i < inv->count; i++)
+		if (lclone_left_over(sb, &inv->found[i].sb))
+			return &inv->found[i];
+	return NULL;
+}
+
 /* Finding parents */
 
 struct search {
 	const char *name;		/* of the child */
 	const struct lclone_sb *sb;
-	char *path;			/* of the parent, "" as long as there is none */
+	char *path;			/* of the parent, "" as long as there is none ... */
+	struct lclone_sb found;		/* ... and its superblock */
 	char almost[PATH_MAX + LCLONE_WHY_SIZE];	/* the right uuid, but not the layer */
 };
 
-/* 0, or -ESTALE if this is the second */
+/* 0, or -ESTALE if this is the second. What a merge has left over is none. */
 static int try(struct search *s, const char *path, const struct lclone_sb *sb)
 {
 	char why[LCLONE_WHY_SIZE];
@@ -153,10 +165,13 @@ static int try(struct search *s, const char *path, const struct lclone_sb *sb)
 		snprintf(s->almost, sizeof(s->almost), "%s %s", path, why);
 		return 0;
 	}
-	if (s->path[0])
+	if (s->path[0] && lclone_left_over(sb, &s->found))
+		return 0;
+	if (s->path[0] && !lclone_left_over(&s->found, sb))
 		return lclone_fail(-ESTALE, "%s: %s and %s are both its parent layer: name one of them (--parent)",
 				   s->name, s->path, path);
 	snprintf(s->path, PATH_MAX, "%s", path);
+	s->found = *sb;
 	return 0;
 }
 
@@ -183,6 +198,7 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 		       char path[PATH_MAX])
 {
 	struct search s = { .name = name, .sb = sb, .path = path };
+	const struct lclone_found *left;
 	char uuid[UUID_STR_LEN];
 	u32 i;
 	int err = 0;
@@ -194,6 +210,10 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 		err = try_all(&s, inv);
 	if (err || path[0])
 		return err;
+	left = lclone_left_over_by(inv, sb);
+	if (left)
+		return lclone_fail(-ESTALE, "%s was merged into %s, which has its place: it is left over (lclone remove)",
+				   name, left->path);
 	if (s.almost[0])
 		return lclone_fail(-ESTALE, "%s: %s", name, s.almost);
 	uuid_unparse(sb->parent_uuid, uuid);
@@ -206,27 +226,69 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 
 #define NAMES	4	/* that are told */
 
+struct names {
+	char text[1024];
+	size_t count, len;
+};
+
+static void add_name(struct names *n, const char *name)
+{
+	if (n->count++ < NAMES && n->len < sizeof(n->text))
+		n->len += snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s%s",
+				   n->count > 1 ? ", " : "", name);
+}
+
+static int depended(const char *path, struct names *n)
+{
+	if (n->count > NAMES && n->len < sizeof(n->text))
+		snprintf(n->text + n->len, sizeof(n->text) - n->len, " and %zu more",
+			 n->count - NAMES);
+	return n->count ? lclone_fail(-EBUSY, "%s is a layer that others depend on: %s", path,
+				      n->text) : 0;
+}
+
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 {
-	char why[LCLONE_WHY_SIZE], names[1024] = "";
 	struct lclone_inventory inv = { .count = 0 };
-	size_t i, n = 0, len = 0;
+	struct names n = { .count = 0 };
+	char why[LCLONE_WHY_SIZE];
+	size_t i;
 	int err;
 
-	if (!(sb->state & LCLONE_STATE_SEALED))
-		return 0;
 	err = lclone_inventory_read(&inv);
+	if (err || lclone_left_over_by(&inv, sb))
+		goto out;
 	for (i = 0; !err && i < inv.count; i++) {
-		if (lclone_link_check(&inv.found[i].sb, sb, why))
-			continue;
-		if (n++ < NAMES && len < sizeof(names))
-			len += snprintf(names + len, sizeof(names) - len, "%s%s", n > 1 ? ", " : "",
-					inv.found[i].path);
+		if (lclone_half_merged_with(&inv.found[i].sb, sb->uuid))
+			err = lclone_fail(-EBUSY, "%s is being merged into %s, which is nothing without it: end that with lclone merge --into-parent",
+					  path, inv.found[i].path);
+		else if (!lclone_link_check(&inv.found[i].sb, sb, why))
+			add_name(&n, inv.found[i].path);
 	}
+	if (!err)
+		err = depended(path, &n);
+out:
 	lclone_inventory_free(&inv);
-	if (err || !n)
-		return err;
-	if (n > NAMES && len < sizeof(names))
-		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMES);
-	return lclone_fail(-EBUSY, "%s is a layer that others depend on: %s", path, names);
+	return err;
+}
+
+int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
+			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev)
+{
+	struct names n = { .count = 0 };
+	char why[LCLONE_WHY_SIZE];
+	size_t i;
+
+	for (i = 0; i < inv->count; i++) {
+		const struct lclone_found *found = &inv->found[i];
+
+		if (found->rdev == rdev)
+			continue;
+		if (!uuid_compare(found->sb.uuid, child->uuid))
+			return lclone_fail(-ESTALE, "%s has the same identity as the layer to be merged: one of them must go first",
+					   found->path);
+		if (!lclone_link_check(&found->sb, sb, why))
+			add_name(&n, found->path);
+	}
+	return depended(path, &n);
 }

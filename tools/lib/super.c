@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "delta.h"
 #include "fail.h"
 #include "format_user.h"
 #include "super.h"
@@ -102,6 +103,9 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		    LCLONE_CHUNK_SECTORS_DEFAULT;
 	int err;
 
+	if (parent && lclone_half_merged(parent))
+		return lclone_fail(-EBUSY, "the layer below is being merged with another (uuid %s)",
+				   parent->owner);
 	if (parent && chunk != parent->chunk_sectors)
 		return lclone_fail(-ERANGE, "a chunk must have %u sectors, as in the layer below",
 				   parent->chunk_sectors);
