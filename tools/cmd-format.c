@@ -18,10 +18,10 @@ int may_overwrite(const struct lclone_file *file, bool force)
 	else if (force)
 		err = 0;
 	else if (err != -ENODATA && err != -EINVAL)	/* of any version and in any state */
-		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: format all the same)",
+		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: overwrite it)",
 				  file->path);
 	else if (lclone_file_is_blank(file))
-		err = lclone_fail(-EADDRINUSE, "%s (--force: format all the same)", lclone_why());
+		err = lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
 	else
 		err = 0;
 	lclone_delta_close(&delta);

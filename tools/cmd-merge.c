@@ -264,7 +264,7 @@ static int run_online(const struct arguments *a, const char *name)
 	if (a->stop && (a->rate || a->detach || a->json))
 		return usage_error(&cmd_merge, "--stop goes with no other option");
 	if (a->stop)
-		return stop_merge(name);
+		return stop_task(name, "merge");
 	meter_init(&o.meter, a->json);
 	return merge_online(&o);
 }

@@ -71,8 +71,9 @@ static int ended(const struct online *o, const struct lclone_status *s, const ch
 	if (!s->task[0])
 		return lclone_fail(-ECANCELED, "%s: it was stopped before it was %s", o->name,
 				   done);
-	return lclone_fail(-EIO, "%s: %s: an I/O error, see the kernel's log. The clone goes on, and nothing is lost; mend the device and run \"lclone %s %s\" again",
-			   o->name, s->task, again, o->name);
+	return lclone_fail(-EIO, "%s: %s: an I/O error%s, see the kernel's log; the clone goes on, and nothing is lost: mend that and run \"lclone %s %s\" again",
+			   o->name, s->task, strcmp(s->task, "merge_failed") ? ", or a full delta" : "",
+			   again, o->name);
 }
 
 int wait_for_task(struct online *o, const char *done, const char *again)
@@ -103,6 +104,9 @@ int wait_for_task(struct online *o, const char *done, const char *again)
 		if (interrupted() || o->detach) {
 			err = lclone_fail(-EINTR, "%s: the kernel goes on with it; \"lclone %s %s\" waits for the end",
 					  o->name, again, o->name);
+			if (o->detach && !o->meter.json)
+				puts(lclone_why());
+			err = o->detach ? 1 : err;
 			break;
 		}
 		nanosleep(&poll, NULL);
@@ -240,41 +244,40 @@ int merge_online(struct online *o)
 {
 	static struct lclone_clone clone;
 	struct lclone_status status;
-	int err;
+	int ret;
 
-	err = look_at_writable(o->name, &clone, &status);
-	if (!err && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
-		err = start_merge(&clone);
-	if (!err)
-		err = set_rate(o);
-	if (!err)
-		err = wait_for_task(o, "merged", "merge");
-	if (err == -EINTR && o->detach) {
-		if (!o->meter.json)
-			printf("%s\n", lclone_why());
-		return 0;
-	}
-	return err ?: switch_to_linear(o);
+	ret = look_at_writable(o->name, &clone, &status);
+	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
+		ret = start_merge(&clone);
+	if (!ret)
+		ret = set_rate(o);
+	if (!ret)
+		ret = wait_for_task(o, "merged", "merge");
+	if (ret)
+		return ret < 0 ? ret : 0;
+	return switch_to_linear(o);
 }
 
-int stop_merge(const char *name)
+int stop_task(const char *name, const char *task)
 {
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	struct lclone_status status;
 	int err;
+	bool *on;
 
 	err = look_at_writable(name, &clone, &status);
 	if (err)
 		return err;
 	table = clone.table;
-	if (!table.features.merge)
-		return lclone_fail(-ENOENT, "%s is not being merged", name);
-	table.features.merge = false;
+	on = strcmp(task, "merge") ? &table.features.flatten : &table.features.merge;
+	if (!*on)
+		return lclone_fail(-ENOENT, "%s: there is no %s under way", name, task);
+	*on = false;
 	table.features.rebase = false;
 	err = change_table(&clone, &table);
 	if (!err)
-		printf("%s: %s; the clone goes on with its delta, \"lclone merge %s\" takes it up again\n",
-		       name, lclone_task_runs(&status) ? "the merge stopped" : status.task, name);
+		printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",
+		       name, task, task, name);
 	return err;
 }

@@ -29,7 +29,10 @@ int change_table(const struct lclone_clone *clone, const struct lclone_table *ta
 
 int set_rate(const struct online *o);
 
-/* Shows progress until the clone's task has ended: @done is the word for that, @again a command. */
+/*
+ * Shows progress until the clone's task has ended: @done is the word for that,
+ * @again the command that waits for it.  1: not waited for, which it has said.
+ */
 int wait_for_task(struct online *o, const char *done, const char *again);
 
 /*
@@ -38,7 +41,7 @@ int wait_for_task(struct online *o, const char *done, const char *again);
  */
 int merge_online(struct online *o);
 
-/* The clone goes on without the merge, which can be taken up again. */
-int stop_merge(const char *name);
+/* The clone goes on without its @task, "merge" or "flatten", which can be taken up again. */
+int stop_task(const char *name, const char *task);
 
 #endif /* LCLONE_ONLINE_H */

@@ -59,9 +59,9 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (clone.suspended)
 		return lclone_fail(-EBUSY, "%s is suspended", name);
-	if (table.features.merge)
-		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
-				   name, name);
+	if (table.features.merge || table.features.flatten)
+		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", name,
+				   table.features.merge ? "merged" : "flattened");
 	if (back && !table.parents)
 		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken", name);
 	if (back && clone.open_count)

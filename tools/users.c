@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who else has a base that is going to be changed */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
 #include "lclone.h"
@@ -45,38 +43,25 @@ static int add_deltas(struct names *n, const struct lclone_sb *ours, u64 fp)
 	return err;
 }
 
-/* Devices that are built on the base, but for the one that is going to change it */
-static void add_holders(struct names *n, const struct lclone_file *base, const char *clone)
-{
-	char path[512], name[LCLONE_NAME_SIZE + 1];
-	struct dirent *d;
-	DIR *dir;
-	FILE *f;
+struct holders {
+	struct names *names;
+	char but[PATH_MAX];		/* the clone that is going to change the base */
+};
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(base->rdev),
-		 minor(base->rdev));
-	dir = opendir(path);
-	if (!dir)	/* a plain file */
-		return;
-	while ((d = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name", d->d_name);
-		f = d->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(name, sizeof(name), f)) {
-			name[strcspn(name, "\n")] = '\0';
-			if (!clone || strcmp(name, clone))
-				add_name(n, name);
-		}
-		fclose(f);
-	}
-	closedir(dir);
+static int add_holder(const char *name, void *ctx)
+{
+	struct holders *h = ctx;
+
+	if (strcmp(name, h->but))
+		add_name(h->names, name);
+	return 0;
 }
 
 int refuse_base_users(const struct lclone_file *base, const struct lclone_sb *ours,
 		      const char *clone)
 {
 	struct names n = { .len = 0 };
+	struct holders h = { .names = &n };
 	int err;
 	u64 fp;
 
@@ -89,7 +74,9 @@ int refuse_base_users(const struct lclone_file *base, const struct lclone_sb *ou
 	if (n.count)
 		return lclone_fail(-EBUSY, "%s is the base of other deltas, too, which would be lost: %s%s",
 				   base->path, n.text, n.count > NAMES ? ", ..." : "");
-	add_holders(&n, base, clone);
+	if (clone)
+		snprintf(h.but, sizeof(h.but), "/dev/mapper/%s", clone);
+	lclone_dev_holders(base->rdev, add_holder, &h);
 	if (n.count)
 		return lclone_fail(-EBUSY, "%s is in use by others, too: %s%s", base->path, n.text,
 				   n.count > NAMES ? ", ..." : "");

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "below.h"
+#include "merge.h"
+#include "online.h"
+
+static struct below below;
+
+static int refuse_merging(const struct lclone_clone *clone)
+{
+	if (!clone->table.features.merge)
+		return 0;
+	return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
+			   clone->name, clone->name);
+}
+
+static void print_not_needed(const struct online *o, const struct lclone_table *old)
+{
+	char names[LCLONE_PARENTS_SIZE];
+
+	names_below(old, names, sizeof(names));
+	if (names[0] && !o->meter.json)
+		printf("%s: does not need %s any more\n", o->name, names);
+}
+
+/* Out to another device: copy what lies below, then let the kernel merge the delta into that. */
+
+static int progress(struct lclone_merge *merge, u64 done, u64 total)
+{
+	meter_show(merge->ctx, "copying", done, total, done == total);
+	return interrupted();
+}
+
+/* The clone cannot get larger blocks than it has: its users know nothing of that. */
+static int check_blocks(const struct lclone_file *target, const char *name)
+{
+	struct lclone_file clone;
+	char path[PATH_MAX];
+	int err;
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	err = lclone_file_open(&clone, path, O_RDONLY);
+	if (!err && target->logical_block > clone.logical_block)
+		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone of %u",
+				  target->path, target->logical_block, clone.logical_block);
+	lclone_file_close(&clone);
+	return err;
+}
+
+static int open_target(const char *path, bool force, const struct lclone_clone *clone,
+		       struct lclone_file *target)
+{
+	int err = lclone_file_open(target, path, O_RDWR | O_EXCL);
+
+	if (err)
+		return err;
+	if (!target->block)
+		return lclone_fail(-ENOTBLK, "%s is not a block device", path);
+	if (target->dev.sectors < clone->sectors)
+		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
+				   PRIu64, path, target->dev.sectors, clone->sectors);
+	err = check_blocks(target, clone->name);
+	return err ?: may_overwrite(target, force);
+}
+
+static int copy_below(struct online *o, struct lclone_file *target)
+{
+	struct lclone_merge merge = {
+		.chain = &below.disk.chain, .base = below.base, .target = target,
+		.progress = progress, .ctx = &o->meter,
+	};
+	int err = lclone_merge_to(&merge);
+
+	meter_end(&o->meter);
+	if (err == -EINTR)
+		return lclone_fail(err, "interrupted: the clone is as it was, and %s holds a part of the copy (--force to begin again)",
+				   target->path);
+	return err;
+}
+
+static int flatten_to(struct online *o, const char *path, bool force)
+{
+	struct lclone_file target = { .fd = -1 };
+	static struct lclone_clone clone;
+	static struct lclone_table table;
+	struct lclone_status status;
+	int err;
+
+	err = look_at_writable(o->name, &clone, &status);
+	if (!err)
+		err = refuse_merging(&clone);
+	if (!err && clone.table.features.flatten)
+		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
+	if (!err)
+		err = open_target(path, force, &clone, &target);
+	if (!err)
+		err = below_open(&below, &clone, status.chunk_sectors);
+	if (!err)
+		err = copy_below(o, &target);
+	below_close(&below);
+	lclone_file_close(&target);
+	if (err)
+		return err;
+	table = clone.table;
+	snprintf(table.base, sizeof(table.base), "%u:%u", major(target.rdev), minor(target.rdev));
+	table.parents = 0;
+	table.parent_words[0] = '\0';
+	table.features.merge = true;
+	table.features.rebase = true;
+	err = change_table(&clone, &table);
+	if (err)
+		return err;
+	print_not_needed(o, &clone.table);
+	return merge_online(o);
+}
+
+/* In place: the kernel copies what lies below into the delta. */
+
+/* Nodes of a tree with all chunks, in chunks */
+static u64 tree_chunks(u64 chunks, u32 chunk_sectors)
+{
+	u32 level, top = lclone_tree_level(chunks);
+	u64 blocks = 0;
+
+	for (level = 0; level <= top; level++)
+		blocks += (chunks + lclone_node_span(level) - 1) / lclone_node_span(level);
+	return lclone_chunks(blocks * LCLONE_BLOCK_SECTORS, chunk_sectors);
+}
+
+/*
+ * A chunk that the delta has already needs no space, but which those are only
+ * the kernel knows: either all of the clone has room, or all that lies below
+ * in what is free.
+ */
+static int check_space(const struct lclone_clone *clone, const struct lclone_status *s)
+{
+	const struct lclone_sb *sb = &below.disk.delta.sb;
+	u64 all = lclone_chunks(clone->sectors, s->chunk_sectors);
+	u64 tree = tree_chunks(all, s->chunk_sectors), keep = lclone_reserve_chunks(sb) + tree;
+	u64 free = s->total > s->used + keep ? s->total - s->used - keep : 0, need, most;
+	int err;
+
+	err = below_chunks(&below, &need);
+	if (err || need <= free || all + keep <= s->total)
+		return err;
+	most = s->used + need < all ? s->used + need : all;
+	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %.1f MiB, and the delta has %.1f MiB: extend its device by %.1f MiB and run \"lclone resize %s\"",
+			   clone->name, need * (s->chunk_sectors / 2048.0),
+			   free * (s->chunk_sectors / 2048.0),
+			   (most + keep - s->total) * (s->chunk_sectors / 2048.0), clone->name);
+}
+
+static int start_flatten(const struct lclone_clone *clone, const struct lclone_status *status)
+{
+	static struct lclone_table table;
+	int err;
+
+	err = refuse_merging(clone);
+	if (!err && !clone->table.parents && !strcmp(clone->table.base, "-"))
+		err = lclone_fail(-ENOENT, "%s has neither base nor layers: there is nothing to flatten",
+				  clone->name);
+	if (err)
+		return err;
+	err = below_open(&below, clone, status->chunk_sectors);
+	if (!err)
+		err = check_space(clone, status);
+	below_close(&below);
+	if (err)
+		return err;
+	table = clone->table;
+	table.features.flatten = true;
+	return change_table(clone, &table);
+}
+
+/*
+ * The delta has it all.  A crash before this leaves a clone that still names what
+ * it had below.  The word rebase has had its effect, and should not stay.
+ */
+static int leave_below(const struct online *o)
+{
+	static struct lclone_clone old, now;
+	static struct lclone_table table;
+	int err;
+
+	err = lclone_dm_get(o->name, &old);
+	if (err)
+		return err;
+	table = old.table;
+	strcpy(table.base, "-");
+	table.parents = 0;
+	table.parent_words[0] = '\0';
+	table.features.flatten = false;
+	table.features.rebase = true;
+	err = change_table(&old, &table);
+	if (err)
+		return err;
+	print_not_needed(o, &old.table);
+	table.features.rebase = false;
+	err = lclone_dm_get(o->name, &now);
+	return err ?: change_table(&now, &table);
+}
+
+static int flatten(struct online *o)
+{
+	static struct lclone_clone clone;
+	struct lclone_status status;
+	int ret;
+
+	ret = look_at_writable(o->name, &clone, &status);
+	if (!ret && (!clone.table.features.flatten || !strcmp(status.task, "flatten_failed")))
+		ret = start_flatten(&clone, &status);
+	if (!ret)
+		ret = set_rate(o);
+	if (!ret)
+		ret = wait_for_task(o, "flattened", "flatten");
+	if (ret)
+		return ret < 0 ? ret : 0;
+	return leave_below(o);
+}
+
+static const struct option options[] = {
+	{ "to", required_argument, NULL, 'o' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "rate", required_argument, NULL, 'r' },
+	{ "detach", no_argument, NULL, 'd' },
+	{ "stop", no_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	bool force = false, stop = false, json = false;
+	struct online o = { .name = NULL };
+	const char *to = NULL;
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_flatten, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 'o':
+			to = optarg;
+			break;
+		case 'f':
+			force = true;
+			break;
+		case 'r':
+			o.rate = optarg;
+			ret = check_rate(optarg);
+			if (ret)
+				return ret;
+			break;
+		case 'd':
+			o.detach = true;
+			break;
+		case 's':
+			stop = true;
+			break;
+		case 'j':
+			json = true;
+			break;
+		default:
+			return ret;
+		}
+	}
+	if (argc - optind != 1)
+		return usage_error(&cmd_flatten, "needs the name of a clone");
+	if (force && !to)
+		return usage_error(&cmd_flatten, "--force goes with --to");
+	if (stop && (to || o.rate || o.detach || json))
+		return usage_error(&cmd_flatten, "--stop goes with no other option");
+	o.name = argv[optind];
+	if (stop)
+		return stop_task(o.name, "flatten");
+	meter_init(&o.meter, json);
+	return to ? flatten_to(&o, to, force) : flatten(&o);
+}
+
+const struct command cmd_flatten = {
+	.name = "flatten",
+	.summary = "make an active clone independent of what lies below",
+	.usage =
+	"flatten [--rate RATE] [--detach] [--json] NAME\n"
+	"       lclone flatten --stop NAME\n"
+	"       lclone flatten --to DEVICE [--force] [--rate RATE] [--detach] [--json] NAME\n\n"
+	"Makes the active clone NAME independent of its base and layers, while it is in use.\n"
+	"The first copies what it needs of them into its delta, which must have the space for\n"
+	"that, and then has no base any more. If interrupted, the kernel goes on: run it again\n"
+	"to wait for the end.\n\n"
+	"  --to DEVICE  copy what lies below to DEVICE, which must be empty and large enough,\n"
+	"               then let the kernel merge the delta into it, as lclone merge does: at the\n"
+	"               end DEVICE is the disk, and the delta is free\n"
+	"  --force      overwrite what is on DEVICE\n"
+	"  --rate RATE  KiB/s, max, or auto: the kernel pauses as long as each batch took\n"
+	"  --detach     do not wait for the kernel; run it again (--to: lclone merge), later, for\n"
+	"               the end\n"
+	"  --stop       the clone goes on as it is; the first form can be taken up again\n"
+	"  --json       progress as JSON, a line for each second, instead of a bar\n",
+	.run = run,
+};
