@@ -101,7 +101,50 @@ static int rebase(const char *path, const char *base_path, bool force)
 	return err;
 }
 
+/* The layer is the same one, but was repaired. */
+static int set_parent(struct lclone_file *file, const struct lclone_delta *delta,
+		      const char *parent_path)
+{
+	struct lclone_sb sb = delta->slot[delta->newest].sb, parent;
+	u64 old = sb.parent_generation;
+	char why[LCLONE_WHY_SIZE];
+	int err;
+
+	err = lclone_sb_of(parent_path, &parent);
+	if (err)
+		return err;
+	sb.parent_generation = parent.generation;
+	err = lclone_link_check(&sb, &parent, why);
+	if (err)
+		return lclone_fail(err, "%s: %s %s", file->path, parent_path, why);
+	if (sb.parent_generation == old) {
+		printf("%s: %s is its parent layer already\n", file->path, parent_path);
+		return 0;
+	}
+	err = lclone_super_write(file, &sb);
+	if (!err)
+		printf("%s: its parent layer is %s as it is now, generation %llu\n", file->path,
+		       parent_path, (unsigned long long)sb.parent_generation);
+	return err;
+}
+
+static int rebase_on_parent(const char *path, const char *parent_path)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	err = open_delta(path, O_RDWR, &file, &delta);
+	if (!err && lclone_delta_damaged_slot(&delta) >= 0)
+		err = check_writable(&delta, path);
+	if (!err)
+		err = set_parent(&file, &delta, parent_path);
+	close_delta(&file, &delta);
+	return err;
+}
+
 static const struct option options[] = {
+	{ "parent", required_argument, NULL, 'p' },
 	{ "base", required_argument, NULL, 'b' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
@@ -110,7 +153,7 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	const char *base = NULL;
+	const char *base = NULL, *parent = NULL;
 	bool force = false;
 	int option, ret = 0;
 
@@ -119,24 +162,33 @@ static int run(int argc, char **argv)
 			return ret;
 		if (option == 'b')
 			base = optarg;
+		else if (option == 'p')
+			parent = optarg;
 		else
 			force = true;
 	}
-	if (argc - optind != 1 || !base || !strcmp(base, "-"))
-		return usage_error(&cmd_rebase, "needs a delta, and --base with a device");
+	if (argc - optind != 1 || !base == !parent || (base && !strcmp(base, "-")))
+		return usage_error(&cmd_rebase, "needs a delta, and --base or --parent with a device");
+	if (parent && force)
+		return usage_error(&cmd_rebase, "--force goes with --base");
+	if (parent)
+		return rebase_on_parent(argv[optind], parent);
 	return rebase(argv[optind], base, force);
 }
 
 const struct command cmd_rebase = {
 	.name = "rebase",
-	.summary = "record the identity of a base that was moved or copied",
+	.summary = "accept a base that was moved or copied, or a layer that was repaired",
 	.usage =
-	"rebase [--force] --base BASE DELTA\n\n"
+	"rebase [--force] --base BASE DELTA\n"
+	"       lclone rebase --parent LAYER DELTA\n\n"
 	"Records in DELTA, which is not active, that BASE is its base. A copy on a device of\n"
 	"the same size needs no rebase. BASE must hold what the base held; it may be larger,\n"
 	"as long as the clone does not see more than zeros of that. No data are copied.\n\n"
-	"  --base BASE  the base\n"
-	"  --force      do not look at the content: you know that it is right. Else the clone\n"
-	"               is garbage\n",
+	"  --base BASE     the base\n"
+	"  --force         do not look at the content: you know that it is right. Else the clone\n"
+	"                  is garbage\n"
+	"  --parent LAYER  the layer that DELTA lies on has lost data in a repair: DELTA, which is\n"
+	"                  refused since then, goes on with what that says was lost\n",
 	.run = run,
 };

@@ -66,6 +66,9 @@ static void print_text(const struct lclone_repair *r, const char *path, const ch
 	printf("%s: %s, %llu bytes of the clone %s lost, %llu may be old\n", path,
 	       save ? "repaired" : "can be repaired", (unsigned long long)sum(s, false) * 512,
 	       save ? "are" : "would be", (unsigned long long)sum(s, true) * 512);
+	if (s->losses && s->delta.sb.state & LCLONE_STATE_SEALED)
+		printf("%s: is a layer; what lies on it is refused %s, and lclone rebase --parent accepts it\n",
+		       path, save ? "now" : "then");
 	if (save)
 		printf("%s: what was there before; lclone repair --undo puts it back\n", save);
 	else

@@ -9,6 +9,7 @@ tests+=(
 	into_parent_refused "a merge that would harm another clone, or does not fit, changes nothing"
 	into_parent_half "a merge that met an error hides what it has changed, and goes on"
 	into_parent_killed "a killed merge of layers loses nothing, and ends when it is run again"
+	layer_repaired "a layer that has lost data in a repair is refused until it is accepted"
 	into_parent_left "what a crash has left over after the merge is known as such"
 )
 
@@ -221,4 +222,30 @@ into_parent_left()
 	dd if="$dir/good" of="$middle" bs=1M conv=notrunc,fsync status=none
 	ok lclone remove "$middle"
 	same "$dir/model" /dev/mapper/t1
+}
+
+layer_repaired()
+{
+	local other
+
+	disk other other 16
+	make_chain
+	ok lclone close t1
+	spoil "$(field root_block)"
+	ok lclone repair --save "$dir/saved" "$delta"
+	grep -q "^$delta: is a layer; what lies on it is refused now" "$dir/out" ||
+		fail "$(cat "$dir/out")"
+	refused 5 "was its parent layer with generation 1, and has generation 2 now" \
+		lclone open t1 "$base" "$new"
+	ok lclone format "$base" "$other"
+	refused 5 "is not its parent layer" lclone rebase "$new" --parent "$other"
+	ok lclone rebase "$new" --parent "$delta"
+	ok lclone open t1 "$base" "$new"
+	ok lclone close t1
+	ok lclone rebase "$new" --parent "$delta"
+	grep -q already "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone repair --undo "$dir/saved" "$delta"
+	refused 5 "has generation 1 now" lclone open t1 "$base" "$new"
+	refused 2 "or --parent" lclone rebase "$new" --parent "$delta" --base "$base"
+	refused 2 "goes with --base" lclone rebase --force "$new" --parent "$delta"
 }

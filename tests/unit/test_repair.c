@@ -529,6 +529,32 @@ static void leaf_damage(void **state)
 }
 
 /* The root is lost: all its leaves are found, and only that they are the last is not sure. */
+/* What lies on a layer sees that it has lost something, and only then. */
+static void sealed_layer(void **state)
+{
+	struct image img;
+	u64 generation;
+
+	(void)state;
+	for (int lose = 0; lose < 2; lose++) {
+		struct lclone_delta delta;
+
+		setup_image(&img);
+		image_link(&img, NULL, true);
+		generation = img.sb.generation;
+		if (lose)
+			spoil(&img, leaf_block(&img, image_used_chunk(&img)));
+		else
+			spoil(&img, LCLONE_SB_SLOT_A);
+		free(repair(&img));
+		assert_int_equal(lclone_delta_open(&delta, &img.dev.dev), 0);
+		assert_int_equal(delta.sb.generation, generation + lose);
+		assert_true(delta.sb.state & LCLONE_STATE_SEALED);
+		lclone_delta_close(&delta);
+		image_free(&img);
+	}
+}
+
 static void index_damage(void **state)
 {
 	struct image img;
@@ -950,6 +976,7 @@ int main(void)
 		cmocka_unit_test(torn_commit),
 		cmocka_unit_test(log_record),
 		cmocka_unit_test(leaf_damage),
+		cmocka_unit_test(sealed_layer),
 		cmocka_unit_test(index_damage),
 		cmocka_unit_test(ref_damage),
 		cmocka_unit_test(mask_damage),

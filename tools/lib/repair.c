@@ -201,6 +201,9 @@ static int plan(struct lclone_repair *r)
 	memset(sb.spare, 0, sizeof(sb.spare));
 	sb.state &= ~LCLONE_STATE_NEEDS_CHECK;
 	sb.state |= LCLONE_STATE_CLEAN;
+	/* what lies on it was made on another content */
+	if (sb.state & LCLONE_STATE_SEALED && s->losses)
+		sb.generation++;
 	if (s->changed) {
 		err = write_tree(r, &sb);
 	} else {
