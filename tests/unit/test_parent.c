@@ -508,6 +508,27 @@ static void no_room(void **state)
 	destroy(&s, shape);
 }
 
+/* A smaller disk on a larger one does not say what is beyond its end. */
+static void smaller(void **state)
+{
+	struct lclone_file file = { .path = "upper" };
+	struct lclone_delta upper, lower;
+	static struct stack s;
+	struct lclone_chain chain = { 2, { &upper, &lower }, { &file, &s.lower.file } };
+	struct lclone_merge m = { .chain = &chain, .target = &s.lower.file };
+
+	(void)state;
+	build(&s, &shapes[0], 43);
+	assert_int_equal(lclone_delta_open(&upper, &s.img[UPPER].dev.dev), 0);
+	assert_int_equal(lclone_delta_open(&lower, &s.lower.file.dev), 0);
+	upper.sb.virtual_sectors = lower.sb.virtual_sectors - 8;
+	assert_int_equal(lclone_merge_into_parent(&m), -EFBIG);
+	assert_int_equal(s.lower.ops, 0);
+	lclone_delta_close(&upper);
+	lclone_delta_close(&lower);
+	destroy(&s, &shapes[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +536,7 @@ int main(void)
 		cmocka_unit_test(beside_a_reader),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(no_room),
+		cmocka_unit_test(smaller),
 	};
 
 	return cmocka_run_group_tests_name("merge into the layer below", tests, NULL, NULL);

@@ -373,25 +373,31 @@ int lclone_merge_measure(struct lclone_merge *merge, struct lclone_merge_space *
 
 /* Superblocks */
 
-static int refuse(const struct plan *p, const struct lclone_merge_space *space)
+static int refuse(const struct lclone_merge *merge)
 {
-	const char *upper = p->merge->chain->file[UPPER]->path;
-	const char *lower = p->merge->chain->file[LOWER]->path;
-	const struct lclone_sb *below = &p->delta[LOWER]->sb;
+	const struct lclone_sb *upper = &merge->chain->delta[UPPER]->sb;
+	const struct lclone_sb *lower = &merge->chain->delta[LOWER]->sb;
+
+	if (upper->virtual_sectors < lower->virtual_sectors)
+		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, the layer below %" PRIu64
+				   ": what is beyond its end cannot be merged",
+				   merge->chain->file[UPPER]->path, upper->virtual_sectors,
+				   lower->virtual_sectors);
+	if (lclone_half_merged(lower) && !lclone_half_merged_with(lower, upper->uuid))
+		return lclone_fail(-EBUSY, "%s is being merged with another layer (uuid %s)",
+				   merge->chain->file[LOWER]->path, lower->owner);
+	return 0;
+}
+
+static int check_room(const struct plan *p, const struct lclone_merge_space *space)
+{
 	u64 chunk = p->sb.chunk_sectors * 512ull;
 
-	if (p->sb.virtual_sectors < below->virtual_sectors)
-		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, the layer below %" PRIu64
-				   ": what is beyond its end cannot be merged", upper,
-				   p->sb.virtual_sectors, below->virtual_sectors);
-	if (lclone_half_merged(below) && !lclone_half_merged_with(below, p->delta[UPPER]->sb.uuid))
-		return lclone_fail(-EBUSY, "%s is being merged with another layer (uuid %s)", lower,
-				   below->owner);
-	if (space->needed > space->available)
-		return lclone_fail(-EFBIG, "%s is too small: the merge needs %" PRIu64
-				   " KiB there, %" PRIu64 " KiB are free", lower,
-				   space->needed * chunk >> 10, space->available * chunk >> 10);
-	return 0;
+	if (space->needed <= space->available)
+		return 0;
+	return lclone_fail(-EFBIG, "%s is too small: the merge needs %" PRIu64 " KiB there, %"
+			   PRIu64 " KiB are free", p->merge->chain->file[LOWER]->path,
+			   space->needed * chunk >> 10, space->available * chunk >> 10);
 }
 
 /* From here on the lower one is read through the upper only: what that hides is overwritten. */
@@ -468,9 +474,12 @@ int lclone_merge_into_parent(struct lclone_merge *merge)
 	struct plan plan;
 	int err;
 
+	err = refuse(merge);
+	if (err)
+		return err;
 	err = make_plan(&plan, merge, &space);
 	if (!err)
-		err = refuse(&plan, &space);
+		err = check_room(&plan, &space);
 	if (!err)
 		err = begin(&plan);
 	if (!err)
