@@ -134,7 +134,7 @@ online_merge_stopped()
 {
 	ok lclone create t1 "$base" "$delta"
 	scribble
-	refused 1 "is not being merged" lclone merge --stop t1
+	refused 1 "no merge under way" lclone merge --stop t1
 	ok lclone merge --rate 1000 --detach t1
 	ok lclone merge --stop t1
 	dmsetup table t1 | grep -q merge && fail "$(dmsetup table t1)"
@@ -183,7 +183,7 @@ online_merge_refused()
 	ok lclone close t2
 	ok lclone remove "$third"
 	ok dmsetup create t2 --table "0 2048 linear $base 0"
-	kept 3 "$base is in use by others, too: t2"
+	kept 3 "$base is in use by others, too: /dev/mapper/t2"
 	ok dmsetup remove t2
 	blockdev --setro "$base"
 	kept 1 "the base $base is read-only"
