@@ -45,7 +45,7 @@ struct state {
 static struct state *state;
 static uint32_t *cur;			/* what each sector must hold */
 static uint32_t *flushed;		/* the oldest it may hold after a crash */
-static uint32_t *zeroed;		/* last operation that zeroed it */
+static uint32_t *zeroed;		/* last operation that zeroed it, or may have */
 
 static int dev;
 static uint64_t max_bytes = 1 << 20;
@@ -177,11 +177,8 @@ static void changed(uint64_t sector, uint64_t count, uint32_t gen, bool durable)
 	struct change c = { sector, count, gen };
 	uint64_t s;
 
-	for (s = sector; s < sector + count; s++) {
+	for (s = sector; s < sector + count; s++)
 		cur[s] = gen;
-		if (gen & GEN_ZERO)
-			zeroed[s] = gen & GEN_MASK;
-	}
 	pthread_mutex_lock(&lock);
 	if (durable) {
 		cover(&c);
@@ -315,11 +312,22 @@ static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t ge
 		changed(sector, count, gen, fua);
 }
 
+/* Zeros do not tell of which operation they are: from now on, should it never end, of this one. */
+static void will_zero(uint64_t sector, uint64_t count, uint32_t gen)
+{
+	uint64_t s;
+
+	for (s = sector; s < sector + count; s++)
+		zeroed[s] = gen;
+}
+
 static void do_zero(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen)
 {
 	uint64_t range[2] = { sector * SECTOR, count * SECTOR };
-	int err = ioctl(dev, BLKZEROOUT, range);
+	int err;
 
+	will_zero(sector, count, gen);
+	err = ioctl(dev, BLKZEROOUT, range);
 	if (is_full(err))
 		settle(buf, sector, sector + count, gen | GEN_ZERO,
 		       "after zeroing that found no space");
@@ -337,6 +345,7 @@ static void do_discard(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t 
 	uint64_t from = (sector + discard_align - 1) / discard_align * discard_align;
 	uint64_t to = end / discard_align * discard_align;
 
+	will_zero(sector, count, gen);
 	if (ioctl(dev, BLKDISCARD, range))
 		die("BLKDISCARD");
 	gen |= GEN_ZERO;
