@@ -16,7 +16,7 @@ struct feature {
 	bool *given;		/* for a value: whether it was given */
 };
 
-#define NR_FEATURES 8
+#define NR_FEATURES 10
 
 /* The table of features, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
@@ -35,6 +35,8 @@ static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 		  .value = &t->commit_interval, .given = &t->commit_interval_given },
 		{ "no_discard_passdown", .flag = &t->no_discard_passdown },
 		{ "merge", .flag = &t->merge },
+		{ "flatten", .flag = &t->flatten },
+		{ "rebase", .flag = &t->rebase },
 		{ "chunk_size", true, LCLONE_CHUNK_SECTORS_MIN, LCLONE_CHUNK_SECTORS_MAX,
 		  "chunk_size must be a power of two from 16 to 4096 sectors",
 		  .value = &t->chunk_sectors, .given = &t->chunk_size_given },
@@ -124,6 +126,14 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 	}
 	if (t->merge && (t->read_only || t->nr_parents)) {
 		t->ti->error = "merge is for a writable delta right above its base";
+		return -EINVAL;
+	}
+	if (t->flatten && (t->read_only || t->merge)) {
+		t->ti->error = "flatten is for a writable delta that is not merged";
+		return -EINVAL;
+	}
+	if (t->rebase && t->read_only) {
+		t->ti->error = "rebase is for a writable delta";
 		return -EINVAL;
 	}
 	if (t->chunk_size_given && !is_power_of_2(t->chunk_sectors)) {

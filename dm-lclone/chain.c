@@ -117,6 +117,36 @@ static u64 sealed_generation(const struct lclone_delta *d)
 	return d->sb.generation + !(d->sb.state & LCLONE_STATE_SEALED);
 }
 
+/* User space merges a layer into the one below: that one makes sense below the other only. */
+bool lclone_is_half_merged(const struct lclone_sb *sb)
+{
+	const u32 half = LCLONE_STATE_SEALED | LCLONE_STATE_MERGING;
+
+	return (sb->state & half) == half && sb->owner[0];
+}
+
+bool lclone_merges_with(const struct lclone_sb *half, const struct lclone_sb *above)
+{
+	char uuid[UUID_STRING_LEN + 1];
+
+	snprintf(uuid, sizeof(uuid), "%pUb", above->uuid);
+	return !strcmp(half->owner, uuid);
+}
+
+static int check_layers(struct lclone *t, const struct lclone_sb *sb,
+			const struct lclone_delta *below)
+{
+	if (lclone_is_half_merged(&below->sb) && !lclone_merges_with(&below->sb, sb)) {
+		t->ti->error = "A merge into the parent layer has begun: go on with it first";
+		return -EUCLEAN;
+	}
+	if (sb->chunk_sectors != below->sb.chunk_sectors) {
+		t->ti->error = "The layers have different chunk sizes";
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Does @sb, of a delta or layer, lie on @below (NULL: on the base)? */
 static int check_link(struct lclone *t, const char *name, const struct lclone_sb *sb,
 		      const struct lclone_delta *below)
@@ -141,11 +171,7 @@ static int check_link(struct lclone *t, const char *name, const struct lclone_sb
 		t->ti->error = "The parent layer was changed, or was never sealed";
 		return -EINVAL;
 	}
-	if (sb->chunk_sectors != below->sb.chunk_sectors) {
-		t->ti->error = "The layers have different chunk sizes";
-		return -EINVAL;
-	}
-	return 0;
+	return check_layers(t, sb, below);
 }
 
 static struct lclone_delta *topmost(const struct lclone *t)
@@ -155,13 +181,19 @@ static struct lclone_delta *topmost(const struct lclone *t)
 
 int lclone_chain_check(struct lclone *t, const struct lclone_sb *sb)
 {
-	return check_link(t, t->delta->name, sb, topmost(t));
+	const struct lclone_delta *below = topmost(t);
+
+	if (t->rebase)
+		return below ? check_layers(t, sb, below) : 0;
+	return check_link(t, t->delta->name, sb, below);
 }
 
 void lclone_chain_name(struct lclone *t, struct lclone_sb *sb)
 {
 	const struct lclone_delta *below = topmost(t);
 
+	memset(sb->parent_uuid, 0, sizeof(sb->parent_uuid));
+	sb->parent_generation = 0;
 	if (!below)
 		return;
 	memcpy(sb->parent_uuid, below->sb.uuid, sizeof(sb->parent_uuid));
@@ -209,5 +241,5 @@ int lclone_chain_start(struct lclone *t)
 {
 	struct lclone_delta *top = topmost(t);
 
-	return top && !top->is_layer ? lclone_delta_seal(top) : 0;
+	return top && !top->is_layer ? lclone_delta_seal(top, t->base_fp) : 0;
 }

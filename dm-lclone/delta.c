@@ -133,10 +133,12 @@ static u64 base_sectors(const struct lclone *t)
 static int check_base(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
-	u64 fp;
+	const struct lclone_sb *of = sb;	/* whose base it must be; NULL: of none */
 	int err;
 
-	if ((sb->base_fp_alg == LCLONE_FP_NONE) != !t->base_dev) {
+	if (t->rebase)
+		of = t->chain ? &t->chain->layer[0]->sb : NULL;
+	if (of && (of->base_fp_alg == LCLONE_FP_NONE) != !t->base_dev) {
 		t->ti->error = t->base_dev ? "The delta was made without a base" :
 					     "The delta was made with a base";
 		return -EINVAL;
@@ -151,22 +153,24 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 		t->ti->error = "The base is smaller than the clone: nothing can be merged into it";
 		return -EFBIG;
 	}
-	if (base_sectors(t) != sb->base_sectors) {
+	if (of && base_sectors(t) != of->base_sectors) {
 		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
-		      base_sectors(t), sb->base_sectors);
+		      base_sectors(t), of->base_sectors);
 		t->ti->error = "Not the delta's base: the size differs";
 		return -EINVAL;
 	}
-	if (sb->state & LCLONE_STATE_MERGING)
-		return 0;		/* it is being changed */
-	err = fingerprint(t->base_dev->bdev, sb->base_sectors, &fp);
+	if (of && of->state & LCLONE_STATE_MERGING)
+		of = NULL;		/* it is being changed */
+	if (!of && !t->rebase)
+		return 0;
+	err = fingerprint(t->base_dev->bdev, base_sectors(t), &t->base_fp);
 	if (err) {
 		t->ti->error = "Can't read the base";
 		return err;
 	}
-	if (fp != sb->base_fp) {
+	if (of && t->base_fp != of->base_fp) {
 		DMERR("%s: the base's fingerprint is %016llx, that of the delta's base was %016llx",
-		      d->name, fp, sb->base_fp);
+		      d->name, t->base_fp, of->base_fp);
 		t->ti->error = "Not the delta's base, or the base was changed";
 		return -EINVAL;
 	}
@@ -276,11 +280,12 @@ static int format_delta(struct lclone *t)
 	if (t->base_dev) {
 		sb.base_sectors = base_sectors(t);
 		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
-		err = fingerprint(t->base_dev->bdev, sb.base_sectors, &sb.base_fp);
+		err = fingerprint(t->base_dev->bdev, sb.base_sectors, &t->base_fp);
 		if (err) {
 			t->ti->error = "Can't read the base";
 			return err;
 		}
+		sb.base_fp = t->base_fp;
 	}
 	err = write_format(d, &sb);
 	if (err)
@@ -290,6 +295,13 @@ static int format_delta(struct lclone *t)
 	return err;
 }
 
+/* A merge of layers changes the uuid in one write: the slot before tells to which. */
+static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
+{
+	return new->seq == old->seq + 1 && lclone_is_half_merged(old) &&
+	       lclone_merges_with(old, new);
+}
+
 /* Both slots of a healthy delta are valid: each is one sector, so none can be torn. */
 static int pick_slot(struct lclone *t, const struct slot *a, const struct slot *b)
 {
@@ -297,7 +309,8 @@ static int pick_slot(struct lclone *t, const struct slot *a, const struct slot *
 	const struct slot *bad = a->err ? a : b;
 
 	if (!a->err && !b->err) {
-		if (memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid))) {
+		if (memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid)) &&
+		    !takes_over(&a->sb, &b->sb) && !takes_over(&b->sb, &a->sb)) {
 			t->ti->error = "The two superblocks are of different deltas";
 			return -EUCLEAN;
 		}
@@ -396,6 +409,10 @@ static int check_sb(struct lclone *t)
 	err = lclone_chain_check(t, sb);
 	if (err)
 		return err;
+	if (lclone_is_half_merged(sb)) {
+		t->ti->error = "A merge into this layer has begun: go on with it first";
+		return -EUCLEAN;
+	}
 	if (sb->state & LCLONE_STATE_SEALED && !t->read_only) {
 		t->ti->error = "The delta is sealed: it can only be read_only";
 		return -EROFS;
@@ -639,6 +656,23 @@ int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_
 	return err;
 }
 
+int lclone_delta_changed(struct lclone_delta *d)
+{
+	struct slot *a = kzalloc(2 * sizeof(*a), GFP_KERNEL), *b = a + 1;
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	mutex_lock(&d->tree_lock);
+	err = read_slot(d, LCLONE_SB_SLOT_A, a);
+	err = err ?: read_slot(d, LCLONE_SB_SLOT_B, b);
+	if (!err)
+		err = (!a->err && a->sb.seq > d->sb.seq) || (!b->err && b->sb.seq > d->sb.seq);
+	mutex_unlock(&d->tree_lock);
+	kfree(a);
+	return err;
+}
+
 /* Life */
 
 void lclone_delta_destroy(struct lclone_delta *d)
@@ -648,7 +682,7 @@ void lclone_delta_destroy(struct lclone_delta *d)
 	lclone_dir_destroy(d);
 	lclone_tree_exit(d);
 	lclone_alloc_destroy(d);
-	lclone_merge_exit(d);
+	lclone_sweep_exit(d);
 	lclone_commit_exit(d);
 	mempool_exit(&d->job_pool);
 	lclone_leaf_exit(d);
@@ -722,6 +756,23 @@ static int find_reserve(struct lclone_delta *d)
 	return lclone_alloc_scan(d);
 }
 
+static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
+{
+	if (t->merge)
+		return &lclone_merge_ops;
+	return t->flatten ? &lclone_flatten_ops : NULL;
+}
+
+/* What the table names lies below the delta from now on: its user says that it reads the same. */
+static void rebase(const struct lclone *t, struct lclone_sb *sb)
+{
+	sb->base_sectors = base_sectors(t);
+	sb->base_fp_alg = t->base_dev ? LCLONE_FP_CRC32C_SAMPLES : LCLONE_FP_NONE;
+	sb->base_fp = t->base_fp;
+	lclone_chain_name(t, sb);
+	sb->state &= ~LCLONE_STATE_MERGING;
+}
+
 int lclone_delta_start(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
@@ -731,12 +782,13 @@ int lclone_delta_start(struct lclone *t)
 	err = lclone_chain_start(t);
 	if (err)
 		return err;
+	err = lclone_sweep_set(d, sweep_ops(t));
+	if (err)
+		return err;
 	err = lclone_registry_start(t);
 	if (err)
 		return err;
-	err = lclone_merge_set(d, t->merge);
-	if (err)
-		return err;
+	d->merge = t->merge;
 	d->chain = t->chain;
 	d->base_sectors = base_sectors(t);
 	d->plain_sectors = d->chain ? 0 : d->base_sectors;
@@ -763,6 +815,8 @@ int lclone_delta_start(struct lclone *t)
 	sb = d->sb;
 	sb.incarnation = ++d->incarnation;
 	sb.state &= ~LCLONE_STATE_CLEAN;
+	if (t->rebase)
+		rebase(t, &sb);
 	if (d->merge)
 		sb.state |= LCLONE_STATE_MERGING;
 	sb.merge_cursor = 0;
@@ -774,13 +828,24 @@ int lclone_delta_start(struct lclone *t)
 	return err;
 }
 
+int lclone_delta_flush_base(struct lclone_delta *d)
+{
+	int err = d->merge ? blkdev_issue_flush(d->base) : 0;
+
+	if (err)
+		DMERR("%s: can't flush the base that is merged into: error %d", d->name, err);
+	return err;
+}
+
 void lclone_delta_stop(struct lclone_delta *d)
 {
 	struct lclone_sb sb;
 
 	cancel_delayed_work_sync(&d->space_timer);
 	cancel_delayed_work_sync(&d->commit_timer);
-	lclone_merge_stop(d);
+	lclone_sweep_stop(d);
+	/* the next table's flushes may not reach it; nobody is there to be told of an error */
+	lclone_delta_flush_base(d);
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
@@ -799,7 +864,7 @@ void lclone_delta_stop(struct lclone_delta *d)
 	mutex_unlock(&d->tree_lock);
 }
 
-int lclone_delta_seal(struct lclone_delta *d)
+int lclone_delta_seal(struct lclone_delta *d, u64 base_fp)
 {
 	struct lclone_sb sb;
 	int err = 0;
@@ -809,7 +874,10 @@ int lclone_delta_seal(struct lclone_delta *d)
 	if (d->degraded || d->needs_check || d->activated) {
 		err = -EIO;
 	} else if (!(sb.state & LCLONE_STATE_SEALED)) {
+		/* a merge that was given up has changed the base */
+		sb.state &= ~LCLONE_STATE_MERGING;
 		sb.state |= LCLONE_STATE_SEALED;
+		sb.base_fp = base_fp;
 		sb.generation++;
 		err = lclone_sb_write(d, &sb);
 	}

@@ -48,12 +48,6 @@ static void io_count(struct lclone_delta *d, struct bio *bio)
 	lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
 }
 
-static void io_uncount(struct lclone_delta *d, struct bio *bio)
-{
-	lclone_inflight_put(d, (lclone_io_state(bio) & IO_EPOCH) >> 1);
-	lclone_io_set(bio, 0);
-}
-
 /* Reads */
 
 /*
@@ -77,6 +71,8 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 	while (s->sectors < want && !lclone_chunk_offset(d, offset + s->sectors) &&
 	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
 		exc = READ_ONCE(leaf->exceptions[slot]);
+		if (op_is_write(bio_op(bio)) && exc & LCLONE_EXC_BUSY)
+			break;
 		if (lclone_source(d, ++chunk, exc, 0, &next) || next.bdev != s->bdev ||
 		    (s->bdev && next.sector != s->sector + s->sectors))
 			break;
@@ -232,8 +228,11 @@ static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
 		u64 exc = READ_ONCE(leaf->exceptions[slot]);
 		enum verdict verdict;
 
-		if (last && d->merge && !exc)
-			break;		/* from here on it goes to the base */
+		if (d->merge && !exc) {
+			if (!last)
+				return BUSY;	/* emptied just now: the worker sees that */
+			break;			/* from here on it goes to the base */
+		}
 		verdict = write_chunk(d, bio, leaf, slot, offset, &len, w->run,
 				      last ? last + 1 : 0, w, &exc);
 		if (verdict != REMAPPED) {
@@ -273,7 +272,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 	io_count(d, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)) {
-		io_uncount(d, bio);
+		lclone_io_uncount(d, bio);
 		return 0;
 	}
 	if (run < bio_sectors(bio)) {
@@ -314,7 +313,7 @@ static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lcl
 	io_count(d, bio);
 	run = empty_run(d, leaf, slot, offset, bio_sectors(bio));
 	if (!run) {
-		io_uncount(d, bio);
+		lclone_io_uncount(d, bio);
 		return 0;
 	}
 	bio_set_dev(bio, d->base);
@@ -378,7 +377,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 
 	if (unlikely(verdict != REMAPPED)) {
 		lclone_leaf_unpin(leaf);
-		io_uncount(d, bio);
+		lclone_io_uncount(d, bio);
 		return verdict;
 	}
 	if (w->first) {
@@ -474,65 +473,16 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/*
- * During a merge a discard of what the delta knows nothing of, or a write of
- * zeros there, makes no exception: returns how much of the bio the base gets.
- */
-static u32 map_zero_to_base(struct lclone_delta *d, struct bio *bio)
-{
-	u64 chunk = bio_chunk(d, bio);
-	struct lclone_leaf *leaf;
-	u32 run = 0;
-
-	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
-	if (leaf)
-		run = map_to_base(d, bio, leaf, chunk % LCLONE_LEAF_EXCEPTIONS);
-	rcu_read_unlock_sched();
-	return run;
-}
-
-/*
- * As everywhere, a discard leaves out what it covers of a subchunk in part: cuts
- * *@run to that, and returns false, or to whole subchunks.
- */
-static bool whole_subchunks_of(struct lclone_delta *d, const struct bio *bio, u32 *run)
-{
-	u32 sub = 1u << d->sub_shift, in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
-
-	if (in_sub || *run < sub) {
-		*run = min(*run, sub - in_sub);
-		return false;
-	}
-	*run -= lclone_sub_offset(d, *run);
-	return true;
-}
-
-/* Discard and write-zeroes */
+/* Discard and write-zeroes: the worker looks at what they meet. */
 static int map_zero(struct lclone_delta *d, struct bio *bio)
 {
-	bool pass_down;
-	u32 run;
-
 	if (READ_ONCE(d->mode) != LCLONE_RW)
 		return DM_MAPIO_KILL;
-	run = unlikely(d->merge) ? map_zero_to_base(d, bio) : 0;
-	if (likely(!run)) {
-		if (bio->bi_opf & REQ_FUA)
-			lclone_io_set(bio, IO_NEEDS_COMMIT);
-		if (unlikely(d->merge))
-			return map_defer(d, bio);
-		lclone_defer(d, bio);
-		return DM_MAPIO_SUBMITTED;
-	}
-	pass_down = bio_op(bio) == REQ_OP_WRITE_ZEROES || bdev_max_discard_sectors(d->base);
-	if (bio_op(bio) == REQ_OP_DISCARD)
-		pass_down &= whole_subchunks_of(d, bio, &run);
-	if (!cut(bio, run))
-		return DM_MAPIO_SUBMITTED;
-	if (pass_down)
-		return DM_MAPIO_REMAPPED;
-	bio_endio(bio);		/* a hint */
+	if (bio->bi_opf & REQ_FUA)
+		lclone_io_set(bio, IO_NEEDS_COMMIT);
+	if (unlikely(d->merge))
+		return map_defer(d, bio);	/* cut: the next chunk may be the base's */
+	lclone_defer(d, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -563,7 +513,7 @@ static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio 
 	io_count(d, bio);
 	exc = READ_ONCE(*entry);		/* the one that counts */
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
-		io_uncount(d, bio);
+		lclone_io_uncount(d, bio);
 		return false;
 	}
 	remap_delta(d, bio, lclone_exc_phys(exc), offset);
@@ -651,7 +601,7 @@ static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 	return true;
 undo:
 	lclone_leaf_unpin(leaf);
-	io_uncount(d, bio);
+	lclone_io_uncount(d, bio);
 	return false;
 }
 
@@ -719,7 +669,7 @@ static noinline int end_any(struct lclone_delta *d, struct bio *bio, blk_status_
 	if (state & IO_FIRST)
 		end_first(d, state, *error);
 	if (state & IO_COUNTED)
-		io_uncount(d, bio);
+		lclone_io_uncount(d, bio);
 	lclone_io_set(bio, 0);
 	if (unlikely(state & IO_NEEDS_COMMIT) && !*error) {
 		lclone_commit_join(d, bio, true);	/* the commit ends the bio once more */
@@ -749,8 +699,8 @@ void lclone_defer(struct lclone_delta *d, struct bio *bio)
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 	spin_lock_irqsave(&d->lock, flags);
 	bio_list_add(&d->deferred, bio);
+	queue_work(d->wq, &d->worker);	/* under the lock: with the bio @d may go */
 	spin_unlock_irqrestore(&d->lock, flags);
-	queue_work(d->wq, &d->worker);
 }
 
 void lclone_defer_back(struct lclone_delta *d, struct bio *bio)
@@ -872,11 +822,11 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 		return;
 	case LCLONE_SPACE_SCAN:
 		d->space = space;
-		if (d->stopping) {
+		if (d->stopping && d->noflush) {
 			give_back(d, bio);
 			return;
 		}
-		break;
+		break;			/* a suspend that flushes waits for the scan */
 	case LCLONE_SPACE_NONE:
 		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
 			break;
@@ -947,8 +897,7 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 	} while (part != bio);
 }
 
-/* Makes a leaf where the tree has none yet; 0 or -errno if there is space. */
-static int new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
+int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
 {
 	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
 
@@ -969,7 +918,7 @@ static int new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	enum lclone_space space;
-	int err = new_leaf(d, index, &space);
+	int err = lclone_new_leaf(d, index, &space);
 
 	if (err)
 		lclone_end_bio(bio, errno_to_blk_status(err));
@@ -986,7 +935,7 @@ static void worker_ahead(struct lclone_delta *d)
 	enum lclone_space space;
 
 	if (index && READ_ONCE(d->mode) == LCLONE_RW)
-		new_leaf(d, index, &space);
+		lclone_new_leaf(d, index, &space);
 }
 
 static void worker_write(struct lclone_delta *d, struct bio *bio)
@@ -1025,7 +974,6 @@ void lclone_throttle(struct lclone_delta *d, struct bio *bio)
 
 static void worker_bio(struct lclone_delta *d, struct bio *bio)
 {
-
 	if (d->is_layer)
 		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
 	else if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
@@ -1110,7 +1058,7 @@ static void worker_drain(struct lclone_delta *d)
 		return;
 	lclone_commit_take_freed(d, &d->free_draining);
 	list_splice_tail_init(&d->drain_next, &d->draining);
-	if (d->space == LCLONE_SPACE_SCAN && !d->stopping) {
+	if (d->space == LCLONE_SPACE_SCAN && !(d->stopping && d->noflush)) {
 		d->scan_draining = true;
 		lclone_alloc_scan_begin(d);
 	}

@@ -500,12 +500,41 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 	return len - lclone_sub_offset(d, len);
 }
 
+/*
+ * During a merge what the delta knows nothing of is the base's, and no exception
+ * is made.  The bio is of one chunk.  False if the delta, or a leaf, has to be looked at.
+ */
+static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
+{
+	u64 chunk = bio->bi_iter.bi_sector >> d->chunk_shift;
+	struct lclone_leaf *leaf;
+	bool empty;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
+	empty = leaf && !READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
+	/* a copy-up waits for it, as for a write to the base */
+	if (empty)
+		lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
+	rcu_read_unlock_sched();
+	if (!empty)
+		return false;
+	bio_set_dev(bio, d->base);
+	if (bio_op(bio) == REQ_OP_DISCARD && !bdev_max_discard_sectors(d->base))
+		bio_endio(bio);		/* a hint */
+	else
+		submit_bio_noacct(bio);
+	return true;
+}
+
 void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 {
 	int n;
 
 	if (bio_op(bio) == REQ_OP_DISCARD)
 		discard_round(d, bio);
+	if (d->merge && bio_sectors(bio) && zero_to_base(d, bio))
+		return;
 
 	for (n = 0; n < DISCARD_LEAVES && bio_sectors(bio); n++) {
 		u64 index = (bio->bi_iter.bi_sector >> d->chunk_shift) / LCLONE_LEAF_EXCEPTIONS;

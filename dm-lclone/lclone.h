@@ -171,7 +171,7 @@ struct lclone_delta {
 	struct block_device *base;	/* or NULL */
 	sector_t base_sectors;
 	sector_t plain_sectors;		/* of these, those that lie right below the delta */
-	struct lclone_merge *merge;	/* into the base, or NULL; changed in preresume only */
+	bool merge;			/* the base is written; changed in preresume only */
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
 	u32 last_leaf;			/* index of it */
@@ -254,7 +254,9 @@ struct lclone_delta {
 	atomic_t faults;		/* said so far */
 	bool opening;			/* registry lock: its table is still being loaded */
 	bool changes_base;		/* registry lock: it is merged into */
+	struct lclone_sweep *sweep;	/* or NULL; changed in preresume only */
 	bool is_layer;			/* sealed, and below others; registry lock */
+	bool replaced;			/* has changed on disk: new tables open it anew; registry lock */
 	struct completion opened;	/* for who wants to share a layer */
 	u64 incarnation;		/* the largest there is on disk */
 	char name[BDEVNAME_SIZE];
@@ -280,12 +282,15 @@ struct lclone {
 	bool error_if_no_space;
 	bool no_discard_passdown;
 	bool merge;
+	bool flatten;
+	bool rebase;
 	bool no_space_timeout_given, low_water_mark_given;
 	bool commit_interval_given, chunk_size_given;
 	u32 no_space_timeout;		/* s */
 	u32 low_water_mark;		/* chunks */
 	u32 commit_interval;		/* ms */
 	u32 chunk_sectors;
+	u64 base_fp;			/* for a rebase */
 };
 
 /*
@@ -384,9 +389,12 @@ struct lclone_source {
 /* Opens @t's parents. Before lclone_delta_get(). */
 int lclone_chain_get(struct lclone *t);
 void lclone_chain_put(struct lclone *t);
-/* The delta's superblock and the layer below it must name the same. */
+/* The delta's superblock and the layer below it must name the same, or it is a rebase. */
 int lclone_chain_check(struct lclone *t, const struct lclone_sb *sb);
-/* For a delta that is to be formatted: notes the layer below it. */
+/* What a merge of layers, by user space, leaves when it is interrupted; and with which it goes on. */
+bool lclone_is_half_merged(const struct lclone_sb *sb);
+bool lclone_merges_with(const struct lclone_sb *half, const struct lclone_sb *above);
+/* For a delta that is to be formatted, or that gets a new parent: notes the layer below it. */
 void lclone_chain_name(struct lclone *t, struct lclone_sb *sb);
 /* preresume: seals the topmost layer if it has just been a delta that was written. */
 int lclone_chain_start(struct lclone *t);
@@ -421,12 +429,16 @@ int lclone_delta_check(struct lclone *t);
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev);
 struct lclone_delta *lclone_delta_create(struct block_device *bdev);
 void lclone_delta_destroy(struct lclone_delta *d);
+/* Another superblock than the one that was read is on the device: 1; or -errno. May sleep. */
+int lclone_delta_changed(struct lclone_delta *d);
 /* The delta of a table that was suspended becomes a layer: it does not change any more. */
-int lclone_delta_seal(struct lclone_delta *d);
+int lclone_delta_seal(struct lclone_delta *d, u64 base_fp);
 /* preresume: takes over the table's features; makes a new incarnation durable. */
 int lclone_delta_start(struct lclone *t);
 /* postsuspend: all I/O has ended; writes a checkpoint and marks the delta clean. */
 void lclone_delta_stop(struct lclone_delta *d);
+/* During a merge: makes durable what the base got. May sleep. */
+int lclone_delta_flush_base(struct lclone_delta *d);
 /* Takes a new size of the device in, if there is one. */
 int lclone_delta_grow(struct lclone_delta *d);
 /* Makes the virtual size larger. */
@@ -707,6 +719,8 @@ void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
 void lclone_throttle(struct lclone_delta *d, struct bio *bio);
 /* Worker: @space is what it was told: the bio is tried again, waits, or fails as the table says. */
 void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space);
+/* Worker: makes a leaf where the tree has none yet; 0 or -errno if there is space. */
+int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space);
 /* There may be free chunks where there were none; any context. */
 void lclone_space_came(struct lclone_delta *d);
 /* From now on a bio that waits for space is requeued (@noflush) or failed. */
@@ -740,6 +754,12 @@ static inline void lclone_inflight_put(struct lclone_delta *d, int epoch)
 		queue_work(d->wq, &d->worker);
 }
 
+static inline void lclone_io_uncount(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_inflight_put(d, (lclone_io_state(bio) & IO_EPOCH) >> 1);
+	lclone_io_set(bio, 0);
+}
+
 int lclone_drain_init(struct lclone_delta *d);
 void lclone_drain_destroy(struct lclone_delta *d);
 /*
@@ -758,23 +778,104 @@ void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task);
 void lclone_task_run(struct lclone_delta *d);
 
 /*
- * merge.c: the delta into its base, while it is in use
- *
- * While d->merge is set the base is written: by the merge, and by the guest
- * where the entry is empty.
+ * sweep.c: work on all chunks of a clone while it is in use, in batches
  */
+#define LCLONE_BATCH		512	/* chunks of a batch at most */
+#define LCLONE_SWEEP_LEAVES	8	/* looked through, or read, before others get their turn */
 
-/* preresume, the table has "merge" (or has not any more). May sleep. */
-int lclone_merge_set(struct lclone_delta *d, bool merge);
+enum lclone_sweep_state { SWEEP_RUNS, SWEEP_DONE, SWEEP_FAILED };
+
+struct lclone_swept {
+	struct lclone_leaf *leaf;	/* pinned for each of its chunks */
+	u32 slot;
+	u32 mask;			/* flatten: the subchunks that are copied */
+};
+
+/* One batch after the other */
+struct lclone_lane {
+	struct lclone_task task;
+	void (*step)(struct lclone_lane *l);
+	struct lclone_sweep *sweep;
+	struct delayed_work pause;
+	struct work_struct zero_work;
+	struct dm_io_region tail;	/* flatten: what lies beyond the end of the base */
+	int active;			/* a batch is under way, or will be */
+	int error;
+	u32 nr;
+	u32 gathered;			/* sectors, roughly */
+	struct lclone_swept chunk[LCLONE_BATCH];
+	atomic_t copies;		/* in flight, and one for who starts them */
+	struct bio bio;
+	struct bio_vec bvec;
+	u64 begun;			/* ns */
+	atomic_long_t sectors;
+};
+
+/* Worker only but for what status and messages use */
+struct lclone_sweep {
+	struct lclone_delta *delta;
+	const struct lclone_sweep_ops *ops;
+	enum lclone_sweep_state state;
+	bool found, taken;		/* any chunk to work on in this pass */
+	u32 index, slot;		/* where the pass goes on */
+	u64 chunks, sectors;		/* done */
+	bool limited;			/* by rate, not by the time that batches take */
+	u32 rate;			/* KiB/s, 0: no limit */
+	struct lclone_lane *lane;
+};
+
+/* What a merge or a flatten does, in the worker. */
+struct lclone_sweep_ops {
+	const char *name;
+	const char *states[3];		/* for the status line */
+	/*
+	 * Takes chunks from sweep->index and ->slot on until the lane is full, or others should
+	 * get their turn.  Returns 0, -EAGAIN (the delta needs time), -EINPROGRESS
+	 * (lclone_lane_again() will be called) or another error.
+	 */
+	int (*gather)(struct lclone_lane *l);
+	/* Nobody changes the chunks or their entries any more: copy, and drop one of @copies. */
+	void (*copy)(struct lclone_lane *l);
+	/* All is copied, or @error is set: at the end it calls lclone_lane_done() or _failed(). */
+	void (*copied)(struct lclone_lane *l);
+	work_func_t zero;		/* zero_work, if it is queued by @copy */
+};
+
+extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops;
+
+/* preresume: what the table wants, or NULL. May sleep. */
+int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops);
 /* resume: starts it, or goes on with it. */
-void lclone_merge_start(struct lclone_delta *d);
-/* postsuspend: waits for the batch under way; no other begins. */
-void lclone_merge_stop(struct lclone_delta *d);
-/* Message: at most @kib per second, 0: no limit; "auto": half of the time. */
-int lclone_merge_rate(struct lclone_delta *d, const char *arg);
-/* For the status line */
-unsigned int lclone_merge_status(struct lclone_delta *d, char *result, unsigned int maxlen);
-void lclone_merge_exit(struct lclone_delta *d);
+void lclone_sweep_start(struct lclone_delta *d);
+/* postsuspend: waits for the batches under way; no other begins. */
+void lclone_sweep_stop(struct lclone_delta *d);
+/* Message: at most @arg KiB per second, 0: no limit; "auto": half of the time. */
+int lclone_sweep_rate(struct lclone_delta *d, const char *arg);
+/* For the status line of a table that has a sweep */
+unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned int maxlen);
+void lclone_sweep_exit(struct lclone_delta *d);
+
+/* For the ops. Makes an entry BUSY and takes it into the batch; false: another has it. */
+bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, u32 sectors);
+bool lclone_lane_full(const struct lclone_lane *l);
+/* Any context */
+void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l));
+void lclone_lane_again(struct lclone_lane *l);
+void lclone_lane_put(struct lclone_lane *l, int err);
+void lclone_lane_done(struct lclone_lane *l);
+void lclone_lane_failed(struct lclone_lane *l);
+
+/* What goes to one place in one piece: as long as pieces continue it, it grows. */
+struct lclone_run {
+	struct dm_io_region from, to;	/* from.bdev NULL: zeros */
+	int (*submit)(struct lclone_lane *l, struct lclone_run *run);
+};
+
+int lclone_run_add(struct lclone_lane *l, struct lclone_run *run, struct block_device *from_bdev,
+		   sector_t from, sector_t to, u32 sectors);
+int lclone_run_end(struct lclone_lane *l, struct lclone_run *run);
+/* Submits a run to kcopyd. */
+int lclone_lane_copy(struct lclone_lane *l, struct lclone_run *run);
 
 /* job.c: copy-up, discard and write-zeroes; worker only */
 

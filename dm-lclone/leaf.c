@@ -27,6 +27,7 @@ struct leaf_load {
 	void *page;			/* read as lclone_leaf_disk, then lclone_leaf */
 	struct bio_list waiting;
 	bool done;
+	bool stale;			/* lclone_leaf_get() was faster */
 	struct bio bio;
 	struct bio_vec bvec;
 };
@@ -205,6 +206,7 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 {
 	struct lclone_leaf *leaf = leaf_find(d, index);
 	struct lclone_ref ref = {};
+	struct leaf_load *load;
 	void *page;
 	int err = 0;
 
@@ -236,6 +238,9 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 	}
 	leaf = leaf_from_disk(d, page, index);
 	atomic_set(&leaf->pins, 1);
+	list_for_each_entry(load, &d->loads, list)
+		if (load->index == index)
+			load->stale = true;
 	install(d, index, leaf);
 	return leaf;
 }
@@ -298,6 +303,7 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 	load->index = index;
 	load->ref = ref;
 	load->done = false;
+	load->stale = false;
 	bio_list_init(&load->waiting);
 	bio_list_add(&load->waiting, bio);
 	load->page = leaf_page_alloc(d);
@@ -317,14 +323,16 @@ static void load_finish(struct leaf_load *load)
 	struct bio *bio;
 
 	bio_uninit(&load->bio);
-	if (err)
+	if (load->stale)
+		err = 0;		/* the block may be another's by now */
+	else if (err)
 		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name,
 			    load->ref.block, err);
 	else
 		err = lclone_tree_verify_leaf(d, load->index, load->ref, load->page);
 
 	/* lclone_leaf_get() may have been faster; its leaf may even have changed since */
-	if (!err && !leaf_present(d, load->index)) {
+	if (!err && !load->stale && !leaf_present(d, load->index)) {
 		install(d, load->index, leaf_from_disk(d, load->page, load->index));
 		load->page = NULL;
 	}

@@ -47,6 +47,10 @@ static int find_delta(struct lclone *t)
 			t->ti->error = "The delta is the base of another clone";
 			return -EBUSY;
 		}
+		if (base && d->base == base && d->changes_base && d->md != md) {
+			t->ti->error = "The base is being merged into by another clone";
+			return -EBUSY;
+		}
 		if (d->bdev == base) {
 			t->ti->error = "The base is the delta of another clone";
 			return -EBUSY;
@@ -148,7 +152,7 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 			t->ti->error = "A parent is the base of another clone";
 			return ERR_PTR(-EBUSY);
 		}
-		if (d->bdev == bdev)
+		if (d->bdev == bdev && !d->replaced)
 			found = d;
 	}
 	if (!found || found->is_layer)
@@ -157,15 +161,34 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 		t->ti->error = "A parent is in use by another clone";
 		return ERR_PTR(-EBUSY);
 	}
+	if (found->changes_base) {
+		t->ti->error = "A parent is being merged into the base: load it without \"merge\" first";
+		return ERR_PTR(-EBUSY);
+	}
 	return found;		/* it will be sealed when this table takes over */
+}
+
+static void replaced(struct lclone_delta *d)
+{
+	mutex_lock(&lclone_registry_lock);
+	d->replaced = true;
+	mutex_unlock(&lclone_registry_lock);
+}
+
+/* Somebody else's layer: 0 if it is open, and the same as on disk; 1: it has changed there. */
+static int share_layer(struct lclone_delta *d)
+{
+	wait_for_completion(&d->opened);
+	return READ_ONCE(d->opening) ? -EIO : lclone_delta_changed(d);
 }
 
 struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last)
 {
 	struct lclone_delta *d;
 	bool shared;
-	int err;
+	int err = 0;
 
+again:
 	mutex_lock(&lclone_registry_lock);
 	d = find_layer(t, dev->bdev, last);
 	shared = d;
@@ -189,10 +212,13 @@ struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool
 		if (!err)
 			opened(d);
 		complete_all(&d->opened);
-	} else {
-		if (d->is_layer)
-			wait_for_completion(&d->opened);
-		err = READ_ONCE(d->opening) ? -EIO : 0;
+	} else if (d->is_layer) {
+		err = share_layer(d);
+	}
+	if (err > 0) {
+		replaced(d);
+		lclone_delta_put(d, t->ti->table);
+		goto again;
 	}
 	if (err) {
 		if (!t->ti->error)

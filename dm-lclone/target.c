@@ -36,6 +36,10 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 		t->ti->error = "There is no base to merge into";
 		return -EINVAL;
 	}
+	if (!strcmp(base, "-") && t->flatten && !t->nr_parents) {
+		t->ti->error = "There is nothing below the delta to flatten";
+		return -EINVAL;
+	}
 	if (!strcmp(base, "-"))
 		return 0;
 	err = dm_get_device(t->ti, base, BLK_OPEN_READ | (t->merge ? BLK_OPEN_WRITE : 0),
@@ -129,7 +133,7 @@ static void lclone_presuspend_undo(struct dm_target *ti)
 	struct lclone *t = ti->private;
 
 	lclone_io_start(t->delta);
-	lclone_merge_start(t->delta);
+	lclone_sweep_start(t->delta);
 }
 
 static void lclone_postsuspend(struct dm_target *ti)
@@ -149,7 +153,7 @@ static void lclone_resume(struct dm_target *ti)
 	struct lclone *t = ti->private;
 
 	lclone_io_start(t->delta);
-	lclone_merge_start(t->delta);
+	lclone_sweep_start(t->delta);
 }
 
 static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
@@ -168,7 +172,9 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
 		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
 		       READ_ONCE(d->full) ? "full" : "-");
-		sz += lclone_merge_status(d, result + sz, maxlen - sz);
+		/* only of the active table: preresume may be freeing another one's */
+		if ((t->merge || t->flatten) && READ_ONCE(d->table) == ti->table)
+			sz += lclone_sweep_status(d, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s %s", t->base_dev ? t->base_dev->name : "-", t->delta_dev->name);
@@ -196,13 +202,13 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 		return -EAGAIN;
 	}
 	if (argc == 1 && !strcmp(argv[0], "commit"))
-		return lclone_commit_sync(d, false);
+		return lclone_delta_flush_base(d) ?: lclone_commit_sync(d, false);
 	if (argc == 1 && !strcmp(argv[0], "checkpoint"))
-		return lclone_commit_sync(d, true);
+		return lclone_delta_flush_base(d) ?: lclone_commit_sync(d, true);
 	if (argc == 1 && !strcmp(argv[0], "grow"))
 		return lclone_delta_grow(d);
 	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
-		return lclone_merge_rate(d, argv[1]);
+		return lclone_sweep_rate(d, argv[1]);
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
 		return lclone_delta_resize(d, sectors);
 

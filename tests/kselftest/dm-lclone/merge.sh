@@ -22,6 +22,10 @@ merged() {
 	[ "$(merge_status 1)" = merged ]
 }
 
+merge_failed() {
+	[ "$(merge_status 1)" = merge_failed ]
+}
+
 # starts the merge of vm, over $base and $delta
 merge() {
 	reload vm "$(blkio size "$vm")" "$base" "$delta" merge
@@ -94,6 +98,7 @@ power_cut() {
 	background oracle run "$vm" -m "$T/model" -o 1000000 -t 4
 	merge "$2"
 	sleep "$3"
+	kill -0 "$job" || fail "the load ended: $(<"$T/job")"
 	# from now on nothing reaches the disks
 	dmsetup suspend --noflush --nolockfs "$P-base"
 	dmsetup suspend --noflush --nolockfs "$P-delta"
@@ -159,6 +164,82 @@ parts_of_subchunks_and_zeros_go_down_too() {
 	is merged "$(merge_status 1)" "state"
 }
 
+no_leaf_is_in_RAM() {
+	echo 2 >/proc/sys/vm/drop_caches
+	is_status vm leaves 0
+}
+
+# A delta that got one more exception would lose it with the switch to the base
+what_comes_after_the_end_goes_to_the_base() {
+	setup
+	blkio write "$vm" 0 1m 2
+	merge 0
+	within 60 merged
+	message vm checkpoint
+	within 10 no_leaf_is_in_RAM
+	blkio discard "$vm" 4m 64k
+	blkio write "$vm" 4m 64k 7
+	within 10 no_leaf_is_in_RAM
+	blkio write "$vm" 5m 512 8
+	within 10 no_leaf_is_in_RAM
+	blkio zeroout "$vm" 6m 66k
+	blkio write "$vm" 6m 4k 9
+	blkio fsync "$vm"
+	blkio check "$base" 4m 64k 7
+	blkio check "$base" 5m 512 8
+	blkio check "$base" 6m 4k 9
+	blkio check "$base" $((6 * 1048576 + 4096)) 62k 0
+}
+
+# The first batch, up to 4 MiB, meets a bad sector; the second one is held up by the base
+a_write_does_not_run_into_a_batch() {
+	file=$(template 16m)
+	slow=$(under slow "$file")
+	on_exit "remove_if_there base"
+	dmsetup create "$P-base" --table "0 8192 linear $file 0
+8192 24576 linear $slow 8192"
+	base=/dev/mapper/$P-base
+	delta=$(loop 64m)
+	clone
+	blkio write "$vm" 3584k 1m 2	# its chunks lie together
+	blkio write "$vm" 0 3584k 2
+	blkio write "$vm" 4608k 11776k 2
+	dmsetup load "$P-vm" --table "$(line 32768 "$base" "$delta" merge)"
+	dmsetup suspend --noflush --nolockfs "$P-base"
+	dmsetup load "$P-base" --table "0 8 error
+8 8184 linear $file 8
+8192 24576 linear $slow 8192"
+	dmsetup resume "$P-base"
+	dmsetup suspend --noflush --nolockfs "$P-slow"
+	dmsetup resume "$P-vm"
+	within 20 merge_failed
+	background blkio write "$vm" 4032k 128k 3
+	sleep 1
+	dmsetup resume "$P-slow"
+	within 20 ended $job
+	wait $job
+	sleep 1
+	blkio check "$vm" 4032k 128k 3
+	blkio check "$vm" 4160k 1m 2
+}
+
+# Its base changes till the end: what is put on top of it could never be opened again
+what_is_being_merged_does_not_become_a_layer() {
+	setup
+	third=$(loop 16m)
+	blkio write "$vm" 0 8m 2
+	merge 100
+	refused "being merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$third" parent "$delta")"
+	reload vm 16384 "$base" "$delta"
+	reload vm 16384 "$base" "$third" parent "$delta"
+	blkio write "$vm" 1m 64k 3
+	blkio check "$vm" 0 1m 2
+	close vm
+	create vm 16384 "$base" "$third" parent "$delta"
+	blkio check "$vm" 1m 64k 3
+	blkio check "$vm" 2m 6m 2
+}
+
 what_others_need_is_not_merged_into() {
 	setup
 	other=$(loop 16m)
@@ -168,7 +249,9 @@ what_others_need_is_not_merged_into() {
 	reload vm 16384 "$base" "$delta"
 	close two
 	merge 100
-	refused "merged into" create two 16384 "$base" "$other"
+	dmsetup create "$P-two" --notable
+	on_exit "close two"
+	refused "merged into" dmsetup load "$P-two" --table "$(line 16384 "$base" "$other")"
 	blkio check "$vm" 0 1m 1
 }
 
@@ -187,5 +270,8 @@ run an_idle_clone_ends_up_in_its_base \
 	what_was_covered_survives_a_power_cut \
 	a_merge_that_was_stopped_goes_on \
 	parts_of_subchunks_and_zeros_go_down_too \
+	what_comes_after_the_end_goes_to_the_base \
+	a_write_does_not_run_into_a_batch \
+	what_is_being_merged_does_not_become_a_layer \
 	what_others_need_is_not_merged_into \
 	what_can_not_be_merged_is_refused

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A sweep: work on all chunks of a clone while it is in use, a merge or a flatten.
+ *
+ * In batches: entries are made BUSY, so that nobody writes to their chunks; what
+ * is in flight ends; then the owner of the sweep copies and publishes, and BUSY
+ * goes.  A few lanes do that side by side, so that one copies while others wait.
+ * When a pass over the table found nothing to do the sweep is over.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+#define LANES		3
+#define BATCH_SECTORS		8192U
+#define BATCH_SECTORS_MAX	32768	/* with no limit */
+#define RETRY		(HZ / 10)	/* when the delta, or who has the chunks, needs time */
+
+/* Goes on with @step in the worker. Any context. */
+void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l))
+{
+	l->step = step;
+	lclone_task_ready(l->sweep->delta, &l->task);
+}
+
+static void lane_step(struct lclone_task *task)
+{
+	struct lclone_lane *l = container_of(task, struct lclone_lane, task);
+
+	l->step(l);
+}
+
+static void lane_idle(struct lclone_lane *l)
+{
+	WRITE_ONCE(l->active, false);
+	wake_up(&l->sweep->delta->idle);
+}
+
+/* The clone is being suspended; or that was undone, and the lane was taken for an active one. */
+static void lane_stop(struct lclone_lane *l)
+{
+	struct lclone_delta *d = l->sweep->delta;
+
+	lane_idle(l);
+	smp_mb();	/* pairs with xchg() in lclone_sweep_start() */
+	if (!READ_ONCE(d->stopping))
+		lclone_sweep_start(d);
+}
+
+static bool alone(const struct lclone_lane *l)
+{
+	const struct lclone_sweep *s = l->sweep;
+	const struct lclone_lane *other;
+
+	for (other = s->lane; other < s->lane + LANES; other++)
+		if (other != l && READ_ONCE(other->active))
+			return false;
+	return true;
+}
+
+/* Copies */
+
+static void copied(int read_err, unsigned long write_err, void *context)
+{
+	lclone_lane_put(context, read_err || write_err ? -EIO : 0);
+}
+
+void lclone_lane_put(struct lclone_lane *l, int err)
+{
+	if (err)
+		WRITE_ONCE(l->error, err);
+	if (atomic_dec_and_test(&l->copies))
+		lclone_lane_go(l, l->sweep->ops->copied);
+}
+
+int lclone_lane_copy(struct lclone_lane *l, struct lclone_run *run)
+{
+	run->from.count = run->to.count;
+	atomic_inc(&l->copies);
+	dm_kcopyd_copy(lclone_kcopyd, &run->from, 1, &run->to, 0, copied, l);
+	return 0;
+}
+
+int lclone_run_end(struct lclone_lane *l, struct lclone_run *run)
+{
+	int err = run->to.count ? run->submit(l, run) : 0;
+
+	run->to.count = 0;
+	return err;
+}
+
+int lclone_run_add(struct lclone_lane *l, struct lclone_run *run, struct block_device *from_bdev,
+		   sector_t from, sector_t to, u32 sectors)
+{
+	bool next = run->to.count && run->to.sector + run->to.count == to &&
+		    run->from.bdev == from_bdev &&
+		    (!from_bdev || run->from.sector + run->to.count == from);
+	int err = next ? 0 : lclone_run_end(l, run);
+
+	if (!next) {
+		run->from.bdev = from_bdev;
+		run->from.sector = from;
+		run->to.sector = to;
+	}
+	run->to.count += sectors;
+	atomic_long_add(sectors, &l->sectors);
+	return err;
+}
+
+/* The end of a batch */
+
+static void lane_gather(struct lclone_lane *l);
+
+/* Drops what the batch holds. */
+static void lane_release(struct lclone_lane *l)
+{
+	struct lclone_delta *d = l->sweep->delta;
+	u32 i;
+
+	for (i = 0; i < l->nr; i++) {
+		/* metadata failed: the entry may come back, and would hide what the base gets */
+		if (!READ_ONCE(d->degraded))
+			lclone_clear_busy(l->chunk[i].leaf, l->chunk[i].slot);
+		lclone_leaf_unpin_job(l->chunk[i].leaf);
+	}
+	l->nr = 0;
+	lclone_unpark(d, WAIT_BUSY);
+}
+
+static void sweep_over(struct lclone_sweep *s, enum lclone_sweep_state state)
+{
+	WRITE_ONCE(s->state, state);
+	lclone_event(s->delta);
+}
+
+void lclone_lane_failed(struct lclone_lane *l)
+{
+	struct lclone_sweep *s = l->sweep;
+
+	lane_release(l);
+	if (s->state == SWEEP_RUNS) {
+		DMERR("%s: %s stopped: error %d", s->delta->name, s->ops->name, l->error);
+		sweep_over(s, SWEEP_FAILED);
+	}
+	lane_idle(l);
+}
+
+/* How long the guest has the devices for itself */
+static u64 pause_ns(const struct lclone_lane *l)
+{
+	u64 took = ktime_get_ns() - l->begun, sectors = atomic_long_read(&l->sectors);
+	const struct lclone_sweep *s = l->sweep;
+
+	if (!s->limited)
+		return took;
+	if (!s->rate)
+		return 0;
+	/* all lanes together */
+	return max_t(s64, div_u64(sectors * LANES * (NSEC_PER_SEC / 2), s->rate) - took, 0);
+}
+
+void lclone_lane_done(struct lclone_lane *l)
+{
+	struct lclone_sweep *s = l->sweep;
+
+	s->chunks += l->nr;
+	s->sectors += atomic_long_read(&l->sectors);
+	lane_release(l);
+	if (READ_ONCE(s->delta->stopping))
+		lane_stop(l);		/* a pause would have to be waited for */
+	else
+		queue_delayed_work(s->delta->wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
+}
+
+/* Gathering */
+
+/* With a small rate a quarter of a second's worth */
+static u32 batch_sectors(const struct lclone_sweep *s)
+{
+	u32 rate = READ_ONCE(s->rate);
+
+	if (!READ_ONCE(s->limited))
+		return BATCH_SECTORS;
+	return rate ? min(rate / 2, BATCH_SECTORS) : BATCH_SECTORS_MAX;
+}
+
+bool lclone_lane_full(const struct lclone_lane *l)
+{
+	return l->nr == LCLONE_BATCH || (l->nr && l->gathered >= batch_sectors(l->sweep));
+}
+
+bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, u32 sectors)
+{
+	struct lclone_sweep *s = l->sweep;
+
+	s->found = true;
+	if (!lclone_set_busy(leaf, slot))
+		return false;
+	s->taken = true;
+	lclone_leaf_pin_job(leaf);
+	l->chunk[l->nr].leaf = leaf;
+	l->chunk[l->nr++].slot = slot;
+	l->gathered += sectors;
+	return true;
+}
+
+static void begin_pass(struct lclone_sweep *s)
+{
+	s->found = false;
+	s->taken = false;
+	s->index = 0;
+	s->slot = 0;
+}
+
+static void pause(struct lclone_lane *l)
+{
+	queue_delayed_work(l->sweep->delta->wq, &l->pause, RETRY);
+}
+
+/* The last lane has come to the end of a pass. */
+static void end_pass(struct lclone_lane *l)
+{
+	struct lclone_sweep *s = l->sweep;
+	bool found = s->found, taken = s->taken;
+
+	if (!found) {
+		DMINFO("%s: %s is complete", s->delta->name, s->ops->name);
+		sweep_over(s, SWEEP_DONE);
+		lane_idle(l);
+		return;
+	}
+	begin_pass(s);
+	if (taken) {
+		lclone_sweep_start(s->delta);
+		lclone_lane_go(l, lane_gather);
+	} else {
+		pause(l);		/* others have all that is left */
+	}
+}
+
+static void drained(struct lclone_lane *l)
+{
+	atomic_long_set(&l->sectors, 0);
+	atomic_set(&l->copies, 1);
+	l->sweep->ops->copy(l);
+}
+
+static void lane_gather(struct lclone_lane *l)
+{
+	struct lclone_sweep *s = l->sweep;
+	struct lclone_delta *d = s->delta;
+
+	if (READ_ONCE(d->stopping) || READ_ONCE(d->mode) != LCLONE_RW || s->state != SWEEP_RUNS) {
+		lane_stop(l);
+		return;
+	}
+	l->begun = ktime_get_ns();
+	l->gathered = 0;
+	l->error = s->ops->gather(l);
+	if (l->error == -EINPROGRESS)
+		return;
+	if (l->error && l->error != -EAGAIN) {
+		lclone_lane_failed(l);
+	} else if (l->nr) {
+		l->error = 0;
+		l->step = drained;
+		l->task.quiet = NULL;
+		lclone_task_drain(d, &l->task);
+	} else if (l->error) {
+		lclone_commit_want_checkpoint(d);
+		pause(l);
+	} else if (s->index <= d->last_leaf) {
+		lclone_lane_go(l, lane_gather);
+	} else if (!alone(l)) {
+		lane_idle(l);		/* the last one looks whether there is more */
+	} else {
+		end_pass(l);
+	}
+}
+
+void lclone_lane_again(struct lclone_lane *l)
+{
+	lclone_lane_go(l, lane_gather);
+}
+
+/* Life */
+
+static void pause_over(struct work_struct *work)
+{
+	lclone_lane_again(container_of(to_delayed_work(work), struct lclone_lane, pause));
+}
+
+static struct lclone_sweep *sweep_create(struct lclone_delta *d,
+					 const struct lclone_sweep_ops *ops)
+{
+	struct lclone_sweep *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct lclone_lane *l = kvcalloc(LANES, sizeof(*l), GFP_KERNEL);
+
+	if (!s || !l) {
+		kvfree(l);
+		kfree(s);
+		return NULL;
+	}
+	s->delta = d;
+	s->ops = ops;
+	s->lane = l;
+	for (; l < s->lane + LANES; l++) {
+		l->sweep = s;
+		l->task.step = lane_step;
+		INIT_DELAYED_WORK(&l->pause, pause_over);
+		INIT_WORK(&l->zero_work, ops->zero);
+	}
+	return s;
+}
+
+void lclone_sweep_exit(struct lclone_delta *d)
+{
+	if (d->sweep)
+		kvfree(d->sweep->lane);
+	kfree(d->sweep);
+	d->sweep = NULL;
+}
+
+int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops)
+{
+	if (d->sweep && d->sweep->ops != ops)
+		lclone_sweep_exit(d);
+	if (!ops)
+		return 0;
+	if (!d->sweep)
+		d->sweep = sweep_create(d, ops);
+	if (!d->sweep)
+		return -ENOMEM;
+	d->sweep->state = SWEEP_RUNS;
+	begin_pass(d->sweep);
+	return 0;
+}
+
+void lclone_sweep_start(struct lclone_delta *d)
+{
+	struct lclone_sweep *s = d->sweep;
+	struct lclone_lane *l;
+
+	if (!s || s->state != SWEEP_RUNS || READ_ONCE(d->mode) != LCLONE_RW)
+		return;
+	for (l = s->lane; l < s->lane + LANES; l++)
+		if (!xchg(&l->active, true))
+			lclone_lane_again(l);
+}
+
+static bool is_idle(const struct lclone_sweep *s)
+{
+	u32 i;
+
+	for (i = 0; i < LANES; i++)
+		if (READ_ONCE(s->lane[i].active))
+			return false;
+	return true;
+}
+
+void lclone_sweep_stop(struct lclone_delta *d)
+{
+	struct lclone_sweep *s = d->sweep;
+	struct lclone_lane *l;
+
+	if (!s)
+		return;
+	flush_work(&d->worker);		/* from now on it sees that it is to stop */
+	for (l = s->lane; l < s->lane + LANES; l++)
+		if (cancel_delayed_work_sync(&l->pause))
+			lane_idle(l);	/* a pause need not be waited for */
+	wait_event(d->idle, is_idle(s));
+}
+
+int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
+{
+	struct lclone_sweep *s = d->sweep;
+	struct lclone_lane *l;
+	u32 rate = 0;
+
+	if (!s) {
+		DMERR("%s: message merge_rate: no merge is under way", d->name);
+		return -EINVAL;
+	}
+	if (strcmp(arg, "auto") && kstrtou32(arg, 10, &rate)) {
+		DMERR("%s: message merge_rate: a number of KiB/s, or auto", d->name);
+		return -EINVAL;
+	}
+	WRITE_ONCE(s->rate, rate);
+	WRITE_ONCE(s->limited, strcmp(arg, "auto"));
+	/* what is pausing by the old one looks again */
+	for (l = s->lane; l < s->lane + LANES; l++)
+		if (cancel_delayed_work(&l->pause))
+			queue_delayed_work(d->wq, &l->pause, 0);
+	return 0;
+}
+
+unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned int maxlen)
+{
+	const struct lclone_sweep *s = d->sweep;
+	unsigned int sz = 0;
+
+	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[READ_ONCE(s->state)], READ_ONCE(s->chunks),
+	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->last_leaf + 1);
+	return sz;
+}

@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+. "${0%/*}/lib.sh"
+loses "data of a running clone that takes over what lies below it"
+
+# sweep N: field of the part of the status line that tells of it, its state is 1
+sweep() {
+	local f
+
+	read -ra f <<<"$(dmsetup status "$P-vm")"
+	echo "${f[11 + $1]}"
+}
+
+flattened() {
+	[ "$(sweep 1)" = flattened ]
+}
+
+# flatten RATE [feature...]: vm, over $base and ${parents[@]}
+flatten() {
+	reload vm "$(blkio size "$vm")" "$base" "$delta" "${parents[@]}" flatten
+	message vm merge_rate "$1"
+}
+
+# of nothing below any more: vm as the delta alone is
+alone() {
+	reload vm "$(blkio size "$vm")" - "$delta" rebase
+}
+
+an_idle_clone_takes_over_its_base() {
+	base=$(template 8m)
+	delta=$(loop 16m)
+	clone
+	blkio write "$vm" 1m 64k 2
+	blkio write "$vm" $((2 * 1048576 + 512)) 512 3
+	blkio discard "$vm" 3m 64k
+	blkio discard "$vm" 4m 4k
+	sum=$(blkio hash "$vm")
+	before=$(events vm)
+	flatten 0
+	within 60 flattened
+	[ "$(events vm)" -gt "$before" ] || fail "no event at the end"
+	is "$sum" "$(blkio hash "$vm")" "content"
+	alone
+	is "$sum" "$(blkio hash "$vm")" "content without the base"
+	blkio write "$base" 0 8m 9
+	is "$sum" "$(blkio hash "$vm")" "content when the base is another disk's"
+	close vm
+	refused "without a base" create vm 16384 "$base" "$delta"
+	create vm 16384 - "$delta"
+	is "$sum" "$(blkio hash "$vm")" "content after an activation"
+}
+
+# The base ends within a subchunk, and before the clone
+what_the_base_does_not_have_is_zeros() {
+	base=$(loop $((5 * 1048576 + 1536)))
+	blkio write "$base" 0 $((5 * 1048576 + 1536)) 1 bs=512
+	delta=$(loop 16m)
+	# what the delta's device held before must not show
+	blkio write "$delta" 0 16m 7
+	blkio write "$delta" 0 1m 0
+	create vm 16384 "$base" "$delta" chunk_size 512
+	vm=/dev/mapper/$P-vm
+	flatten 0
+	within 60 flattened
+	alone
+	blkio check "$vm" 0 5m 1
+	blkio check "$vm" 5m 1536 1
+	blkio check "$vm" $((5 * 1048576 + 1536)) $((3 * 1048576 - 1536)) 0 bs=512
+	at_most 48 "$(status vm used)" "chunks: what reads as zeros takes no space"
+}
+
+a_clone_takes_over_layers_under_load() {
+	base=$(loop 32m)
+	delta=$(loop 80m)
+	parents=()
+	oracle base "$base" -s 3
+	oracle new "$T/model" -s 3 -n 65536 -b 65536
+	clone
+	for i in 1 2 3; do
+		oracle run "$vm" -m "$T/model" -o 1000 -t 4
+		parents+=(parent "$delta")
+		delta=$(loop 80m)
+		reload vm 65536 "$base" "$delta" "${parents[@]}"
+	done
+	echo 2 >/proc/sys/vm/drop_caches
+	background oracle run "$vm" -m "$T/model" -o 20000 -t 4
+	flatten 0
+	within 100 flattened
+	alone
+	wait "$job" || fail "$(<"$T/job")"
+	oracle verify "$vm" -m "$T/model"
+	close vm
+	create vm 65536 - "$delta"
+	oracle verify "$vm" -m "$T/model"
+}
+
+a_flatten_that_was_stopped_goes_on() {
+	base=$(template 32m)
+	delta=$(loop 48m)
+	clone
+	flatten 2000
+	sleep 2
+	used=$(status vm used)
+	[ "$(sweep 1)" = flattening ] || fail "no time to stop it"
+	close vm
+	clone
+	at_most 10 $((used - $(status vm used))) "chunks copied in vain"
+	blkio write "$vm" 1m 1m 3
+	flatten 0
+	within 60 flattened
+	alone
+	blkio check "$vm" 0 1m 1
+	blkio check "$vm" 1m 1m 3
+	blkio check "$vm" 2m 30m 1
+}
+
+without_space_it_stops_and_can_go_on() {
+	base=$(template 16m)
+	delta=$(loop 8m)
+	clone no_space_timeout 0
+	flatten 0
+	within 30 is_failed
+	blkio check "$vm" 0 16m 1
+	blkio resize "$delta" "$(backing "$delta")" 32m
+	flatten 0
+	within 60 flattened
+	alone
+	blkio check "$vm" 0 16m 1
+}
+
+is_failed() {
+	[ "$(sweep 1)" = flatten_failed ]
+}
+
+an_unreadable_base_stops_it() {
+	delta=$(loop 16m)
+	own=$delta
+	sick "$(template 8m)"
+	base=$delta delta=$own
+	clone
+	becomes 8192+8
+	flatten 0
+	within 30 is_failed
+	blkio check "$vm" 0 4m 1
+	works
+	flatten 0
+	within 30 flattened
+	blkio check "$vm" 0 8m 1
+}
+
+what_makes_no_sense_is_refused() {
+	base=$(template 8m)
+	delta=$(loop 16m)
+	other=$(loop 16m)
+	refused "nothing below" create vm 16384 - "$delta" flatten
+	clone
+	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten read_only)"
+	refused "merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten merge)"
+	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" rebase read_only)"
+}
+
+# A copy of the base takes its place; what is no copy is the user's word
+a_delta_gets_another_base() {
+	base=$(template 8m)
+	delta=$(loop 16m)
+	clone
+	blkio write "$vm" 1m 64k 2
+	copy=$(loop 16m)
+	blkio write "$copy" 0 16m 1
+	refused "size differs" dmsetup load "$P-vm" --table "$(line 16384 "$copy" "$delta")"
+	reload vm 16384 "$copy" "$delta" rebase
+	blkio check "$vm" 0 1m 1
+	blkio check "$vm" 1m 64k 2
+	close vm
+	refused "size differs" create vm 16384 "$base" "$delta"
+	create vm 16384 "$copy" "$delta"
+	blkio check "$vm" 1m 64k 2
+	blkio check "$vm" 2m 6m 1
+}
+
+parents=()
+run an_idle_clone_takes_over_its_base \
+	what_the_base_does_not_have_is_zeros \
+	a_clone_takes_over_layers_under_load \
+	a_flatten_that_was_stopped_goes_on \
+	without_space_it_stops_and_can_go_on \
+	an_unreadable_base_stops_it \
+	what_makes_no_sense_is_refused \
+	a_delta_gets_another_base
