@@ -6,6 +6,8 @@
 tests+=(
 	into_parent "a delta that is merged into the layer below is that clone, and can be written"
 	into_parent_middle "a layer that is merged into the one below is missed by nobody above"
+	into_parent_online "layers are merged below clones in use, which lose no write"
+	into_parent_busy "what is read and written while layers are merged is right"
 	into_parent_refused "a merge that would harm another clone, or does not fit, changes nothing"
 	into_parent_half "a merge that met an error hides what it has changed, and goes on"
 	into_parent_killed "a killed merge of layers loses nothing, and ends when it is run again"
@@ -94,6 +96,75 @@ into_parent_middle()
 	ok lclone merge --into-parent "$top"
 	ok lclone open t1 "$base" "$delta"
 	same "$dir/model" /dev/mapper/t1
+}
+
+into_parent_online()
+{
+	local i d second pid
+
+	make_layers
+	disk second second 16
+	ok lclone create t2 "$base" "$second" --parent "$middle"
+	cp "$dir/then" "$dir/model2"
+	for ((i = 0; i < 400; i++)); do
+		echo "$((i * 37 % 100 * 40)) $(((i * 53 + 7) % 4000))"
+	done >"$dir/plan"
+	while read -r at from; do
+		put /dev/mapper/t1 "$at" 3 "$from"
+		[ ! -e "$dir/enough" ] || break
+	done <"$dir/plan" &
+	pid=$!
+	ok lclone merge --into-parent "$middle"
+	[ "$(grep -c "goes on without $middle; it stood still for" "$dir/out")" = 2 ] ||
+		fail "$(cat "$dir/out")"
+	is_free "$middle"
+	for i in t1 t2; do
+		dmsetup table $i | grep -q " 2 parent $(cat "/sys/block/${delta#/dev/}/dev")$" ||
+			fail "$(dmsetup table $i)"
+	done
+	same "$dir/then" /dev/mapper/t2
+	# a new layer, and another merge below the same load
+	ok lclone snapshot t1 --to "$middle"
+	sleep 0.5
+	refused 3 "t2 has $delta without $top above it" lclone merge --into-parent "$top"
+	ok lclone close t2
+	ok lclone remove "$second"
+	ok lclone merge --into-parent "$top"
+	is_free "$top"
+	touch "$dir/enough"
+	wait $pid
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	ok lclone check "$middle"
+	ok lclone check "$delta"
+	ok lclone open t1 "$base" "$middle"
+	same "$dir/model" /dev/mapper/t1
+}
+
+# With the load of online.sh
+into_parent_busy()
+{
+	local i
+
+	disk middle middle 24
+	disk top top 24
+	busy_clone 20000
+	ok lclone snapshot t1 --to "$middle"
+	for i in 1 2; do
+		sleep 1
+		ok lclone snapshot t1 --to "$top"
+		ok lclone merge --into-parent "$middle"
+		is_free "$middle"
+		sleep 1
+		ok lclone snapshot t1 --to "$middle"
+		ok lclone merge --into-parent "$top"
+		is_free "$top"
+	done
+	ok lclone check "$delta"
+	load_ends
+	ok lclone close t1
+	ok lclone open t1 "$base" "$middle"
+	oracle verify /dev/mapper/t1 -m "$dir/state"
 }
 
 into_parent_refused()
