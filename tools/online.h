@@ -21,7 +21,7 @@ struct online {
 /* -ERANGE if it is not one of these. */
 int check_rate(const char *rate);
 
-/* The clone and its status: -EBUSY if it is suspended, -EROFS or -EUCLEAN if it can't be written. */
+/* The clone and its status: -EBUSY if suspended, -EROFS or -EUCLEAN if it can't be written. */
 int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status);
 
 /* Goes over to @table, with the features merge, flatten and rebase as they are there. */

@@ -12,6 +12,14 @@ tests+=(
 	online_merge_refused "a merge that would harm another clone, or does not fit, changes nothing"
 	online_merge_failed "a merge that met an error says so, and goes on when it is mended"
 	online_merge_crash "a crash before the switch, or before the wipe, leaves a clone that is equal"
+	flatten_to "a clone in use becomes another device, without base and layers"
+	flatten_to_busy "a flatten to another device under load loses no write"
+	flatten_to_kept "a flatten that was interrupted or stopped, or crashed, loses nothing"
+	flatten_to_refused "a device that is in use, not empty or does not fit is not flattened to"
+	flatten "a clone in use takes over what it needs, and has no base any more"
+	flatten_busy "a flatten in place under load loses no write"
+	flatten_kept "a flatten in place that was stopped, or crashed, loses nothing"
+	flatten_refused "a flatten in place without the space for it changes nothing"
 	online_watch "status --watch tells how far it is until it has ended"
 )
 
@@ -20,9 +28,10 @@ oracle() { "${BASH_SOURCE[0]%/*}/../kselftest/dm-lclone/oracle" "$@" || fail "or
 # The clone t1 of a base that oracle has made, which uses it in the background: see load_ends
 busy_clone()
 {
-	disk delta roomy 24
+	disk base busy-base 48
+	disk delta busy-delta 56
 	oracle base "$base" -s 3
-	oracle new "$dir/state" -s 3 -n 32768 -b 32768
+	oracle new "$dir/state" -s 3 -n 98304 -b 98304
 	ok lclone create t1 "$base" "$delta" --commit-interval 100
 	oracle run /dev/mapper/t1 -m "$dir/state" -o 2000 -t 4
 	oracle run /dev/mapper/t1 -m "$dir/state" -o "$1" -t 2 2>"$dir/load" &
@@ -44,7 +53,7 @@ task_is()
 	grep -q "\"state\":\"$1\"" "$dir/out" || fail "not $1: $(cat "$dir/out")"
 }
 
-# is_disk DEVICE: t1 is nothing but that
+# is_disk DEVICE [BASE]: t1 is nothing but that, and $delta is no delta
 is_disk()
 {
 	local number
@@ -53,7 +62,24 @@ is_disk()
 	[ "$(dmsetup table t1)" = "0 $(blockdev --getsz /dev/mapper/t1) linear $number 0" ] ||
 		fail "$(dmsetup table t1)"
 	grep -q "^t1: $1 is the disk now, .*; $delta is free; " "$dir/out" || fail "$(cat "$dir/out")"
-	refused 4 "blank" lclone open t2 "$base" "$delta"
+	refused 4 "blank" lclone open t2 "${2:-$base}" "$delta"
+}
+
+# A clone t1 of which so much lies in the delta that the kernel does not copy it at once
+make_large_clone()
+{
+	disk base large-base 48
+	disk delta large-delta 56
+	dd if="$template" of="$base" bs=1M status=none conv=fsync
+	ok lclone create t1 "$base" "$delta"
+	scribble
+}
+
+fill()
+{
+	put /dev/mapper/t1 0 4000 50
+	put /dev/mapper/t1 4096 4000 60
+	put /dev/mapper/t1 8192 4000 70
 }
 
 online_merge()
@@ -94,8 +120,8 @@ online_merge_busy()
 
 online_merge_detached()
 {
-	ok lclone create t1 "$base" "$delta"
-	scribble
+	make_large_clone
+	fill
 	ok lclone merge --rate 1000 --detach t1
 	grep -q 'goes on with it; "lclone merge t1" waits' "$dir/out" || fail "$(cat "$dir/out")"
 	task_is merging
@@ -104,8 +130,6 @@ online_merge_detached()
 	grep -q '^{"state": "merging"' "$dir/out" || fail "$(cat "$dir/out")"
 	[ "$(wc -l <"$dir/out")" = 1 ] || fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
-	ok dmsetup suspend t1		# ends the pause that it is in
-	ok dmsetup resume t1
 	ok lclone merge --rate max t1
 	is_disk "$base"
 	same "$dir/model" "$base"
@@ -151,13 +175,15 @@ online_merge_stopped()
 	ok lclone check --base "$base" "$delta"
 }
 
-# kept STATUS TEXT: a merge of t1 is refused, and t1 is as it was
+# kept STATUS TEXT [COMMAND...]: that, or a merge of t1, is refused, and t1 is as it was
 kept()
 {
-	local table state
+	local table state command=("${@:3}")
 
-	table=$(dmsetup table t1) state=$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)
-	refused "$1" "$2" lclone merge t1
+	[ $# -gt 2 ] || command=(lclone merge t1)
+	table=$(dmsetup table t1)
+	state=$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)
+	refused "$1" "$2" "${command[@]}"
 	[ "$table" = "$(dmsetup table t1)" ] || fail "$(dmsetup table t1)"
 	[ "$state" = "$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)" ] ||
 		fail "$(dmsetup info t1)"
@@ -282,6 +308,198 @@ online_merge_crash()
 	ok lclone merge t1
 	is_disk "$base"
 	same "$dir/model" "$base"
+}
+
+# independent NAMES: t1 has a delta and nothing else
+independent()
+{
+	local number
+
+	grep -qx "t1: does not need $1 any more" "$dir/out" || fail "$(cat "$dir/out")"
+	number=$(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')
+	dmsetup table t1 | grep -qE "^0 [0-9]+ lclone - $number( 2 commit_interval 100)?$" ||
+		fail "$(dmsetup table t1)"
+}
+
+flatten_to()
+{
+	local layer=$delta target old
+
+	disk target target 24
+	make_chain
+	put /dev/mapper/t1 100 50 3
+	delta=$new old=$(sum "$base")
+	unchanged "$layer" ok lclone flatten --rate max --to "$target" t1
+	grep -qx "t1: does not need $base, $layer any more" "$dir/out" || fail "$(cat "$dir/out")"
+	is_disk "$target" "$target"
+	[ "$old" = "$(sum "$base")" ] || fail "the base was changed"
+	same "$dir/model" /dev/mapper/t1
+	same "$dir/model" "$target" 16777216
+	ok dmsetup remove t1
+	# beyond the base's end; what is on the target is overwritten, also by zeros
+	cp "$template" "$dir/model"
+	truncate -s 20M "$dir/model"
+	dd if=/dev/urandom of="$target" bs=1M status=none conv=fsync 2>/dev/null
+	ok lclone create --size 20M t1 "$base" "$delta"
+	put /dev/mapper/t1 4090 10 3
+	refused 4 "not blank" lclone flatten --to "$target" t1
+	ok lclone flatten --to "$target" --force --json t1
+	grep -q '^{"state": "copying", "done_bytes": .*, "total_bytes": 20971520,' "$dir/out" &&
+		grep -q '^{"state": "merg' "$dir/out" && grep -q '"free": "'"$delta"'"' "$dir/out" ||
+		fail "$(cat "$dir/out")"
+	same "$dir/model" /dev/mapper/t1
+	same "$dir/model" "$target" 20971520
+}
+
+flatten_to_busy()
+{
+	local target
+
+	disk target target 48
+	busy_clone 40000
+	ok lclone flatten --to "$target" t1
+	is_disk "$target" "$target"
+	load_ends
+	oracle verify "$target" -m "$dir/state"
+}
+
+flatten_to_kept()
+{
+	local target rc=0 old
+
+	disk target target 48
+	make_large_clone
+	fill
+	old=$(sum "$base")
+	# a slow device; it is not used before all is copied
+	ok dmsetup create t3 --table "0 $((48 << 11)) delay $target 0 0 $target 0 1500"
+	ok dmsetup mknodes t3
+	timeout --preserve-status -s INT 1 lclone flatten --to /dev/mapper/t3 t1 >"$dir/out" 2>"$dir/err" ||
+		rc=$?
+	[ $rc = 1 ] && grep -q "interrupted: the clone is as it was" "$dir/err" ||
+		fail "$rc: $(cat "$dir/err")"
+	same "$dir/model" /dev/mapper/t1
+	ok dmsetup remove t3
+	ok lclone flatten --force --rate 1000 --detach --to "$target" t1
+	task_is merging
+	kept 3 "is being merged" lclone flatten --force --to "$target" t1
+	kept 3 "is being merged" lclone flatten t1
+	put /dev/mapper/t1 3000 40 3
+	ok lclone merge --stop t1
+	same "$dir/model" /dev/mapper/t1
+	ok lclone merge --rate 1000 --detach t1
+	task_is merging
+	# the machine stops
+	ok dmsetup remove t1
+	ok lclone open t1 "$target" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone merge t1
+	is_disk "$target" "$target"
+	same "$dir/model" "$target"
+	[ "$old" = "$(sum "$base")" ] || fail "the base was changed"
+}
+
+flatten_to_refused()
+{
+	local small ext4 big new
+
+	disk small small 15
+	disk ext4 ext4 16
+	disk new new 16
+	ok lclone create t1 "$base" "$delta"
+	unchanged "$small" kept 5 "too few for the clone" lclone flatten --to "$small" t1
+	ok mkfs.ext4 -q "$ext4"
+	unchanged "$ext4" kept 4 "ext4" lclone flatten --to "$ext4" t1
+	ok lclone format "$base" "$ext4" --force
+	unchanged "$ext4" kept 4 "holds an lclone delta" lclone flatten --to "$ext4" t1
+	kept 3 "in use" lclone flatten --to "$base" --force t1
+	kept 3 "in use" lclone flatten --to "$delta" --force t1
+	kept 1 "not a block device" lclone flatten --to "$dir/template" --force t1
+	truncate -s 16M "$dir/4k"
+	big=$(losetup -f --show --sector-size 4096 "$dir/4k")
+	loops+=("$big")
+	unchanged "$big" kept 5 "logical blocks of 4096" lclone flatten --to "$big" t1
+	refused 2 "--force goes with --to" lclone flatten --force t1
+	refused 2 "no other option" lclone flatten --stop --to "$new" t1
+	refused 2 "not a rate" lclone flatten --rate x t1
+	refused 2 "name of a clone" lclone flatten
+	ok lclone close t1
+	ok lclone open --read-only t1 "$base" "$delta"
+	unchanged "$new" kept 1 "is read-only" lclone flatten --to "$new" t1
+}
+
+flatten()
+{
+	local layer
+
+	disk roomy roomy 24
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone snapshot t1 --to "$roomy"
+	layer=$delta delta=$roomy
+	put /dev/mapper/t1 100 50 3
+	unchanged "$base" unchanged "$layer" ok lclone flatten --rate max t1
+	independent "$base, $layer"
+	dd if=/dev/zero of="$base" bs=1M count=16 status=none conv=fsync
+	ok lclone remove "$layer"
+	same "$dir/model" /dev/mapper/t1
+	put /dev/mapper/t1 2000 50 3
+	kept 1 "nothing to flatten" lclone flatten t1
+	ok lclone close t1
+	ok lclone check "$delta"
+	ok lclone open t1 - "$delta"
+	same "$dir/model" /dev/mapper/t1
+	[ "$(dmsetup table t1)" = "0 32768 lclone - $(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')" ] ||
+		fail "$(dmsetup table t1)"
+}
+
+flatten_busy()
+{
+	busy_clone 40000
+	ok lclone flatten t1
+	independent "$base"
+	dd if=/dev/zero of="$base" bs=1M count=48 status=none conv=fsync
+	load_ends
+}
+
+flatten_kept()
+{
+	make_large_clone
+	refused 1 "no flatten under way" lclone flatten --stop t1
+	ok lclone flatten --rate 1000 --detach t1
+	task_is flattening
+	refused 3 "is being flattened" lclone merge t1
+	put /dev/mapper/t1 1000 40 3
+	ok lclone flatten --stop t1
+	dmsetup table t1 | grep -q flatten && fail "$(dmsetup table t1)"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone flatten --rate 1000 --detach t1
+	task_is flattening
+	put /dev/mapper/t1 1100 40 3
+	# the machine stops
+	ok dmsetup remove t1
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone flatten t1
+	independent "$base"
+	dd if=/dev/zero of="$base" bs=1M count=16 status=none conv=fsync
+	same "$dir/model" /dev/mapper/t1
+}
+
+flatten_refused()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	kept 5 "extend its device by" lclone flatten t1
+	ok lclone close t1
+	# where there is less below than the clone is large, that is enough
+	ok lclone create --force --size 40M t1 "$base" "$delta"
+	kept 5 "extend its device by" lclone flatten t1
+	truncate -s 24M "$dir/delta"
+	losetup -c "$delta"
+	ok lclone resize t1
+	ok lclone flatten t1
+	independent "$base"
 }
 
 online_watch()
