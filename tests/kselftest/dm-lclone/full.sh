@@ -122,6 +122,25 @@ a_suspend_with_flush_does_not_wait_for_the_queue() {
 	blkio check "$vm" 0 8m 3
 }
 
+# What was discarded is found by a search, once in each activation
+a_suspend_waits_for_the_search_for_free_chunks() {
+	base=$(loop 8m)
+	delta=$(loop 24m)
+	oracle base "$base" -s 4
+	oracle new "$T/model" -s 4 -n 16384 -b 16384
+	for i in 1 2 3 4 5 6; do
+		clone
+		background oracle run "$vm" -m "$T/model" -o 1500 -t 4
+		until ended $job; do
+			dmsetup suspend --nolockfs "$P-vm"
+			dmsetup resume "$P-vm"
+		done
+		wait $job || fail "$(<"$T/job")"
+		oracle verify "$vm" -m "$T/model"
+		close vm
+	done
+}
+
 # event WHAT: one came since event_from
 event_from() {
 	was=$(events vm)
@@ -166,4 +185,5 @@ run writes_wait_until_the_delta_grows \
 	no_space_timeout_ends_the_wait \
 	a_suspend_without_flush_does_not_wait_for_the_queue \
 	a_suspend_with_flush_does_not_wait_for_the_queue \
+	a_suspend_waits_for_the_search_for_free_chunks \
 	events_tell_of_low_water_full_and_room_again
