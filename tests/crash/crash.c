@@ -177,8 +177,17 @@ static const struct {
 		.delta_sectors = 8192, .first_sectors = 8192, .base_sectors = 4096,
 		.virtual_sectors = 4096, .chunk_sectors = 32, .log_blocks = 16,
 		.ops = 100, .lives = 6, .threads = 4, .discard_weight = 40,
-		.flush_weight = 54, .write_max = 256, .merge = 1,
+		.flush_weight = 54, .write_max = 256, .merge = CRASH_MERGE_OFFLINE,
 		.nr_islands = 1, .island = { { 0, 4096 } },
+		.features = "commit_interval 40",
+	} },
+	/* Merged into the base in use, in one batch or two, and FUA meanwhile to the same chunks */
+	{ "online", {
+		.delta_sectors = 4096, .first_sectors = 4096, .base_sectors = 1024,
+		.virtual_sectors = 1024, .chunk_sectors = 16, .log_blocks = 16,
+		.ops = 400, .lives = 6, .threads = 12, .discard_weight = 20,
+		.flush_weight = 120, .write_max = 64, .merge = CRASH_MERGE_ONLINE,
+		.nr_islands = 1, .island = { { 0, 1024 } },
 		.features = "commit_interval 40",
 	} },
 };

@@ -26,6 +26,13 @@ struct crash_island {
 	u64 count;
 };
 
+/* How the delta is merged into the base */
+enum crash_merge {
+	CRASH_MERGE_NONE,
+	CRASH_MERGE_OFFLINE,	/* between lives */
+	CRASH_MERGE_ONLINE,	/* while the clone is in use, on and off */
+};
+
 /* Also the content of the mark device's first sector, for the guest. */
 struct crash_params {
 	u64 magic;
@@ -43,7 +50,7 @@ struct crash_params {
 	u32 flush_weight;	/* of flushes, FUA writes and messages */
 	u32 write_max;		/* sectors */
 	u32 burst;		/* not 0: sectors written and committed at the start of each life */
-	u32 merge;		/* 1: between lives the delta is merged into the base */
+	u32 merge;		/* enum crash_merge */
 	u32 stillborn;		/* 1: in some lives the power goes before it is active */
 	u32 nr_islands;
 	char features[64];	/* of the table */

@@ -7,7 +7,7 @@
 CRASH=$TOP/tests/crash
 PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
 			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
-SCENARIOS=(mixed hot wide full tight large plain through short merge)
+SCENARIOS=(mixed hot wide full tight large plain through short merge online)
 
 build_programs()
 {
@@ -19,7 +19,7 @@ build_programs()
 kernel_of()
 {
 	case $1 in
-	mixed|full|tight|plain) echo 6.12 ;;
+	mixed|full|tight|plain|online) echo 6.12 ;;
 	*) echo 6.1 ;;
 	esac
 }

@@ -94,7 +94,7 @@ static int by_durable(const void *a, const void *b)
 
 static bool is_flush(const struct oracle_op *op)
 {
-	return op->kind >= OP_FUA && op->kind != OP_ZEROES && op->kind != OP_DISCARD && op->good;
+	return op->kind >= OP_FLUSH && op->good;
 }
 
 /* Flushes from the last to the first: each operation meets the earliest end of those after it. */

@@ -362,9 +362,10 @@ static void handle_change(int fd, enum export e, const struct nbd_request *req, 
 {
 	u64 sector = req->offset / SECTOR + (e == EXPORT_BASE ? params.delta_sectors : 0);
 	u32 count = req->length / SECTOR, id = next_id++, i;
+	/* what a guest discards of a base that is its own now reads as zeros, as the oracle wants */
 	enum crash_event_type type = req->type == NBD_WRITE ? EV_WRITE :
-				     req->type == NBD_ZEROES ? EV_ZERO :
-				     req->type == NBD_TRIM ? EV_TRIM : EV_FLUSH;
+				     req->type == NBD_FLUSH ? EV_FLUSH :
+				     req->type == NBD_TRIM && e == EXPORT_DELTA ? EV_TRIM : EV_ZERO;
 	struct disk_io io = { .type = type, .id = id, .sector = sector, .count = count,
 			      .data = data };
 

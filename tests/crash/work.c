@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,12 +41,14 @@ static u64 delta_sectors;		/* used of the device, so far */
 static atomic_uint next_id = CRASH_ID_FIRST;
 static atomic_uint ops_done;
 static atomic_bool stop;
+static bool merging;			/* the table of the clone says so */
 
 struct worker {
 	pthread_t thread;
 	u32 slot;			/* of the mark device; 0 is the main thread's */
 	struct crash_rng rng;
 	u8 *mark, *data;
+	aio_context_t aio;
 };
 
 static struct worker main_worker;
@@ -112,6 +116,8 @@ static void init_worker(struct worker *w, u32 slot, u64 seed)
 	*w = (struct worker){ .slot = slot, .rng = { seed } };
 	w->mark = aligned(MARK_SIZE);
 	w->data = aligned((size_t)params.write_max * SECTOR);
+	if (syscall(SYS_io_setup, 1, &w->aio))
+		fail("io_setup: %s", strerror(errno));
 }
 
 static pid_t start(char *const argv[])
@@ -150,18 +156,26 @@ static void delta_table(char *buf, size_t size)
 	snprintf(buf, size, "0 %llu linear %s 0", (unsigned long long)delta_sectors, delta_path);
 }
 
-static void activate(void)
+static void clone_table(char *buf, size_t size)
 {
 	const char *p = params.features;
+	u32 words = (*p ? 1 : 0) + merging;
+
+	while ((p = strchr(p, ' ')) && p++)
+		words++;
+	snprintf(buf, size, "0 %llu lclone %s /dev/mapper/" DELTA " %u %s%s",
+		 (unsigned long long)params.virtual_sectors, base_path, words, params.features,
+		 merging ? " merge" : "");
+}
+
+static void activate(void)
+{
 	char table[256];
-	u32 words = *p ? 1 : 0;
 
 	delta_table(table, sizeof(table));
 	must("the delta", run("dmsetup", "create", DELTA, "--table", table));
-	while ((p = strchr(p, ' ')) && p++)
-		words++;
-	snprintf(table, sizeof(table), "0 %llu lclone %s /dev/mapper/" DELTA " %u %s",
-		 (unsigned long long)params.virtual_sectors, base_path, words, params.features);
+	merging = params.merge == CRASH_MERGE_ONLINE && crash_rand(&main_worker.rng, 2);
+	clone_table(table, sizeof(table));
 	must("the clone", run("dmsetup", "create", CLONE, "--table", table));
 	clone_fd = open("/dev/mapper/" CLONE, O_RDWR | O_DIRECT);
 	if (clone_fd < 0)
@@ -290,17 +304,26 @@ static u32 choose_op(struct crash_rng *rng)
 	return OP_WRITE;
 }
 
+/* By aio: no flush follows the FUA, as pwritev2() would have it. */
 static int do_write(struct worker *w, const struct crash_mark *op, int flags)
 {
-	struct iovec iov = { w->data, (size_t)op->count * SECTOR };
-	ssize_t n;
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = clone_fd, .aio_rw_flags = flags,
+		.aio_buf = (uintptr_t)w->data, .aio_nbytes = (u64)op->count * SECTOR,
+		.aio_offset = op->sector * SECTOR,
+	}, *cbs = &cb;
+	struct io_event ev;
 	u32 i;
 
 	for (i = 0; i < op->count; i++)
 		crash_stamp(w->data + (size_t)i * SECTOR, CRASH_OWNER_CLONE, op->sector + i,
 			    op->id);
-	n = pwritev2(clone_fd, &iov, 1, (off_t)op->sector * SECTOR, flags);
-	return n == (ssize_t)iov.iov_len ? 0 : n < 0 ? errno : EIO;
+	if (syscall(SYS_io_submit, w->aio, 1, &cbs) != 1)
+		return errno;
+	while (syscall(SYS_io_getevents, w->aio, 1, 1, &ev, NULL) != 1)
+		if (errno != EINTR)
+			fail("io_getevents: %s", strerror(errno));
+	return ev.res == (long long)cb.aio_nbytes ? 0 : ev.res < 0 ? -ev.res : EIO;
 }
 
 static int do_op(struct worker *w, const struct crash_mark *op)
@@ -397,9 +420,17 @@ static void drop_caches(void)
 /* What an administrator, or memory pressure, does to a clone in use */
 static void disturb(struct crash_rng *rng)
 {
-	if (crash_rand(rng, 3)) {
+	bool online = params.merge == CRASH_MERGE_ONLINE;
+	char table[256];
+
+	if (crash_rand(rng, online ? 2 : 3)) {
 		drop_caches();
 		return;
+	}
+	if (online) {
+		merging = !merging;
+		clone_table(table, sizeof(table));
+		must("load", run("dmsetup", "load", CLONE, "--table", table));
 	}
 	must("suspend", run("dmsetup", "suspend", CLONE));
 	must("resume", run("dmsetup", "resume", CLONE));
@@ -528,7 +559,7 @@ int main(int argc, char **argv)
 		init_worker(&workers[i], i + 1, crash_mix(params.seed + i));
 	for (i = 0; i < params.lives; i++) {
 		live(workers, i);
-		if (params.merge)
+		if (params.merge == CRASH_MERGE_OFFLINE)
 			merge();
 	}
 	activate();
