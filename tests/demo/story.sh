@@ -25,3 +25,16 @@ claim()
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 megabytes() { awk -v b="$1" 'BEGIN { printf "%.1f MiB", b / 1048576 }'; }
+
+# fio in two parts of a clone: what is settled, and what is always written and verified
+part()
+{
+	fio --name="$2" --filename="/dev/mapper/$1" --rw=randwrite --bs=4k --size=12M --direct=1 \
+		--verify=crc32c --verify_fatal=1 "${@:3}" --output="/tmp/$1.$2" || {
+		quote <"/tmp/$1.$2"
+		return 1
+	}
+}
+settle() { part "$1" settled --ioengine=io_uring --iodepth=16 --do_verify=0 --end_fsync=1; }
+settled() { part "$1" settled --ioengine=io_uring --iodepth=16 --verify_only; }
+busy() { part "$1" busy --offset=16M --verify_backlog=64 --rate_iops=200 --time_based --runtime="$2"; }
