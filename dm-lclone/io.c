@@ -1058,7 +1058,9 @@ static void worker_drain(struct lclone_delta *d)
 		return;
 	lclone_commit_take_freed(d, &d->free_draining);
 	list_splice_tail_init(&d->drain_next, &d->draining);
-	if (d->space == LCLONE_SPACE_SCAN && !(d->stopping && d->noflush)) {
+	/* once it stops only for I/O that waits for it: without, postsuspend may not wait any more */
+	if (d->space == LCLONE_SPACE_SCAN &&
+	    (!d->stopping || !bio_list_empty(&d->parked[WAIT_SPACE]))) {
 		d->scan_draining = true;
 		lclone_alloc_scan_begin(d);
 	}
