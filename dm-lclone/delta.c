@@ -764,7 +764,7 @@ static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
 }
 
 /* What the table names lies below the delta from now on: its user says that it reads the same. */
-static void rebase(const struct lclone *t, struct lclone_sb *sb)
+static void rebase(struct lclone *t, struct lclone_sb *sb)
 {
 	sb->base_sectors = base_sectors(t);
 	sb->base_fp_alg = t->base_dev ? LCLONE_FP_CRC32C_SAMPLES : LCLONE_FP_NONE;

@@ -11,10 +11,11 @@
 
 #include "lclone.h"
 
-#define LANES		3
+#define LANES			3
 #define BATCH_SECTORS		8192U
 #define BATCH_SECTORS_MAX	32768	/* with no limit */
-#define RETRY		(HZ / 10)	/* when the delta, or who has the chunks, needs time */
+#define HELD_UP			256	/* a part in so many */
+#define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, needs time */
 
 /* Goes on with @step in the worker. Any context. */
 void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l))
@@ -174,13 +175,17 @@ void lclone_lane_done(struct lclone_lane *l)
 
 /* Gathering */
 
-/* With a small rate a quarter of a second's worth */
+/*
+ * By itself it holds up at most HELD_UP of the clone, so that few of the guest's
+ * writes meet it; with a small rate a quarter of a second's worth.
+ */
 static u32 batch_sectors(const struct lclone_sweep *s)
 {
 	u32 rate = READ_ONCE(s->rate);
 
 	if (!READ_ONCE(s->limited))
-		return BATCH_SECTORS;
+		return min_t(u64, s->delta->sb.virtual_sectors / (HELD_UP * LANES),
+			     BATCH_SECTORS);
 	return rate ? min(rate / 2, BATCH_SECTORS) : BATCH_SECTORS_MAX;
 }
 

@@ -191,36 +191,35 @@ what_comes_after_the_end_goes_to_the_base() {
 	blkio check "$base" $((6 * 1048576 + 4096)) 62k 0
 }
 
-# The first batch, up to 4 MiB, meets a bad sector; the second one is held up by the base
+# The first chunk meets a bad sector of the base; the second one, in a batch of its own, is held up
 a_write_does_not_run_into_a_batch() {
 	file=$(template 16m)
 	slow=$(under slow "$file")
 	on_exit "remove_if_there base"
-	dmsetup create "$P-base" --table "0 8192 linear $file 0
-8192 24576 linear $slow 8192"
+	dmsetup create "$P-base" --table "0 128 linear $file 0
+128 32640 linear $slow 128"
 	base=/dev/mapper/$P-base
 	delta=$(loop 64m)
 	clone
-	blkio write "$vm" 3584k 1m 2	# its chunks lie together
-	blkio write "$vm" 0 3584k 2
-	blkio write "$vm" 4608k 11776k 2
+	blkio write "$vm" 0 128k 2	# both lie together
+	blkio write "$vm" 128k 16256k 2
 	dmsetup load "$P-vm" --table "$(line 32768 "$base" "$delta" merge)"
 	dmsetup suspend --noflush --nolockfs "$P-base"
 	dmsetup load "$P-base" --table "0 8 error
-8 8184 linear $file 8
-8192 24576 linear $slow 8192"
+8 120 linear $file 8
+128 32640 linear $slow 128"
 	dmsetup resume "$P-base"
 	dmsetup suspend --noflush --nolockfs "$P-slow"
 	dmsetup resume "$P-vm"
 	within 20 merge_failed
-	background blkio write "$vm" 4032k 128k 3
+	background blkio write "$vm" 0 128k 3
 	sleep 1
 	dmsetup resume "$P-slow"
 	within 20 ended $job
 	wait $job
 	sleep 1
-	blkio check "$vm" 4032k 128k 3
-	blkio check "$vm" 4160k 1m 2
+	blkio check "$vm" 0 128k 3
+	blkio check "$vm" 128k 1m 2
 }
 
 # Its base changes till the end: what is put on top of it could never be opened again
