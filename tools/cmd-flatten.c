@@ -84,15 +84,34 @@ static int copy_below(struct online *o, struct lclone_file *target)
 	return err;
 }
 
+/*
+ * Each activation counts: only if there was none, no merge, snapshot or resize has
+ * changed what is copied, or what lies on it.
+ */
+static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
+{
+	char delta[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	name_of(clone->table.delta, delta);
+	err = lclone_sb_of(delta, &sb);
+	*incarnation = sb.incarnation;
+	return err;
+}
+
 static int flatten_to(struct online *o, const char *path, bool force)
 {
 	struct lclone_file target = { .fd = -1 };
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	struct lclone_status status;
+	u64 before = 0, after = 0;
 	int err;
 
 	err = look_at_writable(o->name, &clone, &status);
+	if (!err)
+		err = incarnation_of(&clone, &before);
 	if (!err)
 		err = refuse_merging(&clone);
 	if (!err && clone.table.features.flatten)
@@ -105,6 +124,11 @@ static int flatten_to(struct online *o, const char *path, bool force)
 		err = copy_below(o, &target);
 	below_close(&below);
 	lclone_file_close(&target);
+	if (!err)
+		err = incarnation_of(&clone, &after);
+	if (!err && before != after)
+		err = lclone_fail(-EAGAIN, "%s was changed, or suspended, during the copy: nothing is done, run it again with --force",
+				  o->name);
 	if (err)
 		return err;
 	table = clone.table;

@@ -14,6 +14,7 @@ tests+=(
 	online_merge_crash "a crash before the switch, or before the wipe, leaves a clone that is equal"
 	flatten_to "a clone in use becomes another device, without base and layers"
 	flatten_to_busy "a flatten to another device under load loses no write"
+	flatten_to_changed "what was changed while it was copied is not flattened"
 	flatten_to_kept "a flatten that was interrupted or stopped, or crashed, loses nothing"
 	flatten_to_refused "a device that is in use, not empty or does not fit is not flattened to"
 	flatten "a clone in use takes over what it needs, and has no base any more"
@@ -349,6 +350,31 @@ flatten_to()
 		fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
 	same "$dir/model" "$target" 20971520
+}
+
+# The copy waits for the device to flatten to; meanwhile another activation may have merged
+flatten_to_changed()
+{
+	local target copy
+
+	disk target target 24
+	cp "$template" "$dir/model"
+	ok lclone create t1 "$base" "$delta"
+	put /dev/mapper/t1 100 50 3
+	ok dmsetup create t3 --table "0 49152 linear $target 0"
+	ok dmsetup suspend t3
+	lclone flatten --to /dev/mapper/t3 t1 >"$dir/copy" 2>&1 &
+	copy=$!
+	sleep 2
+	ok dmsetup suspend t1
+	ok dmsetup resume t1
+	ok dmsetup resume t3
+	! wait $copy || fail "it went on: $(cat "$dir/copy")"
+	grep -q "was changed" "$dir/copy" || fail "$(cat "$dir/copy")"
+	ok dmsetup table t1
+	! grep -q "merge\|rebase" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone flatten --to /dev/mapper/t3 --force t1
+	same "$dir/model" /dev/mapper/t1
 }
 
 flatten_to_busy()
