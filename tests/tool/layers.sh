@@ -146,9 +146,9 @@ into_parent_busy()
 {
 	local i
 
-	disk middle middle 24
-	disk top top 24
-	busy_clone 20000
+	disk middle middle 56
+	disk top top 56
+	busy_clone 30000
 	ok lclone snapshot t1 --to "$middle"
 	for i in 1 2; do
 		sleep 1

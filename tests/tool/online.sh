@@ -113,7 +113,7 @@ online_merge()
 online_merge_busy()
 {
 	busy_clone 20000
-	ok lclone merge t1
+	ok lclone merge --rate max t1
 	is_disk "$base"
 	load_ends
 	oracle verify "$base" -m "$dir/state"
@@ -383,7 +383,7 @@ flatten_to_busy()
 
 	disk target target 48
 	busy_clone 40000
-	ok lclone flatten --to "$target" t1
+	ok lclone flatten --rate max --to "$target" t1
 	is_disk "$target" "$target"
 	load_ends
 	oracle verify "$target" -m "$dir/state"
@@ -482,7 +482,7 @@ flatten()
 flatten_busy()
 {
 	busy_clone 40000
-	ok lclone flatten t1
+	ok lclone flatten --rate max t1
 	independent "$base"
 	dd if=/dev/zero of="$base" bs=1M count=48 status=none conv=fsync
 	load_ends
