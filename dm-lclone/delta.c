@@ -840,12 +840,15 @@ int lclone_delta_flush_base(struct lclone_delta *d)
 void lclone_delta_stop(struct lclone_delta *d)
 {
 	struct lclone_sb sb;
+	int err;
 
 	cancel_delayed_work_sync(&d->space_timer);
 	cancel_delayed_work_sync(&d->commit_timer);
 	lclone_sweep_stop(d);
-	/* the next table's flushes may not reach it; nobody is there to be told of an error */
-	lclone_delta_flush_base(d);
+	/* the next table's flushes may not reach it */
+	err = lclone_delta_flush_base(d);
+	if (err)
+		lclone_metadata_failed(d, "flush the base", err);
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
@@ -912,6 +915,11 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 
 	mutex_lock(&d->tree_lock);
 	noio = memalloc_noio_save();	/* the clone's own I/O may need the lock */
+	if (d->sweep) {
+		DMERR("%s: can't be resized while it is merged or flattened", d->name);
+		err = -EBUSY;
+		goto unlock;
+	}
 	if (virtual_sectors < d->sb.virtual_sectors ||
 	    virtual_sectors > LCLONE_CHUNKS_MAX * d->sb.chunk_sectors) {
 		DMERR("%s: the virtual size can only grow, to %llu sectors at most", d->name,

@@ -70,8 +70,8 @@ void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task)
 
 	spin_lock_irqsave(&d->lock, flags);
 	list_add_tail(&task->list, &d->ready);
+	queue_work(d->wq, &d->worker);	/* under the lock: with the task @d may go */
 	spin_unlock_irqrestore(&d->lock, flags);
-	queue_work(d->wq, &d->worker);
 }
 
 /*

@@ -161,7 +161,7 @@ static int load_layers(struct lclone_lane *l, sector_t sector)
 
 static int no_space(struct lclone_delta *d, enum lclone_space space)
 {
-	bool ahead = space == LCLONE_SPACE_SCAN || lclone_commit_freeing(d) ||
+	bool ahead = space != LCLONE_SPACE_NONE || lclone_commit_freeing(d) ||
 		     !list_empty(&d->free_draining) || READ_ONCE(d->alloc.new_leaves);
 
 	return ahead ? -EAGAIN : -ENOSPC;
@@ -204,7 +204,10 @@ static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **lea
 	if (space != LCLONE_SPACE_OK)
 		return no_space(d, space);
 	*leaf = lclone_leaf_get(d, index, true);
-	return 0;
+	err = PTR_ERR_OR_ZERO(*leaf);
+	if (err)
+		*leaf = &lclone_empty_leaf;
+	return err;
 }
 
 /* Returns 1 at the end of the leaf. */

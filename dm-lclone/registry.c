@@ -67,6 +67,10 @@ static int find_delta(struct lclone *t)
 			t->ti->error = "The delta is in use by another clone";
 			return -EBUSY;
 		}
+		if (d->bdev == bdev && d->changes_base && t->rebase) {
+			t->ti->error = "The delta is being merged into the base: load it without \"merge\" first";
+			return -EBUSY;
+		}
 		if (d->bdev == bdev)
 			t->delta = d;
 	}
@@ -186,9 +190,10 @@ struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool
 {
 	struct lclone_delta *d;
 	bool shared;
-	int err = 0;
+	int err;
 
 again:
+	err = 0;
 	mutex_lock(&lclone_registry_lock);
 	d = find_layer(t, dev->bdev, last);
 	shared = d;

@@ -151,13 +151,14 @@ static u64 pause_ns(const struct lclone_lane *l)
 {
 	u64 took = ktime_get_ns() - l->begun, sectors = atomic_long_read(&l->sectors);
 	const struct lclone_sweep *s = l->sweep;
+	u32 rate = READ_ONCE(s->rate);
 
-	if (!s->limited)
+	if (!READ_ONCE(s->limited))
 		return took;
-	if (!s->rate)
+	if (!rate)
 		return 0;
 	/* all lanes together */
-	return max_t(s64, div_u64(sectors * LANES * (NSEC_PER_SEC / 2), s->rate) - took, 0);
+	return max_t(s64, div_u64(sectors * LANES * (NSEC_PER_SEC / 2), rate) - took, 0);
 }
 
 void lclone_lane_done(struct lclone_lane *l)
@@ -264,13 +265,13 @@ static void lane_gather(struct lclone_lane *l)
 	l->error = s->ops->gather(l);
 	if (l->error == -EINPROGRESS)
 		return;
-	if (l->error && l->error != -EAGAIN) {
-		lclone_lane_failed(l);
-	} else if (l->nr) {
-		l->error = 0;
+	if (l->nr) {
+		l->error = 0;		/* it is met again */
 		l->step = drained;
 		l->task.quiet = NULL;
 		lclone_task_drain(d, &l->task);
+	} else if (l->error && l->error != -EAGAIN) {
+		lclone_lane_failed(l);
 	} else if (l->error) {
 		lclone_commit_want_checkpoint(d);
 		pause(l);
@@ -298,8 +299,8 @@ static void pause_over(struct work_struct *work)
 static struct lclone_sweep *sweep_create(struct lclone_delta *d,
 					 const struct lclone_sweep_ops *ops)
 {
-	struct lclone_sweep *s = kzalloc(sizeof(*s), GFP_KERNEL);
-	struct lclone_lane *l = kvcalloc(LANES, sizeof(*l), GFP_KERNEL);
+	struct lclone_sweep *s = kzalloc(sizeof(*s), GFP_NOIO);
+	struct lclone_lane *l = kvcalloc(LANES, sizeof(*l), GFP_NOIO);
 
 	if (!s || !l) {
 		kvfree(l);

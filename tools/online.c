@@ -165,6 +165,7 @@ static int start_merge(const struct lclone_clone *clone)
 	if (err)
 		return err;
 	table.features.merge = true;
+	table.features.rebase = false;		/* it has had its effect */
 	return change_table(clone, &table);
 }
 

@@ -157,6 +157,9 @@ what_makes_no_sense_is_refused() {
 	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten read_only)"
 	refused "merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten merge)"
 	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" rebase read_only)"
+	reload vm 16384 "$base" "$delta" merge
+	refused "being merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" rebase)"
+	refused "resized" message vm resize 32768
 }
 
 # A copy of the base takes its place; what is no copy is the user's word
