@@ -161,7 +161,7 @@ into_parent_busy()
 		is_free "$top"
 	done
 	ok lclone check "$delta"
-	load_ends
+	wait $load || fail "the load: $(cat "$dir/load")"
 	ok lclone close t1
 	ok lclone open t1 "$base" "$middle"
 	oracle verify /dev/mapper/t1 -m "$dir/state"
