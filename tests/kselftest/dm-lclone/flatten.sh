@@ -3,18 +3,6 @@
 . "${0%/*}/lib.sh"
 loses "data of a running clone that takes over what lies below it"
 
-# sweep N: field of the part of the status line that tells of it, its state is 1
-sweep() {
-	local f
-
-	read -ra f <<<"$(dmsetup status "$P-vm")"
-	echo "${f[11 + $1]}"
-}
-
-flattened() {
-	[ "$(sweep 1)" = flattened ]
-}
-
 # flatten RATE [feature...]: vm, over $base and ${parents[@]}
 flatten() {
 	reload vm "$(blkio size "$vm")" "$base" "$delta" "${parents[@]}" flatten
@@ -37,7 +25,7 @@ an_idle_clone_takes_over_its_base() {
 	sum=$(blkio hash "$vm")
 	before=$(events vm)
 	flatten 0
-	within 60 flattened
+	within 60 is_status vm sweep flattened
 	[ "$(events vm)" -gt "$before" ] || fail "no event at the end"
 	is "$sum" "$(blkio hash "$vm")" "content"
 	alone
@@ -61,7 +49,7 @@ what_the_base_does_not_have_is_zeros() {
 	create vm 16384 "$base" "$delta" chunk_size 512
 	vm=/dev/mapper/$P-vm
 	flatten 0
-	within 60 flattened
+	within 60 is_status vm sweep flattened
 	alone
 	blkio check "$vm" 0 5m 1
 	blkio check "$vm" 5m 1536 1
@@ -85,7 +73,7 @@ a_clone_takes_over_layers_under_load() {
 	echo 2 >/proc/sys/vm/drop_caches
 	background oracle run "$vm" -m "$T/model" -o 20000 -t 4
 	flatten 0
-	within 100 flattened
+	within 100 is_status vm sweep flattened
 	alone
 	wait "$job" || fail "$(<"$T/job")"
 	oracle verify "$vm" -m "$T/model"
@@ -101,13 +89,13 @@ a_flatten_that_was_stopped_goes_on() {
 	flatten 2000
 	sleep 2
 	used=$(status vm used)
-	[ "$(sweep 1)" = flattening ] || fail "no time to stop it"
+	is_status vm sweep flattening || fail "no time to stop it"
 	close vm
 	clone
 	at_most 10 $((used - $(status vm used))) "chunks copied in vain"
 	blkio write "$vm" 1m 1m 3
 	flatten 0
-	within 60 flattened
+	within 60 is_status vm sweep flattened
 	alone
 	blkio check "$vm" 0 1m 1
 	blkio check "$vm" 1m 1m 3
@@ -119,17 +107,13 @@ without_space_it_stops_and_can_go_on() {
 	delta=$(loop 8m)
 	clone no_space_timeout 0
 	flatten 0
-	within 30 is_failed
+	within 30 is_status vm sweep flatten_failed
 	blkio check "$vm" 0 16m 1
 	blkio resize "$delta" "$(backing "$delta")" 32m
 	flatten 0
-	within 60 flattened
+	within 60 is_status vm sweep flattened
 	alone
 	blkio check "$vm" 0 16m 1
-}
-
-is_failed() {
-	[ "$(sweep 1)" = flatten_failed ]
 }
 
 an_unreadable_base_stops_it() {
@@ -140,11 +124,11 @@ an_unreadable_base_stops_it() {
 	clone
 	becomes 8192+8
 	flatten 0
-	within 30 is_failed
+	within 30 is_status vm sweep flatten_failed
 	blkio check "$vm" 0 4m 1
 	works
 	flatten 0
-	within 30 flattened
+	within 30 is_status vm sweep flattened
 	blkio check "$vm" 0 8m 1
 }
 

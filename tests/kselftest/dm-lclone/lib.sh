@@ -364,6 +364,9 @@ status() {
 	checkpoints) echo "${f[9]}" ;;
 	check) echo "${f[10]}" ;;
 	full) echo "${f[11]}" ;;
+	# of a merge or a flatten
+	sweep) echo "${f[12]}" ;;
+	swept) echo "${f[13]}" ;;
 	esac
 }
 

@@ -10,22 +10,6 @@ under() {
 	echo "/dev/mapper/$P-$1"
 }
 
-# field N: of the part of the status line that tells of the merge, its state is 1
-merge_status() {
-	local f
-
-	read -ra f <<<"$(dmsetup status "$P-vm")"
-	echo "${f[11 + $1]}"
-}
-
-merged() {
-	[ "$(merge_status 1)" = merged ]
-}
-
-merge_failed() {
-	[ "$(merge_status 1)" = merge_failed ]
-}
-
 # starts the merge of vm, over $base and $delta
 merge() {
 	reload vm "$(blkio size "$vm")" "$base" "$delta" merge
@@ -48,7 +32,7 @@ an_idle_clone_ends_up_in_its_base() {
 	sum=$(blkio hash "$vm")
 	before=$(events vm)
 	merge 0
-	within 60 merged
+	within 60 is_status vm sweep merged
 	[ "$(events vm)" -gt "$before" ] || fail "no event at the end"
 	is "$sum" "$(blkio hash "$vm")" "content of the clone"
 	is rw "$(status vm mode)" "mode"
@@ -68,8 +52,8 @@ writes_go_to_the_base_and_the_merge_ends() {
 	used=$(status vm used)
 	background oracle run "$vm" -m "$T/model" -o 60000 -t 4
 	merge 0
-	within 200 merged
-	at_most $((used + 64)) "$(merge_status 2)" "chunks merged"
+	within 200 is_status vm sweep merged
+	at_most $((used + 64)) "$(status vm swept)" "chunks merged"
 	kill -0 "$job" || fail "the load ended first: $(<"$T/job")"
 	wait "$job" || fail "$(<"$T/job")"
 	oracle verify "$vm" -m "$T/model"
@@ -133,14 +117,14 @@ a_merge_that_was_stopped_goes_on() {
 	sleep 1
 	dmsetup suspend "$P-vm"
 	dmsetup resume "$P-vm"
-	is merging "$(merge_status 1)" "the merge after a suspend"
+	is merging "$(status vm sweep)" "the merge after a suspend"
 	blkio check "$vm" 0 32m 2
 	close vm
 	clone
 	blkio check "$vm" 0 32m 2
 	blkio write "$vm" 1m 1m 3
 	merge 0
-	within 60 merged
+	within 60 is_status vm sweep merged
 	blkio check "$vm" 0 1m 2
 	blkio check "$vm" 1m 1m 3
 	blkio check "$vm" 2m 30m 2
@@ -152,7 +136,7 @@ parts_of_subchunks_and_zeros_go_down_too() {
 	setup
 	blkio write "$vm" $((1048576 + 512)) 512 2
 	merge 0
-	within 60 merged
+	within 60 is_status vm sweep merged
 	blkio write "$vm" $((2097152 + 512)) 512 3
 	blkio write "$vm" 3m 4k 4 dsync
 	blkio discard "$vm" 4m 64k
@@ -161,7 +145,7 @@ parts_of_subchunks_and_zeros_go_down_too() {
 	blkio check "$vm" 3m 4k 4
 	blkio check "$vm" 1m 512 1
 	blkio check "$vm" $((1048576 + 512)) 512 2
-	is merged "$(merge_status 1)" "state"
+	is merged "$(status vm sweep)" "state"
 }
 
 no_leaf_is_in_RAM() {
@@ -174,7 +158,7 @@ what_comes_after_the_end_goes_to_the_base() {
 	setup
 	blkio write "$vm" 0 1m 2
 	merge 0
-	within 60 merged
+	within 60 is_status vm sweep merged
 	message vm checkpoint
 	within 10 no_leaf_is_in_RAM
 	blkio discard "$vm" 4m 64k
@@ -211,7 +195,7 @@ a_write_does_not_run_into_a_batch() {
 	dmsetup resume "$P-base"
 	dmsetup suspend --noflush --nolockfs "$P-slow"
 	dmsetup resume "$P-vm"
-	within 20 merge_failed
+	within 20 is_status vm sweep merge_failed
 	background blkio write "$vm" 0 128k 3
 	sleep 1
 	dmsetup resume "$P-slow"
