@@ -51,10 +51,6 @@ static void flatten_copied(struct lclone_lane *l)
 {
 	u32 i;
 
-	if (l->error) {
-		lclone_lane_failed(l);
-		return;
-	}
 	for (i = 0; i < l->nr; i++) {
 		struct lclone_leaf *leaf = l->chunk[i].leaf;
 		u64 *entry = &leaf->exceptions[l->chunk[i].slot], exc = READ_ONCE(*entry);
@@ -210,8 +206,7 @@ static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **lea
 	return err;
 }
 
-/* Returns 1 at the end of the leaf. */
-static int gather_leaf(struct lclone_lane *l, struct lclone_leaf **leaf)
+static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 {
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
@@ -238,28 +233,6 @@ static int gather_leaf(struct lclone_lane *l, struct lclone_leaf **leaf)
 			return err;
 	}
 	return 1;
-}
-
-static int flatten_gather(struct lclone_lane *l)
-{
-	struct lclone_sweep *s = l->sweep;
-	struct lclone_delta *d = s->delta;
-	int n, err = 1;
-
-	for (n = 0; err > 0 && n < LCLONE_SWEEP_LEAVES && s->index <= d->last_leaf; n++) {
-		struct lclone_leaf *leaf = lclone_leaf_get(d, s->index, false);
-
-		if (IS_ERR(leaf))
-			return PTR_ERR(leaf);
-		err = gather_leaf(l, &leaf);
-		if (leaf != &lclone_empty_leaf)
-			lclone_leaf_unpin(leaf);
-		if (err > 0) {
-			s->index++;
-			s->slot = 0;
-		}
-	}
-	return min(err, 0);
 }
 
 const struct lclone_sweep_ops lclone_flatten_ops = {

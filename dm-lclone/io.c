@@ -42,12 +42,6 @@ static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 o
 	bio->bi_iter.bi_sector = ((sector_t)phys << d->chunk_shift) + offset;
 }
 
-/* Under rcu_read_lock_sched(), before the exception that counts is loaded. */
-static void io_count(struct lclone_delta *d, struct bio *bio)
-{
-	lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
-}
-
 /* Reads */
 
 /*
@@ -98,7 +92,7 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 	leaf = lclone_leaf_lookup(d, index);
 	if (likely(leaf)) {
 		if (!lclone_io_state(bio))
-			io_count(d, bio);
+			lclone_io_count(d, bio);
 		*missing = read_run(d, bio, leaf, slot, READ_ONCE(leaf->exceptions[slot]), s);
 	}
 	rcu_read_unlock_sched();
@@ -269,7 +263,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 
 	if (mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)
 		return 0;
-	io_count(d, bio);
+	lclone_io_count(d, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)) {
 		lclone_io_uncount(d, bio);
@@ -310,7 +304,7 @@ static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lcl
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), run;
 
-	io_count(d, bio);
+	lclone_io_count(d, bio);
 	run = empty_run(d, leaf, slot, offset, bio_sectors(bio));
 	if (!run) {
 		lclone_io_uncount(d, bio);
@@ -365,7 +359,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 		rcu_read_unlock_sched();
 		return NO_PIN;
 	}
-	io_count(d, bio);
+	lclone_io_count(d, bio);
 	rcu_read_unlock_sched();
 
 	if (lclone_commit_mark(d, leaf))
@@ -510,7 +504,7 @@ static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio 
 {
 	u64 busy = (u64)op_is_write(bio_op(bio)) * LCLONE_EXC_BUSY, exc;
 
-	io_count(d, bio);
+	lclone_io_count(d, bio);
 	exc = READ_ONCE(*entry);		/* the one that counts */
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
 		lclone_io_uncount(d, bio);
@@ -579,7 +573,7 @@ static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 		rcu_read_unlock_sched();
 		return false;
 	}
-	io_count(d, bio);
+	lclone_io_count(d, bio);
 	rcu_read_unlock_sched();
 
 	entry = &leaf->exceptions[slot];

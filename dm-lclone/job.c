@@ -515,7 +515,7 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 	empty = leaf && !READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
 	/* a copy-up waits for it, as for a write to the base */
 	if (empty)
-		lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
+		lclone_io_count(d, bio);
 	rcu_read_unlock_sched();
 	if (!empty)
 		return false;

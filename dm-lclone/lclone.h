@@ -290,7 +290,7 @@ struct lclone {
 	u32 low_water_mark;		/* chunks */
 	u32 commit_interval;		/* ms */
 	u32 chunk_sectors;
-	u64 base_fp;			/* for a rebase */
+	u64 base_fp;			/* of the base, for a rebase or a seal */
 };
 
 /*
@@ -754,6 +754,12 @@ static inline void lclone_inflight_put(struct lclone_delta *d, int epoch)
 		queue_work(d->wq, &d->worker);
 }
 
+/* A bio in flight. Under rcu_read_lock_sched(), before the exception that counts is loaded. */
+static inline void lclone_io_count(struct lclone_delta *d, struct bio *bio)
+{
+	lclone_io_set(bio, IO_COUNTED | lclone_inflight_get(d) << 1);
+}
+
 static inline void lclone_io_uncount(struct lclone_delta *d, struct bio *bio)
 {
 	lclone_inflight_put(d, (lclone_io_state(bio) & IO_EPOCH) >> 1);
@@ -781,7 +787,6 @@ void lclone_task_run(struct lclone_delta *d);
  * sweep.c: work on all chunks of a clone while it is in use, in batches
  */
 #define LCLONE_BATCH		512	/* chunks of a batch at most */
-#define LCLONE_SWEEP_LEAVES	8	/* looked through, or read, before others get their turn */
 
 enum lclone_sweep_state { SWEEP_RUNS, SWEEP_DONE, SWEEP_FAILED };
 
@@ -829,14 +834,14 @@ struct lclone_sweep_ops {
 	const char *name;
 	const char *states[3];		/* for the status line */
 	/*
-	 * Takes chunks from sweep->index and ->slot on until the lane is full, or others should
-	 * get their turn.  Returns 0, -EAGAIN (the delta needs time), -EINPROGRESS
-	 * (lclone_lane_again() will be called) or another error.
+	 * Takes chunks of a leaf, pinned or the empty one (then it may be replaced), from
+	 * sweep->slot on.  Returns 1 at its end, 0 if the lane is full, -EAGAIN (the delta
+	 * needs time), -EINPROGRESS (lclone_lane_again() will be called) or another error.
 	 */
-	int (*gather)(struct lclone_lane *l);
+	int (*gather)(struct lclone_lane *l, struct lclone_leaf **leaf);
 	/* Nobody changes the chunks or their entries any more: copy, and drop one of @copies. */
 	void (*copy)(struct lclone_lane *l);
-	/* All is copied, or @error is set: at the end it calls lclone_lane_done() or _failed(). */
+	/* All is copied: at the end it calls lclone_lane_done() or _failed(). */
 	void (*copied)(struct lclone_lane *l);
 	work_func_t zero;		/* zero_work, if it is queued by @copy */
 };

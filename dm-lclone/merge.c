@@ -63,10 +63,6 @@ static void flush_endio(struct bio *bio)
 
 static void merge_copied(struct lclone_lane *l)
 {
-	if (l->error) {
-		lclone_lane_failed(l);
-		return;
-	}
 	bio_init(&l->bio, l->sweep->delta->base, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
 	l->bio.bi_end_io = flush_endio;
 	submit_bio_noacct(&l->bio);
@@ -136,48 +132,25 @@ static bool has_exceptions(const struct lclone_leaf *leaf, u32 slot)
 	return false;
 }
 
-/* Takes what is in a marked leaf. */
-static void gather_leaf(struct lclone_lane *l, struct lclone_leaf *leaf)
+static int merge_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 {
 	struct lclone_sweep *s = l->sweep;
 
-	for (; s->slot < LCLONE_LEAF_EXCEPTIONS && !lclone_lane_full(l); s->slot++) {
-		u64 exc = READ_ONCE(leaf->exceptions[s->slot]);
+	if (*leaf == &lclone_empty_leaf || !has_exceptions(*leaf, s->slot))
+		return 1;
+	if (!lclone_commit_mark(s->delta, *leaf))
+		return -EAGAIN;
+	for (; s->slot < LCLONE_LEAF_EXCEPTIONS; s->slot++) {
+		u64 exc = READ_ONCE((*leaf)->exceptions[s->slot]);
 
-		if (exc & ~LCLONE_SPARE_MASK)
-			lclone_lane_take(l, leaf, s->slot, hweight32(lclone_exc_written(exc)) <<
-							   s->delta->sub_shift);
-	}
-}
-
-static int merge_gather(struct lclone_lane *l)
-{
-	struct lclone_sweep *s = l->sweep;
-	struct lclone_delta *d = s->delta;
-	int n, err = 0;
-
-	for (n = 0; !err && n < LCLONE_SWEEP_LEAVES && s->index <= d->last_leaf; n++) {
-		struct lclone_leaf *leaf = lclone_leaf_get(d, s->index, false);
-
-		if (IS_ERR(leaf))
-			return PTR_ERR(leaf);
-		if (leaf != &lclone_empty_leaf) {
-			if (has_exceptions(leaf, s->slot)) {
-				if (lclone_commit_mark(d, leaf))
-					gather_leaf(l, leaf);
-				else
-					err = -EAGAIN;
-			}
-			lclone_leaf_unpin(leaf);
-		}
+		if (!(exc & ~LCLONE_SPARE_MASK))
+			continue;
 		if (lclone_lane_full(l))
-			break;
-		if (!err) {
-			s->index++;
-			s->slot = 0;
-		}
+			return 0;
+		lclone_lane_take(l, *leaf, s->slot,
+				 hweight32(lclone_exc_written(exc)) << s->delta->sub_shift);
 	}
-	return err;
+	return 1;
 }
 
 const struct lclone_sweep_ops lclone_merge_ops = {

@@ -15,6 +15,7 @@
 #define BATCH_SECTORS		8192U
 #define BATCH_SECTORS_MAX	32768	/* with no limit */
 #define HELD_UP			256	/* a part in so many */
+#define SCAN_LEAVES		8	/* looked through, or read, before others get their turn */
 #define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, needs time */
 
 /* Goes on with @step in the worker. Any context. */
@@ -66,12 +67,20 @@ static void copied(int read_err, unsigned long write_err, void *context)
 	lclone_lane_put(context, read_err || write_err ? -EIO : 0);
 }
 
+static void all_copied(struct lclone_lane *l)
+{
+	if (l->error)
+		lclone_lane_failed(l);
+	else
+		l->sweep->ops->copied(l);
+}
+
 void lclone_lane_put(struct lclone_lane *l, int err)
 {
 	if (err)
 		WRITE_ONCE(l->error, err);
 	if (atomic_dec_and_test(&l->copies))
-		lclone_lane_go(l, l->sweep->ops->copied);
+		lclone_lane_go(l, all_copied);
 }
 
 int lclone_lane_copy(struct lclone_lane *l, struct lclone_run *run)
@@ -251,6 +260,29 @@ static void drained(struct lclone_lane *l)
 	l->sweep->ops->copy(l);
 }
 
+/* Returns 0, or what ops->gather() met. */
+static int gather(struct lclone_lane *l)
+{
+	struct lclone_sweep *s = l->sweep;
+	struct lclone_delta *d = s->delta;
+	int n, err = 1;
+
+	for (n = 0; err > 0 && n < SCAN_LEAVES && s->index <= d->last_leaf; n++) {
+		struct lclone_leaf *leaf = lclone_leaf_get(d, s->index, false);
+
+		if (IS_ERR(leaf))
+			return PTR_ERR(leaf);
+		err = s->ops->gather(l, &leaf);
+		if (leaf != &lclone_empty_leaf)
+			lclone_leaf_unpin(leaf);
+		if (err > 0) {
+			s->index++;
+			s->slot = 0;
+		}
+	}
+	return min(err, 0);
+}
+
 static void lane_gather(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
@@ -262,7 +294,7 @@ static void lane_gather(struct lclone_lane *l)
 	}
 	l->begun = ktime_get_ns();
 	l->gathered = 0;
-	l->error = s->ops->gather(l);
+	l->error = gather(l);
 	if (l->error == -EINPROGRESS)
 		return;
 	if (l->nr) {
