@@ -48,7 +48,7 @@ a_freed_chunk_waits_for_a_slow_write_to_it() {
 	message vm commit
 	within 20 more_events
 	within 20 is_status vm full full
-	becomes "4352+$((disk_size - 4352)):delay % 0 % 3000 % 0"
+	becomes "4352+$((disk_size - 4352)):delay % 0 % 6000 % 0"
 	background blkio write "$vm" 0 4k 4
 	writer=$job
 	sleep 0.5
