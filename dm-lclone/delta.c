@@ -793,7 +793,8 @@ int lclone_delta_start(struct lclone *t)
 	d->base_sectors = base_sectors(t);
 	d->plain_sectors = d->chain ? 0 : d->base_sectors;
 	d->error_if_no_space = t->error_if_no_space;
-	d->discard_passdown = !t->no_discard_passdown;
+	/* what is merged is free as a whole in the end */
+	d->discard_passdown = !t->no_discard_passdown && !t->merge;
 	d->no_space_timeout = t->no_space_timeout;
 	d->commit_interval = t->commit_interval;
 	d->low_water_mark = t->low_water_mark;

@@ -3,10 +3,9 @@
  * In-flight I/O to the delta.
  *
  * I/O is counted per CPU, in one of two epochs.  To wait for all I/O that may
- * have seen the table as it was: after a grace period nobody sees that any more
- * who is not counted yet, and the other epoch is made the current one; after
- * another one nobody joins the old epoch, so that the sum of its counts only
- * falls: once it reads zero it is.
+ * have seen the table as it was, the other epoch is made the current one: who
+ * joins that sees what the table is now.  After a grace period nobody joins the
+ * old epoch, so that the sum of its counts only falls: once it reads zero it is.
  */
 #include "lclone.h"
 
@@ -29,20 +28,13 @@ static void drain_ready(struct rcu_head *head)
 	queue_work(d->wq, &d->worker);
 }
 
-static void drain_flip(struct rcu_head *head)
-{
-	struct lclone_delta *d = container_of(head, struct lclone_delta, drain_rcu);
-
-	WRITE_ONCE(d->drain_kick, true);
-	WRITE_ONCE(d->epoch, !d->epoch);
-	call_rcu(&d->drain_rcu, drain_ready);
-}
-
 void lclone_drain_start(struct lclone_delta *d)
 {
 	d->drain_busy = true;
 	d->drain_ready = false;
-	call_rcu(&d->drain_rcu, drain_flip);
+	WRITE_ONCE(d->drain_kick, true);
+	smp_store_release(&d->epoch, !d->epoch);	/* pairs with lclone_inflight_get() */
+	call_rcu(&d->drain_rcu, drain_ready);
 }
 
 bool lclone_drain_finish(struct lclone_delta *d)

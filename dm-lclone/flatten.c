@@ -7,42 +7,32 @@
  */
 #include "lclone.h"
 
-#define MAX_PIECES	(LCLONE_SUBCHUNKS + 1)
-
-/* Data below a chunk, in one place; bdev NULL: zeros, where the base ends in a subchunk */
-struct piece {
-	struct block_device *bdev;
-	sector_t from;
-	u32 offset, sectors;		/* in the chunk */
-};
-
 /*
- * What the delta lacks of a chunk.  Returns the number of pieces, or -EAGAIN: a layer's leaf is
- * not in RAM, pieces->offset tells for what.
+ * What the delta lacks of a chunk, from *@offset on, which is moved behind it.  Returns 1, 0: it
+ * lacks no more, or -EAGAIN: a layer's leaf for *@offset is not in RAM.  Zeros are
+ * a piece only where the base ends in a subchunk.
  */
-static int pieces_of(struct lclone_delta *d, u64 chunk, u64 exc, struct piece *pieces)
+static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
+		      struct lclone_source *piece)
 {
-	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc), offset = 0;
-	struct lclone_source s;
-	int n = 0;
+	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
+	int found = 0;
 
 	rcu_read_lock_sched();
-	for (; offset < 1u << d->chunk_shift; offset += s.sectors) {
-		u32 in_sub = lclone_sub_offset(d, offset);
+	while (!found && *offset < 1u << d->chunk_shift) {
+		u32 in_sub = lclone_sub_offset(d, *offset);
 
-		if (lclone_source(d, chunk, exc, offset, &s)) {
-			pieces->offset = offset;
-			n = -EAGAIN;
+		if (lclone_source(d, chunk, exc, *offset, piece)) {
+			found = -EAGAIN;
 			break;
 		}
-		if (own & 1u << (offset >> d->sub_shift) || (!s.bdev && !in_sub))
-			continue;
-		if (!s.bdev)
-			s.sectors = (1u << d->sub_shift) - in_sub;
-		pieces[n++] = (struct piece){ s.bdev, s.sector, offset, s.sectors };
+		found = !(own & 1u << (*offset >> d->sub_shift)) && (piece->bdev || in_sub);
+		if (found && !piece->bdev)
+			piece->sectors = (1u << d->sub_shift) - in_sub;
+		*offset += piece->sectors;
 	}
 	rcu_read_unlock_sched();
-	return n;
+	return found;
 }
 
 /* The end of a batch */
@@ -67,54 +57,34 @@ static void flatten_copied(struct lclone_lane *l)
 
 /* Copies */
 
-static void flatten_zero(struct work_struct *work)
-{
-	struct lclone_lane *l = container_of(work, struct lclone_lane, zero_work);
-
-	lclone_lane_put(l, blkdev_issue_zeroout(l->tail.bdev, l->tail.sector, l->tail.count,
-						GFP_NOIO, 0));
-}
-
 /* If a leaf has gone meanwhile, the next pass sees the chunk again. */
-static int copy_chunk(struct lclone_lane *l, struct lclone_swept *chunk, struct lclone_run *run)
+static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]);
-	u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
-	sector_t to = lclone_chunk_start(d, lclone_exc_phys(exc));
-	struct piece pieces[MAX_PIECES], *p;
-	int count, err = 0;
 
-	chunk->mask = 0;
-	if (!lclone_exc_phys(exc))
-		return 0;		/* discarded meanwhile */
-	count = pieces_of(d, n, exc, pieces);
-	for (p = pieces; p < pieces + count; p++) {
-		chunk->mask |= lclone_sub_mask(d, p->offset, p->sectors);
-		if (p->bdev) {
-			err = err ?: lclone_run_add(l, run, p->bdev, p->from, to + p->offset,
-						    p->sectors);
+	for (; l->at < l->nr; l->at++, l->offset = 0) {
+		struct lclone_swept *chunk = &l->chunk[l->at];
+		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
+		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]);
+		struct lclone_source from;
+		u32 offset, end;
+
+		if (!lclone_exc_phys(exc))
+			continue;		/* discarded meanwhile */
+		if (next_piece(d, n, exc, &l->offset, &from) != 1)
 			continue;
-		}
-		l->tail.bdev = d->bdev;
-		l->tail.sector = to + p->offset;
-		l->tail.count = p->sectors;
-		atomic_inc(&l->copies);
-		queue_work(d->wq, &l->zero_work);
+		end = l->offset;
+		offset = end - from.sectors;
+		/* a subchunk in which this ends is complete with the next piece only */
+		chunk->mask |= (1u << (end >> d->sub_shift)) - (1u << (offset >> d->sub_shift));
+		piece->from_bdev = from.bdev;
+		piece->from = from.sector;
+		piece->to_bdev = d->bdev;
+		piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		piece->sectors = from.sectors;
+		return true;
 	}
-	return err;
-}
-
-static void flatten_copy(struct lclone_lane *l)
-{
-	struct lclone_run run = { .to.bdev = l->sweep->delta->bdev, .submit = lclone_lane_copy };
-	int err = 0, last;
-	u32 i;
-
-	for (i = 0; i < l->nr; i++)
-		err = err ?: copy_chunk(l, &l->chunk[i], &run);
-	last = lclone_run_end(l, &run);
-	lclone_lane_put(l, err ?: last);
+	return false;
 }
 
 /* Gathering */
@@ -212,17 +182,22 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 	struct lclone_delta *d = s->delta;
 	u64 chunk = (u64)s->index * LCLONE_LEAF_EXCEPTIONS + s->slot;
 	u64 end = lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors);
-	struct piece pieces[MAX_PIECES];
+	struct lclone_source piece;
 	int n, err = 0;
 
 	for (; s->slot < LCLONE_LEAF_EXCEPTIONS && chunk < end; s->slot++, chunk++) {
-		n = pieces_of(d, chunk, READ_ONCE((*leaf)->exceptions[s->slot]), pieces);
-		if (!n)
-			continue;
+		u64 exc = READ_ONCE((*leaf)->exceptions[s->slot]);
+		bool lacks = false;
+		u32 offset = 0;
+
+		while ((n = next_piece(d, chunk, exc, &offset, &piece)) == 1)
+			lacks = true;
 		if (n < 0)
 			return l->nr ? 0 : load_layers(l, lclone_chunk_start(d, chunk) +
-							  round_down(pieces->offset,
+							  round_down(offset,
 								     LCLONE_BLOCK_SECTORS));
+		if (!lacks)
+			continue;
 		if (lclone_lane_full(l))
 			return 0;
 		if (*leaf == &lclone_empty_leaf)
@@ -239,7 +214,6 @@ const struct lclone_sweep_ops lclone_flatten_ops = {
 	.name = "the flatten",
 	.states = { "flattening", "flattened", "flatten_failed" },
 	.gather = flatten_gather,
-	.copy = flatten_copy,
+	.piece = flatten_piece,
 	.copied = flatten_copied,
-	.zero = flatten_zero,
 };

@@ -29,7 +29,7 @@ struct lclone_job {
 	DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);	/* discard: the slots it made BUSY */
 };
 
-struct dm_kcopyd_client *lclone_kcopyd;
+static struct dm_kcopyd_client *kcopyd;
 
 /*
  * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
@@ -218,7 +218,7 @@ static void copyup_copy(struct lclone_job *job)
 	copyup_regions(job, &from, &to);
 	to.count = from.count;
 	job->step = copyup_done;
-	dm_kcopyd_copy(lclone_kcopyd, &from, 1, &to, 0, copied, job);
+	dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
 }
 
 static void copyup_start(struct lclone_job *job)
@@ -509,13 +509,17 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 	u64 chunk = bio->bi_iter.bi_sector >> d->chunk_shift;
 	struct lclone_leaf *leaf;
 	bool empty;
+	int ref;
 
 	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
+	ref = lclone_inflight_get(d);
 	empty = leaf && !READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
 	/* a copy-up waits for it, as for a write to the base */
 	if (empty)
-		lclone_io_count(d, bio);
+		lclone_io_set(bio, IO_COUNTED | ref << 1);
+	else
+		lclone_inflight_put(d, ref);
 	rcu_read_unlock_sched();
 	if (!empty)
 		return false;
@@ -594,13 +598,13 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 
 int lclone_job_init(void)
 {
-	lclone_kcopyd = dm_kcopyd_client_create(NULL);
-	return PTR_ERR_OR_ZERO(lclone_kcopyd);
+	kcopyd = dm_kcopyd_client_create(NULL);
+	return PTR_ERR_OR_ZERO(kcopyd);
 }
 
 void lclone_job_exit(void)
 {
-	dm_kcopyd_client_destroy(lclone_kcopyd);
+	dm_kcopyd_client_destroy(kcopyd);
 }
 
 int lclone_job_pool_init(struct lclone_delta *d)

@@ -144,8 +144,7 @@ struct lclone_commit {
 	u32 nr_blocks;			/* in the step under way */
 	struct lclone_log_disk *log;	/* room for one leaf, always there */
 	struct lclone_log_disk *big;	/* a larger one for the write under way, or NULL */
-	struct bio bio;
-	struct bio_vec bvec;
+	struct bio *bio;		/* for the step's flush and its write */
 	u64 commits;
 	u64 checkpoints;
 };
@@ -180,8 +179,15 @@ struct lclone_delta {
 	bool drain_kick;		/* who ends queues the worker */
 	struct lclone_inflight __percpu *inflight;
 
+	/* Other features of the active table; changed in preresume only */
+	u32 no_space_timeout;		/* s */
+	u32 commit_interval;		/* ms */
+	u32 low_water_mark;		/* chunks */
+	bool error_if_no_space;
+	bool discard_passdown;
+
 	struct lclone_alloc alloc ____cacheline_aligned_in_smp;
-	struct lclone_commit commit ____cacheline_aligned_in_smp;
+	struct lclone_commit commit;
 
 	/* Deferred I/O */
 	spinlock_t lock;		/* irqs off */
@@ -234,13 +240,6 @@ struct lclone_delta {
 	bool full;			/* said so */
 	bool space_expired;		/* no_space_timeout ran out */
 	bool below_low_water;
-
-	/* Features of the active table; changed in preresume only */
-	bool error_if_no_space;
-	bool discard_passdown;
-	u32 no_space_timeout;		/* s */
-	u32 commit_interval;		/* ms */
-	u32 low_water_mark;		/* chunks */
 
 	/* Registry */
 	struct list_head list;		/* registry lock */
@@ -739,7 +738,8 @@ void lclone_io_init(struct lclone_delta *d);
  */
 static inline int lclone_inflight_get(struct lclone_delta *d)
 {
-	int epoch = READ_ONCE(d->epoch);
+	/* in the new epoch what was changed before a drain is seen by what follows */
+	int epoch = smp_load_acquire(&d->epoch);
 
 	this_cpu_inc(d->inflight->count[epoch]);
 	return epoch;
@@ -796,24 +796,35 @@ struct lclone_swept {
 	u32 mask;			/* flatten: the subchunks that are copied */
 };
 
+/* Data that go from one place to another in one piece */
+struct lclone_run {
+	struct block_device *from_bdev;	/* NULL: zeros */
+	struct block_device *to_bdev;
+	sector_t from, to;
+	u32 sectors;
+};
+
 /* One batch after the other */
 struct lclone_lane {
 	struct lclone_task task;
 	void (*step)(struct lclone_lane *l);
 	struct lclone_sweep *sweep;
 	struct delayed_work pause;
-	struct work_struct zero_work;
-	struct dm_io_region tail;	/* flatten: what lies beyond the end of the base */
 	int active;			/* a batch is under way, or will be */
 	int error;
+	u64 begun;			/* ns */
 	u32 nr;
 	u32 gathered;			/* sectors, roughly */
 	struct lclone_swept chunk[LCLONE_BATCH];
-	atomic_t copies;		/* in flight, and one for who starts them */
 	struct bio bio;
 	struct bio_vec bvec;
-	u64 begun;			/* ns */
-	atomic_long_t sectors;
+
+	/* While it is copied, the copier's */
+	struct list_head batch;
+	u32 at, offset;			/* the chunk whose pieces are next, sectors into it */
+	struct lclone_run ahead;	/* a piece that was looked at */
+	u32 copies;			/* in flight, and one while there are more */
+	u64 sectors;			/* that it took over */
 };
 
 /* Worker only but for what status and messages use */
@@ -827,6 +838,7 @@ struct lclone_sweep {
 	bool limited;			/* by rate, not by the time that batches take */
 	u32 rate;			/* KiB/s, 0: no limit */
 	struct lclone_lane *lane;
+	struct lclone_copier *copier;
 };
 
 /* What a merge or a flatten does, in the worker. */
@@ -839,11 +851,13 @@ struct lclone_sweep_ops {
 	 * needs time), -EINPROGRESS (lclone_lane_again() will be called) or another error.
 	 */
 	int (*gather)(struct lclone_lane *l, struct lclone_leaf **leaf);
-	/* Nobody changes the chunks or their entries any more: copy, and drop one of @copies. */
-	void (*copy)(struct lclone_lane *l);
+	/*
+	 * What is next to be copied, from lane->at and ->offset on, which it moves; at most
+	 * the rest of a chunk.  False: no more.  Nobody changes the chunks or their entries.
+	 */
+	bool (*piece)(struct lclone_lane *l, struct lclone_run *piece);
 	/* All is copied: at the end it calls lclone_lane_done() or _failed(). */
 	void (*copied)(struct lclone_lane *l);
-	work_func_t zero;		/* zero_work, if it is queued by @copy */
 };
 
 extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops;
@@ -866,21 +880,21 @@ bool lclone_lane_full(const struct lclone_lane *l);
 /* Any context */
 void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l));
 void lclone_lane_again(struct lclone_lane *l);
-void lclone_lane_put(struct lclone_lane *l, int err);
 void lclone_lane_done(struct lclone_lane *l);
 void lclone_lane_failed(struct lclone_lane *l);
 
-/* What goes to one place in one piece: as long as pieces continue it, it grows. */
-struct lclone_run {
-	struct dm_io_region from, to;	/* from.bdev NULL: zeros */
-	int (*submit)(struct lclone_lane *l, struct lclone_run *run);
-};
-
-int lclone_run_add(struct lclone_lane *l, struct lclone_run *run, struct block_device *from_bdev,
-		   sector_t from, sector_t to, u32 sectors);
-int lclone_run_end(struct lclone_lane *l, struct lclone_run *run);
-/* Submits a run to kcopyd. */
-int lclone_lane_copy(struct lclone_lane *l, struct lclone_run *run);
+/*
+ * copy.c: copies for a sweep, a bounded number in flight
+ *
+ * Batches are copied in the order in which they come: while one is, the drain and
+ * the commit of others are under way.
+ */
+struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s);
+/* NULL does no harm. No batch may be under way, and the workqueue be flushed. */
+void lclone_copier_destroy(struct lclone_copier *k);
+/* Copies what ops->piece() says, then calls lclone_lane_copied() in the worker, lane->error set. */
+void lclone_copy_batch(struct lclone_lane *l);
+void lclone_lane_copied(struct lclone_lane *l);
 
 /* job.c: copy-up, discard and write-zeroes; worker only */
 
@@ -891,8 +905,6 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio);
 bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot);
 /* The caller wakes who waits for it (WAIT_BUSY). */
 void lclone_clear_busy(struct lclone_leaf *leaf, u32 slot);
-/* For copies of all kinds */
-extern struct dm_kcopyd_client *lclone_kcopyd;
 int lclone_job_pool_init(struct lclone_delta *d);
 int lclone_job_init(void);
 void lclone_job_exit(void);

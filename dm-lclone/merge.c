@@ -70,56 +70,33 @@ static void merge_copied(struct lclone_lane *l)
 
 /* Copies */
 
-/* Not by kcopyd: some devices claim REQ_OP_WRITE_ZEROES and fail it. */
-static int submit_zeroes(struct lclone_lane *l, struct lclone_run *run)
-{
-	return blkdev_issue_zeroout(run->to.bdev, run->to.sector, run->to.count, GFP_NOIO, 0);
-}
-
-/* The subchunks of the batch that are written, or, without @from_bdev, those that are zeros. */
-static int for_each_run(struct lclone_lane *l, struct block_device *from_bdev,
-			int (*submit)(struct lclone_lane *l, struct lclone_run *run))
+static bool merge_piece(struct lclone_lane *l, struct lclone_run *piece)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	struct lclone_run run = { .to.bdev = d->base, .submit = submit };
-	int err = 0, last;
-	u32 i, sub;
+	u32 size = 1u << d->sub_shift;
 
-	for (i = 0; i < l->nr; i++) {
-		const struct lclone_swept *chunk = &l->chunk[i];
+	for (; l->at < l->nr; l->at++, l->offset = 0) {
+		const struct lclone_swept *chunk = &l->chunk[l->at];
 		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
 		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]);
-		u32 mask = from_bdev ? lclone_exc_written(exc) : lclone_exc_zero(exc);
 
-		for (sub = 0; sub < LCLONE_SUBCHUNKS; sub++) {
-			u32 offset = sub << d->sub_shift;
-			sector_t from = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		while (l->offset < 1u << d->chunk_shift) {
+			u32 offset = l->offset, sub = 1u << (offset >> d->sub_shift);
 			sector_t to = lclone_chunk_start(d, n) + offset;
 
-			if (mask & 1u << sub && to < d->sb.virtual_sectors)
-				err = err ?: lclone_run_add(l, &run, from_bdev, from, to,
-							    min_t(u64, 1u << d->sub_shift,
-								  d->sb.virtual_sectors - to));
+			l->offset += size;
+			if (!((lclone_exc_written(exc) | lclone_exc_zero(exc)) & sub) ||
+			    to >= d->sb.virtual_sectors)
+				continue;
+			piece->from_bdev = lclone_exc_written(exc) & sub ? d->bdev : NULL;
+			piece->from = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+			piece->to_bdev = d->base;
+			piece->to = to;
+			piece->sectors = min_t(u64, size, d->sb.virtual_sectors - to);
+			return true;
 		}
 	}
-	last = lclone_run_end(l, &run);
-	return err ?: last;
-}
-
-static void merge_zero(struct work_struct *work)
-{
-	struct lclone_lane *l = container_of(work, struct lclone_lane, zero_work);
-
-	lclone_lane_put(l, for_each_run(l, NULL, submit_zeroes));
-}
-
-static void merge_copy(struct lclone_lane *l)
-{
-	struct lclone_delta *d = l->sweep->delta;
-
-	atomic_inc(&l->copies);
-	queue_work(d->wq, &l->zero_work);
-	lclone_lane_put(l, for_each_run(l, d->bdev, lclone_lane_copy));
+	return false;
 }
 
 /* Gathering */
@@ -157,7 +134,6 @@ const struct lclone_sweep_ops lclone_merge_ops = {
 	.name = "the merge into the base",
 	.states = { "merging", "merged", "merge_failed" },
 	.gather = merge_gather,
-	.copy = merge_copy,
+	.piece = merge_piece,
 	.copied = merge_copied,
-	.zero = merge_zero,
 };

@@ -60,66 +60,17 @@ static bool alone(const struct lclone_lane *l)
 	return true;
 }
 
-/* Copies */
+/* The end of a batch */
 
-static void copied(int read_err, unsigned long write_err, void *context)
-{
-	lclone_lane_put(context, read_err || write_err ? -EIO : 0);
-}
+static void lane_gather(struct lclone_lane *l);
 
-static void all_copied(struct lclone_lane *l)
+void lclone_lane_copied(struct lclone_lane *l)
 {
 	if (l->error)
 		lclone_lane_failed(l);
 	else
 		l->sweep->ops->copied(l);
 }
-
-void lclone_lane_put(struct lclone_lane *l, int err)
-{
-	if (err)
-		WRITE_ONCE(l->error, err);
-	if (atomic_dec_and_test(&l->copies))
-		lclone_lane_go(l, all_copied);
-}
-
-int lclone_lane_copy(struct lclone_lane *l, struct lclone_run *run)
-{
-	run->from.count = run->to.count;
-	atomic_inc(&l->copies);
-	dm_kcopyd_copy(lclone_kcopyd, &run->from, 1, &run->to, 0, copied, l);
-	return 0;
-}
-
-int lclone_run_end(struct lclone_lane *l, struct lclone_run *run)
-{
-	int err = run->to.count ? run->submit(l, run) : 0;
-
-	run->to.count = 0;
-	return err;
-}
-
-int lclone_run_add(struct lclone_lane *l, struct lclone_run *run, struct block_device *from_bdev,
-		   sector_t from, sector_t to, u32 sectors)
-{
-	bool next = run->to.count && run->to.sector + run->to.count == to &&
-		    run->from.bdev == from_bdev &&
-		    (!from_bdev || run->from.sector + run->to.count == from);
-	int err = next ? 0 : lclone_run_end(l, run);
-
-	if (!next) {
-		run->from.bdev = from_bdev;
-		run->from.sector = from;
-		run->to.sector = to;
-	}
-	run->to.count += sectors;
-	atomic_long_add(sectors, &l->sectors);
-	return err;
-}
-
-/* The end of a batch */
-
-static void lane_gather(struct lclone_lane *l);
 
 /* Drops what the batch holds. */
 static void lane_release(struct lclone_lane *l)
@@ -158,7 +109,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 /* How long the guest has the devices for itself */
 static u64 pause_ns(const struct lclone_lane *l)
 {
-	u64 took = ktime_get_ns() - l->begun, sectors = atomic_long_read(&l->sectors);
+	u64 took = ktime_get_ns() - l->begun, sectors = l->sectors;
 	const struct lclone_sweep *s = l->sweep;
 	u32 rate = READ_ONCE(s->rate);
 
@@ -175,7 +126,7 @@ void lclone_lane_done(struct lclone_lane *l)
 	struct lclone_sweep *s = l->sweep;
 
 	s->chunks += l->nr;
-	s->sectors += atomic_long_read(&l->sectors);
+	s->sectors += l->sectors;
 	lane_release(l);
 	if (READ_ONCE(s->delta->stopping))
 		lane_stop(l);		/* a pause would have to be waited for */
@@ -213,8 +164,7 @@ bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 		return false;
 	s->taken = true;
 	lclone_leaf_pin_job(leaf);
-	l->chunk[l->nr].leaf = leaf;
-	l->chunk[l->nr++].slot = slot;
+	l->chunk[l->nr++] = (struct lclone_swept){ .leaf = leaf, .slot = slot };
 	l->gathered += sectors;
 	return true;
 }
@@ -251,13 +201,6 @@ static void end_pass(struct lclone_lane *l)
 	} else {
 		pause(l);		/* others have all that is left */
 	}
-}
-
-static void drained(struct lclone_lane *l)
-{
-	atomic_long_set(&l->sectors, 0);
-	atomic_set(&l->copies, 1);
-	l->sweep->ops->copy(l);
 }
 
 /* Returns 0, or what ops->gather() met. */
@@ -299,7 +242,7 @@ static void lane_gather(struct lclone_lane *l)
 		return;
 	if (l->nr) {
 		l->error = 0;		/* it is met again */
-		l->step = drained;
+		l->step = lclone_copy_batch;
 		l->task.quiet = NULL;
 		lclone_task_drain(d, &l->task);
 	} else if (l->error && l->error != -EAGAIN) {
@@ -328,25 +271,33 @@ static void pause_over(struct work_struct *work)
 	lclone_lane_again(container_of(to_delayed_work(work), struct lclone_lane, pause));
 }
 
+static void sweep_destroy(struct lclone_sweep *s)
+{
+	lclone_copier_destroy(s->copier);
+	kvfree(s->lane);
+	kfree(s);
+}
+
 static struct lclone_sweep *sweep_create(struct lclone_delta *d,
 					 const struct lclone_sweep_ops *ops)
 {
 	struct lclone_sweep *s = kzalloc(sizeof(*s), GFP_NOIO);
-	struct lclone_lane *l = kvcalloc(LANES, sizeof(*l), GFP_NOIO);
+	struct lclone_lane *l;
 
-	if (!s || !l) {
-		kvfree(l);
-		kfree(s);
+	if (!s)
 		return NULL;
-	}
 	s->delta = d;
 	s->ops = ops;
-	s->lane = l;
-	for (; l < s->lane + LANES; l++) {
+	s->copier = lclone_copier_create(s);
+	s->lane = kvcalloc(LANES, sizeof(*l), GFP_NOIO);
+	if (!s->copier || !s->lane) {
+		sweep_destroy(s);
+		return NULL;
+	}
+	for (l = s->lane; l < s->lane + LANES; l++) {
 		l->sweep = s;
 		l->task.step = lane_step;
 		INIT_DELAYED_WORK(&l->pause, pause_over);
-		INIT_WORK(&l->zero_work, ops->zero);
 	}
 	return s;
 }
@@ -354,8 +305,7 @@ static struct lclone_sweep *sweep_create(struct lclone_delta *d,
 void lclone_sweep_exit(struct lclone_delta *d)
 {
 	if (d->sweep)
-		kvfree(d->sweep->lane);
-	kfree(d->sweep);
+		sweep_destroy(d->sweep);
 	d->sweep = NULL;
 }
 

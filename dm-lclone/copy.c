@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies for a sweep: one run of data after the other, through buffers that are
+ * there from its beginning.
+ *
+ * Not by kcopyd, which allocates and clears a job of some KiB and the pages for
+ * each copy: for runs of 4 KiB that is as much work as the copy itself.
+ */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "lclone.h"
+
+#define COPIES		16		/* in flight at most */
+#define COPY_SECTORS	512U		/* of one at most */
+#define SMALL_COPY	64		/* by itself a sweep makes small ones, one at a time */
+#define COPY_PAGES	((COPY_SECTORS << SECTOR_SHIFT) / PAGE_SIZE)
+
+struct copy {
+	struct list_head list;		/* in idle or ended */
+	struct lclone_lane *lane;
+	struct lclone_run run;
+	bool written;
+	void *buf;
+	struct bio bio;
+	struct bio_vec bvec[COPY_PAGES];
+};
+
+struct lclone_copier {
+	const struct lclone_sweep *sweep;
+	struct work_struct work;
+	struct list_head idle;		/* work only */
+	u32 flying;			/* work only */
+	void *buf;
+	spinlock_t lock;		/* both below; irqs off */
+	struct list_head ended;
+	struct list_head batches;	/* lanes, in their turn */
+	struct copy *copy;
+};
+
+/* The next piece of the batch, with what follows it in both places. False: there is none. */
+static bool next_run(struct lclone_lane *l, struct lclone_run *run)
+{
+	const struct lclone_sweep_ops *ops = l->sweep->ops;
+	struct lclone_run *ahead = &l->ahead;
+	u32 n, max;
+
+	if (!ahead->sectors && !ops->piece(l, ahead))
+		return false;
+	*run = *ahead;
+	run->sectors = 0;
+	max = !run->from_bdev ? U32_MAX : READ_ONCE(l->sweep->limited) ? COPY_SECTORS : SMALL_COPY;
+	do {
+		n = min(ahead->sectors, max - run->sectors);
+		run->sectors += n;
+		ahead->sectors -= n;
+		ahead->from += n;
+		ahead->to += n;
+	} while (!ahead->sectors && ops->piece(l, ahead) && ahead->from_bdev == run->from_bdev &&
+		 (!run->from_bdev || ahead->from == run->from + run->sectors) &&
+		 ahead->to == run->to + run->sectors);
+	l->sectors += run->sectors;
+	return true;
+}
+
+static void lane_put(struct lclone_lane *l, int err)
+{
+	if (err)
+		l->error = err;
+	if (!--l->copies)
+		lclone_lane_go(l, lclone_lane_copied);
+}
+
+static void copy_endio(struct bio *bio)
+{
+	struct copy *c = container_of(bio, struct copy, bio);
+	struct lclone_sweep *s = c->lane->sweep;
+	struct lclone_copier *k = s->copier;
+	unsigned long flags;
+
+	spin_lock_irqsave(&k->lock, flags);
+	list_add_tail(&c->list, &k->ended);
+	queue_work(s->delta->wq, &k->work);	/* under the lock: with the copy @k may go */
+	spin_unlock_irqrestore(&k->lock, flags);
+}
+
+static void submit(struct copy *c, struct block_device *bdev, sector_t sector, blk_opf_t op)
+{
+	u32 bytes = c->run.sectors << SECTOR_SHIFT, pos = 0;
+
+	bio_init(&c->bio, bdev, c->bvec, COPY_PAGES, op);
+	c->bio.bi_iter.bi_sector = sector;
+	c->bio.bi_end_io = copy_endio;
+	for (; pos < bytes; pos += PAGE_SIZE)
+		__bio_add_page(&c->bio, vmalloc_to_page(c->buf + pos),
+			       min_t(u32, bytes - pos, PAGE_SIZE), 0);
+	submit_bio_noacct(&c->bio);
+}
+
+static void copy_ended(struct lclone_copier *k, struct copy *c)
+{
+	int err = blk_status_to_errno(c->bio.bi_status);
+
+	bio_uninit(&c->bio);
+	if (!err && !c->written) {
+		c->written = true;
+		submit(c, c->run.to_bdev, c->run.to, REQ_OP_WRITE);
+		return;
+	}
+	k->flying--;
+	list_add(&c->list, &k->idle);
+	lane_put(c->lane, err);
+}
+
+/* The lane whose turn it is, or NULL */
+static struct lclone_lane *first_batch(struct lclone_copier *k)
+{
+	struct lclone_lane *l;
+
+	spin_lock_irq(&k->lock);
+	l = list_first_entry_or_null(&k->batches, struct lclone_lane, batch);
+	spin_unlock_irq(&k->lock);
+	return l;
+}
+
+static void end_batch(struct lclone_copier *k, struct lclone_lane *l, int err)
+{
+	spin_lock_irq(&k->lock);
+	list_del(&l->batch);
+	spin_unlock_irq(&k->lock);
+	lane_put(l, err);
+}
+
+static u32 max_flying(const struct lclone_sweep *s)
+{
+	return READ_ONCE(s->limited) ? COPIES : 1;
+}
+
+static void begin_copies(struct lclone_copier *k)
+{
+	struct lclone_lane *l;
+	struct copy *c;
+	int err;
+
+	while (k->flying < max_flying(k->sweep) && (l = first_batch(k))) {
+		c = list_first_entry(&k->idle, struct copy, list);
+		if (l->error || !next_run(l, &c->run)) {
+			end_batch(k, l, 0);
+		} else if (!c->run.from_bdev) {
+			err = blkdev_issue_zeroout(c->run.to_bdev, c->run.to, c->run.sectors,
+						   GFP_NOIO, 0);
+			if (err)
+				end_batch(k, l, err);
+		} else {
+			list_del(&c->list);
+			k->flying++;
+			l->copies++;
+			c->lane = l;
+			c->written = false;
+			submit(c, c->run.from_bdev, c->run.from, REQ_OP_READ);
+		}
+	}
+}
+
+static void copier(struct work_struct *work)
+{
+	struct lclone_copier *k = container_of(work, struct lclone_copier, work);
+	struct copy *c, *next;
+	struct blk_plug plug;
+	LIST_HEAD(ended);
+
+	spin_lock_irq(&k->lock);
+	list_splice_init(&k->ended, &ended);
+	spin_unlock_irq(&k->lock);
+
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(c, next, &ended, list)
+		copy_ended(k, c);
+	begin_copies(k);
+	blk_finish_plug(&plug);
+}
+
+void lclone_copy_batch(struct lclone_lane *l)
+{
+	struct lclone_copier *k = l->sweep->copier;
+
+	l->at = 0;
+	l->offset = 0;
+	l->ahead.sectors = 0;
+	l->sectors = 0;
+	l->copies = 1;
+	spin_lock_irq(&k->lock);
+	list_add_tail(&l->batch, &k->batches);
+	spin_unlock_irq(&k->lock);
+	queue_work(l->sweep->delta->wq, &k->work);
+}
+
+/* Life */
+
+void lclone_copier_destroy(struct lclone_copier *k)
+{
+	if (!k)
+		return;
+	vfree(k->buf);
+	kvfree(k->copy);
+	kfree(k);
+}
+
+struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s)
+{
+	struct lclone_copier *k = kzalloc(sizeof(*k), GFP_NOIO);
+	u32 i;
+
+	if (!k)
+		return NULL;
+	k->copy = kvcalloc(COPIES, sizeof(*k->copy), GFP_NOIO);
+	k->buf = __vmalloc(COPIES * COPY_PAGES * PAGE_SIZE, GFP_NOIO);
+	if (!k->copy || !k->buf) {
+		lclone_copier_destroy(k);
+		return NULL;
+	}
+	k->sweep = s;
+	spin_lock_init(&k->lock);
+	INIT_WORK(&k->work, copier);
+	INIT_LIST_HEAD(&k->idle);
+	INIT_LIST_HEAD(&k->ended);
+	INIT_LIST_HEAD(&k->batches);
+	for (i = 0; i < COPIES; i++) {
+		k->copy[i].buf = k->buf + i * COPY_PAGES * PAGE_SIZE;
+		list_add_tail(&k->copy[i].list, &k->idle);
+	}
+	return k;
+}
