@@ -13,6 +13,7 @@
 # make crash          many crash states (N=...)
 # make crash-mutants  bugs planted in the module, each must be found by those
 # make debug          storms on a kernel with all its detectors (KASAN, lockdep, ...)
+# make coverage       which lines of module and tools/lib the tests run
 # make fuzz           the format and the readers of deltas, T=... seconds each
 #
 # make kselftest      the kernel tests on this machine's own kernel, on loop devices
@@ -75,6 +76,9 @@ crash-mutants: deps
 debug: deps
 	tests/debug/check
 
+coverage: deps
+	tests/coverage/coverage
+
 fuzz: deps
 	$(MAKE) -C tests/fuzz run T=$(T)
 
@@ -97,4 +101,4 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install clean check demo vm bench crash \
-	crash-mutants debug fuzz kselftest deps need-headers need-libraries
+	crash-mutants debug coverage fuzz kselftest deps need-headers need-libraries
