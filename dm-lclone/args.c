@@ -16,7 +16,7 @@ struct feature {
 	bool *given;		/* for a value: whether it was given */
 };
 
-#define NR_FEATURES 10
+#define NR_FEATURES 11
 
 /* The table of features, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
@@ -36,6 +36,7 @@ static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 		{ "no_discard_passdown", .flag = &t->no_discard_passdown },
 		{ "merge", .flag = &t->merge },
 		{ "flatten", .flag = &t->flatten },
+		{ "flatten_layer", .flag = &t->flatten_layer },
 		{ "rebase", .flag = &t->rebase },
 		{ "chunk_size", true, LCLONE_CHUNK_SECTORS_MIN, LCLONE_CHUNK_SECTORS_MAX,
 		  "chunk_size must be a power of two from 16 to 4096 sectors",
@@ -130,6 +131,10 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 	}
 	if (t->flatten && (t->read_only || t->merge)) {
 		t->ti->error = "flatten is for a writable delta that is not merged";
+		return -EINVAL;
+	}
+	if (t->flatten_layer && (t->read_only || t->flatten || !t->nr_parents)) {
+		t->ti->error = "flatten_layer is for a writable delta on a layer, without flatten";
 		return -EINVAL;
 	}
 	if (t->rebase && t->read_only) {

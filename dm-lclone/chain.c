@@ -80,6 +80,18 @@ struct lclone_delta *lclone_source(struct lclone_delta *d, u64 chunk, u64 exc, u
 	return NULL;
 }
 
+bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc)
+{
+	struct lclone_leaf *leaf;
+
+	rcu_read_lock_sched();
+	leaf = layer_leaf(layer, chunk / LCLONE_LEAF_EXCEPTIONS);
+	if (leaf)
+		*exc = READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
+	rcu_read_unlock_sched();
+	return leaf;
+}
+
 bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 offset, u32 mask)
 {
 	u32 index = chunk / LCLONE_LEAF_EXCEPTIONS, slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;

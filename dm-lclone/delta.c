@@ -760,7 +760,9 @@ static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
 {
 	if (t->merge)
 		return &lclone_merge_ops;
-	return t->flatten ? &lclone_flatten_ops : NULL;
+	if (t->flatten)
+		return &lclone_flatten_ops;
+	return t->flatten_layer ? &lclone_layer_ops : NULL;
 }
 
 /* What the table names lies below the delta from now on: its user says that it reads the same. */

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flatten: the delta takes over what lies below it, while the clone is in use.
+ * Flatten: the delta takes over what lies below it, or only what the layer right
+ * below has, while the clone is in use.
  *
  * What is copied is published as a copy-up is: the order of writes is that of any
  * first write, and what a crash loses is copied again.
  */
 #include "lclone.h"
+
+/* What ->lacks() finds */
+enum { LACKS_ZEROS = 1, LACKS_DATA };
 
 /*
  * What the delta lacks of a chunk, from *@offset on, which is moved behind it.  Returns 1, 0: it
@@ -44,12 +48,13 @@ static void flatten_copied(struct lclone_lane *l)
 	for (i = 0; i < l->nr; i++) {
 		struct lclone_leaf *leaf = l->chunk[i].leaf;
 		u64 *entry = &leaf->exceptions[l->chunk[i].slot], exc = READ_ONCE(*entry);
-		u64 written = (u64)l->chunk[i].mask << LCLONE_WRITTEN_SHIFT;
+		u64 more = (u64)l->chunk[i].written << LCLONE_WRITTEN_SHIFT |
+			   (u64)l->chunk[i].zero << LCLONE_ZERO_SHIFT;
 
-		if (!written)
+		if (!more)
 			continue;
 		lclone_leaf_touch(leaf, l->chunk[i].slot);
-		while (!try_cmpxchg64(entry, &exc, exc | written | LCLONE_EXC_DIRTY))
+		while (!try_cmpxchg64(entry, &exc, exc | more | LCLONE_EXC_DIRTY))
 			;
 	}
 	lclone_lane_done(l);
@@ -76,7 +81,7 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 		end = l->offset;
 		offset = end - from.sectors;
 		/* a subchunk in which this ends is complete with the next piece only */
-		chunk->mask |= (1u << (end >> d->sub_shift)) - (1u << (offset >> d->sub_shift));
+		chunk->written |= (1u << (end >> d->sub_shift)) - (1u << (offset >> d->sub_shift));
 		piece->from_bdev = from.bdev;
 		piece->from = from.sector;
 		piece->to_bdev = d->bdev;
@@ -87,7 +92,77 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 	return false;
 }
 
+/* What the layer right below has of a chunk, and the delta lacks; false: its leaf is not in RAM. */
+static bool layer_has(struct lclone_delta *d, u64 chunk, u64 exc, u64 *has)
+{
+	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
+	u64 below;
+
+	if (!lclone_layer_exception(d->chain->layer[0], chunk, &below))
+		return false;
+	*has = lclone_exc_make(lclone_exc_phys(below), lclone_exc_written(below) & ~own,
+			       lclone_exc_zero(below) & ~own);
+	return true;
+}
+
+static bool layer_piece(struct lclone_lane *l, struct lclone_run *piece)
+{
+	struct lclone_delta *d = l->sweep->delta;
+
+	for (; l->at < l->nr; l->at++, l->offset = 0) {
+		struct lclone_swept *chunk = &l->chunk[l->at];
+		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
+		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]), has;
+
+		if (!layer_has(d, n, exc, &has))
+			continue;
+		if (!l->offset)
+			chunk->zero = lclone_exc_zero(has);
+		while (lclone_exc_phys(exc) && l->offset < 1u << d->chunk_shift) {
+			u32 offset = l->offset, sub = 1u << (offset >> d->sub_shift);
+
+			l->offset += 1u << d->sub_shift;
+			if (!(lclone_exc_written(has) & sub))
+				continue;
+			chunk->written |= sub;
+			piece->from_bdev = d->chain->layer[0]->bdev;
+			piece->from = lclone_chunk_start(d, lclone_exc_phys(has)) + offset;
+			piece->to_bdev = d->bdev;
+			piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+			piece->sectors = 1u << d->sub_shift;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Gathering */
+
+static int flatten_lacks(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset)
+{
+	struct lclone_source piece;
+	int n, lacks = 0;
+
+	*offset = 0;
+	while ((n = next_piece(d, chunk, exc, offset, &piece)) == 1)
+		lacks = LACKS_DATA;
+	return n ?: lacks;
+}
+
+static int layer_lacks(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset)
+{
+	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
+	u64 has;
+
+	if (own == LCLONE_MASK_ALL)
+		return 0;
+	*offset = ffz(own) << d->sub_shift;
+	if (!layer_has(d, chunk, exc, &has))
+		return -EAGAIN;
+	if (lclone_exc_written(has))
+		return LACKS_DATA;
+	return lclone_exc_zero(has) ? LACKS_ZEROS : 0;
+}
 
 static void loaded(struct lclone_lane *l)
 {
@@ -133,7 +208,8 @@ static int no_space(struct lclone_delta *d, enum lclone_space space)
 	return ahead ? -EAGAIN : -ENOSPC;
 }
 
-static int take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot)
+/* @data: it needs a place. */
+static int take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
 {
 	struct lclone_delta *d = l->sweep->delta;
 	u64 *entry = &leaf->exceptions[slot], exc = READ_ONCE(*entry);
@@ -141,7 +217,7 @@ static int take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot)
 
 	if (!lclone_commit_mark(d, leaf))
 		return -EAGAIN;
-	if (!lclone_exc_phys(exc) && !lclone_alloc_chunks(d, 1, &phys)) {
+	if (data && !lclone_exc_phys(exc) && !lclone_alloc_chunks(d, 1, &phys)) {
 		enum lclone_space space = lclone_alloc_refill(d);
 
 		if (!lclone_alloc_chunks(d, 1, &phys))
@@ -182,17 +258,12 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 	struct lclone_delta *d = s->delta;
 	u64 chunk = (u64)s->index * LCLONE_LEAF_EXCEPTIONS + s->slot;
 	u64 end = lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors);
-	struct lclone_source piece;
-	int n, err = 0;
+	int lacks, err = 0;
+	u32 offset;
 
 	for (; s->slot < LCLONE_LEAF_EXCEPTIONS && chunk < end; s->slot++, chunk++) {
-		u64 exc = READ_ONCE((*leaf)->exceptions[s->slot]);
-		bool lacks = false;
-		u32 offset = 0;
-
-		while ((n = next_piece(d, chunk, exc, &offset, &piece)) == 1)
-			lacks = true;
-		if (n < 0)
+		lacks = s->ops->lacks(d, chunk, READ_ONCE((*leaf)->exceptions[s->slot]), &offset);
+		if (lacks < 0)
 			return l->nr ? 0 : load_layers(l, lclone_chunk_start(d, chunk) +
 							  round_down(offset,
 								     LCLONE_BLOCK_SECTORS));
@@ -203,7 +274,7 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 		if (*leaf == &lclone_empty_leaf)
 			err = make_leaf(d, s->index, leaf);
 		if (!err)
-			err = take(l, *leaf, s->slot);
+			err = take(l, *leaf, s->slot, lacks == LACKS_DATA);
 		if (err)
 			return err;
 	}
@@ -214,6 +285,16 @@ const struct lclone_sweep_ops lclone_flatten_ops = {
 	.name = "the flatten",
 	.states = { "flattening", "flattened", "flatten_failed" },
 	.gather = flatten_gather,
+	.lacks = flatten_lacks,
 	.piece = flatten_piece,
+	.copied = flatten_copied,
+};
+
+const struct lclone_sweep_ops lclone_layer_ops = {
+	.name = "the flatten of a layer",
+	.states = { "flattening", "flattened", "flatten_failed" },
+	.gather = flatten_gather,
+	.lacks = layer_lacks,
+	.piece = layer_piece,
 	.copied = flatten_copied,
 };

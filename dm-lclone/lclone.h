@@ -282,6 +282,7 @@ struct lclone {
 	bool no_discard_passdown;
 	bool merge;
 	bool flatten;
+	bool flatten_layer;
 	bool rebase;
 	bool no_space_timeout_given, low_water_mark_given;
 	bool commit_interval_given, chunk_size_given;
@@ -404,6 +405,8 @@ int lclone_chain_start(struct lclone *t);
  */
 struct lclone_delta *lclone_source(struct lclone_delta *d, u64 chunk, u64 exc, u32 offset,
 				   struct lclone_source *s);
+/* The exception of a chunk in a layer; false: its leaf is not in RAM. */
+bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc);
 /*
  * A read of subchunks (@mask) of one chunk that the delta knows nothing of: remaps it
  * if they have one source that is in RAM.  Under rcu_read_lock_sched().
@@ -793,7 +796,7 @@ enum lclone_sweep_state { SWEEP_RUNS, SWEEP_DONE, SWEEP_FAILED };
 struct lclone_swept {
 	struct lclone_leaf *leaf;	/* pinned for each of its chunks */
 	u32 slot;
-	u32 mask;			/* flatten: the subchunks that are copied */
+	u16 written, zero;		/* flatten: the subchunks that the delta takes over */
 };
 
 /* Data that go from one place to another in one piece */
@@ -856,11 +859,16 @@ struct lclone_sweep_ops {
 	 * the rest of a chunk.  False: no more.  Nobody changes the chunks or their entries.
 	 */
 	bool (*piece)(struct lclone_lane *l, struct lclone_run *piece);
+	/*
+	 * flatten: what the delta lacks of a chunk, or -EAGAIN: a leaf for *@offset, sectors
+	 * into it, is not in RAM.
+	 */
+	int (*lacks)(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset);
 	/* All is copied: at the end it calls lclone_lane_done() or _failed(). */
 	void (*copied)(struct lclone_lane *l);
 };
 
-extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops;
+extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops, lclone_layer_ops;
 
 /* preresume: what the table wants, or NULL. May sleep. */
 int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops);

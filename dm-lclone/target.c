@@ -173,7 +173,7 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
 		       READ_ONCE(d->full) ? "full" : "-");
 		/* only of the active table: preresume may be freeing another one's */
-		if ((t->merge || t->flatten) && READ_ONCE(d->table) == ti->table)
+		if ((t->merge || t->flatten || t->flatten_layer) && READ_ONCE(d->table) == ti->table)
 			sz += lclone_sweep_status(d, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:

@@ -119,7 +119,7 @@ void below_close(struct below *below)
 		close(below->fd);
 }
 
-int below_chunks(struct below *below, u64 *chunks)
+int below_chunks(struct below *below, bool layer, u64 *chunks)
 {
 	static struct lclone_chain_extents x;
 	struct lclone_chain_extent e;
@@ -128,7 +128,8 @@ int below_chunks(struct below *below, u64 *chunks)
 	int ret;
 
 	*chunks = 0;
-	lclone_chain_extents_init(&x, &below->disk.chain, below->disk.chain.count, 0, UINT64_MAX);
+	lclone_chain_extents_init(&x, &below->disk.chain,
+				  layer ? 2 : below->disk.chain.count, 0, UINT64_MAX);
 	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
 		if (e.source == LCLONE_FROM_ZERO)
 			continue;

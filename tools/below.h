@@ -20,8 +20,8 @@ struct below {
 int below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_sectors);
 void below_close(struct below *below);
 
-/* Chunks of the clone of which there is anything below. */
-int below_chunks(struct below *below, u64 *chunks);
+/* Chunks of the clone of which there is anything below, or (@layer) in the layer right below. */
+int below_chunks(struct below *below, bool layer, u64 *chunks);
 
 /* The base and the layers of a table, separated by ", "; "" if there are none. */
 void names_below(const struct lclone_table *table, char *names, size_t size);

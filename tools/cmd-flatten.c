@@ -114,7 +114,7 @@ static int flatten_to(struct online *o, const char *path, bool force)
 		err = incarnation_of(&clone, &before);
 	if (!err)
 		err = refuse_merging(&clone);
-	if (!err && clone.table.features.flatten)
+	if (!err && (clone.table.features.flatten || clone.table.features.flatten_layer))
 		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
 	if (!err)
 		err = open_target(path, force, &clone, &target);
@@ -162,7 +162,7 @@ static u64 tree_chunks(u64 chunks, u32 chunk_sectors)
  * the kernel knows: either all of the clone has room, or all that lies below
  * in what is free.
  */
-static int check_space(const struct lclone_clone *clone, const struct lclone_status *s)
+static int check_space(const struct lclone_clone *clone, const struct lclone_status *s, bool layer)
 {
 	const struct lclone_sb *sb = &below.disk.delta.sb;
 	u64 all = lclone_chunks(clone->sectors, s->chunk_sectors);
@@ -170,7 +170,7 @@ static int check_space(const struct lclone_clone *clone, const struct lclone_sta
 	u64 free = s->total > s->used + keep ? s->total - s->used - keep : 0, need, most;
 	int err;
 
-	err = below_chunks(&below, &need);
+	err = below_chunks(&below, layer, &need);
 	if (err || need <= free || all + keep <= s->total)
 		return err;
 	most = s->used + need < all ? s->used + need : all;
@@ -180,12 +180,15 @@ static int check_space(const struct lclone_clone *clone, const struct lclone_sta
 			   (most + keep - s->total) * (s->chunk_sectors / 2048.0), clone->name);
 }
 
-static int start_flatten(const struct lclone_clone *clone, const struct lclone_status *status)
+static int start_flatten(const struct lclone_clone *clone, const struct lclone_status *status,
+			 bool layer)
 {
 	static struct lclone_table table;
 	int err;
 
 	err = refuse_merging(clone);
+	if (!err && layer && !clone->table.parents)
+		err = lclone_fail(-ENOENT, "%s lies on no layer, but right on its base", clone->name);
 	if (!err && !clone->table.parents && !strcmp(clone->table.base, "-"))
 		err = lclone_fail(-ENOENT, "%s has neither base nor layers: there is nothing to flatten",
 				  clone->name);
@@ -193,12 +196,13 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 		return err;
 	err = below_open(&below, clone, status->chunk_sectors);
 	if (!err)
-		err = check_space(clone, status);
+		err = check_space(clone, status, layer);
 	below_close(&below);
 	if (err)
 		return err;
 	table = clone->table;
-	table.features.flatten = true;
+	table.features.flatten = !layer;
+	table.features.flatten_layer = layer;
 	return change_table(clone, &table);
 }
 
@@ -209,46 +213,61 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 static int leave_below(const struct online *o)
 {
 	static struct lclone_clone old, now;
-	static struct lclone_table table;
+	static struct lclone_table table, gone;
 	int err;
 
 	err = lclone_dm_get(o->name, &old);
 	if (err)
 		return err;
 	table = old.table;
-	strcpy(table.base, "-");
-	table.parents = 0;
-	table.parent_words[0] = '\0';
+	gone = old.table;
+	if (table.features.flatten_layer) {
+		strcpy(gone.base, "-");
+		gone.parent_words[0] = '\0';
+		lclone_table_drop_parent(&table, gone.delta);
+		lclone_table_add_parent(&gone, gone.delta);
+	} else {
+		strcpy(table.base, "-");
+		table.parents = 0;
+		table.parent_words[0] = '\0';
+	}
 	table.features.flatten = false;
+	table.features.flatten_layer = false;
 	table.features.rebase = true;
 	err = change_table(&old, &table);
 	if (err)
 		return err;
-	print_not_needed(o, &old.table);
+	print_not_needed(o, &gone);
 	table.features.rebase = false;
 	err = lclone_dm_get(o->name, &now);
 	return err ?: change_table(&now, &table);
 }
 
-static int flatten(struct online *o)
+static int flatten(struct online *o, bool layer)
 {
 	static struct lclone_clone clone;
+	const struct lclone_features *f = &clone.table.features;
 	struct lclone_status status;
 	int ret;
 
 	ret = look_at_writable(o->name, &clone, &status);
-	if (!ret && (!clone.table.features.flatten || !strcmp(status.task, "flatten_failed")))
-		ret = start_flatten(&clone, &status);
+	if (!ret && (layer ? f->flatten : f->flatten_layer))
+		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
+				  o->name, layer ? "of all that lies below" :
+						   "but only of its topmost layer");
+	if (!ret && (!(f->flatten || f->flatten_layer) || !strcmp(status.task, "flatten_failed")))
+		ret = start_flatten(&clone, &status, layer);
 	if (!ret)
 		ret = set_rate(o);
 	if (!ret)
-		ret = wait_for_task(o, "flattened", "flatten");
+		ret = wait_for_task(o, "flattened", layer ? "flatten --layer" : "flatten");
 	if (ret)
 		return ret < 0 ? ret : 0;
 	return leave_below(o);
 }
 
 static const struct option options[] = {
+	{ "layer", no_argument, NULL, 'l' },
 	{ "to", required_argument, NULL, 'o' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "rate", required_argument, NULL, 'r' },
@@ -261,13 +280,16 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	bool force = false, stop = false, json = false;
+	bool force = false, stop = false, json = false, layer = false;
 	struct online o = { .name = NULL };
 	const char *to = NULL;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_flatten, argc, argv, options, &ret)) != -1) {
 		switch (option) {
+		case 'l':
+			layer = true;
+			break;
 		case 'o':
 			to = optarg;
 			break;
@@ -297,26 +319,29 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_flatten, "needs the name of a clone");
 	if (force && !to)
 		return usage_error(&cmd_flatten, "--force goes with --to");
-	if (stop && (to || o.rate || o.detach || json))
+	if (layer && to)
+		return usage_error(&cmd_flatten, "--layer goes not with --to");
+	if (stop && (to || layer || o.rate || o.detach || json))
 		return usage_error(&cmd_flatten, "--stop goes with no other option");
 	o.name = argv[optind];
 	if (stop)
 		return stop_task(o.name, "flatten");
 	meter_init(&o.meter, json);
-	return to ? flatten_to(&o, to, force) : flatten(&o);
+	return to ? flatten_to(&o, to, force) : flatten(&o, layer);
 }
 
 const struct command cmd_flatten = {
 	.name = "flatten",
 	.summary = "make an active clone independent of what lies below",
 	.usage =
-	"flatten [--rate RATE] [--detach] [--json] NAME\n"
+	"flatten [--layer] [--rate RATE] [--detach] [--json] NAME\n"
 	"       lclone flatten --stop NAME\n"
 	"       lclone flatten --to DEVICE [--force] [--rate RATE] [--detach] [--json] NAME\n\n"
 	"Makes the active clone NAME independent of its base and layers, while it is in use.\n"
 	"The first copies what it needs of them into its delta, which must have the space for\n"
 	"that, and then has no base any more. If interrupted, the kernel goes on: run it again\n"
 	"to wait for the end.\n\n"
+	"  --layer      take over only what the layer right below has: the chain is one shorter then\n"
 	"  --to DEVICE  copy what lies below to DEVICE, which must be empty and large enough,\n"
 	"               then let the kernel merge the delta into it, as lclone merge does: at the\n"
 	"               end DEVICE is the disk, and the delta is free\n"

@@ -151,12 +151,12 @@ static int start_merge(const struct lclone_clone *clone)
 	int err;
 
 	table = clone->table;
-	if (table.features.flatten)
+	if (table.features.flatten || table.features.flatten_layer)
 		return lclone_fail(-EBUSY, "%s is being flattened: end that first (lclone flatten %s)",
 				   clone->name, clone->name);
 	if (table.parents)
-		return lclone_fail(-EBUSY, "%s lies on %u layers: only a delta right above its base can be merged into it",
-				   clone->name, table.parents);
+		return lclone_fail(-EBUSY, "%s lies on %u layers: only a delta right above its base can be merged into it; \"lclone flatten --layer %s\" makes the chain shorter",
+				   clone->name, table.parents, clone->name);
 	if (!strcmp(table.base, "-"))
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
@@ -272,6 +272,8 @@ int stop_task(const char *name, const char *task)
 		return err;
 	table = clone.table;
 	on = strcmp(task, "merge") ? &table.features.flatten : &table.features.merge;
+	if (table.features.flatten_layer && !strcmp(task, "flatten"))
+		on = &table.features.flatten_layer;
 	if (!*on)
 		return lclone_fail(-ENOENT, "%s: there is no %s under way", name, task);
 	*on = false;

@@ -20,6 +20,7 @@ tests+=(
 	flatten "a clone in use takes over what it needs, and has no base any more"
 	flatten_busy "a flatten in place under load loses no write"
 	flatten_kept "a flatten in place that was stopped, or crashed, loses nothing"
+	flatten_layer "a clone in use takes over only the layer right below, which is free then"
 	flatten_refused "a flatten in place without the space for it changes nothing"
 	online_watch "status --watch tells how far it is until it has ended"
 )
@@ -477,6 +478,39 @@ flatten()
 	same "$dir/model" /dev/mapper/t1
 	[ "$(dmsetup table t1)" = "0 32768 lclone - $(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')" ] ||
 		fail "$(dmsetup table t1)"
+}
+
+flatten_layer()
+{
+	local upper first
+
+	disk upper upper 24
+	disk roomy roomy 24
+	first=$delta delta=$roomy
+	ok lclone create t1 "$base" "$first"
+	kept 1 "lies on no layer" lclone flatten --layer t1
+	scribble
+	ok lclone snapshot t1 --to "$upper"
+	put /dev/mapper/t1 100 50 3
+	ok lclone snapshot t1 --to "$delta"
+	put /dev/mapper/t1 120 50 4
+	ok lclone flatten --layer --rate 100 --detach t1
+	kept 3 "only of its topmost layer" lclone flatten t1
+	kept 3 "is being flattened" lclone merge t1
+	ok lclone flatten --stop t1
+	unchanged "$first" ok lclone flatten --layer --rate max t1
+	grep -qx "t1: does not need $upper any more" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone remove "$upper"
+	dd if=/dev/zero of="$upper" bs=1M count=24 status=none conv=fsync
+	same "$dir/model" /dev/mapper/t1
+	put /dev/mapper/t1 2000 50 3
+	dmsetup table t1 | grep -qE ' 2 parent [0-9:]+$' || fail "$(dmsetup table t1)"
+	ok lclone close t1
+	ok lclone check "$delta"
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	# what does not lie right below stays
+	refused 3 "" lclone remove "$first"
 }
 
 flatten_busy()

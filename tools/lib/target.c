@@ -68,6 +68,8 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 1, " merge");
 	if (f->flatten)
 		add(w, 1, " flatten");
+	if (f->flatten_layer)
+		add(w, 1, " flatten_layer");
 	if (f->rebase)
 		add(w, 1, " rebase");
 	if (f->chunk_size)
@@ -84,6 +86,16 @@ int lclone_table_add_parent(struct lclone_table *table, const char *device)
 	}
 	table->parents++;
 	return 0;
+}
+
+void lclone_table_drop_parent(struct lclone_table *table, char device[PATH_MAX])
+{
+	char *word = strrchr(table->parent_words, ' ');
+
+	snprintf(device, PATH_MAX, "%s", word + 1);
+	*word = '\0';
+	*strrchr(table->parent_words, ' ') = '\0';	/* the word "parent" */
+	table->parents--;
 }
 
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size)
@@ -116,6 +128,8 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 		f->merge = true;
 	else if (!strcmp(name, "flatten"))
 		f->flatten = true;
+	else if (!strcmp(name, "flatten_layer"))
+		f->flatten_layer = true;
 	else if (!strcmp(name, "rebase"))
 		f->rebase = true;
 	else {

@@ -24,6 +24,7 @@ struct lclone_features {
 	u32 chunk_size;			/* sectors, 0: what the delta has */
 	bool merge;			/* into the base, while it is used */
 	bool flatten;			/* takes over all that lies below, while it is used */
+	bool flatten_layer;		/* ... or only what the topmost layer has */
 	bool rebase;			/* the delta goes on, on what this table names */
 };
 
@@ -51,6 +52,9 @@ struct lclone_status {
 
 /* The next parent, above those that are there. 0, or -E2BIG. */
 int lclone_table_add_parent(struct lclone_table *table, const char *device);
+
+/* Takes the topmost parent off, whose device goes to @device. There is one. */
+void lclone_table_drop_parent(struct lclone_table *table, char device[PATH_MAX]);
 
 /* Writes the parameters, features in their canonical order. 0, or -E2BIG. */
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size);

@@ -82,6 +82,67 @@ a_clone_takes_over_layers_under_load() {
 	oracle verify "$vm" -m "$T/model"
 }
 
+# Of two layers only the upper one. What that hides stays hidden
+a_clone_takes_over_its_topmost_layer() {
+	local lower upper sum
+
+	base=$(template 16m)
+	delta=$(loop 32m)
+	clone
+	blkio write "$vm" 1m 1m 2
+	lower=$delta delta=$(loop 32m)
+	reload vm 32768 "$base" "$delta" parent "$lower"
+	blkio write "$vm" 2m 256k 3
+	blkio write "$vm" $((3 * 1048576 + 4096)) 4k 3
+	blkio discard "$vm" 1m 64k	# the lower layer's
+	blkio discard "$vm" 5m 4k	# the base's
+	upper=$delta delta=$(loop 32m)
+	reload vm 32768 "$base" "$delta" parent "$lower" parent "$upper"
+	blkio write "$vm" 2m 4k 4
+	blkio discard "$vm" $((2 * 1048576 + 8192)) 4k
+	sum=$(blkio hash "$vm")
+	echo 2 >/proc/sys/vm/drop_caches
+	reload vm 32768 "$base" "$delta" parent "$lower" parent "$upper" flatten_layer
+	message vm merge_rate 0
+	within 60 is_status vm sweep flattened
+	is "$sum" "$(blkio hash "$vm")" "content"
+	at_most 8 "$(status vm used)" "chunks: what the layer has, and the tree"
+	reload vm 32768 "$base" "$delta" parent "$lower" rebase
+	is "$sum" "$(blkio hash "$vm")" "content without the layer"
+	close vm
+	blkio write "$upper" 0 32m 9
+	create vm 32768 "$base" "$delta" parent "$lower"
+	is "$sum" "$(blkio hash "$vm")" "content after an activation"
+}
+
+layers_are_taken_over_under_load() {
+	base=$(loop 32m)
+	delta=$(loop 80m)
+	parents=()
+	oracle base "$base" -s 3
+	oracle new "$T/model" -s 3 -n 65536 -b 65536
+	clone
+	for i in 1 2 3; do
+		oracle run "$vm" -m "$T/model" -o 1000 -t 4
+		parents+=(parent "$delta")
+		delta=$(loop 80m)
+		reload vm 65536 "$base" "$delta" "${parents[@]}"
+	done
+	while [ ${#parents[@]} -gt 0 ]; do
+		background oracle run "$vm" -m "$T/model" -o 3000 -t 4
+		reload vm 65536 "$base" "$delta" "${parents[@]}" flatten_layer
+		message vm merge_rate 0
+		within 100 is_status vm sweep flattened
+		parents=("${parents[@]:0:${#parents[@]}-2}")
+		reload vm 65536 "$base" "$delta" "${parents[@]}" rebase
+		wait "$job" || fail "$(<"$T/job")"
+		oracle verify "$vm" -m "$T/model"
+	done
+	close vm
+	create vm 65536 "$base" "$delta"
+	oracle verify "$vm" -m "$T/model"
+}
+
 a_flatten_that_was_stopped_goes_on() {
 	base=$(template 32m)
 	delta=$(loop 48m)
@@ -137,6 +198,7 @@ what_makes_no_sense_is_refused() {
 	delta=$(loop 16m)
 	other=$(loop 16m)
 	refused "nothing below" create vm 16384 - "$delta" flatten
+	refused "on a layer" create vm 16384 "$base" "$delta" flatten_layer
 	clone
 	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten read_only)"
 	refused "merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten merge)"
@@ -169,6 +231,8 @@ parents=()
 run an_idle_clone_takes_over_its_base \
 	what_the_base_does_not_have_is_zeros \
 	a_clone_takes_over_layers_under_load \
+	a_clone_takes_over_its_topmost_layer \
+	layers_are_taken_over_under_load \
 	a_flatten_that_was_stopped_goes_on \
 	without_space_it_stops_and_can_go_on \
 	an_unreadable_base_stops_it \
