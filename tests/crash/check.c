@@ -408,7 +408,7 @@ static void step(struct run *r, u32 i, bool ignore_flushes)
 		if (ev->type == EV_FLUSH && ignore_flushes && ev->id % 2)
 			break;
 		if (ev->type != EV_FLUSH && ev->sector >= r->params.delta_sectors &&
-		    !r->params.merge) {
+		    (!r->params.merge || r->params.merge == CRASH_FLATTEN)) {
 			snprintf(r->why, sizeof(r->why), "a write to the base, sector %" PRIu64,
 				 ev->sector - r->params.delta_sectors);
 			report(r, i, 0);

@@ -190,6 +190,15 @@ static const struct {
 		.nr_islands = 1, .island = { { 0, 1024 } },
 		.features = "commit_interval 40",
 	} },
+	/* The base, which ends in a chunk, is copied into the delta in use */
+	{ "flatten", {
+		.delta_sectors = 4096, .first_sectors = 4096, .base_sectors = 1001,
+		.virtual_sectors = 1024, .chunk_sectors = 32, .log_blocks = 16,
+		.ops = 400, .lives = 8, .threads = 8, .discard_weight = 60,
+		.flush_weight = 60, .write_max = 32, .merge = CRASH_FLATTEN,
+		.nr_islands = 1, .island = { { 0, 1024 } },
+		.features = "commit_interval 40",
+	} },
 };
 
 const char *crash_scenario_name(u32 i)

@@ -26,11 +26,12 @@ struct crash_island {
 	u64 count;
 };
 
-/* How the delta is merged into the base */
+/* How the delta is merged into the base, or the base flattened into it */
 enum crash_merge {
 	CRASH_MERGE_NONE,
 	CRASH_MERGE_OFFLINE,	/* between lives */
 	CRASH_MERGE_ONLINE,	/* while the clone is in use, on and off */
+	CRASH_FLATTEN,		/* the same */
 };
 
 /* Also the content of the mark device's first sector, for the guest. */

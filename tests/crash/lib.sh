@@ -7,7 +7,7 @@
 CRASH=$TOP/tests/crash
 PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
 			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
-SCENARIOS=(mixed hot wide full tight large plain through short merge online)
+SCENARIOS=(mixed hot wide full tight large plain through short merge online flatten)
 
 build_programs()
 {

@@ -165,7 +165,7 @@ static void clone_table(char *buf, size_t size)
 		words++;
 	snprintf(buf, size, "0 %llu lclone %s /dev/mapper/" DELTA " %u %s%s",
 		 (unsigned long long)params.virtual_sectors, base_path, words, params.features,
-		 merging ? " merge" : "");
+		 !merging ? "" : params.merge == CRASH_FLATTEN ? " flatten" : " merge");
 }
 
 static void activate(void)
@@ -174,7 +174,7 @@ static void activate(void)
 
 	delta_table(table, sizeof(table));
 	must("the delta", run("dmsetup", "create", DELTA, "--table", table));
-	merging = params.merge == CRASH_MERGE_ONLINE && crash_rand(&main_worker.rng, 2);
+	merging = params.merge >= CRASH_MERGE_ONLINE && crash_rand(&main_worker.rng, 2);
 	clone_table(table, sizeof(table));
 	must("the clone", run("dmsetup", "create", CLONE, "--table", table));
 	clone_fd = open("/dev/mapper/" CLONE, O_RDWR | O_DIRECT);
@@ -420,7 +420,7 @@ static void drop_caches(void)
 /* What an administrator, or memory pressure, does to a clone in use */
 static void disturb(struct crash_rng *rng)
 {
-	bool online = params.merge == CRASH_MERGE_ONLINE;
+	bool online = params.merge >= CRASH_MERGE_ONLINE;
 	char table[256];
 
 	if (crash_rand(rng, online ? 2 : 3)) {
