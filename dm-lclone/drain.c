@@ -24,7 +24,7 @@ static void drain_ready(struct rcu_head *head)
 {
 	struct lclone_delta *d = container_of(head, struct lclone_delta, drain_rcu);
 
-	smp_store_release(&d->drain_ready, true);
+	smp_store_release(&d->drain_ready, true);	/* pairs with lclone_drain_finish() */
 	queue_work(d->wq, &d->worker);
 }
 
@@ -42,6 +42,7 @@ bool lclone_drain_finish(struct lclone_delta *d)
 	long sum = 0;
 	int cpu;
 
+	/* pairs with drain_ready(): what was counted before is seen by the sum */
 	if (!d->drain_busy || !smp_load_acquire(&d->drain_ready))
 		return false;
 	for_each_possible_cpu(cpu)
