@@ -28,13 +28,31 @@ static void drain_ready(struct rcu_head *head)
 	queue_work(d->wq, &d->worker);
 }
 
+static void flip(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->drain_kick, true);
+	smp_store_release(&d->epoch, !d->epoch);	/* pairs with lclone_inflight_get() */
+	call_rcu(&d->drain_rcu, drain_ready);
+}
+
+static void drain_flip(struct rcu_head *head)
+{
+	flip(container_of(head, struct lclone_delta, drain_rcu));
+}
+
+/*
+ * I/O looks the leaf up before it joins an epoch.  If that one was evicted since, and
+ * what changed is the one loaded in its place, the new epoch shows nothing: first
+ * all must have joined who may have such a leaf, in the old epoch.
+ */
 void lclone_drain_start(struct lclone_delta *d)
 {
 	d->drain_busy = true;
 	d->drain_ready = false;
-	WRITE_ONCE(d->drain_kick, true);
-	smp_store_release(&d->epoch, !d->epoch);	/* pairs with lclone_inflight_get() */
-	call_rcu(&d->drain_rcu, drain_ready);
+	if (xchg(&d->evicted, false))
+		call_rcu(&d->drain_rcu, drain_flip);
+	else
+		flip(d);
 }
 
 bool lclone_drain_finish(struct lclone_delta *d)

@@ -207,6 +207,7 @@ struct lclone_delta {
 	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
 	bool drain_busy;		/* worker only */
 	bool drain_ready;		/* nobody joins the old epoch any more */
+	int evicted;			/* a leaf, since the last drain began; cache_lock to set */
 	struct rcu_head drain_rcu;
 	bool scan_draining;		/* the drain under way is for the scan */
 

@@ -131,7 +131,7 @@ int below_chunks(struct below *below, bool layer, u64 *chunks)
 	lclone_chain_extents_init(&x, &below->disk.chain,
 				  layer ? 2 : below->disk.chain.count, 0, UINT64_MAX);
 	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
-		if (e.source == LCLONE_FROM_ZERO)
+		if (e.source == LCLONE_FROM_ZERO || (layer && e.source != LCLONE_FROM_DELTA))
 			continue;
 		first = e.sector / cs > counted ? e.sector / cs : counted;
 		end = lclone_chunks(e.sector + e.sectors, cs);

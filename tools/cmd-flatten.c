@@ -210,18 +210,21 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
  * The delta has it all.  A crash before this leaves a clone that still names what
  * it had below.  The word rebase has had its effect, and should not stay.
  */
-static int leave_below(const struct online *o)
+static int leave_below(const struct online *o, bool layer)
 {
 	static struct lclone_clone old, now;
 	static struct lclone_table table, gone;
 	int err;
 
 	err = lclone_dm_get(o->name, &old);
+	/* somebody else may have waited, too, or have stopped it */
+	if (!err && !(layer ? old.table.features.flatten_layer : old.table.features.flatten))
+		err = lclone_fail(-ECANCELED, "%s: somebody else has ended or stopped it", o->name);
 	if (err)
 		return err;
 	table = old.table;
 	gone = old.table;
-	if (table.features.flatten_layer) {
+	if (layer) {
 		strcpy(gone.base, "-");
 		gone.parent_words[0] = '\0';
 		lclone_table_drop_parent(&table, gone.delta);
@@ -263,7 +266,7 @@ static int flatten(struct online *o, bool layer)
 		ret = wait_for_task(o, "flattened", layer ? "flatten --layer" : "flatten");
 	if (ret)
 		return ret < 0 ? ret : 0;
-	return leave_below(o);
+	return leave_below(o, layer);
 }
 
 static const struct option options[] = {
