@@ -38,6 +38,18 @@ struct lclone_copier {
 	struct copy *copy;
 };
 
+bool lclone_lane_subchunk(struct lclone_lane *l, u32 mask, u32 *offset)
+{
+	u32 shift = l->sweep->delta->sub_shift;
+
+	mask &= ~0u << (l->offset >> shift);
+	if (!mask)
+		return false;
+	*offset = __ffs(mask) << shift;
+	l->offset = *offset + (1u << shift);
+	return true;
+}
+
 /* The next piece of the batch, with what follows it in both places. False: there is none. */
 static bool next_run(struct lclone_lane *l, struct lclone_run *run)
 {

@@ -69,7 +69,7 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 
 	for (; l->at < l->nr; l->at++, l->offset = 0) {
 		struct lclone_swept *chunk = &l->chunk[l->at];
-		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
+		u64 n = lclone_swept_chunk(chunk);
 		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]);
 		struct lclone_source from;
 		u32 offset, end;
@@ -111,27 +111,23 @@ static bool layer_piece(struct lclone_lane *l, struct lclone_run *piece)
 
 	for (; l->at < l->nr; l->at++, l->offset = 0) {
 		struct lclone_swept *chunk = &l->chunk[l->at];
-		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
 		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]), has;
+		u32 offset;
 
-		if (!layer_has(d, n, exc, &has))
+		if (!layer_has(d, lclone_swept_chunk(chunk), exc, &has))
 			continue;
 		if (!l->offset)
 			chunk->zero = lclone_exc_zero(has);
-		while (lclone_exc_phys(exc) && l->offset < 1u << d->chunk_shift) {
-			u32 offset = l->offset, sub = 1u << (offset >> d->sub_shift);
-
-			l->offset += 1u << d->sub_shift;
-			if (!(lclone_exc_written(has) & sub))
-				continue;
-			chunk->written |= sub;
-			piece->from_bdev = d->chain->layer[0]->bdev;
-			piece->from = lclone_chunk_start(d, lclone_exc_phys(has)) + offset;
-			piece->to_bdev = d->bdev;
-			piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-			piece->sectors = 1u << d->sub_shift;
-			return true;
-		}
+		if (!lclone_exc_phys(exc) ||
+		    !lclone_lane_subchunk(l, lclone_exc_written(has), &offset))
+			continue;
+		chunk->written |= lclone_sub_mask(d, offset, 1);
+		piece->from_bdev = d->chain->layer[0]->bdev;
+		piece->from = lclone_chunk_start(d, lclone_exc_phys(has)) + offset;
+		piece->to_bdev = d->bdev;
+		piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		piece->sectors = 1u << d->sub_shift;
+		return true;
 	}
 	return false;
 }

@@ -800,6 +800,11 @@ struct lclone_swept {
 	u16 written, zero;		/* flatten: the subchunks that the delta takes over */
 };
 
+static inline u64 lclone_swept_chunk(const struct lclone_swept *swept)
+{
+	return (u64)swept->leaf->index * LCLONE_LEAF_EXCEPTIONS + swept->slot;
+}
+
 /* Data that go from one place to another in one piece */
 struct lclone_run {
 	struct block_device *from_bdev;	/* NULL: zeros */
@@ -903,6 +908,8 @@ struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s);
 void lclone_copier_destroy(struct lclone_copier *k);
 /* Copies what ops->piece() says, then calls lclone_lane_copied() in the worker, lane->error set. */
 void lclone_copy_batch(struct lclone_lane *l);
+/* For ops->piece(): the next of the subchunks @mask, from lane->offset on, which is moved behind it. */
+bool lclone_lane_subchunk(struct lclone_lane *l, u32 mask, u32 *offset);
 void lclone_lane_copied(struct lclone_lane *l);
 
 /* job.c: copy-up, discard and write-zeroes; worker only */

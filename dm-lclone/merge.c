@@ -73,28 +73,25 @@ static void merge_copied(struct lclone_lane *l)
 static bool merge_piece(struct lclone_lane *l, struct lclone_run *piece)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	u32 size = 1u << d->sub_shift;
 
 	for (; l->at < l->nr; l->at++, l->offset = 0) {
 		const struct lclone_swept *chunk = &l->chunk[l->at];
-		u64 n = (u64)chunk->leaf->index * LCLONE_LEAF_EXCEPTIONS + chunk->slot;
 		u64 exc = READ_ONCE(chunk->leaf->exceptions[chunk->slot]);
+		u32 mask = lclone_exc_written(exc) | lclone_exc_zero(exc), offset, sub;
+		sector_t to;
 
-		while (l->offset < 1u << d->chunk_shift) {
-			u32 offset = l->offset, sub = 1u << (offset >> d->sub_shift);
-			sector_t to = lclone_chunk_start(d, n) + offset;
-
-			l->offset += size;
-			if (!((lclone_exc_written(exc) | lclone_exc_zero(exc)) & sub) ||
-			    to >= d->sb.virtual_sectors)
-				continue;
-			piece->from_bdev = lclone_exc_written(exc) & sub ? d->bdev : NULL;
-			piece->from = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-			piece->to_bdev = d->base;
-			piece->to = to;
-			piece->sectors = min_t(u64, size, d->sb.virtual_sectors - to);
-			return true;
-		}
+		if (!lclone_lane_subchunk(l, mask, &offset))
+			continue;
+		to = lclone_chunk_start(d, lclone_swept_chunk(chunk)) + offset;
+		if (to >= d->sb.virtual_sectors)
+			continue;		/* nor is there anything behind it */
+		sub = lclone_sub_mask(d, offset, 1);
+		piece->from_bdev = lclone_exc_written(exc) & sub ? d->bdev : NULL;
+		piece->from = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		piece->to_bdev = d->base;
+		piece->to = to;
+		piece->sectors = min_t(u64, 1u << d->sub_shift, d->sb.virtual_sectors - to);
+		return true;
 	}
 	return false;
 }

@@ -20,11 +20,8 @@ static int refuse_merging(const struct lclone_clone *clone)
 			   clone->name, clone->name);
 }
 
-static void print_not_needed(const struct online *o, const struct lclone_table *old)
+static void print_not_needed(const struct online *o, const char *names)
 {
-	char names[LCLONE_PARENTS_SIZE];
-
-	names_below(old, names, sizeof(names));
 	if (names[0] && !o->meter.json)
 		printf("%s: does not need %s any more\n", o->name, names);
 }
@@ -105,6 +102,7 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	struct lclone_file target = { .fd = -1 };
 	static struct lclone_clone clone;
 	static struct lclone_table table;
+	char names[LCLONE_PARENTS_SIZE];
 	struct lclone_status status;
 	u64 before = 0, after = 0;
 	int err;
@@ -114,7 +112,7 @@ static int flatten_to(struct online *o, const char *path, bool force)
 		err = incarnation_of(&clone, &before);
 	if (!err)
 		err = refuse_merging(&clone);
-	if (!err && (clone.table.features.flatten || clone.table.features.flatten_layer))
+	if (!err && lclone_flattens(&clone.table.features))
 		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
 	if (!err)
 		err = open_target(path, force, &clone, &target);
@@ -140,7 +138,8 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	err = change_table(&clone, &table);
 	if (err)
 		return err;
-	print_not_needed(o, &clone.table);
+	names_below(&clone.table, names, sizeof(names));
+	print_not_needed(o, names);
 	return merge_online(o);
 }
 
@@ -213,7 +212,8 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 static int leave_below(const struct online *o, bool layer)
 {
 	static struct lclone_clone old, now;
-	static struct lclone_table table, gone;
+	static struct lclone_table table;
+	char gone[PATH_MAX], names[LCLONE_PARENTS_SIZE];
 	int err;
 
 	err = lclone_dm_get(o->name, &old);
@@ -223,13 +223,11 @@ static int leave_below(const struct online *o, bool layer)
 	if (err)
 		return err;
 	table = old.table;
-	gone = old.table;
 	if (layer) {
-		strcpy(gone.base, "-");
-		gone.parent_words[0] = '\0';
-		lclone_table_drop_parent(&table, gone.delta);
-		lclone_table_add_parent(&gone, gone.delta);
+		lclone_table_drop_parent(&table, gone);
+		name_of(gone, names);
 	} else {
+		names_below(&table, names, sizeof(names));
 		strcpy(table.base, "-");
 		table.parents = 0;
 		table.parent_words[0] = '\0';
@@ -240,7 +238,7 @@ static int leave_below(const struct online *o, bool layer)
 	err = change_table(&old, &table);
 	if (err)
 		return err;
-	print_not_needed(o, &gone);
+	print_not_needed(o, names);
 	table.features.rebase = false;
 	err = lclone_dm_get(o->name, &now);
 	return err ?: change_table(&now, &table);
@@ -258,7 +256,7 @@ static int flatten(struct online *o, bool layer)
 		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
 				  o->name, layer ? "of all that lies below" :
 						   "but only of its topmost layer");
-	if (!ret && (!(f->flatten || f->flatten_layer) || !strcmp(status.task, "flatten_failed")))
+	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed")))
 		ret = start_flatten(&clone, &status, layer);
 	if (!ret)
 		ret = set_rate(o);

@@ -151,7 +151,7 @@ static int start_merge(const struct lclone_clone *clone)
 	int err;
 
 	table = clone->table;
-	if (table.features.flatten || table.features.flatten_layer)
+	if (lclone_flattens(&table.features))
 		return lclone_fail(-EBUSY, "%s is being flattened: end that first (lclone flatten %s)",
 				   clone->name, clone->name);
 	if (table.parents)

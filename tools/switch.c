@@ -59,7 +59,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (clone.suspended)
 		return lclone_fail(-EBUSY, "%s is suspended", name);
-	if (table.features.merge || table.features.flatten || table.features.flatten_layer)
+	if (table.features.merge || lclone_flattens(&table.features))
 		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", name,
 				   table.features.merge ? "merged" : "flattened");
 	if (back && !table.parents)

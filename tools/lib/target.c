@@ -76,6 +76,11 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 2, " chunk_size %u", f->chunk_size);
 }
 
+bool lclone_flattens(const struct lclone_features *features)
+{
+	return features->flatten || features->flatten_layer;
+}
+
 int lclone_table_add_parent(struct lclone_table *table, const char *device)
 {
 	size_t len = strlen(table->parent_words), room = sizeof(table->parent_words) - len;

@@ -50,6 +50,9 @@ struct lclone_status {
 	u64 task_at, task_end;		/* how far it is in the clone */
 };
 
+/* The delta takes over what lies below, all of it or a layer. */
+bool lclone_flattens(const struct lclone_features *features);
+
 /* The next parent, above those that are there. 0, or -E2BIG. */
 int lclone_table_add_parent(struct lclone_table *table, const char *device);
 

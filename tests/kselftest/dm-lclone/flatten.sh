@@ -57,7 +57,8 @@ what_the_base_does_not_have_is_zeros() {
 	at_most 48 "$(status vm used)" "chunks: what reads as zeros takes no space"
 }
 
-a_clone_takes_over_layers_under_load() {
+# vm on three layers with data of $T/model, ${parents[@]}
+three_layers() {
 	base=$(loop 32m)
 	delta=$(loop 80m)
 	parents=()
@@ -70,6 +71,10 @@ a_clone_takes_over_layers_under_load() {
 		delta=$(loop 80m)
 		reload vm 65536 "$base" "$delta" "${parents[@]}"
 	done
+}
+
+a_clone_takes_over_layers_under_load() {
+	three_layers
 	echo 2 >/proc/sys/vm/drop_caches
 	background oracle run "$vm" -m "$T/model" -o 20000 -t 4
 	flatten 0
@@ -116,18 +121,7 @@ a_clone_takes_over_its_topmost_layer() {
 }
 
 layers_are_taken_over_under_load() {
-	base=$(loop 32m)
-	delta=$(loop 80m)
-	parents=()
-	oracle base "$base" -s 3
-	oracle new "$T/model" -s 3 -n 65536 -b 65536
-	clone
-	for i in 1 2 3; do
-		oracle run "$vm" -m "$T/model" -o 1000 -t 4
-		parents+=(parent "$delta")
-		delta=$(loop 80m)
-		reload vm 65536 "$base" "$delta" "${parents[@]}"
-	done
+	three_layers
 	while [ ${#parents[@]} -gt 0 ]; do
 		background oracle run "$vm" -m "$T/model" -o 3000 -t 4
 		reload vm 65536 "$base" "$delta" "${parents[@]}" flatten_layer
