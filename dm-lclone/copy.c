@@ -163,6 +163,9 @@ static void begin_copies(struct lclone_copier *k)
 						   GFP_NOIO, 0);
 			if (err)
 				end_batch(k, l, err);
+			/* that took its time: first what has ended meanwhile */
+			queue_work(k->sweep->delta->wq, &k->work);
+			return;
 		} else {
 			list_del(&c->list);
 			k->flying++;

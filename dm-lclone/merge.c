@@ -109,6 +109,7 @@ static bool has_exceptions(const struct lclone_leaf *leaf, u32 slot)
 static int merge_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 {
 	struct lclone_sweep *s = l->sweep;
+	u32 mask;
 
 	if (*leaf == &lclone_empty_leaf || !has_exceptions(*leaf, s->slot))
 		return 1;
@@ -121,8 +122,8 @@ static int merge_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 			continue;
 		if (lclone_lane_full(l))
 			return 0;
-		lclone_lane_take(l, *leaf, s->slot,
-				 hweight32(lclone_exc_written(exc)) << s->delta->sub_shift);
+		mask = lclone_exc_written(exc) | lclone_exc_zero(exc);
+		lclone_lane_take(l, *leaf, s->slot, hweight32(mask) << s->delta->sub_shift);
 	}
 	return 1;
 }
