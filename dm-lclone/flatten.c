@@ -74,8 +74,8 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 		struct lclone_source from;
 		u32 offset, end;
 
-		if (!lclone_exc_phys(exc))
-			continue;		/* discarded meanwhile */
+		if (WARN_ON_ONCE(!lclone_exc_phys(exc)))
+			continue;		/* take() gave it one */
 		if (next_piece(d, n, exc, &l->offset, &from) != 1)
 			continue;
 		end = l->offset;

@@ -200,6 +200,7 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 	if (err)
 		return err;
 	table = clone->table;
+	table.features.rebase = false;		/* it has had its effect */
 	table.features.flatten = !layer;
 	table.features.flatten_layer = layer;
 	return change_table(clone, &table);
@@ -214,11 +215,16 @@ static int leave_below(const struct online *o, bool layer)
 	static struct lclone_clone old, now;
 	static struct lclone_table table;
 	char gone[PATH_MAX], names[LCLONE_PARENTS_SIZE];
+	struct lclone_status status;
 	int err;
 
-	err = lclone_dm_get(o->name, &old);
-	/* somebody else may have waited, too, or have stopped it */
-	if (!err && !(layer ? old.table.features.flatten_layer : old.table.features.flatten))
+	/*
+	 * Somebody else may have waited, too, or have stopped it, or begun another: the
+	 * table is asked for first, so that what the status says holds for it or a later one.
+	 */
+	err = look_at_writable(o->name, &old, &status);
+	if (!err && (!(layer ? old.table.features.flatten_layer : old.table.features.flatten) ||
+		     strcmp(status.task, "flattened")))
 		err = lclone_fail(-ECANCELED, "%s: somebody else has ended or stopped it", o->name);
 	if (err)
 		return err;

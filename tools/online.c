@@ -264,6 +264,7 @@ int stop_task(const char *name, const char *task)
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	struct lclone_status status;
+	const char *again = task;
 	int err;
 	bool *on;
 
@@ -272,8 +273,10 @@ int stop_task(const char *name, const char *task)
 		return err;
 	table = clone.table;
 	on = strcmp(task, "merge") ? &table.features.flatten : &table.features.merge;
-	if (table.features.flatten_layer && !strcmp(task, "flatten"))
+	if (table.features.flatten_layer && !strcmp(task, "flatten")) {
 		on = &table.features.flatten_layer;
+		again = "flatten --layer";
+	}
 	if (!*on)
 		return lclone_fail(-ENOENT, "%s: there is no %s under way", name, task);
 	*on = false;
@@ -281,6 +284,6 @@ int stop_task(const char *name, const char *task)
 	err = change_table(&clone, &table);
 	if (!err)
 		printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",
-		       name, task, task, name);
+		       name, task, again, name);
 	return err;
 }

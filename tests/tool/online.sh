@@ -482,24 +482,32 @@ flatten()
 
 flatten_layer()
 {
-	local upper first
+	local upper first waiter
 
 	disk upper upper 24
-	disk roomy roomy 24
+	# enough for what the layer has, not for what the base has
+	disk roomy roomy 8
 	first=$delta delta=$roomy
 	ok lclone create t1 "$base" "$first"
 	kept 1 "lies on no layer" lclone flatten --layer t1
 	scribble
 	ok lclone snapshot t1 --to "$upper"
-	put /dev/mapper/t1 100 50 3
+	put /dev/mapper/t1 100 500 3
 	ok lclone snapshot t1 --to "$delta"
 	put /dev/mapper/t1 120 50 4
 	ok lclone flatten --layer --rate 100 --detach t1
 	kept 3 "only of its topmost layer" lclone flatten t1
 	kept 3 "is being flattened" lclone merge t1
 	ok lclone flatten --stop t1
-	unchanged "$first" ok lclone flatten --layer --rate max t1
-	grep -qx "t1: does not need $upper any more" "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '"lclone flatten --layer t1" takes it up again' "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone flatten --layer --rate 100 --detach t1
+	# two wait for it: one of them ends it, once
+	lclone flatten --layer t1 >"$dir/waiter" 2>&1 &
+	waiter=$!
+	unchanged "$first" lclone flatten --layer --rate max t1 >"$dir/out" 2>&1 || true
+	wait $waiter || true
+	[ "$(cat "$dir/out" "$dir/waiter" | grep -cx "t1: does not need $upper any more")" = 1 ] ||
+		fail "$(cat "$dir/out" "$dir/waiter")"
 	ok lclone remove "$upper"
 	dd if=/dev/zero of="$upper" bs=1M count=24 status=none conv=fsync
 	same "$dir/model" /dev/mapper/t1
