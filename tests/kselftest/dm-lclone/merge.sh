@@ -206,6 +206,29 @@ a_write_does_not_run_into_a_batch() {
 	blkio check "$vm" 128k 1m 2
 }
 
+# What is in flight may hold a leaf that was evicted before the merge met the one in its place
+a_slow_write_is_merged_though_its_leaf_was_evicted() {
+	needs fio
+	modprobe -q dm-delay
+	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	base=$(loop 64m)
+	sick "$(loop 96m)"
+	clone chunk_size 16
+	blkio write "$vm" 0 64m 2 bs=1m
+	message vm checkpoint
+	becomes "0+$disk_size:delay % 0 % 20"
+	background fio --name=job --filename="$vm" --direct=1 --rw=randwrite --bs=4k --size=64m \
+		--ioengine=libaio --iodepth=64 --verify=crc32c --verify_fatal=1 --do_verify=1 \
+		--verify_state_save=0 --allow_file_create=0
+	merge 10000
+	while ! ended $job; do
+		echo 2 >/proc/sys/vm/drop_caches
+	done
+	wait $job || fail "$(<"$T/job")"
+	within 60 is_status vm sweep merged
+	works
+}
+
 # Its base changes till the end: what is put on top of it could never be opened again
 what_is_being_merged_does_not_become_a_layer() {
 	setup
@@ -255,6 +278,7 @@ run an_idle_clone_ends_up_in_its_base \
 	parts_of_subchunks_and_zeros_go_down_too \
 	what_comes_after_the_end_goes_to_the_base \
 	a_write_does_not_run_into_a_batch \
+	a_slow_write_is_merged_though_its_leaf_was_evicted \
 	what_is_being_merged_does_not_become_a_layer \
 	what_others_need_is_not_merged_into \
 	what_can_not_be_merged_is_refused
