@@ -140,24 +140,24 @@ every_chunk_size_works() {
 
 a_file_system_lives_on_a_clone() {
 	command -v mke2fs >/dev/null || skip "no mke2fs here"
-	grep -qw ext2 /proc/filesystems || modprobe -q ext2 || modprobe -q ext4 || skip "no ext2"
+	grep -qw ext4 /proc/filesystems || modprobe -q ext4 || skip "no ext4"
 	base=$(loop 16m)
 	delta=$(loop 24m)
 	mkdir -p "$T/mnt"
 	mke2fs "$base" >/dev/null 2>&1
-	mount -t ext2 "$base" "$T/mnt"
+	mount -t ext4 "$base" "$T/mnt"
 	on_exit "umount $T/mnt 2>/dev/null || true"
 	head -c 3000000 /dev/urandom >"$T/mnt/template"
 	umount "$T/mnt"
 	before=$(blkio hash "$base")
 	clone
-	mount -t ext2 "$vm" "$T/mnt"
+	mount -t ext4 "$vm" "$T/mnt"
 	cp "$T/mnt/template" "$T/mnt/copy"
 	sync
 	umount "$T/mnt"
 	close vm
 	clone
-	mount -t ext2 "$vm" "$T/mnt"
+	mount -t ext4 "$vm" "$T/mnt"
 	cmp "$T/mnt/template" "$T/mnt/copy"
 	umount "$T/mnt"
 	close vm
