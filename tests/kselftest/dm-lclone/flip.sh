@@ -197,9 +197,44 @@ a_torn_last_commit_leaves_those_before_it() {
 	is "equal=2048 wrong=0 failed=0" "$(opened_for_writing)" "without the last commit"
 }
 
+# log_blocks: where the two of the last commit are
+log_blocks() {
+	blkio log "$delta" | sort -k2,2n -k3,3n -k4,4n | tail -n 2 | cut -d' ' -f1 | xargs
+}
+
+# The second one has the number and the place of the first: the incarnation tells them apart
+two_torn_commits_do_not_make_a_whole_one() {
+	base=$(template 8m)
+	delta=$(loop 12m)
+	clone chunk_size 16 commit_interval 3600000
+	blkio write "$vm" 0 3200k 2 bs=4k step=8k
+	blkio fsync "$vm"
+	blkio copy "$delta" "$T/first"
+	close vm
+	# only its second block was written
+	delta=$(attach "$T/first")
+	read -r head tail <<<"$(log_blocks)"
+	is $((head + 4096)) "$tail" "the second block of the commit"
+	dd if="$T/first" of="$T/tail" bs=4096 skip=$((tail / 4096)) count=1 status=none
+	blkio flip "$delta" $((head + 70))
+	clone chunk_size 16 commit_interval 3600000
+	blkio check "$vm" 0 8m 1
+	blkio write "$vm" 4m 3200k 3 bs=4k step=8k
+	blkio fsync "$vm"
+	blkio copy "$delta" "$T/second"
+	close vm
+	# and then only the first
+	dd if="$T/tail" of="$T/second" bs=4096 seek=$((tail / 4096)) conv=notrunc status=none
+	delta=$(attach "$T/second")
+	is "$head $tail" "$(log_blocks)" "the place of the second commit"
+	clone
+	blkio check "$vm" 0 8m 1
+}
+
 run a_flipped_byte_of_a_superblock \
 	a_flipped_newest_superblock_is_not_hidden \
 	a_flipped_byte_of_a_tree_node \
 	a_flipped_tree_node_is_not_written_through \
 	a_flipped_byte_of_the_log_is_no_rollback \
-	a_torn_last_commit_leaves_those_before_it
+	a_torn_last_commit_leaves_those_before_it \
+	two_torn_commits_do_not_make_a_whole_one
