@@ -784,7 +784,7 @@ int lclone_delta_start(struct lclone *t)
 	err = lclone_chain_start(t);
 	if (err)
 		return err;
-	err = lclone_sweep_set(d, sweep_ops(t));
+	err = lclone_sweep_set(d, sweep_ops(t), t->ti->table);
 	if (err)
 		return err;
 	err = lclone_registry_start(t);

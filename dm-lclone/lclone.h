@@ -845,7 +845,10 @@ struct lclone_sweep {
 	u32 index, slot;		/* where the pass goes on */
 	u64 chunks, sectors;		/* done */
 	bool limited;			/* by rate, not by the time that batches take */
+	bool idle_only;			/* while the guest does nothing; not limited */
 	u32 rate;			/* KiB/s, 0: no limit */
+	struct block_device *guest;	/* the clone; its statistics */
+	unsigned long guest_ios, guest_seen;	/* guest_seen: jiffies */
 	struct lclone_lane *lane;
 	struct lclone_copier *copier;
 };
@@ -876,8 +879,9 @@ struct lclone_sweep_ops {
 
 extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops, lclone_layer_ops;
 
-/* preresume: what the table wants, or NULL. May sleep. */
-int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops);
+/* preresume: what @table, of the clone, wants, or NULL. May sleep. */
+int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops,
+		     struct dm_table *table);
 /* resume: starts it, or goes on with it. */
 void lclone_sweep_start(struct lclone_delta *d);
 /* postsuspend: waits for the batches under way; no other begins. */

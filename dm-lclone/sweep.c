@@ -7,6 +7,7 @@
  * goes.  A few lanes do that side by side, so that one copies while others wait.
  * When a pass over the table found nothing to do the sweep is over.
  */
+#include <linux/part_stat.h>
 #include <linux/slab.h>
 
 #include "lclone.h"
@@ -113,6 +114,8 @@ static u64 pause_ns(const struct lclone_lane *l)
 	const struct lclone_sweep *s = l->sweep;
 	u32 rate = READ_ONCE(s->rate);
 
+	if (READ_ONCE(s->idle_only))
+		return 0;
 	if (!READ_ONCE(s->limited))
 		return took;
 	if (!rate)
@@ -226,6 +229,22 @@ static int gather(struct lclone_lane *l)
 	return min(err, 0);
 }
 
+/* The guest does something, or did a short while ago. */
+static bool guest_is_active(struct lclone_sweep *s)
+{
+	unsigned long ios = part_stat_read_accum(s->guest, ios), in_flight = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		in_flight += part_stat_local_read_cpu(s->guest, in_flight[READ], cpu) +
+			     part_stat_local_read_cpu(s->guest, in_flight[WRITE], cpu);
+	if (in_flight || ios != s->guest_ios) {
+		s->guest_ios = ios;
+		s->guest_seen = jiffies;
+	}
+	return time_before(jiffies, s->guest_seen + RETRY);
+}
+
 static void lane_gather(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
@@ -233,6 +252,10 @@ static void lane_gather(struct lclone_lane *l)
 
 	if (READ_ONCE(d->stopping) || READ_ONCE(d->mode) != LCLONE_RW || s->state != SWEEP_RUNS) {
 		lane_stop(l);
+		return;
+	}
+	if (READ_ONCE(s->idle_only) && guest_is_active(s)) {
+		pause(l);
 		return;
 	}
 	l->begun = ktime_get_ns();
@@ -309,7 +332,8 @@ void lclone_sweep_exit(struct lclone_delta *d)
 	d->sweep = NULL;
 }
 
-int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops)
+int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops,
+		     struct dm_table *table)
 {
 	if (d->sweep && d->sweep->ops != ops)
 		lclone_sweep_exit(d);
@@ -320,6 +344,7 @@ int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops)
 	if (!d->sweep)
 		return -ENOMEM;
 	d->sweep->state = SWEEP_RUNS;
+	d->sweep->guest = dm_disk(dm_table_get_md(table))->part0;
 	begin_pass(d->sweep);
 	return 0;
 }
@@ -362,6 +387,7 @@ void lclone_sweep_stop(struct lclone_delta *d)
 
 int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 {
+	bool limited = strcmp(arg, "auto") && strcmp(arg, "idle");
 	struct lclone_sweep *s = d->sweep;
 	struct lclone_lane *l;
 	u32 rate = 0;
@@ -370,12 +396,13 @@ int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 		DMERR("%s: message merge_rate: no merge is under way", d->name);
 		return -EINVAL;
 	}
-	if (strcmp(arg, "auto") && kstrtou32(arg, 10, &rate)) {
-		DMERR("%s: message merge_rate: a number of KiB/s, or auto", d->name);
+	if (limited && kstrtou32(arg, 10, &rate)) {
+		DMERR("%s: message merge_rate: a number of KiB/s, auto or idle", d->name);
 		return -EINVAL;
 	}
 	WRITE_ONCE(s->rate, rate);
-	WRITE_ONCE(s->limited, strcmp(arg, "auto"));
+	WRITE_ONCE(s->limited, limited);
+	WRITE_ONCE(s->idle_only, !strcmp(arg, "idle"));
 	/* what is pausing by the old one looks again */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work(&l->pause))

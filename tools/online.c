@@ -17,10 +17,10 @@ int check_rate(const char *rate)
 {
 	u64 kib;
 
-	if (!strcmp(rate, "auto") || !strcmp(rate, "max") ||
+	if (!strcmp(rate, "auto") || !strcmp(rate, "idle") || !strcmp(rate, "max") ||
 	    (!lclone_parse_u64(rate, UINT32_MAX, &kib) && kib))
 		return 0;
-	return lclone_fail(-ERANGE, "\"%s\" is not a rate: a number of KiB/s, auto or max", rate);
+	return lclone_fail(-ERANGE, "\"%s\" is not a rate: a number of KiB/s, max, auto or idle", rate);
 }
 
 int set_rate(const struct online *o)

@@ -66,6 +66,26 @@ writes_go_to_the_base_and_the_merge_ends() {
 	oracle verify "$base" -m "$T/model"
 }
 
+a_merge_for_idle_times_stands_aside() {
+	base=$(loop 32m)
+	delta=$(loop 80m)
+	oracle base "$base" -s 4
+	oracle new "$T/model" -s 4 -n 65536 -b 65536
+	clone
+	oracle run "$vm" -m "$T/model" -o 8000 -t 4
+	used=$(status vm used)
+	background oracle run "$vm" -m "$T/model" -o 1000000 -t 4
+	merge idle
+	from=$(status vm swept)
+	sleep 5
+	at_most $((used / 4)) $(($(status vm swept) - from)) "chunks merged while the clone is used"
+	is merging "$(status vm sweep)" "state"
+	kill -0 "$job" || fail "the load ended: $(<"$T/job")"
+	kill "$job"
+	wait "$job" || true
+	within 60 is_status vm sweep merged
+}
+
 # power_cut SEED RATE SECONDS
 power_cut() {
 	local base_file delta_file
@@ -273,6 +293,7 @@ what_can_not_be_merged_is_refused() {
 
 run an_idle_clone_ends_up_in_its_base \
 	writes_go_to_the_base_and_the_merge_ends \
+	a_merge_for_idle_times_stands_aside \
 	what_was_covered_survives_a_power_cut \
 	a_merge_that_was_stopped_goes_on \
 	parts_of_subchunks_and_zeros_go_down_too \
