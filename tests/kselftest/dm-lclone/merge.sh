@@ -174,6 +174,22 @@ no_leaf_is_in_RAM() {
 }
 
 # A delta that got one more exception would lose it with the switch to the base
+has_swept() {
+	[ "$(status vm swept)" -gt 0 ]
+}
+
+a_batch_of_zeros_is_no_larger_than_one_of_data() {
+	setup 32m
+	blkio discard "$vm" 0 32m
+	merge 1000
+	within 20 has_swept
+	at_most 64 "$(status vm swept)" "chunks of the first batches"
+	message vm merge_rate 0
+	within 60 is_status vm sweep merged
+	is 512 "$(status vm swept)" "chunks merged"
+	blkio check "$base" 0 32m 0
+}
+
 what_comes_after_the_end_goes_to_the_base() {
 	setup
 	blkio write "$vm" 0 1m 2
@@ -297,6 +313,7 @@ run an_idle_clone_ends_up_in_its_base \
 	what_was_covered_survives_a_power_cut \
 	a_merge_that_was_stopped_goes_on \
 	parts_of_subchunks_and_zeros_go_down_too \
+	a_batch_of_zeros_is_no_larger_than_one_of_data \
 	what_comes_after_the_end_goes_to_the_base \
 	a_write_does_not_run_into_a_batch \
 	a_slow_write_is_merged_though_its_leaf_was_evicted \
