@@ -161,10 +161,10 @@ static void begin_copies(struct lclone_copier *k)
 		} else if (!c->run.from_bdev) {
 			err = blkdev_issue_zeroout(c->run.to_bdev, c->run.to, c->run.sectors,
 						   GFP_NOIO, 0);
-			if (err)
-				end_batch(k, l, err);
 			/* that took its time: first what has ended meanwhile */
 			queue_work(k->sweep->delta->wq, &k->work);
+			if (err)
+				end_batch(k, l, err);	/* with the batch @k may go */
 			return;
 		} else {
 			list_del(&c->list);
