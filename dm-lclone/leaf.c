@@ -395,8 +395,12 @@ static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 
 		atomic_set(&leaf->pins, 0);
 		return false;
 	}
-	WRITE_ONCE(d->evicted, true);	/* before the slot is free: see lclone_drain_start() */
 	rcu_assign_pointer(page->leaf[slot], NULL);
+	/*
+	 * Who loads it anew sees this, by the lock; a drain that takes it begins when
+	 * nobody finds the leaf any more.  See lclone_drain_start().
+	 */
+	smp_store_release(&d->evicted, true);
 	atomic_dec(&d->nr_leaves);
 	call_rcu(&leaf->rcu, leaf_free_rcu);
 	return true;
