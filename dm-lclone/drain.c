@@ -32,7 +32,7 @@ static void flip(struct lclone_delta *d)
 {
 	WRITE_ONCE(d->drain_kick, true);
 	smp_store_release(&d->epoch, !d->epoch);	/* pairs with lclone_inflight_get() */
-	call_rcu(&d->drain_rcu, drain_ready);
+	call_rcu_hurry(&d->drain_rcu, drain_ready);
 }
 
 static void drain_flip(struct rcu_head *head)
@@ -50,7 +50,7 @@ void lclone_drain_start(struct lclone_delta *d)
 	d->drain_busy = true;
 	d->drain_ready = false;
 	if (xchg(&d->evicted, false))
-		call_rcu(&d->drain_rcu, drain_flip);
+		call_rcu_hurry(&d->drain_rcu, drain_flip);
 	else
 		flip(d);
 }

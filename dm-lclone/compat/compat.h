@@ -7,6 +7,10 @@
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 
+#ifndef HAVE_CALL_RCU_HURRY
+#define call_rcu_hurry		call_rcu
+#endif
+
 #ifndef HAVE_BLK_MODE_T
 #define blk_mode_t		fmode_t
 #define BLK_OPEN_READ		FMODE_READ
