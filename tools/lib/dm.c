@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -354,14 +356,45 @@ static int go_back(int err, const struct lclone_clone *old)
 	return lclone_fail(err, "%s", why);
 }
 
+/* Others that switch tables of the clone wait till it is closed. The descriptor, or -errno. */
+static int lock_clone(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return lclone_fail(-errno, "%s: %m", path);
+	if (flock(fd, LOCK_EX)) {
+		lclone_fail(-errno, "%s: can't be locked: %m", path);
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
-	int err = load(old->name, sectors, target, params, old->read_only);
+	static struct lclone_clone now;
+	int err, lock = lock_clone(old->name);
 
-	if (!err)
-		err = suspend_resume(old->name, pause_ms);
-	return err ? go_back(err, old) : 0;
+	if (lock < 0)
+		return lock;
+	err = lclone_dm_get(old->name, &now);
+	if (!err && (now.sectors != old->sectors || strcmp(now.params, old->params)))
+		err = lclone_fail(-ECANCELED, "%s: somebody else has changed it meanwhile",
+				  old->name);
+	if (!err) {
+		err = load(old->name, sectors, target, params, old->read_only);
+		if (!err)
+			err = suspend_resume(old->name, pause_ms);
+		if (err)
+			err = go_back(err, old);
+	}
+	close(lock);
+	return err;
 }
 
 static int by_name(const void *a, const void *b)

@@ -42,7 +42,7 @@ int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool rea
 
 /*
  * The same for @old, which is active, to a table of another @target.  If that
- * cannot be resumed, @old goes on as it was.
+ * cannot be resumed, @old goes on as it was.  -ECANCELED if its table is not @old's any more.
  */
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms);
