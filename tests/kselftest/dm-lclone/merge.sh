@@ -244,7 +244,7 @@ a_write_does_not_run_into_a_batch() {
 
 # What is in flight may hold a leaf that was evicted before the merge met the one in its place
 a_slow_write_is_merged_though_its_leaf_was_evicted() {
-	needs fio
+	command -v fio >/dev/null || skip "no fio here"
 	modprobe -q dm-delay
 	dmsetup targets | grep -q '^delay ' || skip "no delay target"
 	base=$(loop 64m)
