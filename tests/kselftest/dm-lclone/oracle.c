@@ -51,6 +51,7 @@ static int dev;
 static uint64_t max_bytes = 1 << 20;
 static uint32_t discard_align = 8;	/* sectors; inside this grid a discard is exact */
 static bool may_fill;			/* the disk: ENOSPC is no error */
+static bool may_fail;			/* now and then: nor is EIO */
 
 static void die(const char *what)
 {
@@ -172,6 +173,17 @@ static void cover(const struct change *c)
 			flushed[s] = c->gen;
 }
 
+static void add_pending(const struct change *c)
+{
+	if (pending_count == pending_room) {
+		pending_room = pending_room ? 2 * pending_room : 1024;
+		pending = realloc(pending, pending_room * sizeof(*pending));
+		if (!pending)
+			die("realloc");
+	}
+	pending[pending_count++] = *c;
+}
+
 static void changed(uint64_t sector, uint64_t count, uint32_t gen, bool durable)
 {
 	struct change c = { sector, count, gen };
@@ -180,24 +192,24 @@ static void changed(uint64_t sector, uint64_t count, uint32_t gen, bool durable)
 	for (s = sector; s < sector + count; s++)
 		cur[s] = gen;
 	pthread_mutex_lock(&lock);
-	if (durable) {
+	if (durable)
 		cover(&c);
-	} else {
-		if (pending_count == pending_room) {
-			pending_room = pending_room ? 2 * pending_room : 1024;
-			pending = realloc(pending, pending_room * sizeof(*pending));
-			if (!pending)
-				die("realloc");
-		}
-		pending[pending_count++] = c;
-	}
+	else
+		add_pending(&c);
 	pthread_mutex_unlock(&lock);
+}
+
+static bool excused(int result)
+{
+	return result < 0 && ((may_fill && errno == ENOSPC) || (may_fail && errno == EIO));
 }
 
 static void do_flush(void)
 {
+	void (*note)(const struct change *c) = cover;
 	struct change *list;
 	size_t n, i;
+	int err;
 
 	pthread_mutex_lock(&lock);
 	list = pending;
@@ -206,12 +218,15 @@ static void do_flush(void)
 	pending_count = pending_room = 0;
 	pthread_mutex_unlock(&lock);
 
-	if (fsync(dev))
+	err = fsync(dev);
+	if (excused(err))
+		note = add_pending;	/* for the next one */
+	else if (err)
 		die("fsync");
 
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < n; i++)
-		cover(&list[i]);
+		note(&list[i]);
 	pthread_mutex_unlock(&lock);
 	free(list);
 }
@@ -254,8 +269,12 @@ static void unlock_range(int self)
 
 static void read_range(void *buf, uint64_t sector, uint64_t count)
 {
-	ssize_t n = pread(dev, buf, count * SECTOR, sector * SECTOR);
+	int tries = may_fail ? 1000 : 1;
+	ssize_t n;
 
+	do
+		n = pread(dev, buf, count * SECTOR, sector * SECTOR);
+	while (n < 0 && errno == EIO && --tries);
 	if (n != (ssize_t)(count * SECTOR)) {
 		fprintf(stderr, "oracle: read of %llu sectors at %llu: %s\n",
 			(unsigned long long)count, (unsigned long long)sector,
@@ -290,11 +309,6 @@ static void settle(uint64_t *buf, uint64_t from, uint64_t to, uint32_t gen, cons
 	}
 }
 
-static bool is_full(int result)
-{
-	return may_fill && result < 0 && errno == ENOSPC;
-}
-
 static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen, bool fua)
 {
 	struct iovec iov = { buf, count * SECTOR };
@@ -304,8 +318,8 @@ static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t ge
 	for (i = 0; i < count; i++)
 		fill(buf + i * WORDS, sector + i, gen);
 	n = pwritev2(dev, &iov, 1, sector * SECTOR, fua ? RWF_DSYNC : 0);
-	if (is_full(n))
-		settle(buf, sector, sector + count, gen, "after a write that found no space");
+	if (excused(n))
+		settle(buf, sector, sector + count, gen, "after a write that failed");
 	else if (n != (ssize_t)iov.iov_len)
 		die("write");
 	else
@@ -328,9 +342,8 @@ static void do_zero(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen
 
 	will_zero(sector, count, gen);
 	err = ioctl(dev, BLKZEROOUT, range);
-	if (is_full(err))
-		settle(buf, sector, sector + count, gen | GEN_ZERO,
-		       "after zeroing that found no space");
+	if (excused(err))
+		settle(buf, sector, sector + count, gen | GEN_ZERO, "after zeroing that failed");
 	else if (err)
 		die("BLKZEROOUT");
 	else
@@ -346,10 +359,10 @@ static void do_discard(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t 
 	uint64_t to = end / discard_align * discard_align;
 
 	will_zero(sector, count, gen);
-	if (ioctl(dev, BLKDISCARD, range))
+	if (ioctl(dev, BLKDISCARD, range) && !(may_fail && errno == EIO))
 		die("BLKDISCARD");
 	gen |= GEN_ZERO;
-	if (from >= to || may_fill) {
+	if (from >= to || may_fill || may_fail) {
 		settle(buf, sector, end, gen, "after a discard");
 		return;
 	}
@@ -491,8 +504,8 @@ static const char usage[] =
 "usage: oracle base   DEV  -s SEED                lay down the base's content\n"
 "       oracle new    FILE -s SEED -n SECTORS -b BASE_SECTORS\n"
 "                                                 a model: clone and base size\n"
-"       oracle run    DEV  -m FILE -o OPS [-t THREADS] [-x MAX_BYTES] [-a DISCARD_ALIGN] [-e]\n"
-"                                                 -e: it may find no space\n"
+"       oracle run    DEV  -m FILE -o OPS [-t THREADS] [-x MAX_BYTES] [-a DISCARD_ALIGN] [-e] [-f]\n"
+"                                                 -e: it may find no space, -f: it may fail\n"
 "       oracle flush  DEV  -m FILE                all that is there must survive a crash\n"
 "       oracle verify DEV  -m FILE                every sector, exactly\n"
 "       oracle crash  DEV  -m FILE                every sector, as a crash may leave it\n";
@@ -517,7 +530,7 @@ int main(int argc, char **argv)
 	off_t size;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:n:b:m:o:t:x:a:e")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:b:m:o:t:x:a:ef")) != -1) {
 		switch (opt) {
 		case 's': init.seed = mix(number(optarg)); break;
 		case 'n': init.sectors = number(optarg); break;
@@ -528,6 +541,7 @@ int main(int argc, char **argv)
 		case 'x': max_bytes = number(optarg); break;
 		case 'a': discard_align = number(optarg) / SECTOR; break;
 		case 'e': may_fill = true; break;
+		case 'f': may_fail = true; break;
 		default: fputs(usage, stderr); return 2;
 		}
 	}
