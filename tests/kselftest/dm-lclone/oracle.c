@@ -199,9 +199,14 @@ static void changed(uint64_t sector, uint64_t count, uint32_t gen, bool durable)
 	pthread_mutex_unlock(&lock);
 }
 
-static bool excused(int result)
+static bool is_full(int result)
 {
-	return result < 0 && ((may_fill && errno == ENOSPC) || (may_fail && errno == EIO));
+	return may_fill && result < 0 && errno == ENOSPC;
+}
+
+static bool is_failed(int result)
+{
+	return may_fail && result < 0 && errno == EIO;
 }
 
 static void do_flush(void)
@@ -219,7 +224,7 @@ static void do_flush(void)
 	pthread_mutex_unlock(&lock);
 
 	err = fsync(dev);
-	if (excused(err))
+	if (is_failed(err))
 		note = add_pending;	/* for the next one */
 	else if (err)
 		die("fsync");
@@ -318,7 +323,7 @@ static void do_write(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t ge
 	for (i = 0; i < count; i++)
 		fill(buf + i * WORDS, sector + i, gen);
 	n = pwritev2(dev, &iov, 1, sector * SECTOR, fua ? RWF_DSYNC : 0);
-	if (excused(n))
+	if (is_full(n) || is_failed(n))
 		settle(buf, sector, sector + count, gen, "after a write that failed");
 	else if (n != (ssize_t)iov.iov_len)
 		die("write");
@@ -342,7 +347,7 @@ static void do_zero(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t gen
 
 	will_zero(sector, count, gen);
 	err = ioctl(dev, BLKZEROOUT, range);
-	if (excused(err))
+	if (is_full(err) || is_failed(err))
 		settle(buf, sector, sector + count, gen | GEN_ZERO, "after zeroing that failed");
 	else if (err)
 		die("BLKZEROOUT");
@@ -357,9 +362,11 @@ static void do_discard(uint64_t *buf, uint64_t sector, uint64_t count, uint32_t 
 	uint64_t end = sector + count;
 	uint64_t from = (sector + discard_align - 1) / discard_align * discard_align;
 	uint64_t to = end / discard_align * discard_align;
+	int err;
 
 	will_zero(sector, count, gen);
-	if (ioctl(dev, BLKDISCARD, range) && !(may_fail && errno == EIO))
+	err = ioctl(dev, BLKDISCARD, range);
+	if (err && !is_failed(err))
 		die("BLKDISCARD");
 	gen |= GEN_ZERO;
 	if (from >= to || may_fill || may_fail) {
