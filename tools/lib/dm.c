@@ -360,39 +360,52 @@ static int go_back(int err, const struct lclone_clone *old)
 static int lock_clone(const char *name)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, err;
 
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return lclone_fail(-errno, "%s: %m", path);
 	if (flock(fd, LOCK_EX)) {
-		lclone_fail(-errno, "%s: can't be locked: %m", path);
+		err = lclone_fail(-errno, "%s: can't be locked: %m", path);
 		close(fd);
-		return -EIO;
+		return err;
 	}
 	return fd;
+}
+
+/* -ECANCELED if its table is another now */
+static int is_still(const struct lclone_clone *old)
+{
+	static struct lclone_clone now;
+	int err = lclone_dm_get(old->name, &now);
+
+	if (!err && (now.sectors != old->sectors || strcmp(now.params, old->params)))
+		err = lclone_fail(-ECANCELED, "%s: somebody else has changed it meanwhile",
+				  old->name);
+	return err;
+}
+
+static int switch_table(const struct lclone_clone *old, const char *target, u64 sectors,
+			const char *params, double *pause_ms)
+{
+	int err = load(old->name, sectors, target, params, old->read_only);
+
+	if (!err)
+		err = suspend_resume(old->name, pause_ms);
+	return err ? go_back(err, old) : 0;
 }
 
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
-	static struct lclone_clone now;
 	int err, lock = lock_clone(old->name);
 
 	if (lock < 0)
 		return lock;
-	err = lclone_dm_get(old->name, &now);
-	if (!err && (now.sectors != old->sectors || strcmp(now.params, old->params)))
-		err = lclone_fail(-ECANCELED, "%s: somebody else has changed it meanwhile",
-				  old->name);
-	if (!err) {
-		err = load(old->name, sectors, target, params, old->read_only);
-		if (!err)
-			err = suspend_resume(old->name, pause_ms);
-		if (err)
-			err = go_back(err, old);
-	}
+	err = is_still(old);
+	if (!err)
+		err = switch_table(old, target, sectors, params, pause_ms);
 	close(lock);
 	return err;
 }
