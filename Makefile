@@ -12,7 +12,7 @@
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
 # make crash-mutants  bugs planted in the module, each must be found by those
-# make debug          storms on a kernel with all its detectors (KASAN, lockdep, ...)
+# make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run
 # make fuzz           the format and the readers of deltas, T=... seconds each
 #
