@@ -69,8 +69,10 @@ space_that_is_always_short() {
 	ops=$((OPS / 8))
 	setup 8 6m error_if_no_space
 	for i in 1 2 3; do
+		mark "round $i"
 		oracle run "$vm" -m "$T/model" -o $ops -t 4 -x 262144 -e
-		is_status vm full full || fail "it is not full"
+		# maybe not at the end: a discard gives space again
+		said "the delta is full"
 		grow 262144
 		oracle run "$vm" -m "$T/model" -o $ops -e
 		all_is_there error_if_no_space
