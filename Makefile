@@ -95,6 +95,9 @@ need-headers:
 	@[ -e "$(KDIR)/Makefile" ] || { \
 		echo "No kernel headers$(if $(KDIR), in $(KDIR)): install" \
 		     "linux-headers-$(shell uname -r) or give KDIR=." >&2; exit 1; }
+	@! [ -e "$(KDIR)/vmlinux" ] || command -v pahole >/dev/null || \
+		! grep -qs '^CONFIG_DEBUG_INFO_BTF_MODULES=y' "$(KDIR)/include/config/auto.conf" || { \
+		echo "To build for this kernel, install first: pahole" >&2; exit 1; }
 
 need-libraries:
 	@need=$$(tests/vm/deps --missing-to-build) && [ -z "$$need" ] || { \
