@@ -702,6 +702,7 @@ struct lclone_delta *lclone_delta_create(struct block_device *bdev)
 	d->mode = LCLONE_READ_ONLY;
 	INIT_LIST_HEAD(&d->alloc.nodes);
 	init_completion(&d->opened);
+	init_rwsem(&d->messages);
 	lclone_io_init(d);
 	INIT_WORK(&d->event_work, lclone_event_work);
 	INIT_WORK(&d->check_work, check_work);
@@ -840,7 +841,7 @@ int lclone_delta_flush_base(struct lclone_delta *d)
 	return err;
 }
 
-void lclone_delta_stop(struct lclone_delta *d)
+static void stop(struct lclone_delta *d)
 {
 	struct lclone_sb sb;
 	int err;
@@ -868,6 +869,15 @@ void lclone_delta_stop(struct lclone_delta *d)
 		DMWARN("%s: can't write the superblock: the next start takes longer", d->name);
 	d->activated = false;
 	mutex_unlock(&d->tree_lock);
+}
+
+void lclone_delta_stop(struct lclone_delta *d)
+{
+	/* device-mapper lets them in meanwhile, and a checkpoint behind the last superblock
+	   would call other counts exact */
+	down_write(&d->messages);
+	stop(d);
+	up_write(&d->messages);
 }
 
 int lclone_delta_seal(struct lclone_delta *d, u64 base_fp)

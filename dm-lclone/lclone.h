@@ -13,6 +13,7 @@
 #include <linux/device-mapper.h>
 #include <linux/dm-kcopyd.h>
 #include <linux/percpu.h>
+#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -178,8 +179,10 @@ struct lclone_delta {
 	int epoch;			/* index of the count that new I/O is in */
 	bool drain_kick;		/* who ends queues the worker */
 	struct lclone_inflight __percpu *inflight;
+	struct workqueue_struct *wq;	/* of all the works below */
 
 	/* Other features of the active table; changed in preresume only */
+	struct lclone_sweep *sweep;	/* or NULL */
 	u32 no_space_timeout;		/* s */
 	u32 commit_interval;		/* ms */
 	u32 low_water_mark;		/* chunks */
@@ -227,7 +230,6 @@ struct lclone_delta {
 	struct xarray index;		/* of struct lclone_index, by level and index */
 	void *bounce;			/* one block; tree_lock */
 
-	struct workqueue_struct *wq;
 	struct work_struct worker;
 	struct work_struct commit_work;
 	struct work_struct log_work;
@@ -244,19 +246,19 @@ struct lclone_delta {
 
 	/* Registry */
 	struct list_head list;		/* registry lock */
-	unsigned int refs;		/* registry lock */
 	struct mapped_device *md;
 	struct dm_table *table;		/* of the active target, for events; registry lock */
 	struct dm_table *newest;	/* the last one that was loaded; registry lock */
+	struct rw_semaphore messages;	/* for reading: one is under way, a stop waits for it */
 	bool activated;			/* this incarnation is on disk */
 	bool degraded;			/* metadata failed: never rw again */
 	bool needs_check;
-	atomic_t faults;		/* said so far */
 	bool opening;			/* registry lock: its table is still being loaded */
 	bool changes_base;		/* registry lock: it is merged into */
-	struct lclone_sweep *sweep;	/* or NULL; changed in preresume only */
 	bool is_layer;			/* sealed, and below others; registry lock */
 	bool replaced;			/* has changed on disk: new tables open it anew; registry lock */
+	unsigned int refs;		/* registry lock */
+	atomic_t faults;		/* said so far */
 	struct completion opened;	/* for who wants to share a layer */
 	u64 incarnation;		/* the largest there is on disk */
 	char name[BDEVNAME_SIZE];

@@ -186,11 +186,8 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	}
 }
 
-static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			  unsigned int maxlen)
+static int message(struct lclone_delta *d, unsigned int argc, char **argv)
 {
-	struct lclone *t = ti->private;
-	struct lclone_delta *d = t->delta;
 	u64 sectors;
 
 	if (READ_ONCE(d->mode) != LCLONE_RW) {
@@ -214,6 +211,18 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 
 	DMERR("%s: unknown message, or wrong arguments: %s", d->name, argv[0]);
 	return -EINVAL;
+}
+
+static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			  unsigned int maxlen)
+{
+	struct lclone *t = ti->private;
+	int err;
+
+	down_read(&t->delta->messages);
+	err = message(t->delta, argc, argv);
+	up_read(&t->delta->messages);
+	return err;
 }
 
 static sector_t usable(struct block_device *bdev)

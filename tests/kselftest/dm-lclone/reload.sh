@@ -115,10 +115,46 @@ a_suspended_clone_is_complete_on_its_delta() {
 	blkio check /dev/mapper/$P-two 2m 6m 1
 }
 
+# checkpoints N: until one is refused
+checkpoints() {
+	while message vm checkpoint 2>"$T/refusal.$1"; do
+		:
+	done
+	grep -q "temporarily unavailable" "$T/refusal.$1"
+}
+
+# What comes too late would change what the suspend has noted of the delta
+messages_keep_off_a_suspend() {
+	local i j jobs
+
+	command -v lclone >/dev/null || skip "no lclone here"
+	base=$(template 8m)
+	delta=$(loop 16m)
+	clone chunk_size 16
+	for i in 1 2 3; do
+		blkio write "$vm" 0 4m $i
+		blkio discard "$vm" 1m 2m
+		jobs=()
+		for j in 1 2 3; do
+			checkpoints $j &
+			jobs+=($!)
+		done
+		sleep 0.3
+		dmsetup suspend "$P-vm"
+		for j in "${jobs[@]}"; do
+			wait "$j"
+		done
+		close vm
+		lclone check --base "$base" "$delta"
+		clone
+	done
+}
+
 run a_reload_under_load_loses_nothing \
 	fio_does_not_notice_a_reload \
 	a_feature_changes_by_reload \
 	read_only_and_back_by_reload \
 	a_loaded_table_may_be_dropped_again \
 	a_bad_table_leaves_the_running_one_alone \
-	a_suspended_clone_is_complete_on_its_delta
+	a_suspended_clone_is_complete_on_its_delta \
+	messages_keep_off_a_suspend
