@@ -841,7 +841,7 @@ int lclone_delta_flush_base(struct lclone_delta *d)
 	return err;
 }
 
-static void stop(struct lclone_delta *d)
+void lclone_delta_stop(struct lclone_delta *d)
 {
 	struct lclone_sb sb;
 	int err;
@@ -869,15 +869,6 @@ static void stop(struct lclone_delta *d)
 		DMWARN("%s: can't write the superblock: the next start takes longer", d->name);
 	d->activated = false;
 	mutex_unlock(&d->tree_lock);
-}
-
-void lclone_delta_stop(struct lclone_delta *d)
-{
-	/* device-mapper lets them in meanwhile, and a checkpoint behind the last superblock
-	   would call other counts exact */
-	down_write(&d->messages);
-	stop(d);
-	up_write(&d->messages);
 }
 
 int lclone_delta_seal(struct lclone_delta *d, u64 base_fp)

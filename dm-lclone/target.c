@@ -136,11 +136,17 @@ static void lclone_presuspend_undo(struct dm_target *ti)
 	lclone_sweep_start(t->delta);
 }
 
+/*
+ * device-mapper lets messages in meanwhile: a checkpoint behind the last
+ * superblock would call other counts exact.
+ */
 static void lclone_postsuspend(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
+	down_write(&t->delta->messages);
 	lclone_delta_stop(t->delta);
+	up_write(&t->delta->messages);
 }
 
 static int lclone_preresume(struct dm_target *ti)
