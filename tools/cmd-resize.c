@@ -28,7 +28,7 @@ static int resize_active(const char *name, u64 sectors)
 				   name, name);
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
 	err = lclone_dm_message(name, message);
-	return err ?: lclone_dm_reload(name, sectors, clone.params, clone.read_only, &pause_ms);
+	return err ?: lclone_dm_switch(&clone, LCLONE_TARGET, sectors, clone.params, &pause_ms);
 }
 
 static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sectors)

@@ -266,14 +266,6 @@ static int suspend_resume(const char *name, double *pause_ms)
 	return err;
 }
 
-int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
-		     double *pause_ms)
-{
-	int err = load(name, sectors, LCLONE_TARGET, params, read_only);
-
-	return err ?: suspend_resume(name, pause_ms);
-}
-
 /* Runs a query and gives the only target's parameters, valid until the task is destroyed. */
 static int query(struct dm_task *dmt, const char *name, struct dm_info *info, u64 *sectors,
 		 char **params)
@@ -338,6 +330,15 @@ int lclone_dm_status(const char *name, struct lclone_status *status)
 	return err;
 }
 
+/* An error of the resume leaves it suspended. */
+static int reload(const struct lclone_clone *old, const char *target, u64 sectors,
+		  const char *params, double *pause_ms)
+{
+	int err = load(old->name, sectors, target, params, old->read_only);
+
+	return err ?: suspend_resume(old->name, pause_ms);
+}
+
 /*
  * If the new table could not be resumed, the clone stands still, and its users
  * wait.  The old one is whole, unless its delta was sealed already.
@@ -350,7 +351,7 @@ static int go_back(int err, const struct lclone_clone *old)
 
 	snprintf(why, sizeof(why), "%s", lclone_why());
 	if (!lclone_dm_get(old->name, &now) && now.suspended && !old->suspended &&
-	    lclone_dm_reload(old->name, old->sectors, old->params, old->read_only, &pause_ms))
+	    reload(old, LCLONE_TARGET, old->sectors, old->params, &pause_ms))
 		return lclone_fail(err, "%s; it is suspended, and could not be resumed as it was: %s",
 				   why, lclone_why());
 	return lclone_fail(err, "%s", why);
@@ -386,16 +387,6 @@ static int is_still(const struct lclone_clone *old)
 	return err;
 }
 
-static int switch_table(const struct lclone_clone *old, const char *target, u64 sectors,
-			const char *params, double *pause_ms)
-{
-	int err = load(old->name, sectors, target, params, old->read_only);
-
-	if (!err)
-		err = suspend_resume(old->name, pause_ms);
-	return err ? go_back(err, old) : 0;
-}
-
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
@@ -404,8 +395,11 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 	if (lock < 0)
 		return lock;
 	err = is_still(old);
-	if (!err)
-		err = switch_table(old, target, sectors, params, pause_ms);
+	if (!err) {
+		err = reload(old, target, sectors, params, pause_ms);
+		if (err)
+			err = go_back(err, old);
+	}
 	close(lock);
 	return err;
 }

@@ -33,16 +33,9 @@ int lclone_dm_remove(const char *name);
 int lclone_dm_message(const char *name, const char *message);
 
 /*
- * Loads a new table, suspends without flushing and resumes: the device keeps
- * its users, who had to wait for *pause_ms.  An error of the resume leaves it
- * suspended.
- */
-int lclone_dm_reload(const char *name, u64 sectors, const char *params, bool read_only,
-		     double *pause_ms);
-
-/*
- * The same for @old, which is active, to a table of another @target.  If that
- * cannot be resumed, @old goes on as it was.  -ECANCELED if its table is not @old's any more.
+ * Loads a new table for @old, suspends without flushing and resumes: the device
+ * keeps its users, who had to wait for *pause_ms.  If the new table cannot be
+ * resumed, @old goes on as it was.  -ECANCELED if its table is not @old's any more.
  */
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms);
