@@ -19,8 +19,8 @@
 struct copy {
 	struct list_head list;		/* in idle or ended */
 	struct lclone_lane *lane;
-	struct lclone_run run;
-	bool written;
+	struct lclone_run run;		/* what is not written yet */
+	u32 sectors;			/* of these: under way */
 	void *buf;
 	struct bio bio;
 	struct bio_vec bvec[COPY_PAGES];
@@ -61,7 +61,7 @@ static bool next_run(struct lclone_lane *l, struct lclone_run *run)
 		return false;
 	*run = *ahead;
 	run->sectors = 0;
-	max = !run->from_bdev ? U32_MAX : READ_ONCE(l->sweep->limited) ? COPY_SECTORS : SMALL_COPY;
+	max = !run->from_bdev ? UINT_MAX >> SECTOR_SHIFT : READ_ONCE(l->sweep->limited) ? COPY_SECTORS : SMALL_COPY;
 	do {
 		n = min(ahead->sectors, max - run->sectors);
 		run->sectors += n;
@@ -96,29 +96,62 @@ static void copy_endio(struct bio *bio)
 	spin_unlock_irqrestore(&k->lock, flags);
 }
 
-static void submit(struct copy *c, struct block_device *bdev, sector_t sector, blk_opf_t op)
+/*
+ * By bios that are there: with one of the set that file systems have, too, it might
+ * wait for their I/O, which waits for these chunks.
+ */
+static void submit(struct copy *c, enum req_op op)
 {
-	u32 bytes = c->run.sectors << SECTOR_SHIFT, pos = 0;
+	const struct lclone_run *r = &c->run;
+	bool read = op == REQ_OP_READ;
+	u32 bytes, pos;
 
-	bio_init(&c->bio, bdev, c->bvec, COPY_PAGES, op);
-	c->bio.bi_iter.bi_sector = sector;
+	c->sectors = op == REQ_OP_WRITE_ZEROES ? r->sectors : min(r->sectors, COPY_SECTORS);
+	bio_init(&c->bio, read ? r->from_bdev : r->to_bdev, c->bvec, COPY_PAGES, op);
+	c->bio.bi_iter.bi_sector = read ? r->from : r->to;
 	c->bio.bi_end_io = copy_endio;
-	for (; pos < bytes; pos += PAGE_SIZE)
-		__bio_add_page(&c->bio, vmalloc_to_page(c->buf + pos),
-			       min_t(u32, bytes - pos, PAGE_SIZE), 0);
+	bytes = c->sectors << SECTOR_SHIFT;
+	if (op == REQ_OP_WRITE_ZEROES)
+		c->bio.bi_iter.bi_size = bytes;
+	else
+		for (pos = 0; pos < bytes; pos += PAGE_SIZE)
+			__bio_add_page(&c->bio, r->from_bdev ? vmalloc_to_page(c->buf + pos) :
+				       ZERO_PAGE(0), min_t(u32, bytes - pos, PAGE_SIZE), 0);
 	submit_bio_noacct(&c->bio);
+}
+
+static void begin_copy(struct copy *c)
+{
+	if (c->run.from_bdev)
+		submit(c, REQ_OP_READ);
+	else
+		submit(c, bdev_write_zeroes_sectors(c->run.to_bdev) ? REQ_OP_WRITE_ZEROES :
+		       REQ_OP_WRITE);
+}
+
+/* True: there is more to do for it. */
+static bool go_on(struct copy *c, enum req_op op, int err)
+{
+	if (err && op != REQ_OP_WRITE_ZEROES)	/* some devices claim it and fail it */
+		return false;
+	if (!err && op != REQ_OP_READ) {
+		c->run.to += c->sectors;
+		c->run.sectors -= c->sectors;
+	}
+	if (!c->run.sectors)
+		return false;
+	submit(c, REQ_OP_WRITE);
+	return true;
 }
 
 static void copy_ended(struct lclone_copier *k, struct copy *c)
 {
 	int err = blk_status_to_errno(c->bio.bi_status);
+	enum req_op op = bio_op(&c->bio);
 
 	bio_uninit(&c->bio);
-	if (!err && !c->written) {
-		c->written = true;
-		submit(c, c->run.to_bdev, c->run.to, REQ_OP_WRITE);
+	if (go_on(c, op, err))
 		return;
-	}
 	k->flying--;
 	list_add(&c->list, &k->idle);
 	lane_put(c->lane, err);
@@ -135,12 +168,12 @@ static struct lclone_lane *first_batch(struct lclone_copier *k)
 	return l;
 }
 
-static void end_batch(struct lclone_copier *k, struct lclone_lane *l, int err)
+static void end_batch(struct lclone_copier *k, struct lclone_lane *l)
 {
 	spin_lock_irq(&k->lock);
 	list_del(&l->batch);
 	spin_unlock_irq(&k->lock);
-	lane_put(l, err);
+	lane_put(l, 0);
 }
 
 static u32 max_flying(const struct lclone_sweep *s)
@@ -152,28 +185,18 @@ static void begin_copies(struct lclone_copier *k)
 {
 	struct lclone_lane *l;
 	struct copy *c;
-	int err;
 
 	while (k->flying < max_flying(k->sweep) && (l = first_batch(k))) {
 		c = list_first_entry(&k->idle, struct copy, list);
 		if (l->error || !next_run(l, &c->run)) {
-			end_batch(k, l, 0);
-		} else if (!c->run.from_bdev) {
-			err = blkdev_issue_zeroout(c->run.to_bdev, c->run.to, c->run.sectors,
-						   GFP_NOIO, 0);
-			/* that took its time: first what has ended meanwhile */
-			queue_work(k->sweep->delta->wq, &k->work);
-			if (err)
-				end_batch(k, l, err);	/* with the batch @k may go */
-			return;
-		} else {
-			list_del(&c->list);
-			k->flying++;
-			l->copies++;
-			c->lane = l;
-			c->written = false;
-			submit(c, c->run.from_bdev, c->run.from, REQ_OP_READ);
+			end_batch(k, l);
+			continue;
 		}
+		list_del(&c->list);
+		k->flying++;
+		l->copies++;
+		c->lane = l;
+		begin_copy(c);
 	}
 }
 

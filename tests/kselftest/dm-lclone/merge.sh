@@ -190,6 +190,28 @@ a_batch_of_zeros_is_no_larger_than_one_of_data() {
 	blkio check "$base" 0 32m 0
 }
 
+a_base_may_fail_its_command_for_zeros() {
+	local disk
+
+	# it has WRITE SAME, but not to unmap
+	modprobe -q sd_mod && modprobe -q scsi_debug dev_size_mb=8 lbpws=0 || skip "no scsi_debug here"
+	on_exit "modprobe -r scsi_debug"
+	disk=$(echo /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*:0:0:0)
+	within 10 [ -e "$disk/scsi_disk" ]
+	echo writesame_16_unmap >"$disk"/scsi_disk/*/zeroing_mode
+	base=/dev/$(ls "$disk/block")
+	blkio write "$base" 0 8m 1
+	delta=$(loop 64m)
+	clone
+	blkio discard "$vm" 1m 3m
+	merge 0
+	within 60 is_status vm sweep merged
+	close vm
+	blkio check "$base" 0 1m 1
+	blkio check "$base" 1m 3m 0
+	blkio check "$base" 4m 4m 1
+}
+
 what_comes_after_the_end_goes_to_the_base() {
 	setup
 	blkio write "$vm" 0 1m 2
@@ -314,6 +336,7 @@ run an_idle_clone_ends_up_in_its_base \
 	a_merge_that_was_stopped_goes_on \
 	parts_of_subchunks_and_zeros_go_down_too \
 	a_batch_of_zeros_is_no_larger_than_one_of_data \
+	a_base_may_fail_its_command_for_zeros \
 	what_comes_after_the_end_goes_to_the_base \
 	a_write_does_not_run_into_a_batch \
 	a_slow_write_is_merged_though_its_leaf_was_evicted \
