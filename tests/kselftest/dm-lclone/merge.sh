@@ -190,16 +190,20 @@ a_batch_of_zeros_is_no_larger_than_one_of_data() {
 	blkio check "$base" 0 32m 0
 }
 
+scsi_debug_disk() {
+	compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/*"
+}
+
 a_base_may_fail_its_command_for_zeros() {
 	local disk
 
 	# it has WRITE SAME, but not to unmap
 	modprobe -q sd_mod && modprobe -q scsi_debug dev_size_mb=8 lbpws=0 || skip "no scsi_debug here"
 	on_exit "modprobe -r scsi_debug"
-	disk=$(echo /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*:0:0:0)
-	within 10 [ -e "$disk/scsi_disk" ]
-	echo writesame_16_unmap >"$disk"/scsi_disk/*/zeroing_mode
-	base=/dev/$(ls "$disk/block")
+	within 10 scsi_debug_disk >"$T/out"
+	disk=$(scsi_debug_disk)
+	echo writesame_16_unmap >"${disk%/block/*}"/scsi_disk/*/zeroing_mode
+	base=/dev/${disk##*/}
 	blkio write "$base" 0 8m 1
 	delta=$(loop 64m)
 	clone
