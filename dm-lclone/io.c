@@ -1016,6 +1016,23 @@ static void worker_space(struct lclone_delta *d)
 	lclone_unpark(d, WAIT_SPACE);
 }
 
+/* Only a hint. By a bio of its own, for the reason of the copier's (copy.c). */
+static void discard_extent(struct lclone_delta *d, const struct lclone_extent *e)
+{
+	u64 sector = lclone_chunk_start(d, e->start), left = lclone_chunk_start(d, e->len);
+	struct bio bio;
+	u32 n;
+
+	for (; left; left -= n, sector += n) {
+		n = min_t(u64, left, rounddown(UINT_MAX >> SECTOR_SHIFT, d->sb.chunk_sectors));
+		bio_init(&bio, d->bdev, NULL, 0, REQ_OP_DISCARD);
+		bio.bi_iter.bi_sector = sector;
+		bio.bi_iter.bi_size = n << SECTOR_SHIFT;
+		submit_bio_wait(&bio);
+		bio_uninit(&bio);
+	}
+}
+
 /* Nobody reads or writes these chunks any more, and no table that could come back names them. */
 static void free_drained(struct lclone_delta *d)
 {
@@ -1023,8 +1040,7 @@ static void free_drained(struct lclone_delta *d)
 
 	list_for_each_entry_safe(e, next, &d->free_draining, list) {
 		if (d->discard_passdown && bdev_max_discard_sectors(d->bdev))
-			blkdev_issue_discard(d->bdev, lclone_chunk_start(d, e->start),
-					     lclone_chunk_start(d, e->len), GFP_NOIO);
+			discard_extent(d, e);
 		lclone_alloc_free(d, e->start, e->len);
 		list_del(&e->list);
 		kfree(e);
