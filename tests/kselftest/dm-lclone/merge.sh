@@ -198,7 +198,8 @@ a_base_may_fail_its_command_for_zeros() {
 	local disk
 
 	# it has WRITE SAME, but not to unmap
-	modprobe -q sd_mod && modprobe -q scsi_debug dev_size_mb=8 lbpws=0 || skip "no scsi_debug here"
+	modprobe -q sd_mod && modprobe -q scsi_debug dev_size_mb=8 lbpws=0 &&
+		[ -d /sys/module/scsi_debug ] || skip "no scsi_debug here"
 	on_exit "modprobe -r scsi_debug"
 	within 10 scsi_debug_disk >"$T/out"
 	disk=$(scsi_debug_disk)
