@@ -24,10 +24,26 @@ hash_stdin()
 	sha256sum | cut -c1-16
 }
 
+# has_candidate PACKAGE...: apt could install each of them
+has_candidate()
+{
+	[ "$(apt-cache policy "$@" | grep -c '^  Candidate: [0-9]')" = $# ]
+}
+
+# Headers may be published hours or days before the image that belongs to them
 newest_kernel()
 {
+	local name
+
 	apt-cache pkgnames "linux-headers-$1." |
-	sed -nE "s/^linux-headers-(${1/./\\.}\.[0-9][^-]*(-[0-9]+)?-amd64)\$/\1/p" | sort -V | tail -n 1
+	sed -nE "s/^linux-headers-(${1/./\\.}\.[0-9][^-]*(-[0-9]+)?-amd64)\$/\1/p" | sort -rV |
+	while read -r name; do
+		if has_candidate "linux-image-$name" "linux-headers-$name"; then
+			echo "$name"
+			break
+		fi
+		echo "Linux $name is not all there yet: taking the next older one" >&2
+	done
 }
 
 # release 6.1|6.12: the full name of the newest such stock kernel that apt knows.
