@@ -199,14 +199,14 @@ static void write_log(struct lclone_delta *d)
 	struct lclone_commit *c = &d->commit;
 	struct lclone_log_disk *log = c->big ?: c->log;
 
-	bio_init(c->bio, d->bdev, c->bio->bi_inline_vecs, 1,
+	bio_init(&c->bio, d->bdev, &c->bvec, 1,
 		 REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
-	c->bio->bi_end_io = log_endio;
-	c->bio->bi_private = d;
-	c->bio->bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
-	__bio_add_page(c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
+	c->bio.bi_end_io = log_endio;
+	c->bio.bi_private = d;
+	c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
+	__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
 		       offset_in_page(log));
-	submit_bio_noacct(c->bio);
+	submit_bio_noacct(&c->bio);
 }
 
 static void log_work(struct work_struct *work)
@@ -331,10 +331,10 @@ static void commit_step(struct lclone_delta *d)
 		write_log(d);
 		return;
 	}
-	bio_init(c->bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
-	c->bio->bi_end_io = flush_endio;
-	c->bio->bi_private = d;
-	submit_bio_noacct(c->bio);
+	bio_init(&c->bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	c->bio.bi_end_io = flush_endio;
+	c->bio.bi_private = d;
+	submit_bio_noacct(&c->bio);
 }
 
 /* Busy is set: goes on with the round under way, or starts one. */
@@ -505,8 +505,7 @@ int lclone_commit_alloc(struct lclone_delta *d)
 
 	c->log = (void *)__get_free_pages(GFP_KERNEL,
 					  get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
-	c->bio = bio_kmalloc(1, GFP_KERNEL);
-	return c->log && c->bio ? 0 : -ENOMEM;
+	return c->log ? 0 : -ENOMEM;
 }
 
 void lclone_commit_exit(struct lclone_delta *d)
@@ -518,7 +517,6 @@ void lclone_commit_exit(struct lclone_delta *d)
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		list_for_each_entry_safe(e, next, lists[i], list)
 			kfree(e);
-	kfree(d->commit.bio);
 	free_pages((unsigned long)d->commit.log,
 		   get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
 }

@@ -145,7 +145,8 @@ struct lclone_commit {
 	u32 nr_blocks;			/* in the step under way */
 	struct lclone_log_disk *log;	/* room for one leaf, always there */
 	struct lclone_log_disk *big;	/* a larger one for the write under way, or NULL */
-	struct bio *bio;		/* for the step's flush and its write */
+	struct bio bio;			/* for the step's flush and its write */
+	struct bio_vec bvec;
 	u64 commits;
 	u64 checkpoints;
 };
