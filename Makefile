@@ -3,6 +3,7 @@
 # make [KDIR=...]     the module (dm-lclone/dm-lclone.ko) and the tool (tools/lclone)
 # make modules|tools  one of them
 # make install        both, with man pages and completion (DESTDIR, PREFIX)
+# make uninstall      the reverse
 # make clean
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
@@ -21,12 +22,14 @@
 # The running kernel if its headers are here, else the newest that has them
 KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	     $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+# What its modules' directory is called. Debian's include/config/kernel.release says another.
+RELEASE	= $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 PREFIX	?= /usr/local
 K	?= 6.12
 N	?= 1000000
 T	?= 600
 
-all: modules tools
+all: tools modules
 
 modules: need-headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone modules
@@ -34,18 +37,35 @@ modules: need-headers
 tools: need-libraries
 	$(MAKE) -C tools
 
-install: modules_install tools_install
+# The tool is of use without the module, too, and does not wait for it
+install:
+	$(MAKE) tools_install
+	$(MAKE) modules_install
 
+uninstall:
+	$(MAKE) tools_uninstall
+	$(MAKE) modules_uninstall
+
+# kbuild calls depmod only where the headers have a System.map: Debian's have none
 modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone INSTALL_MOD_PATH=$(DESTDIR) \
 		CONFIG_MODULE_SIG_ALL= modules_install
-	$(if $(DESTDIR),,depmod $(shell cat $(KDIR)/include/config/kernel.release))
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+modules_uninstall: need-headers
+	rm -f $(foreach d,extra updates,$(DESTDIR)/lib/modules/$(RELEASE)/$d/dm-lclone.ko*)
+	$(if $(DESTDIR),,depmod $(RELEASE))
 
 tools_install: tools
 	install -D -m 755 tools/lclone $(DESTDIR)$(PREFIX)/sbin/lclone
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 Documentation/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -D -m 644 tools/completion/lclone \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
+
+tools_uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard Documentation/man/*.8))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
 
 clean:
@@ -103,5 +123,6 @@ need-libraries:
 	@need=$$(tests/vm/deps --missing-to-build) && [ -z "$$need" ] || { \
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
-.PHONY: all modules tools install modules_install tools_install clean check demo vm bench crash \
+.PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
+	tools_uninstall clean check demo vm bench crash \
 	crash-mutants debug coverage fuzz kselftest deps need-headers need-libraries

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "lclone.h"
+#include "lclone_version.h"
 
 struct bio_set lclone_bio_set;
 
@@ -327,4 +328,6 @@ module_init(lclone_init);
 module_exit(lclone_exit);
 
 MODULE_DESCRIPTION(DM_NAME " linked clones");
+MODULE_AUTHOR("The dm-lclone maintainers");
+MODULE_VERSION(LCLONE_RELEASE);
 MODULE_LICENSE("GPL");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lclone.h"
+#include "lclone_version.h"
 
 static const struct command * const commands[] = {
 	&cmd_format, &cmd_create, &cmd_open, &cmd_close, &cmd_remove, &cmd_table, &cmd_status,
@@ -108,6 +109,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		help(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("lclone " LCLONE_RELEASE);
 		return EXIT_OK;
 	}
 	for (i = 0; i < COMMANDS; i++)
