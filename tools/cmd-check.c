@@ -78,14 +78,17 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 {
 	lclone_report_fn report = json ? report_json : report_text;
 	struct json_object *findings = json ? json_object_new_array() : NULL;
+	struct lclone_delta before = { .dev = NULL };
 	struct lclone_usage usage;
 	struct lclone_file file;
 	char why[LCLONE_WHY_SIZE];
+	bool readable = false;
 	long ret, links;
 
 	ret = open_delta_file(path, O_RDONLY, &file);
 	if (ret)
 		goto out;
+	readable = !lclone_delta_open_sb(&before, &file.dev);
 	ret = lclone_check(&file.dev, base ? &base->dev : NULL, report, findings, &usage, why);
 	if (ret < 0) {
 		lclone_fail(ret, "%s: %s", path, why);
@@ -95,6 +98,10 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	links = check_chain(&file, parents, report, findings);
 	if (links < 0) {
 		ret = links;
+		goto out;
+	}
+	if (readable && !lclone_delta_unchanged(&before)) {
+		ret = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 		goto out;
 	}
 	ret += links;
@@ -110,6 +117,7 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	ret = ret ? EXIT_DAMAGED : EXIT_OK;
 out:
 	json_object_put(findings);
+	lclone_delta_close(&before);
 	lclone_file_close(&file);
 	return ret;
 }

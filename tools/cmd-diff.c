@@ -99,6 +99,8 @@ static int run(int argc, char **argv)
 		ret = levels_above(&disk, against, &levels);
 	if (!ret)
 		ret = print_extents(&disk, levels, json);
+	if (!ret)
+		ret = lclone_chain_unchanged(&disk.chain);
 	close_disk(&disk);
 	return ret;
 }

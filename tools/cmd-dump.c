@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -200,6 +201,8 @@ static int dump(const char *path, bool json)
 		err = print_exceptions(&delta, path, json);
 		if (json)
 			printf("}\n");
+		if (!err && !lclone_delta_unchanged(&delta))
+			err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
 	close_delta(&file, &delta);
 	return err;

@@ -121,14 +121,14 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	if (!err)
 		err = copy_below(o, &target);
 	below_close(&below);
-	lclone_file_close(&target);
+	lclone_file_yield(&target);
 	if (!err)
 		err = incarnation_of(&clone, &after);
 	if (!err && before != after)
 		err = lclone_fail(-EAGAIN, "%s was changed, or suspended, during the copy: nothing is done, run it again with --force",
 				  o->name);
 	if (err)
-		return err;
+		goto out;
 	table = clone.table;
 	snprintf(table.base, sizeof(table.base), "%u:%u", major(target.rdev), minor(target.rdev));
 	table.parents = 0;
@@ -136,6 +136,8 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	table.features.merge = true;
 	table.features.rebase = true;
 	err = change_table(&clone, &table);
+out:
+	lclone_file_close(&target);
 	if (err)
 		return err;
 	names_below(&clone.table, names, sizeof(names));

@@ -12,7 +12,7 @@ int may_overwrite(const struct lclone_file *file, bool force)
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &file->dev), depended;
 
-	depended = err ? 0 : lclone_refuse_depended(file->path, &delta.sb);
+	depended = lclone_refuse_loss(file->path, &delta, err);
 	if (depended)
 		err = depended;
 	else if (force)
@@ -28,28 +28,26 @@ int may_overwrite(const struct lclone_file *file, bool force)
 	return err;
 }
 
-/* The layer that a new delta is put on, which must be whole and of this base. */
+/*
+ * The layer that a new delta is put on, which must be whole and of this base.  It stays open, and
+ * locked, until the new delta has recorded it.
+ */
 static int look_at_parents(const struct lclone_file *file, struct lclone_file *base,
-			   const struct lclone_parents *parents, struct lclone_sb *sb)
+			   const struct lclone_parents *parents, struct disk *disk)
 {
 	struct lclone_parents below = *parents;
-	static struct disk disk;
 	u32 i;
 	int err;
 
 	below.count--;
-	err = open_disk(parents->path[below.count], O_RDONLY, &below, &disk);
-	if (!err && !(disk.delta.sb.state & LCLONE_STATE_SEALED))
-		err = lclone_fail(-ESTALE, "%s is not sealed: %s cannot lie on it", disk.file.path,
-				  file->path);
-	for (i = 0; !err && i < disk.chain.count; i++)
-		if (lclone_file_same(file, disk.chain.file[i]))
+	err = open_disk(parents->path[below.count], O_RDONLY, &below, disk);
+	if (!err && !(disk->delta.sb.state & LCLONE_STATE_SEALED))
+		err = lclone_fail(-ESTALE, "%s is not sealed: %s cannot lie on it",
+				  disk->file.path, file->path);
+	for (i = 0; !err && i < disk->chain.count; i++)
+		if (lclone_file_same(file, disk->chain.file[i]))
 			err = lclone_fail(-EBUSY, "%s cannot lie on itself", file->path);
-	if (!err)
-		err = verify_base(&disk.delta, base);
-	*sb = disk.delta.sb;
-	close_disk(&disk);
-	return err;
+	return err ?: verify_base(&disk->delta, base);
 }
 
 int format_delta(const char *base_path, const char *delta_path, const struct format_arguments *args)
@@ -60,8 +58,9 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		.label = args->label,
 	};
 	struct lclone_file delta, base_file, *base;
+	static struct disk parents = { .file = { .fd = -1 } };
 	char uuid[UUID_STR_LEN];
-	struct lclone_sb sb, parent;
+	struct lclone_sb sb;
 	int err;
 
 	err = open_base(base_path, &base_file, &base);
@@ -75,9 +74,9 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	if (!err)
 		err = may_overwrite(&delta, args->force);
 	if (!err && args->parents.count)
-		err = look_at_parents(&delta, base, &args->parents, &parent);
+		err = look_at_parents(&delta, base, &args->parents, &parents);
 	if (!err && args->parents.count)
-		options.parent = &parent;
+		options.parent = &parents.delta.sb;
 	if (!err)
 		err = lclone_format(&delta, base, &options, &sb);
 	if (!err) {
@@ -85,6 +84,8 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		printf("%s: formatted, %llu sectors in chunks of %u KiB, uuid %s\n", delta_path,
 		       (unsigned long long)sb.virtual_sectors, sb.chunk_sectors / 2, uuid);
 	}
+	if (args->parents.count)
+		close_disk(&parents);
 	lclone_file_close(&delta);
 out_base:
 	close_base(base);

@@ -228,6 +228,8 @@ static int measure(const char *base_path, const char *delta_path,
 		err = lclone_merge_measure(&merge, &content.parent);
 	if (!err)
 		err = probe_all(&disk, base, &content);
+	if (!err)
+		err = lclone_chain_unchanged(&disk.chain);
 	if (!err) {
 		n = make_plans(&disk, base, &content, plan);
 		if (json)

@@ -11,6 +11,7 @@
 #include "lclone.h"
 #include "merge.h"
 #include "online.h"
+#include "part.h"
 
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
@@ -103,40 +104,40 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
 }
 
-/* A file is written under another name, and gets its own when it is complete. */
-static int open_target_file(const char *part, struct lclone_file *target, u64 sectors)
+static int copy(struct lclone_merge *merge, struct lclone_file *target)
 {
-	int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err = 0;
+	int err;
 
-	if (fd < 0)
-		return lclone_fail(-errno, "%s: %m", part);
-	if (ftruncate(fd, 0) || ftruncate(fd, sectors << 9))
-		err = lclone_fail(-errno, "%s: %m", part);
-	close(fd);
-	return err ?: lclone_file_open(target, part, O_RDWR | O_EXCL);
+	merge->target = target;
+	err = lclone_merge_to(merge);
+	return err ?: lclone_chain_unchanged(merge->chain);
 }
 
-static int finish_file(const char *part, const char *path)
+static int copy_to_file(struct lclone_merge *merge, const char *path)
 {
-	char dir[PATH_MAX], *slash;
-	int fd;
+	static struct lclone_part part;
+	int err;
 
-	if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE))
-		return lclone_fail(-errno, "%s: cannot become %s: %m", part, path);
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[1] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd)) {
-		int err = lclone_fail(-errno, "%s: cannot flush: %m", slash ? dir : ".");
+	err = lclone_part_open(&part, path, merge->chain->delta[0]->sb.virtual_sectors);
+	merge->target_is_zero = true;
+	if (!err)
+		err = copy(merge, &part.file);
+	if (!err)
+		err = lclone_part_finish(&part);
+	lclone_part_close(&part);
+	return err;
+}
 
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	close(fd);
-	return 0;
+static int copy_to_device(struct lclone_merge *merge, const char *path)
+{
+	struct lclone_file target;
+	int err;
+
+	err = open_target_device(path, &target, merge->chain, merge->base);
+	if (!err)
+		err = copy(merge, &target);
+	lclone_file_close(&target);
+	return err;
 }
 
 static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const char *path,
@@ -144,30 +145,13 @@ static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const c
 {
 	struct lclone_merge merge = { .chain = chain, .base = base, .progress = progress,
 				      .ctx = meter };
-	struct lclone_file target = { .fd = -1 };
-	char part[PATH_MAX];
 	struct stat st;
-	bool device;
-	int err;
 
-	device = !stat(path, &st);
-	if (device && S_ISREG(st.st_mode))
+	if (stat(path, &st))
+		return copy_to_file(&merge, path);
+	if (S_ISREG(st.st_mode))
 		return lclone_fail(-EEXIST, "%s exists", path);
-	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
-		return lclone_fail(-ENAMETOOLONG, "%s: the name is too long", path);
-	if (device)
-		err = open_target_device(path, &target, chain, base);
-	else
-		err = open_target_file(part, &target, chain->delta[0]->sb.virtual_sectors);
-	if (!err) {
-		merge.target = &target;
-		merge.target_is_zero = !device;
-		err = lclone_merge_to(&merge);
-	}
-	if (!err && !device)
-		err = finish_file(part, path);
-	lclone_file_close(&target);
-	return err;
+	return copy_to_device(&merge, path);
 }
 
 static int merge_to(const char *base_path, const char *delta_path,

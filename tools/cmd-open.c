@@ -12,72 +12,72 @@ static void device_number(const struct lclone_file *file, char text[PATH_MAX])
 }
 
 /* All that the kernel would refuse, too, but with the better sentence. */
-static int look(const char *delta_path, struct lclone_file *base,
-		const struct lclone_parents *parents, const struct lclone_features *features,
-		struct lclone_table *table, u64 *sectors)
+static int look(struct disk *disk, struct lclone_file *base,
+		const struct lclone_features *features, struct lclone_table *table)
 {
-	static struct disk disk;
 	char number[PATH_MAX];
 	u32 i;
-	int err;
+	int err = 0;
 
-	err = open_disk(delta_path, O_RDONLY, parents, &disk);
-	if (err)
-		goto out;
 	if (base && !base->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", base->path);
-	for (i = 0; !err && i < disk.chain.count; i++)
-		if (!disk.chain.file[i]->block)
+	for (i = 0; !err && i < disk->chain.count; i++)
+		if (!disk->chain.file[i]->block)
 			err = lclone_fail(-ENOTBLK, "%s is not a block device",
-					  disk.chain.file[i]->path);
+					  disk->chain.file[i]->path);
 	if (!err)
-		err = verify_base(&disk.delta, base);
+		err = verify_base(&disk->delta, base);
 	if (!err && !features->read_only)
-		err = check_writable(&disk.delta, delta_path);
+		err = check_writable(&disk->delta, disk->file.path);
 	if (err)
-		goto out;
-	*sectors = disk.delta.sb.virtual_sectors;
-	for (i = disk.chain.count - 1; i; i--) {
-		device_number(disk.chain.file[i], number);
+		return err;
+	for (i = disk->chain.count - 1; i; i--) {
+		device_number(disk->chain.file[i], number);
 		err = lclone_table_add_parent(table, number);
-		if (err) {
-			lclone_fail(err, "the table's line is too long");
-			goto out;
-		}
+		if (err)
+			return lclone_fail(err, "the table's line is too long");
 	}
-	device_number(&disk.file, table->delta);
+	device_number(&disk->file, table->delta);
 	if (base)
 		device_number(base, table->base);
 	else
 		snprintf(table->base, PATH_MAX, "-");
-out:
-	close_disk(&disk);
-	return err;
+	return 0;
 }
 
+/* All locks are held until the table is loaded: what was looked at stays so. */
 int open_clone(const char *name, const char *base_path, const char *delta_path,
 	       const struct lclone_parents *parents, const struct lclone_features *features)
 {
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
 	struct lclone_file base_file, *base;
-	u64 sectors = 0;
+	static struct disk disk;
 	int err;
 
 	err = check_free_name(name);
 	if (err)
 		return err;
 	err = open_base(base_path, &base_file, &base);
-	if (!err)
-		err = look(delta_path, base, parents, features, &table, &sectors);
-	close_base(base);
 	if (err)
-		return err;
-
+		goto out_base;
+	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	if (!err)
+		err = look(&disk, base, features, &table);
+	if (err)
+		goto out_disk;
 	table.features = *features;
-	if (lclone_table_print(&table, params, sizeof(params)))
-		return lclone_fail(-E2BIG, "the table's line is too long");
-	return lclone_dm_create(name, sectors, params, features->read_only);
+	if (lclone_table_print(&table, params, sizeof(params))) {
+		err = lclone_fail(-E2BIG, "the table's line is too long");
+		goto out_disk;
+	}
+	lclone_file_yield(&disk.file);
+	err = lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
+out_disk:
+	close_disk(&disk);
+out_base:
+	close_base(base);
+	return err;
 }
 
 static const struct option options[] = {

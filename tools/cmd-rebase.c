@@ -130,15 +130,20 @@ static int set_parent(struct lclone_file *file, const struct lclone_delta *delta
 
 static int rebase_on_parent(const char *path, const char *parent_path)
 {
+	struct lclone_file file, parent = { .fd = -1 };
 	struct lclone_delta delta;
-	struct lclone_file file;
 	int err;
 
 	err = open_delta(path, O_RDWR, &file, &delta);
 	if (!err && lclone_delta_damaged_slot(&delta) >= 0)
 		err = check_writable(&delta, path);
 	if (!err)
+		err = lclone_file_open(&parent, parent_path, O_RDONLY);
+	if (!err)
+		err = lclone_lock(&parent, LCLONE_LOCK_SHARED);
+	if (!err)
 		err = set_parent(&file, &delta, parent_path);
+	lclone_file_close(&parent);
 	close_delta(&file, &delta);
 	return err;
 }

@@ -105,6 +105,8 @@ int open_base(const char *path, struct lclone_file *file, struct lclone_file **b
 		return 0;
 	err = lclone_file_open(file, path, O_RDONLY);
 	*base = file;
+	if (!err)
+		err = lclone_lock(file, LCLONE_LOCK_SHARED);
 	return err ?: lclone_file_not_mounted_rw(file);
 }
 
@@ -127,18 +129,17 @@ static bool is_sealed(const struct lclone_file *file)
 
 int open_delta_file(const char *path, int flags, struct lclone_file *file)
 {
-	char busy[1024];
 	int err;
 
-	err = lclone_file_open(file, path, flags | O_EXCL);
-	if (err != -EBUSY || (flags & O_ACCMODE) != O_RDONLY)
-		return err;
-	snprintf(busy, sizeof(busy), "%s", lclone_why());
-	lclone_file_close(file);
-	err = lclone_file_open(file, path, flags);
-	if (!err && !is_sealed(file))
-		err = lclone_fail(-EBUSY, "%s", busy);
-	return err;
+	if ((flags & O_ACCMODE) == O_RDONLY) {
+		err = lclone_file_open(file, path, flags);
+		if (!err)
+			err = lclone_lock(file, LCLONE_LOCK_SHARED);
+		if (err || is_sealed(file))
+			return err;
+		lclone_file_close(file);
+	}
+	return lclone_file_open(file, path, flags | O_EXCL);
 }
 
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)

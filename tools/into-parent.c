@@ -24,6 +24,7 @@ struct pair {
 	struct lclone_inventory inv;
 	struct lclone_clone *clones;	/* all that are active */
 	size_t count;
+	bool used;			/* the lower one, by active clones that have the upper one */
 	bool merged;			/* the lower one has taken over all */
 };
 
@@ -111,17 +112,31 @@ static int refuse_stranger(const char *name, void *ctx)
 /* Who has the lower one as a part of a chain does not write to it, nor mind that we do. */
 static int open_lower(struct pair *p)
 {
-	bool used = false;
 	size_t i;
 	int err;
 
 	for (i = 0; i < p->count; i++)
-		used |= is_user(p, &p->clones[i]);
-	err = lclone_file_open(&p->lower_file, p->lower_path, O_RDWR | (used ? 0 : O_EXCL));
+		p->used |= is_user(p, &p->clones[i]);
+	err = lclone_file_open(&p->lower_file, p->lower_path, O_RDWR | (p->used ? 0 : O_EXCL));
+	return err ?: lclone_lock(&p->lower_file, LCLONE_LOCK_EXCLUSIVE);
+}
+
+/* Who lies on the lower one: looked at when it is locked, so that nobody comes behind the look. */
+static int refuse_siblings(struct pair *p)
+{
+	int err;
+
+	lclone_inventory_free(&p->inv);
+	memset(&p->inv, 0, sizeof(p->inv));
+	err = lclone_inventory_read(&p->inv);
 	if (!err)
-		err = lclone_file_lock(&p->lower_file);
-	return err || !used ? err :
-	       lclone_dev_holders(p->lower_file.rdev, refuse_stranger, p);
+		err = lclone_refuse_others(&p->inv, p->lower_path, &p->lower.sb, &p->upper.sb,
+					   p->upper_file.rdev);
+	if (!err)
+		err = read_clones(p);
+	if (!err && p->used)
+		err = lclone_dev_holders(p->lower_file.rdev, refuse_stranger, p);
+	return err;
 }
 
 /* If it is no layer it may be in use: then the kernel has written both superblocks anew. */
@@ -138,7 +153,7 @@ static int open_merged(struct pair *p)
 				       O_RDWR | (sealed ? 0 : O_EXCL));
 	if (err == -EBUSY && !sealed)
 		return 0;
-	return err ?: lclone_file_lock(&p->lower_file);
+	return err ?: lclone_lock(&p->lower_file, LCLONE_LOCK_EXCLUSIVE);
 }
 
 /* Each clone has the upper one's content from the lower one now. */
@@ -297,8 +312,7 @@ static int check_lower(struct pair *p)
 	err = refuse_slot(&p->lower_file, &p->lower);
 	if (!err)
 		err = refuse_damaged(&p->lower_file);
-	return err ?: lclone_refuse_others(&p->inv, p->lower_path, &p->lower.sb, &p->upper.sb,
-					   p->upper_file.rdev);
+	return err;
 }
 
 static int find_lower(struct pair *p, const struct lclone_parents *named)
@@ -331,11 +345,14 @@ static int merge_pair(struct pair *p, struct lclone_merge *merge)
 
 	merge->chain = &chain;
 	merge->target = &p->lower_file;
+	merge->share = p->used;
 	err = check_lower(p);
 	if (!err)
 		err = refuse_slot(&p->upper_file, &p->upper);
 	if (!err)
 		err = refuse_damaged(&p->upper_file);
+	if (!err)
+		err = refuse_siblings(p);
 	return err ?: lclone_merge_into_parent(merge);
 }
 

@@ -117,36 +117,38 @@ int wait_for_task(struct online *o, const char *done, const char *again)
 
 /* Merge */
 
-static int refuse_base(const char *path, const struct lclone_clone *clone)
+/* Nobody can come to use it as long as @base, which is opened here, is locked. */
+static int refuse_base(struct lclone_file *base, const char *path, const struct lclone_clone *clone)
 {
-	struct lclone_file base;
 	char delta[PATH_MAX];
 	struct lclone_sb sb;
 	int err, ro = 0;
 
 	name_of(clone->table.delta, delta);
-	err = lclone_file_open(&base, path, O_RDONLY);
-	if (!err && ioctl(base.fd, BLKROGET, &ro))
+	err = lclone_file_open(base, path, O_RDONLY);
+	if (!err)
+		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
+	if (!err && ioctl(base->fd, BLKROGET, &ro))
 		err = lclone_fail(-errno, "%s: %m", path);
 	if (!err && ro)
 		err = lclone_fail(-EROFS, "the base %s is read-only: make it writable first (lvchange --permission rw, blockdev --setrw)",
 				  path);
-	if (!err && base.dev.sectors < clone->sectors)
+	if (!err && base->dev.sectors < clone->sectors)
 		err = lclone_fail(-EFBIG, "the base %s has %llu sectors, too few for the clone's %llu",
-				  path, (unsigned long long)base.dev.sectors,
+				  path, (unsigned long long)base->dev.sectors,
 				  (unsigned long long)clone->sectors);
 	/* only the kernel changes it, and not the part that is used here */
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = refuse_base_users(&base, &sb, clone->name);
-	lclone_file_close(&base);
+		err = refuse_base_users(base, &sb, clone->name);
 	return err;
 }
 
 static int start_merge(const struct lclone_clone *clone)
 {
 	static struct lclone_table table;
+	struct lclone_file base_file;
 	char base[PATH_MAX];
 	int err;
 
@@ -161,12 +163,13 @@ static int start_merge(const struct lclone_clone *clone)
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
 	name_of(table.base, base);
-	err = refuse_base(base, clone);
-	if (err)
-		return err;
+	err = refuse_base(&base_file, base, clone);
 	table.features.merge = true;
 	table.features.rebase = false;		/* it has had its effect */
-	return change_table(clone, &table);
+	if (!err)
+		err = change_table(clone, &table);
+	lclone_file_close(&base_file);
+	return err;
 }
 
 /* All that the delta had is in the base: nothing is lost with it. */

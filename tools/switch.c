@@ -24,18 +24,35 @@ static bool is_left_over(const struct lclone_file *file, const struct lclone_sb 
 }
 
 /* The kernel formats what is blank.  @below: as the new delta's, parent_uuid and _generation */
-static int prepare(const char *path, bool force, const struct lclone_sb *below, char number[32])
+static int prepare(struct lclone_file *file, const char *path, bool force,
+		   const struct lclone_sb *below)
 {
-	struct lclone_file file;
 	int err;
 
-	err = lclone_file_open(&file, path, O_RDWR | O_EXCL);
-	if (!err && !file.block)
+	err = lclone_file_open(file, path, O_RDWR | O_EXCL);
+	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
-	if (!err && !is_left_over(&file, below))
-		err = may_overwrite(&file, force) ?: lclone_super_wipe(&file);
-	snprintf(number, 32, "%u:%u", major(file.rdev), minor(file.rdev));
-	lclone_file_close(&file);
+	if (!err && !is_left_over(file, below))
+		err = may_overwrite(file, force) ?: lclone_super_wipe(file);
+	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
+	return err;
+}
+
+/* The topmost layer may be read through the old delta only. */
+static int refuse_half_merged(const struct lclone_table *table)
+{
+	static struct lclone_table top;
+	char number[PATH_MAX], path[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	top = *table;
+	lclone_table_drop_parent(&top, number);
+	name_of(number, path);
+	err = lclone_sb_of(path, &sb);
+	if (!err && lclone_half_merged(&sb))
+		err = lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s): end that first with lclone merge --into-parent",
+				  path, sb.owner);
 	return err;
 }
 
@@ -44,7 +61,8 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
-	char old[PATH_MAX], number[32];
+	struct lclone_file file = { .fd = -1 };
+	char old[PATH_MAX];
 	struct lclone_status status;
 	struct lclone_sb sb;
 	double pause_ms;
@@ -75,6 +93,8 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 				   name);
 	/* only the kernel changes it, and not the part that is used here */
 	err = lclone_sb_of(old, &sb);
+	if (!err && back)
+		err = refuse_half_merged(&table);
 	if (err)
 		return err;
 	if (!back) {
@@ -85,13 +105,13 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (err || table.parents > LCLONE_LAYERS_MAX)
 		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
 				   LCLONE_LAYERS_MAX);
-	err = prepare(to, force, &sb, number);
-	if (err)
-		return err;
-	snprintf(table.delta, sizeof(table.delta), "%s", number);
-	if (lclone_table_print(&table, params, sizeof(params)))
-		return lclone_fail(-E2BIG, "the table's line is too long");
-	err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &pause_ms);
+	err = prepare(&file, to, force, &sb);
+	snprintf(table.delta, sizeof(table.delta), "%u:%u", major(file.rdev), minor(file.rdev));
+	if (!err && lclone_table_print(&table, params, sizeof(params)))
+		err = lclone_fail(-E2BIG, "the table's line is too long");
+	if (!err)
+		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &pause_ms);
+	lclone_file_close(&file);
 	if (err)
 		return err;
 	if (back)

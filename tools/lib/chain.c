@@ -71,6 +71,8 @@ static int open_parent(struct lclone_chain *chain, const char *path)
 		return err;
 	delta = chain->delta[i];
 	err = lclone_file_open(chain->file[i], path, O_RDONLY);
+	if (!err)
+		err = lclone_lock(chain->file[i], LCLONE_LOCK_SHARED);
 	if (err)
 		return err;
 	err = lclone_delta_open(delta, &chain->file[i]->dev);
@@ -136,6 +138,17 @@ void lclone_chain_close(struct lclone_chain *chain)
 		free(chain->file[i]);
 	}
 	chain->count = 0;
+}
+
+int lclone_chain_unchanged(const struct lclone_chain *chain)
+{
+	u32 i;
+
+	for (i = 0; i < chain->count; i++)
+		if (!lclone_delta_unchanged(chain->delta[i]))
+			return lclone_fail(-EBUSY, "%s was changed while it was read: what was read is of no use, run it again",
+					   chain->file[i]->path);
+	return 0;
 }
 
 /* Reading */

@@ -69,6 +69,12 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
  */
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb);
 
+/*
+ * The same for what is on a device that is going to be overwritten, of which
+ * lclone_delta_open_sb() has returned @err.
+ */
+int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err);
+
 /* The same for others than @child, on the device @rdev; and -ESTALE if there is a copy of that. */
 int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
 			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev);
@@ -86,6 +92,12 @@ const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *in
 int lclone_chain_open(struct lclone_chain *chain, struct lclone_delta *top,
 		      struct lclone_file *file, const struct lclone_parents *named);
 void lclone_chain_close(struct lclone_chain *chain);
+
+/*
+ * At the end of a long read: -EBUSY if any level is not what it was when it was opened.  Locks
+ * prevent that between runs of lclone; nothing prevents it elsewhere.
+ */
+int lclone_chain_unchanged(const struct lclone_chain *chain);
 
 /* A range of the disk that has one source */
 struct lclone_chain_extent {

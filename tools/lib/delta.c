@@ -167,6 +167,20 @@ int lclone_delta_use_slot(struct lclone_delta *delta, int i)
 	return 0;
 }
 
+bool lclone_delta_unchanged(const struct lclone_delta *delta)
+{
+	const struct lclone_sb *was = &delta->slot[delta->newest].sb, *is;
+	struct lclone_delta now;
+	bool same;
+
+	same = !lclone_delta_open_sb(&now, delta->dev);
+	is = &now.slot[now.newest].sb;
+	same = same && !uuid_compare(is->uuid, was->uuid) && is->generation == was->generation &&
+	       is->seq == was->seq;
+	lclone_delta_close(&now);
+	return same;
+}
+
 int lclone_delta_damaged_slot(const struct lclone_delta *delta)
 {
 	return delta->slot[0].err ? 0 : delta->slot[1].err ? 1 : -1;

@@ -87,6 +87,9 @@ int lclone_delta_damaged_slot(const struct lclone_delta *delta);
 int lclone_delta_open_sb(struct lclone_delta *delta, const struct lclone_dev *dev);
 int lclone_delta_replay(struct lclone_delta *delta);
 
+/* Is the newest superblock still the one that was read? */
+bool lclone_delta_unchanged(const struct lclone_delta *delta);
+
 /* After lclone_delta_open_sb(): goes on from this slot, which is valid. */
 int lclone_delta_use_slot(struct lclone_delta *delta, int i);
 

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dm.h"
 #include "fail.h"
+#include "lock.h"
 
 /* libdevmapper's own complaint, in case that there is nothing better */
 static char complaint[256];
@@ -357,24 +357,6 @@ static int go_back(int err, const struct lclone_clone *old)
 	return lclone_fail(err, "%s", why);
 }
 
-/* Others that switch tables of the clone wait till it is closed. The descriptor, or -errno. */
-static int lock_clone(const char *name)
-{
-	char path[PATH_MAX];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return lclone_fail(-errno, "%s: %m", path);
-	if (flock(fd, LOCK_EX)) {
-		err = lclone_fail(-errno, "%s: can't be locked: %m", path);
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 /* -ECANCELED if its table is another now */
 static int is_still(const struct lclone_clone *old)
 {
@@ -390,7 +372,7 @@ static int is_still(const struct lclone_clone *old)
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
-	int err, lock = lock_clone(old->name);
+	int err, lock = lclone_lock_clone(old->name);
 
 	if (lock < 0)
 		return lock;

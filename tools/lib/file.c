@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -115,6 +115,7 @@ static void mount_of(dev_t rdev, bool rw, char where[PATH_MAX])
 	fclose(f);
 }
 
+/* -EAGAIN if nobody is seen who uses it: it may be free in a moment. */
 static int busy(const struct lclone_file *file)
 {
 	char who[PATH_MAX];
@@ -124,7 +125,7 @@ static int busy(const struct lclone_file *file)
 		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
 	if (lclone_dev_holders(file->rdev, keep_name, who))
 		return lclone_fail(-EBUSY, "%s is in use by %s", file->path, who);
-	return lclone_fail(-EBUSY, "%s is in use", file->path);
+	return lclone_fail(-EAGAIN, "%s is in use", file->path);
 }
 
 int lclone_file_not_mounted_rw(const struct lclone_file *file)
@@ -192,10 +193,25 @@ int lclone_file_buffered(struct lclone_file *file)
 	return 0;
 }
 
-/* O_DIRECT, but not every filesystem has it; and O_EXCL is not for plain files. */
+/* O_DIRECT, but not every filesystem has it */
+static int try_open(struct lclone_file *file, int flags)
+{
+	file->fd = open(file->path, flags | O_DIRECT | O_CLOEXEC);
+	file->direct = file->fd >= 0;
+	if (file->fd < 0 && errno == EINVAL)
+		file->fd = open(file->path, flags | O_CLOEXEC);
+	if (file->fd >= 0)
+		return 0;
+	return errno == EBUSY ? busy(file) : lclone_fail(-errno, "%s: %m", file->path);
+}
+
+/* O_EXCL is not for plain files. */
 static int open_fd(struct lclone_file *file, int flags)
 {
+	const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
+	unsigned int waited = 0;
 	struct stat st;
+	int err;
 
 	if (stat(file->path, &st))
 		return lclone_fail(-errno, "%s: %m", file->path);
@@ -207,20 +223,19 @@ static int open_fd(struct lclone_file *file, int flags)
 
 	if (!file->block)
 		flags &= ~O_EXCL;
-	file->fd = open(file->path, flags | O_DIRECT | O_CLOEXEC);
-	file->direct = file->fd >= 0;
-	if (file->fd < 0 && errno == EINVAL)
-		file->fd = open(file->path, flags | O_CLOEXEC);
-	if (file->fd >= 0)
-		return 0;
-	return errno == EBUSY ? busy(file) : lclone_fail(-errno, "%s: %m", file->path);
+	while ((err = try_open(file, flags)) == -EAGAIN && waited < LCLONE_LOCK_MS) {
+		nanosleep(&poll, NULL);
+		waited += LCLONE_LOCK_POLL_MS;
+	}
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
-int lclone_file_lock(struct lclone_file *file)
+void lclone_file_yield(struct lclone_file *file)
 {
-	if (flock(file->fd, LOCK_EX | LOCK_NB))
-		return lclone_fail(-EBUSY, "%s is in use by another lclone", file->path);
-	return 0;
+	if (!file->block || file->fd < 0)
+		return;
+	close(file->fd);
+	file->fd = -1;
 }
 
 int lclone_file_open(struct lclone_file *file, const char *path, int flags)
@@ -237,8 +252,9 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 	err = open_fd(file, flags);
 	if (err)
 		return err;
-	if (!file->block && flags & O_EXCL)
-		err = lclone_file_lock(file);
+	if (flags & O_EXCL)
+		err = lclone_lock(file, (flags & O_ACCMODE) == O_RDONLY ? LCLONE_LOCK_SHARED :
+							LCLONE_LOCK_EXCLUSIVE);
 	if (!err)
 		err = file_size(file);
 	if (err)
@@ -274,6 +290,7 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 
 void lclone_file_close(struct lclone_file *file)
 {
+	lclone_unlock(file);
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->bounce);

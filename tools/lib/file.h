@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "dev.h"
+#include "lock.h"
 
 struct lclone_file {
 	struct lclone_dev dev;		/* reads bypass the page cache where that is possible */
@@ -21,19 +22,21 @@ struct lclone_file {
 	dev_t rdev;			/* of a block device */
 	char path[PATH_MAX];
 	void *bounce;
+	struct lclone_lock *lock;	/* see lock.h; NULL: none */
 };
 
 /*
  * Opens a block device, or a plain file of whole sectors.  @flags are those of
- * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...)
- * and that a plain file is locked.  -EBUSY says by whom it is used.
+ * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
+ * that it is locked, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
+ * killed process whose last I/O is on its way, is waited for.
  * @file is closed by lclone_file_close() also if this fails.
  */
 int lclone_file_open(struct lclone_file *file, const char *path, int flags);
 void lclone_file_close(struct lclone_file *file);
 
-/* Keeps out others who lock it. -EBUSY if one has it locked. */
-int lclone_file_lock(struct lclone_file *file);
+/* The kernel may have the device from here on; the lock stays until the file is closed. */
+void lclone_file_yield(struct lclone_file *file);
 
 /*
  * Calls @visit with the name of each device that is built on a block device, as

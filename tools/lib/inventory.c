@@ -247,11 +247,19 @@ static int depended(const char *path, struct names *n)
 				      n->text) : 0;
 }
 
+/*
+ * Who names the uuid depends on it, whatever else does not fit: a layer that was repaired has
+ * another generation, and what lies on it can still be put on that.
+ */
+static bool depends_on(const struct lclone_sb *child, const struct lclone_sb *sb)
+{
+	return lclone_has_parent(child) && !uuid_compare(child->parent_uuid, sb->uuid);
+}
+
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	struct names n = { .count = 0 };
-	char why[LCLONE_WHY_SIZE];
 	size_t i;
 	int err;
 
@@ -262,7 +270,7 @@ int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 		if (lclone_half_merged_with(&inv.found[i].sb, sb->uuid))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s, which is nothing without it: end that with lclone merge --into-parent",
 					  path, inv.found[i].path);
-		else if (!lclone_link_check(&inv.found[i].sb, sb, why))
+		else if (depends_on(&inv.found[i].sb, sb))
 			add_name(&n, inv.found[i].path);
 	}
 	if (!err)
@@ -272,11 +280,28 @@ out:
 	return err;
 }
 
+int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err)
+{
+	int i;
+
+	switch (-err) {
+	case 0:
+	case ENOSPC:	/* the device was shrunk: what it is is known all the same */
+		return lclone_refuse_depended(path, &delta->sb);
+	case EUCLEAN:	/* it may be either */
+		for (i = 0, err = 0; !err && i < 2; i++)
+			if (!delta->slot[i].err)
+				err = lclone_refuse_depended(path, &delta->slot[i].sb);
+		return err;
+	default:
+		return 0;
+	}
+}
+
 int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
 			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev)
 {
 	struct names n = { .count = 0 };
-	char why[LCLONE_WHY_SIZE];
 	size_t i;
 
 	for (i = 0; i < inv->count; i++) {
@@ -287,7 +312,7 @@ int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
 		if (!uuid_compare(found->sb.uuid, child->uuid))
 			return lclone_fail(-ESTALE, "%s has the same identity as the layer to be merged: one of them must go first",
 					   found->path);
-		if (!lclone_link_check(&found->sb, sb, why))
+		if (depends_on(&found->sb, sb))
 			add_name(&n, found->path);
 	}
 	return depended(path, &n);

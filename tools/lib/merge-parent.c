@@ -378,6 +378,9 @@ static int refuse(const struct lclone_merge *merge)
 	const struct lclone_sb *upper = &merge->chain->delta[UPPER]->sb;
 	const struct lclone_sb *lower = &merge->chain->delta[LOWER]->sb;
 
+	if (lclone_half_merged(upper))
+		return lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s), and is nothing without it: end that first",
+				   merge->chain->file[UPPER]->path, upper->owner);
 	if (upper->virtual_sectors < lower->virtual_sectors)
 		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, the layer below %" PRIu64
 				   ": what is beyond its end cannot be merged",
@@ -482,6 +485,8 @@ int lclone_merge_into_parent(struct lclone_merge *merge)
 		err = check_room(&plan, &space);
 	if (!err)
 		err = begin(&plan);
+	if (!err && merge->share)
+		err = lclone_lock(merge->target, LCLONE_LOCK_SHARED);
 	if (!err)
 		err = copy_data(&plan);
 	if (!err) {

@@ -16,6 +16,7 @@ struct lclone_merge {
 	struct lclone_chain *chain;	/* the clone's delta and its layers */
 	struct lclone_file *base;	/* NULL if the clone has none */
 	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
+	bool share;			/* into the parent: see lclone_merge_into_parent() */
 	bool target_is_zero;		/* reads as zeros: zeros need not be written */
 
 	/* Called about ten times a second, and at the end. Not 0: stop, at a safe point. */
@@ -52,7 +53,8 @@ int lclone_merge_measure(struct lclone_merge *merge, struct lclone_merge_space *
  *
  * Both may be read meanwhile, level 1 through level 0 only: see "Merge into the
  * layer below" in format.rst.  No other delta must lie on level 1.  After an error or a
- * crash it is enough to run it again.
+ * crash it is enough to run it again.  The target is locked, exclusively; with @merge->share that
+ * ends with the mark in its superblock: who comes through level 0 may open it.
  */
 int lclone_merge_into_parent(struct lclone_merge *merge);
 

@@ -39,8 +39,14 @@ static int write_zeros(struct lclone_file *delta, u32 block, u32 blocks)
 	return err ?: lclone_file_sync(delta);
 }
 
+/* The gate of all who change what there is: a newer lclone's features are not broken by an older. */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
 {
+	u64 unknown = sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT;
+
+	if (unknown)
+		return lclone_fail(-EPROTONOSUPPORT, "%s: has features of a newer lclone (0x%" PRIx64
+				   "), it can only be read", delta->path, unknown);
 	sb->seq++;
 	return write_slot(delta, sb);
 }

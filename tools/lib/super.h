@@ -28,7 +28,8 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 
 /*
  * Writes @sb, which is the newest with changes, to the slot of the next
- * sequence number.  On return it is durable and @sb has the new number.
+ * sequence number.  On return it is durable and @sb has the new number.  -EPROTONOSUPPORT,
+ * and nothing is written, if it has features that this version must not write to.
  */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
 

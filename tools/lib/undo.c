@@ -10,6 +10,7 @@
 
 #include "fail.h"
 #include "format_user.h"
+#include "part.h"
 #include "repair.h"
 
 #define UNDO_MAGIC	"dmlclone undo 1"
@@ -45,23 +46,6 @@ static int write_block(struct lclone_file *delta, u64 block, const void *data)
 				 LCLONE_BLOCK_SECTORS);
 }
 
-static int sync_directory(const char *path)
-{
-	char dir[PATH_MAX], *slash;
-	int fd, err = 0;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[1] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
-		err = lclone_fail(-errno, "%s: cannot flush: %m", slash ? dir : ".");
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 static int write_all(int fd, const void *data, size_t size, const char *path)
 {
 	ssize_t ret;
@@ -73,7 +57,7 @@ static int write_all(int fd, const void *data, size_t size, const char *path)
 	}
 	if (fsync(fd))
 		return lclone_fail(-errno, "%s: cannot flush: %m", path);
-	return sync_directory(path);
+	return lclone_sync_directory(path);
 }
 
 static int save(const struct lclone_repair *r, struct lclone_file *delta, const char *path)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Locks between runs of lclone on this host.
+ *
+ * What:	a device or plain file that holds a delta, a layer, a base, or the target
+ *		of a copy; and, for the switch of its table, the name of a clone.
+ * Shared:	who reads it, and needs that it stays what it is: every reader, of all
+ *		levels of the chain and of the base; who formats a delta on it, till that
+ *		is durable; who loads a table with it, till it is loaded.
+ * Exclusive:	who writes to it. This is taken before the look at who depends on it, and
+ *		held until the last write, so that nobody can come in between. The layer that
+ *		another one is merged into is an exception: once its superblock says so,
+ *		which keeps out by itself who does not come through the upper one, the lock
+ *		is shared, and clones above can be opened while it is merged.
+ * Order:	from the top of a chain to its bottom, then a base, then a target. Nobody waits
+ *		for long: after LCLONE_LOCK_MS it is -EBUSY, so that a wrong order is no
+ *		deadlock. What is looked at before a lock is taken counts only if it
+ *		is looked at again behind it.
+ *
+ * The lock of a device is on a file in LCLONE_LOCK_DIR that is named after its number,
+ * since udev, mkfs and others lock device nodes themselves. The lock of a plain file is
+ * on the file: a dead writer's lock goes when its last I/O has ended, and not before.
+ * Both end with the process. A process does not exclude itself.
+ *
+ * The kernel knows nothing of these locks. It is kept out by O_EXCL, which all but layers and
+ * bases are opened with, and by what superblocks say.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_LOCK_H
+#define LCLONE_LOCK_H
+
+#define LCLONE_LOCK_DIR		"/run/lclone"
+#define LCLONE_LOCK_MS		2000	/* how long others are waited for */
+#define LCLONE_LOCK_POLL_MS	20
+
+struct lclone_file;
+struct lclone_lock;
+
+enum lclone_lock_kind {
+	LCLONE_LOCK_SHARED,
+	LCLONE_LOCK_EXCLUSIVE,
+};
+
+/*
+ * Locks what @file, which is open, is on; lclone_file_close() ends that. If it is locked
+ * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive,
+ * or shared for O_RDONLY.
+ */
+int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);
+
+/* For lclone_file_close() */
+void lclone_unlock(struct lclone_file *file);
+
+/* Who switches the table of a clone. A descriptor, to be closed, or a negative errno. */
+int lclone_lock_clone(const char *name);
+
+#endif /* LCLONE_LOCK_H */
