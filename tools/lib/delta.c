@@ -374,6 +374,33 @@ const struct lclone_entry *lclone_delta_logged(const struct lclone_delta *delta,
 
 /* Tree */
 
+static int verify_ref(struct lclone_delta *delta, u64 first, struct lclone_ref *ref)
+{
+	struct lclone_fault fault;
+	int err = ref->block ? lclone_ref_verify(&delta->sb, *ref, &fault) : 0;
+
+	if (err)
+		ref->block = 0;
+	return err ? why_fault(delta, err, "node of chunk", first, &fault) : 0;
+}
+
+int lclone_delta_root(struct lclone_delta *delta, struct lclone_ref *ref)
+{
+	*ref = (struct lclone_ref){ .block = delta->sb.root_block, .csum = delta->sb.root_csum };
+	return verify_ref(delta, 0, ref);
+}
+
+int lclone_delta_child(struct lclone_delta *delta, const union lclone_node *node, u32 level,
+		       u64 first, u32 i, struct lclone_ref *ref)
+{
+	*ref = lclone_ref_unpack(&node->index.refs[i]);
+	first += i * lclone_node_span(level - 1);
+	if (ref->block && first >= delta->chunks)
+		return why(delta, -EUCLEAN, "a reference is for chunk %" PRIu64 ", the clone has %"
+			   PRIu64, first, delta->chunks);
+	return verify_ref(delta, first, ref);
+}
+
 int lclone_delta_read_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level,
 			   u64 first_chunk, union lclone_node *node)
 {
@@ -447,17 +474,17 @@ static int get_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level
  */
 static int seek_leaf(struct lclone_delta *delta, u64 *from, const struct lclone_leaf_disk **leaf)
 {
-	const struct lclone_ref root = { .block = delta->sb.root_block,
-					 .csum = delta->sb.root_csum };
-	struct lclone_ref ref = root;
 	u32 level = delta->sb.root_level, i;
 	const union lclone_node *node;
+	struct lclone_ref root, ref;
 	u64 span, first;
 	int err;
 
 	*leaf = NULL;
-	if (!ref.block || *from >= lclone_node_span(level))
-		return 0;
+	err = lclone_delta_root(delta, &root);
+	if (err || !root.block || *from >= lclone_node_span(level))
+		return err;
+	ref = root;
 	for (;;) {
 		span = lclone_node_span(level);
 		first = *from / span * span;
@@ -471,7 +498,9 @@ static int seek_leaf(struct lclone_delta *delta, u64 *from, const struct lclone_
 
 		span = lclone_node_span(level - 1);
 		for (i = (*from - first) / span; i < LCLONE_NODE_REFS; i++) {
-			ref = lclone_ref_unpack(&node->index.refs[i]);
+			err = lclone_delta_child(delta, node, level, first, i, &ref);
+			if (err)
+				return err;
 			if (ref.block)
 				break;
 			*from = first + (i + 1) * span;

@@ -105,6 +105,15 @@ bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by);
 /* Notes a uuid in owner. */
 void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid);
 
+/*
+ * The references of the tree, verified: what they lead to lies where nodes may be.  They are to be
+ * had from these two only. @ref->block is 0 if there is none. A child of a node of @level that
+ * begins with @first; beyond the clone's end there is none.
+ */
+int lclone_delta_root(struct lclone_delta *delta, struct lclone_ref *ref);
+int lclone_delta_child(struct lclone_delta *delta, const union lclone_node *node, u32 level,
+		       u64 first, u32 i, struct lclone_ref *ref);
+
 /* Reads and verifies one node of the tree into @node. Does not use the cache. */
 int lclone_delta_read_node(struct lclone_delta *delta, struct lclone_ref ref, u32 level,
 			   u64 first_chunk, union lclone_node *node);

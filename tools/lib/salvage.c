@@ -57,6 +57,8 @@ static int add_leaf(struct lclone_salvage *s, const struct lclone_leaf_disk *dis
 	leaf->ref = ref;
 	leaf->age = age;
 	leaf->changed = false;
+	if (ref.block)		/* it may stay where it is: nothing new goes there */
+		lclone_bit_set(s->busy, lclone_chunk_of_block(s, ref.block));
 	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
 		leaf->exc[i] = disk ? le64_to_cpu(disk->exceptions[i]) : 0;
 		phys = lclone_exc_phys(leaf->exc[i]);

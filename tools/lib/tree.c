@@ -101,28 +101,30 @@ void lclone_tree_free(struct lclone_tree *t)
 	free(t->child);
 }
 
+/* @ref is verified, and not 0. */
 static int mark(struct lclone_delta *delta, struct lclone_ref ref, u32 level, u64 first, u8 *map)
 {
 	union lclone_node node;
 	int err = 0;
 	u32 i;
 
-	if (!ref.block)
-		return 0;
 	lclone_bit_set(map, ref.block * LCLONE_BLOCK_SECTORS / delta->sb.chunk_sectors);
 	if (!level)
 		return 0;
 	err = lclone_delta_read_node(delta, ref, level, first, &node);
 	for (i = 0; !err && i < LCLONE_NODE_REFS; i++) {
-		ref = lclone_ref_unpack(&node.index.refs[i]);
-		err = mark(delta, ref, level - 1, first + i * lclone_node_span(level - 1), map);
+		err = lclone_delta_child(delta, &node, level, first, i, &ref);
+		if (!err && ref.block)
+			err = mark(delta, ref, level - 1, first + i * lclone_node_span(level - 1),
+				   map);
 	}
 	return err;
 }
 
 int lclone_tree_mark(struct lclone_delta *delta, u8 *map)
 {
-	struct lclone_ref root = { .block = delta->sb.root_block, .csum = delta->sb.root_csum };
+	struct lclone_ref root;
+	int err = lclone_delta_root(delta, &root);
 
-	return mark(delta, root, delta->sb.root_level, 0, map);
+	return err || !root.block ? err : mark(delta, root, delta->sb.root_level, 0, map);
 }
