@@ -47,7 +47,7 @@ static void source_base(const struct lclone_delta *d, sector_t sector, struct lc
 	s->sectors = min_t(sector_t, s->sectors, d->base_sectors - sector);
 }
 
-/* A layer may be smaller than the clone: beyond it it knows of nothing. */
+/* A layer may be smaller than the clone: beyond its end it knows of nothing. */
 static struct lclone_leaf *layer_leaf(struct lclone_delta *layer, u32 index)
 {
 	struct lclone_dir *dir = rcu_dereference_sched(layer->dir);
@@ -95,7 +95,8 @@ bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc)
 bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 offset, u32 mask)
 {
 	u32 index = chunk / LCLONE_LEAF_EXCEPTIONS, slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
-	u64 written = (u64)mask << LCLONE_WRITTEN_SHIFT, any = written | (u64)mask << LCLONE_ZERO_SHIFT;
+	u64 written = (u64)mask << LCLONE_WRITTEN_SHIFT;
+	u64 any = written | (u64)mask << LCLONE_ZERO_SHIFT;
 	const struct lclone_chain *chain = d->chain;
 	u32 i;
 
@@ -167,7 +168,8 @@ static int check_link(struct lclone *t, const char *name, const struct lclone_sb
 
 	if (!below && has_parent) {
 		DMERR("%s: a parent layer is missing in the table", name);
-		t->ti->error = "The delta, or a layer, has a parent layer that the table does not name";
+		t->ti->error =
+			"The delta, or a layer, has a parent layer that the table does not name";
 		return -EINVAL;
 	}
 	if (!below)

@@ -61,7 +61,10 @@ static bool next_run(struct lclone_lane *l, struct lclone_run *run)
 		return false;
 	*run = *ahead;
 	run->sectors = 0;
-	max = !run->from_bdev ? UINT_MAX >> SECTOR_SHIFT : READ_ONCE(l->sweep->limited) ? COPY_SECTORS : SMALL_COPY;
+	if (!run->from_bdev)
+		max = UINT_MAX >> SECTOR_SHIFT;
+	else
+		max = READ_ONCE(l->sweep->limited) ? COPY_SECTORS : SMALL_COPY;
 	do {
 		n = min(ahead->sectors, max - run->sectors);
 		run->sectors += n;

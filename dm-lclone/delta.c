@@ -134,11 +134,13 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
 	const struct lclone_sb *of = sb;	/* whose base it must be; NULL: of none */
+	bool baseless;
 	int err;
 
 	if (t->rebase)
 		of = t->chain ? &t->chain->layer[0]->sb : NULL;
-	if (of && (of->base_fp_alg == LCLONE_FP_NONE) != !t->base_dev) {
+	baseless = of && of->base_fp_alg == LCLONE_FP_NONE;
+	if (of && baseless != !t->base_dev) {
 		t->ti->error = t->base_dev ? "The delta was made without a base" :
 					     "The delta was made with a base";
 		return -EINVAL;
@@ -370,9 +372,8 @@ static int open_sb(struct lclone *t)
 			       (!b->err && !b->sb.seq))) {
 		err = format_delta(t);
 	} else if (a->zero) {
-		t->ti->error = "The delta starts with zeros but its second superblock is valid: "
-			       "wipe it to use it anew";
-		err = -EINVAL;
+		err = lclone_refuse(t, -EINVAL,
+				    "The delta starts with zeros but its second superblock is valid: wipe it to use it anew");
 	} else if (a->err == -EINVAL && b->err) {
 		t->ti->error = "Not a delta, and not empty: the first 4 KiB are not zero";
 		err = -EINVAL;
@@ -506,8 +507,8 @@ static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
 	return 0;
 }
 
-static int for_each_record(struct lclone_delta *d, const struct lclone_log_disk *log, u32 blocks,
-			   record_fn fn)
+static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *log, u32 blocks,
+			record_fn fn)
 {
 	struct lclone_fault fault;
 	u64 chunk, exc;
@@ -559,10 +560,10 @@ static int replay(struct lclone_delta *d)
 	blocks = scan.end - d->sb.log_pos;
 	if (blocks)
 		d->sb.state &= ~LCLONE_STATE_CLEAN;
-	err = for_each_record(d, log, blocks, record_hwm);
+	err = walk_records(d, log, blocks, record_hwm);
 	lclone_alloc_init(d);
 	if (!err)
-		err = for_each_record(d, log, blocks, record_apply);
+		err = walk_records(d, log, blocks, record_apply);
 	d->commit.log_tail = scan.end;
 	d->commit.next_commit = scan.next_commit;
 	d->incarnation = scan.max_incarnation;

@@ -34,10 +34,13 @@ static int fail(struct lclone_fault *fault, int err, const char *what, u64 found
 	return err;
 }
 
-/* The checksum of a struct covers everything behind its csum field. */
-#define CSUM(d, size)							\
-	lclone_crc32c((const u8 *)(d) + offsetofend(typeof(*(d)), csum),	\
-		      (size) - offsetofend(typeof(*(d)), csum))
+/* The checksum of a struct, or of a whole block, covers everything behind its csum field. */
+static u32 csum_of(const void *d, const __le32 *csum, size_t size)
+{
+	const u8 *begin = (const u8 *)(csum + 1);
+
+	return lclone_crc32c(begin, (const u8 *)d + size - begin);
+}
 
 /* Superblock */
 
@@ -82,7 +85,7 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	}
 	d->generation = cpu_to_le64(sb->generation);
 	d->parent_generation = cpu_to_le64(sb->parent_generation);
-	d->csum = cpu_to_le32(CSUM(d, sizeof(*d)));
+	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
 static bool is_chunk_size(u32 sectors)
@@ -170,7 +173,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 
 	if (memcmp(d->magic, SB_MAGIC, sizeof(d->magic)))
 		return fail(fault, -EINVAL, "superblock magic", 0, 0);
-	csum = CSUM(d, sizeof(*d));
+	csum = csum_of(d, &d->csum, sizeof(*d));
 	if (le32_to_cpu(d->csum) != csum)
 		return fail(fault, -EBADMSG, "superblock checksum", le32_to_cpu(d->csum), csum);
 	if (le32_to_cpu(d->version) != LCLONE_VERSION)
@@ -265,7 +268,7 @@ void lclone_node_seal(struct lclone_node_disk *n, const u8 *uuid, u64 checkpoint
 	n->checkpoint = cpu_to_le64(checkpoint);
 	n->first_chunk = cpu_to_le64(first_chunk);
 	n->level = cpu_to_le32(level);
-	csum = CSUM(n, LCLONE_BLOCK_SIZE);
+	csum = csum_of(n, &n->csum, LCLONE_BLOCK_SIZE);
 	n->csum = cpu_to_le32(csum);
 	if (csum_out)
 		*csum_out = csum;
@@ -274,7 +277,7 @@ void lclone_node_seal(struct lclone_node_disk *n, const u8 *uuid, u64 checkpoint
 int lclone_node_verify(const struct lclone_node_disk *n, const u8 *uuid, u64 first_chunk,
 		       u32 level, u32 csum, u64 max_checkpoint, struct lclone_fault *fault)
 {
-	u32 found = CSUM(n, LCLONE_BLOCK_SIZE);
+	u32 found = csum_of(n, &n->csum, LCLONE_BLOCK_SIZE);
 
 	if (le32_to_cpu(n->magic) != NODE_MAGIC)
 		return fail(fault, -EINVAL, "node magic", le32_to_cpu(n->magic), NODE_MAGIC);
@@ -355,7 +358,7 @@ void lclone_log_seal(struct lclone_log_disk *d, const u8 *uuid, const struct lcl
 	d->blocks = cpu_to_le16(log->blocks);
 	d->count = cpu_to_le32(log->count);
 	memset(d->reserved, 0, sizeof(d->reserved));
-	d->csum = cpu_to_le32(CSUM(d, sizeof(*d)));
+	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
 int lclone_log_verify(const struct lclone_log_disk *d, const u8 *uuid, struct lclone_log *log,
@@ -367,7 +370,7 @@ int lclone_log_verify(const struct lclone_log_disk *d, const u8 *uuid, struct lc
 		return fail(fault, -EINVAL, "log block magic", le32_to_cpu(d->magic), LOG_MAGIC);
 	if (memcmp(d->uuid, uuid, sizeof(d->uuid)))
 		return fail(fault, -EINVAL, "log block of another delta", d->uuid[0], uuid[0]);
-	csum = CSUM(d, sizeof(*d));
+	csum = csum_of(d, &d->csum, sizeof(*d));
 	if (le32_to_cpu(d->csum) != csum)
 		return fail(fault, -EBADMSG, "log block checksum", le32_to_cpu(d->csum), csum);
 

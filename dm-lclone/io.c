@@ -17,7 +17,7 @@
 /* What became of a bio */
 enum verdict {
 	REMAPPED,		/* device and sector are set */
-	ENDED,			/* so it was, or another owns it now */
+	NOT_OURS,		/* the bio has ended, or belongs to somebody else now */
 	NO_LEAF,		/* not in RAM */
 	NO_PIN,			/* the tree has no leaf yet, or it is being evicted */
 	BUSY,
@@ -99,7 +99,7 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 	if (unlikely(*missing))
 		return NO_LEAF;
 	if (!s->bdev)
-		return ENDED;
+		return NOT_OURS;
 	bio_set_dev(bio, s->bdev);
 	bio->bi_iter.bi_sector = s->sector;
 	return REMAPPED;
@@ -429,7 +429,7 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 		return map_defer(d, bio);
 	if (unlikely(!cut(bio, s.sectors)))
 		return DM_MAPIO_SUBMITTED;
-	if (verdict == ENDED) {
+	if (verdict == NOT_OURS) {
 		zero_fill_bio(bio);
 		bio_endio(bio);
 		return DM_MAPIO_SUBMITTED;
@@ -882,7 +882,7 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 			bio_chain(part, bio);
 			bio->bi_iter.bi_sector = sector + s.sectors;
 		}
-		if (verdict == ENDED) {
+		if (verdict == NOT_OURS) {
 			zero_fill_bio(part);
 			bio_endio(part);
 		} else {
@@ -1068,7 +1068,10 @@ static void worker_drain(struct lclone_delta *d)
 		return;
 	lclone_commit_take_freed(d, &d->free_draining);
 	list_splice_tail_init(&d->drain_next, &d->draining);
-	/* once it stops only for I/O that waits for it: without, postsuspend may not wait any more */
+	/*
+	 * Once it stops only for I/O that waits for it: without such I/O,
+	 * postsuspend may not wait any more.
+	 */
 	if (d->space == LCLONE_SPACE_SCAN &&
 	    (!d->stopping || !bio_list_empty(&d->parked[WAIT_SPACE]))) {
 		d->scan_draining = true;

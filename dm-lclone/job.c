@@ -493,7 +493,8 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 	u32 slot = (bio->bi_iter.bi_sector >> d->chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
 	u64 room = ((u64)(LCLONE_LEAF_EXCEPTIONS - slot) << d->chunk_shift) -
 		   lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u32 len = min_t(u64, bio_sectors(bio), room), in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
+	u32 len = min_t(u64, bio_sectors(bio), room);
+	u32 in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
 
 	if (in_sub || len < 1u << d->sub_shift)
 		return min(len, (1u << d->sub_shift) - in_sub);

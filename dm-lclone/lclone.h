@@ -59,14 +59,15 @@ struct lclone_leaf {
 	struct lclone_delta *delta;
 	u64 exceptions[LCLONE_LEAF_EXCEPTIONS] __aligned(64);
 };
+
 static_assert(sizeof(struct lclone_leaf) <= PAGE_SIZE);
 
 #define LCLONE_LEAF_DEAD	INT_MIN
-#define LCLONE_PIN_JOB		(1 << 20)	/* a job's pin, above all that bios can make */
+#define LCLONE_PIN_JOB		0x100000	/* a job's pin, above all that bios can make */
 #define LCLONE_GROUP		8
 
 enum {
-	LEAF_UNCOMMITTED,		/* may hold DIRTY entries: on commit.uncommitted or .round */
+	LEAF_UNCOMMITTED,		/* may hold DIRTY entries: on commit.uncommitted, .round */
 	LEAF_DIRTY,			/* differs from the tree on disk: on commit.dirty */
 	LEAF_FRESH,			/* loaded since the last pass of the shrinker */
 };
@@ -108,7 +109,7 @@ enum lclone_space { LCLONE_SPACE_OK, LCLONE_SPACE_SCAN, LCLONE_SPACE_NONE };
 struct lclone_alloc {
 	atomic64_t slot[LCLONE_SLOTS];	/* start:32 | len:32 */
 
-	u32 reserve;			/* chunks that a checkpoint may need; written under tree_lock */
+	u32 reserve;			/* chunks that a checkpoint may need; tree_lock */
 
 	spinlock_t lock;		/* all below; irqs on */
 	u32 hwm;			/* every phys >= hwm is free, but for the slots' */
@@ -257,7 +258,7 @@ struct lclone_delta {
 	bool opening;			/* registry lock: its table is still being loaded */
 	bool changes_base;		/* registry lock: it is merged into */
 	bool is_layer;			/* sealed, and below others; registry lock */
-	bool replaced;			/* has changed on disk: new tables open it anew; registry lock */
+	bool replaced;			/* changed on disk: tables open it anew; registry lock */
 	unsigned int refs;		/* registry lock */
 	atomic_t faults;		/* said so far */
 	struct completion opened;	/* for who wants to share a layer */
@@ -296,6 +297,13 @@ struct lclone {
 	u32 chunk_sectors;
 	u64 base_fp;			/* of the base, for a rebase or a seal */
 };
+
+/* ti->error for a table that is refused; returns @err. Parsing and opening only. */
+static inline int lclone_refuse(struct lclone *t, int err, char *why)
+{
+	t->ti->error = why;
+	return err;
+}
 
 /*
  * What a bio holds from map to end_io is in its bi_private, which dm hands over
@@ -371,7 +379,7 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
 /* A dm event; any context. */
 void lclone_event(struct lclone_delta *d);
 void lclone_event_work(struct work_struct *work);
-/* preresume: @t's table is the one that gets I/O now; -EBUSY: it merges, and others have its base. */
+/* preresume: @t's table gets I/O from now on; -EBUSY: it merges, and others have its base. */
 int lclone_registry_start(struct lclone *t);
 /* A delta that was just sealed belongs to no mapped device any more. */
 void lclone_registry_seal(struct lclone_delta *d);
@@ -395,7 +403,7 @@ int lclone_chain_get(struct lclone *t);
 void lclone_chain_put(struct lclone *t);
 /* The delta's superblock and the layer below it must name the same, or it is a rebase. */
 int lclone_chain_check(struct lclone *t, const struct lclone_sb *sb);
-/* What a merge of layers, by user space, leaves when it is interrupted; and with which it goes on. */
+/* What an interrupted merge of layers, by user space, leaves; and with which it goes on. */
 bool lclone_is_half_merged(const struct lclone_sb *sb);
 bool lclone_merges_with(const struct lclone_sb *half, const struct lclone_sb *above);
 /* For a delta that is to be formatted, or that gets a new parent: notes the layer below it. */
@@ -499,7 +507,7 @@ static inline bool lclone_leaf_pin(struct lclone_leaf *leaf)
 
 static inline void lclone_leaf_unpin(struct lclone_leaf *leaf)
 {
-	smp_mb__before_atomic();
+	smp_mb__before_atomic();	/* pairs with lclone_commit_take() */
 	atomic_dec(&leaf->pins);
 }
 
@@ -521,7 +529,7 @@ static inline void lclone_leaf_pin_job(struct lclone_leaf *leaf)
 
 static inline void lclone_leaf_unpin_job(struct lclone_leaf *leaf)
 {
-	smp_mb__before_atomic();
+	smp_mb__before_atomic();	/* pairs with lclone_commit_take() */
 	atomic_sub(LCLONE_PIN_JOB, &leaf->pins);
 }
 
@@ -705,7 +713,7 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 void lclone_end_bio(struct bio *bio, blk_status_t status);
 /* Gives a bio to the worker; any context. */
 void lclone_defer(struct lclone_delta *d, struct bio *bio);
-/* A bio that @d has loaded a leaf for goes on: at once, or, if @d is a layer, where it came from. */
+/* A bio that @d has loaded a leaf for goes on: at once, or, for a layer, where it came from. */
 void lclone_defer_back(struct lclone_delta *d, struct bio *bio);
 /*
  * Worker of @d: the bio goes on when @missing, @d or a layer below it, has
@@ -915,7 +923,7 @@ struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s);
 void lclone_copier_destroy(struct lclone_copier *k);
 /* Copies what ops->piece() says, then calls lclone_lane_copied() in the worker, lane->error set. */
 void lclone_copy_batch(struct lclone_lane *l);
-/* For ops->piece(): the next of the subchunks @mask, from lane->offset on, which is moved behind it. */
+/* For ops->piece(): the next of the subchunks @mask from lane->offset on; moves that behind it. */
 bool lclone_lane_subchunk(struct lclone_lane *l, u32 mask, u32 *offset);
 void lclone_lane_copied(struct lclone_lane *l);
 

@@ -50,7 +50,7 @@ typedef uint64_t u64;
 #define LCLONE_CHUNK_SECTORS_DEFAULT	128u	/* 64 KiB */
 
 /* Of a clone: 2 PiB at the default chunk size */
-#define LCLONE_CHUNKS_MAX		(1ULL << 35)
+#define LCLONE_CHUNKS_MAX		0x800000000ULL
 
 #define LCLONE_UUID_SIZE		16
 #define LCLONE_LABEL_SIZE		64
@@ -102,10 +102,10 @@ static inline u64 lclone_exc_make(u32 phys, u32 written, u32 zero)
 }
 
 /* Superblock state flags */
-#define LCLONE_STATE_SEALED		(1u << 0)
-#define LCLONE_STATE_MERGING		(1u << 1)	/* into the base */
-#define LCLONE_STATE_NEEDS_CHECK	(1u << 2)
-#define LCLONE_STATE_CLEAN		(1u << 3)	/* freed and spares are exact */
+#define LCLONE_STATE_SEALED		0x1u
+#define LCLONE_STATE_MERGING		0x2u	/* into the base */
+#define LCLONE_STATE_NEEDS_CHECK	0x4u
+#define LCLONE_STATE_CLEAN		0x8u	/* freed and spares are exact */
 #define LCLONE_STATE_KNOWN		0xfu
 
 /* Feature bits that this version knows */

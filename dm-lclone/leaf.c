@@ -354,7 +354,7 @@ void lclone_leaf_finish_loads(struct lclone_delta *d)
 	struct leaf_load *load, *next;
 
 	list_for_each_entry_safe(load, next, &d->loads, list)
-		if (smp_load_acquire(&load->done))
+		if (smp_load_acquire(&load->done))	/* pairs with load_endio() */
 			load_finish(load);
 }
 

@@ -10,7 +10,7 @@
 #include "lclone.h"
 
 LIST_HEAD(lclone_deltas);
-DEFINE_MUTEX(lclone_registry_lock);
+DEFINE_MUTEX(lclone_registry_lock);	/* of the list and of what is registered */
 
 /* Events */
 
@@ -68,8 +68,8 @@ static int find_delta(struct lclone *t)
 			return -EBUSY;
 		}
 		if (d->bdev == bdev && d->changes_base && t->rebase) {
-			t->ti->error = "The delta is being merged into the base: load it without \"merge\" first";
-			return -EBUSY;
+			return lclone_refuse(t, -EBUSY,
+				"The delta is being merged into the base: load it without \"merge\" first");
 		}
 		if (d->bdev == bdev)
 			t->delta = d;
@@ -166,7 +166,8 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 		return ERR_PTR(-EBUSY);
 	}
 	if (found->changes_base) {
-		t->ti->error = "A parent is being merged into the base: load it without \"merge\" first";
+		t->ti->error =
+			"A parent is being merged into the base: load it without \"merge\" first";
 		return ERR_PTR(-EBUSY);
 	}
 	return found;		/* it will be sealed when this table takes over */

@@ -16,8 +16,8 @@
 #define BATCH_SECTORS		8192U
 #define BATCH_SECTORS_MAX	32768	/* with no limit */
 #define HELD_UP			256	/* a part in so many */
-#define SCAN_LEAVES		8	/* looked through, or read, before others get their turn */
-#define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, needs time */
+#define SCAN_LEAVES		8	/* looked through, or read, before others' turn */
+#define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, is late */
 
 /* Goes on with @step in the worker. Any context. */
 void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l))

@@ -46,8 +46,9 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 	err = dm_get_device(t->ti, base, BLK_OPEN_READ | (t->merge ? BLK_OPEN_WRITE : 0),
 			    &t->base_dev);
 	if (err)
-		t->ti->error = err == -EBUSY ? "The base is in use: mounted, or claimed by another driver" :
-					       "Can't open the base";
+		t->ti->error = err == -EBUSY ?
+			"The base is in use: mounted, or claimed by another driver" :
+			"Can't open the base";
 	return err;
 }
 
@@ -180,7 +181,8 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
 		       READ_ONCE(d->full) ? "full" : "-");
 		/* only of the active table: preresume may be freeing another one's */
-		if ((t->merge || t->flatten || t->flatten_layer) && READ_ONCE(d->table) == ti->table)
+		if ((t->merge || t->flatten || t->flatten_layer) &&
+		    READ_ONCE(d->table) == ti->table)
 			sz += lclone_sweep_status(d, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
@@ -193,7 +195,7 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	}
 }
 
-static int message(struct lclone_delta *d, unsigned int argc, char **argv)
+static int handle_message(struct lclone_delta *d, unsigned int argc, char **argv)
 {
 	u64 sectors;
 
@@ -227,7 +229,7 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 	int err;
 
 	down_read(&t->delta->messages);
-	err = message(t->delta, argc, argv);
+	err = handle_message(t->delta, argc, argv);
 	up_read(&t->delta->messages);
 	return err;
 }
