@@ -88,6 +88,8 @@ static int create_with_lv(const char *name, const char *base, const char *vg, u6
 	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
 	int err;
 
+	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
+		vg += 5;
 	snprintf(lv, sizeof(lv), "%s-delta", name);
 	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
 	err = lvcreate(vg, lv, sectors);

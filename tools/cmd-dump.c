@@ -7,6 +7,7 @@
 #include <uuid/uuid.h>
 
 #include "lclone.h"
+#include "text.h"
 
 /*
  * One list of fields, in the order of the superblock, for text and JSON.  An
@@ -115,6 +116,7 @@ static void layout_fields(struct fields *f, const struct lclone_delta *delta)
 
 static void print_fields(const char *title, const struct fields *f)
 {
+	char text[4 * LCLONE_LABEL_SIZE];
 	int i;
 
 	printf("%s:\n", title);
@@ -126,7 +128,8 @@ static void print_fields(const char *title, const struct fields *f)
 		else if (field->kind == HEX)
 			printf("  %-27s0x%llx\n", field->name, (unsigned long long)field->number);
 		else if (field->text[0])
-			printf("  %-27s%s\n", field->name, field->text);
+			printf("  %-27s%s\n", field->name,
+			       lclone_text_plain(text, sizeof(text), field->text));
 	}
 }
 
@@ -134,7 +137,7 @@ static void print_fields(const char *title, const struct fields *f)
 static void print_fields_json(const char *title, const struct fields *f)
 {
 	struct json_object *o = json_object_new_object(), *value;
-	char text[32];
+	char text[4 * LCLONE_LABEL_SIZE];
 	int i;
 
 	for (i = 0; i < f->count; i++) {
@@ -146,7 +149,8 @@ static void print_fields_json(const char *title, const struct fields *f)
 			snprintf(text, sizeof(text), "0x%llx", (unsigned long long)field->number);
 			value = json_object_new_string(text);
 		} else {
-			value = json_object_new_string(field->text);
+			lclone_text_utf8(text, sizeof(text), field->text);
+			value = json_object_new_string(text);
 		}
 		json_object_object_add(o, field->name, value);
 	}

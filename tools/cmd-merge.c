@@ -13,6 +13,12 @@
 #include "online.h"
 #include "part.h"
 
+struct arguments {
+	const char *to, *rate;
+	bool into, into_parent, detach, stop, json, force;
+	struct lclone_parents parents;
+};
+
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
 	bool copying = merge->target != merge->base && merge->target != merge->chain->file[1];
@@ -74,9 +80,29 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 	return err;
 }
 
+/*
+ * A device whose copy is not complete begins with this instead of the clone's first 4 KiB: it
+ * is not taken for the clone, and the next run knows that what is there is its own.
+ */
+static const char unfinished[] = "lclone: a copy to this device was begun, and has not ended\n";
+
+#define HEAD_SECTORS	LCLONE_BLOCK_SECTORS
+
+static int may_write(const struct lclone_file *target, bool force)
+{
+	u8 head[LCLONE_BLOCK_SIZE];
+
+	if (force || (!lclone_dev_read(&target->dev, head, 0, HEAD_SECTORS) &&
+		      !memcmp(head, unfinished, sizeof(unfinished))))
+		return 0;
+	return lclone_file_no_signature(target) ?
+	       lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why()) : 0;
+}
+
 /* A device must be large enough and not be of this clone, or a delta itself. */
 static int open_target_device(const char *path, struct lclone_file *target,
-			      const struct lclone_chain *chain, const struct lclone_file *base)
+			      const struct lclone_chain *chain, const struct lclone_file *base,
+			      bool force)
 {
 	u64 sectors = chain->delta[0]->sb.virtual_sectors;
 	struct lclone_delta other;
@@ -100,7 +126,7 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	err = lclone_delta_open_sb(&other, &target->dev);
 	lclone_delta_close(&other);
 	if (err == -ENODATA || err == -EINVAL)
-		return 0;
+		return may_write(target, force);
 	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
 }
 
@@ -128,20 +154,45 @@ static int copy_to_file(struct lclone_merge *merge, const char *path)
 	return err;
 }
 
-static int copy_to_device(struct lclone_merge *merge, const char *path)
+static int write_head(struct lclone_file *target, const void *head)
+{
+	int err = lclone_file_write(target, head, 0, HEAD_SECTORS);
+
+	return err ?: lclone_file_sync(target);
+}
+
+/* The head comes last; a clone that is all head is copied as it is. */
+static int copy_but_head(struct lclone_merge *merge, struct lclone_file *target)
+{
+	u8 head[LCLONE_BLOCK_SIZE] = { 0 };
+	int err;
+
+	if (merge->chain->delta[0]->sb.virtual_sectors <= HEAD_SECTORS)
+		return copy(merge, target);
+	memcpy(head, unfinished, sizeof(unfinished));
+	merge->first = HEAD_SECTORS;
+	err = write_head(target, head);
+	if (!err)
+		err = copy(merge, target);
+	if (!err)
+		err = lclone_chain_read(merge->chain, merge->base, head, 0, HEAD_SECTORS);
+	return err ?: write_head(target, head);
+}
+
+static int copy_to_device(struct lclone_merge *merge, const char *path, bool force)
 {
 	struct lclone_file target;
 	int err;
 
-	err = open_target_device(path, &target, merge->chain, merge->base);
+	err = open_target_device(path, &target, merge->chain, merge->base, force);
 	if (!err)
-		err = copy(merge, &target);
+		err = copy_but_head(merge, &target);
 	lclone_file_close(&target);
 	return err;
 }
 
 static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const char *path,
-		   struct meter *meter)
+		   bool force, struct meter *meter)
 {
 	struct lclone_merge merge = { .chain = chain, .base = base, .progress = progress,
 				      .ctx = meter };
@@ -151,11 +202,11 @@ static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const c
 		return copy_to_file(&merge, path);
 	if (S_ISREG(st.st_mode))
 		return lclone_fail(-EEXIST, "%s exists", path);
-	return copy_to_device(&merge, path);
+	return copy_to_device(&merge, path, force);
 }
 
-static int merge_to(const char *base_path, const char *delta_path,
-		    const struct lclone_parents *parents, const char *path, struct meter *meter)
+static int merge_to(const char *base_path, const char *delta_path, const struct arguments *a,
+		    struct meter *meter)
 {
 	struct lclone_file base_file, *base;
 	static struct disk disk;
@@ -165,13 +216,13 @@ static int merge_to(const char *base_path, const char *delta_path,
 	err = open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	err = open_disk(delta_path, O_RDONLY, &a->parents, &disk);
 	if (!err)
 		err = verify_base(&disk.delta, base);
 	for (i = 0; !err && i < disk.chain.count; i++)
 		err = refuse_damaged(disk.chain.file[i]);
 	if (!err)
-		err = copy_to(&disk.chain, base, path, meter);
+		err = copy_to(&disk.chain, base, a->to, a->force, meter);
 	close_disk(&disk);
 out_base:
 	close_base(base);
@@ -186,15 +237,10 @@ static const struct option options[] = {
 	{ "detach", no_argument, NULL, 'd' },
 	{ "stop", no_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "force", no_argument, NULL, 'f' },
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
-};
-
-struct arguments {
-	const char *to, *rate;
-	bool into, into_parent, detach, stop, json;
-	struct lclone_parents parents;
 };
 
 /* False: the command ends with *ret. */
@@ -225,6 +271,9 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 			break;
 		case 'j':
 			a->json = true;
+			break;
+		case 'f':
+			a->force = true;
 			break;
 		case 'P':
 			*ret = add_parent(&a->parents, optarg);
@@ -276,6 +325,8 @@ static int run(int argc, char **argv)
 		return ret;
 	argv += optind;
 	argc -= optind;
+	if (a.force && !a.to)
+		return usage_error(&cmd_merge, "--force goes with --to");
 	if (!a.into && !a.into_parent && !a.to && argc == 1)
 		return run_online(&a, argv[0]);
 	if (a.into + a.into_parent + !!a.to != 1)
@@ -295,7 +346,7 @@ static int run(int argc, char **argv)
 
 	meter_init(&meter, a.json);
 	ret = a.into ? into_base(base, delta, &meter) :
-		       merge_to(base, delta, &a.parents, a.to, &meter);
+		       merge_to(base, delta, &a, &meter);
 	meter_end(&meter);
 	return ret;
 }
@@ -308,7 +359,7 @@ const struct command cmd_merge = {
 	"       lclone merge --stop NAME\n"
 	"       lclone merge [--json] --into-base BASE DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
-	"       lclone merge [--json] [--parent LAYER]... --to DEVICE|FILE BASE|- DELTA\n\n"
+	"       lclone merge [--json] [--parent LAYER]... [--force] --to DEVICE|FILE BASE|- DELTA\n\n"
 	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
 	"its delta holds to its base. At the end the base is the disk, and the delta is free. If\n"
 	"interrupted, the kernel goes on: run it again to wait for the end. No other clone may\n"
@@ -326,6 +377,7 @@ const struct command cmd_merge = {
 	"                 go on without it. No other delta may lie on that layer\n"
 	"  --to TARGET    write the clone to another device, which must be large enough, or\n"
 	"                 to a new file; changes neither BASE nor DELTA\n"
+	"  --force        overwrite what is on DEVICE, unless it is a delta or in use\n"
 	"  --parent LAYER a layer that DELTA lies on; those not named are looked for\n"
 	"  --json         progress as JSON, a line for each second, instead of a bar\n",
 	.run = run,

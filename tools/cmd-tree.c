@@ -9,6 +9,7 @@
 
 #include "find.h"
 #include "lclone.h"
+#include "text.h"
 
 /* A delta or layer, and its place in the tree */
 struct node {
@@ -151,6 +152,7 @@ static u64 used_sectors(const struct lclone_sb *sb)
 static void print_node(const struct tree *t, const struct node *n, int depth)
 {
 	const struct lclone_sb *sb = &n->found->sb;
+	char label[4 * LCLONE_LABEL_SIZE];
 	size_t i;
 
 	printf("%*s%s: ", 2 * depth, "", n->found->path);
@@ -161,7 +163,7 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
 	       used_sectors(sb) / 2048.0);
 	if (sb->label[0])
-		printf(", \"%s\"", sb->label);
+		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
 	if (lclone_half_merged(sb))
 		printf(", merge of the layer above begun");
 	else if (sb->state & LCLONE_STATE_MERGING)
@@ -182,7 +184,11 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 
 static void add_text(struct json_object *o, const char *name, const char *text)
 {
-	json_object_object_add(o, name, text && text[0] ? json_object_new_string(text) : NULL);
+	char utf8[4 * PATH_MAX];
+
+	json_object_object_add(o, name, text && text[0] ?
+			       json_object_new_string(lclone_text_utf8(utf8, sizeof(utf8), text)) :
+			       NULL);
 }
 
 static struct json_object *node_to_json(const struct tree *t, const struct node *n)

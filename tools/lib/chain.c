@@ -262,3 +262,28 @@ int lclone_chain_extents_next(struct lclone_chain_extents *x, struct lclone_chai
 	x->held.sectors = 0;
 	return 1;
 }
+
+int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
+		      u64 sector, u32 count)
+{
+	static struct lclone_chain_extents x;
+	const struct lclone_dev *dev;
+	struct lclone_chain_extent e;
+	int ret, err;
+
+	lclone_chain_extents_init(&x, chain, chain->count, sector, count);
+	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
+		u8 *to = (u8 *)buf + ((e.sector - sector) << 9);
+
+		dev = e.source == LCLONE_FROM_DELTA ? &chain->file[e.level]->dev :
+		      e.source == LCLONE_FROM_BASE && base ? &base->dev : NULL;
+		err = e.source == LCLONE_FROM_DELTA ?
+		      lclone_dev_read(dev, to, e.delta_sector, e.sectors) :
+		      lclone_dev_read_padded(dev, to, e.sector, e.sectors);
+		if (err)
+			return lclone_fail(err, "sector %" PRIu64 " cannot be read: %s", e.sector,
+					   strerror(-err));
+	}
+	return ret < 0 ? lclone_fail(ret, "%s: %s", chain->file[x.failed]->path,
+				     chain->delta[x.failed]->why) : 0;
+}

@@ -4,6 +4,7 @@
  * wherever they are, into one buffer, which then is one write.  A long range
  * of zeros is a batch of its own, without data.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,8 +21,9 @@
 #define PIECES		128			/* reads for one batch */
 #define ZERO_SECTORS	512u			/* fewer zeros go along with the data */
 #define ZERO_SECTORS_MAX (128u << 11)		/* at a time: 128 MiB */
-#define RING_ENTRIES	256
 #define TICK_MS		100			/* between two calls of progress() */
+#define STUCK_MS	60000			/* so long nothing is taken, and nothing ends */
+#define RETRIES		10000			/* of one I/O that the kernel has no memory for */
 
 struct batch;
 
@@ -31,6 +33,7 @@ struct io {
 	enum { IO_READ, IO_WRITE, IO_ZERO } op;
 	u8 *buf;
 	u64 offset, len;			/* bytes that are left */
+	unsigned int retries;
 };
 
 struct batch {
@@ -58,6 +61,7 @@ struct lclone_copy {
 	u64 sector;				/* all below was given to a batch */
 	u64 done, total;			/* bytes */
 	u64 next_tick;				/* in ms */
+	u64 stuck;				/* since when the kernel takes nothing, 0: it does */
 	int err;				/* the first: no more batches are started */
 	bool ended;
 };
@@ -115,10 +119,7 @@ static void start_io(struct lclone_copy *c, struct io *io)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
 	int mode;
 
-	while (!sqe) {		/* the queue is full: the kernel takes it over */
-		io_uring_submit(&c->ring);
-		sqe = io_uring_get_sqe(&c->ring);
-	}
+	assert(sqe);		/* there is an entry for every I/O that there can be */
 	switch (io->op) {
 	case IO_READ:
 		io_uring_prep_read(sqe, io->file->fd, io->buf, io->len, io->offset);
@@ -141,6 +142,7 @@ static void start_write(struct lclone_copy *c, struct batch *b)
 	b->write.buf = b->buf;
 	b->write.offset = b->sector << 9;
 	b->write.len = b->sectors << 9;
+	b->write.retries = 0;
 	start_io(c, &b->write);
 }
 
@@ -162,14 +164,9 @@ static void add_piece(struct lclone_copy *c, struct batch *b, u64 sectors)
 		io->offset = (delta ? e->delta_sector : e->sector) << 9;
 		io->buf = buf;
 		io->len = sectors << 9;
+		io->retries = 0;
 	}
 	b->sectors += sectors;
-}
-
-static bool is_long_zero(const struct lclone_copy *c)
-{
-	return c->extent.source == LCLONE_FROM_ZERO && c->extent.sectors >= ZERO_SECTORS &&
-	       !c->no_zero_range;
 }
 
 static void consume(struct lclone_copy *c, u64 sectors)
@@ -185,10 +182,27 @@ static u64 min_u64(u64 a, u64 b)
 	return a < b ? a : b;
 }
 
+/*
+ * A device zeroes whole logical blocks.  How much of the extent can go that way, at once;
+ * *before: how much of it has to go before that, as data.
+ */
+static u64 long_zero(const struct lclone_copy *c, u64 *before)
+{
+	u64 block = c->merge->target->logical_block >> 9;
+	u64 skip = (block - c->extent.sector % block) % block;
+
+	*before = 0;
+	if (c->extent.source != LCLONE_FROM_ZERO || c->no_zero_range ||
+	    c->extent.sectors < ZERO_SECTORS + skip)
+		return 0;
+	*before = skip;
+	return skip ? 0 : min_u64(c->extent.sectors / block * block, ZERO_SECTORS_MAX);
+}
+
 /* Fills a batch from the extents: 1, 0 if there are no more, or an error. */
 static int fill_batch(struct lclone_copy *c, struct batch *b)
 {
-	u64 n;
+	u64 n, before;
 	int ret;
 
 	b->sectors = 0;
@@ -205,19 +219,20 @@ static int fill_batch(struct lclone_copy *c, struct batch *b)
 		}
 		if (!b->sectors)
 			b->sector = c->extent.sector;
-		if (is_long_zero(c)) {
-			if (b->sectors)
-				return 1;
+		n = long_zero(c, &before);
+		if (n && b->sectors)
+			return 1;
+		if (n) {
 			b->write.op = IO_ZERO;
-			b->sectors = min_u64(c->extent.sectors, ZERO_SECTORS_MAX);
-			consume(c, b->sectors);
+			b->sectors = n;
+			consume(c, n);
 			return 1;
 		}
 		b->write.op = IO_WRITE;
 		if (c->extent.sector != b->sector + b->sectors || b->sectors == BATCH_SECTORS ||
 		    b->pieces == PIECES)
 			return 1;
-		n = min_u64(c->extent.sectors, BATCH_SECTORS - b->sectors);
+		n = min_u64(before ?: c->extent.sectors, BATCH_SECTORS - b->sectors);
 		add_piece(c, b, n);
 		consume(c, n);
 	}
@@ -231,6 +246,7 @@ static void start_batch(struct lclone_copy *c, struct batch *b)
 	if (b->write.op == IO_ZERO) {
 		b->write.offset = b->sector << 9;
 		b->write.len = b->sectors << 9;
+		b->write.retries = 0;
 		start_io(c, &b->write);
 		return;
 	}
@@ -284,13 +300,13 @@ static void complete(struct lclone_copy *c, struct io *io, int res)
 {
 	struct batch *b = io->batch;
 
-	if (io->op == IO_ZERO && res == -EOPNOTSUPP) {
+	if (io->op == IO_ZERO && (res == -EOPNOTSUPP || res == -EINVAL)) {
 		c->no_zero_range = true;
 		memset(b->buf, 0, BATCH_SECTORS << 9);
 		write_zeros(c, b);
 		return;
 	}
-	if (res == -EAGAIN || res == -EINTR) {
+	if ((res == -EAGAIN || res == -EINTR) && !c->err && io->retries++ < RETRIES) {
 		start_io(c, io);
 		return;
 	}
@@ -329,17 +345,33 @@ static void tick(struct lclone_copy *c, bool last)
 		c->err = lclone_fail(-EINTR, "interrupted: run it again to go on");
 }
 
+/* The kernel may lack memory for a moment. */
+static int stuck(struct lclone_copy *c, int err)
+{
+	u64 now = now_ms();
+
+	if (!c->stuck)
+		c->stuck = now;
+	if ((err == -EINTR || err == -EAGAIN || err == -EBUSY) && now - c->stuck < STUCK_MS)
+		return 0;
+	return lclone_fail(err, "io_uring: %s", strerror(-err));
+}
+
 static int wait_some(struct lclone_copy *c)
 {
 	struct __kernel_timespec ts = { .tv_nsec = TICK_MS * 1000000 };
 	struct io_uring_cqe *cqe;
 	struct io *io;
-	int ret, res;
+	int ret, res, err;
 
 	ret = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, &ts, NULL);
-	if (ret < 0 && ret != -ETIME && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
-		return lclone_fail(ret, "io_uring: %s", strerror(-ret));
+	err = ret < 0 && ret != -ETIME ? stuck(c, ret) : 0;
+	if (err)
+		return err;
+	if (ret >= 0)
+		c->stuck = 0;
 	while (!io_uring_peek_cqe(&c->ring, &cqe)) {
+		c->stuck = 0;
 		io = io_uring_cqe_get_data(cqe);
 		res = cqe->res;
 		io_uring_cqe_seen(&c->ring, cqe);
@@ -435,7 +467,7 @@ static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
 
 static int copy_init(struct lclone_copy *c)
 {
-	/* a completion of every I/O that can be in flight finds its place */
+	/* every I/O that can be in flight finds its place, and its completion, too */
 	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
 					  .cq_entries = BATCHES * PIECES };
 	struct lclone_merge *merge = c->merge;
@@ -454,7 +486,7 @@ static int copy_init(struct lclone_copy *c)
 		err = count_bytes(c);
 	if (err)
 		return err;
-	err = io_uring_queue_init_params(RING_ENTRIES, &c->ring, &params);
+	err = io_uring_queue_init_params(BATCHES * PIECES, &c->ring, &params);
 	if (err)
 		return lclone_fail(err, "io_uring is not available: %s", strerror(-err));
 	c->have_ring = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "text.h"
 
 static char sentence[1024];
 
@@ -15,7 +16,7 @@ int lclone_fail(int err, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	memcpy(sentence, text, sizeof(sentence));
+	lclone_text_plain(sentence, sizeof(sentence), text);	/* of names, labels and owners */
 	return err;
 }
 

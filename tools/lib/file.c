@@ -89,6 +89,18 @@ static int keep_name(const char *name, void *ctx)
 	return 1;
 }
 
+/* "... - btrfs /dev/vda rw": a filesystem of several devices has a number of its own. */
+static bool is_source(const char *line, dev_t rdev)
+{
+	const char *fields = strstr(line, " - ");
+	char source[PATH_MAX];
+	struct stat st;
+
+	return fields && sscanf(fields, " - %*s %4095s", source) == 1 &&
+	       source[0] == '/' && !stat(source, &st) &&
+	       S_ISBLK(st.st_mode) && st.st_rdev == rdev;
+}
+
 /* Where the device is mounted, "" if nowhere. @rw: only mounts that may write count. */
 static void mount_of(dev_t rdev, bool rw, char where[PATH_MAX])
 {
@@ -103,7 +115,7 @@ static void mount_of(dev_t rdev, bool rw, char where[PATH_MAX])
 		return;
 	while (!where[0] && getline(&line, &size, f) > 0) {
 		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &ma, &mi, point) != 3 ||
-		    makedev(ma, mi) != rdev)
+		    (makedev(ma, mi) != rdev && !is_source(line, rdev)))
 			continue;
 		/* the options of the superblock are the last word */
 		line[strcspn(line, "\n")] = '\0';
@@ -339,7 +351,7 @@ bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b)
 	       sa.st_ino == sb.st_ino;
 }
 
-static int foreign_signature(const struct lclone_file *file)
+int lclone_file_no_signature(const struct lclone_file *file)
 {
 	const char *type = NULL;
 	blkid_probe probe;
@@ -371,7 +383,7 @@ int lclone_file_is_blank(const struct lclone_file *file)
 	u8 block[LCLONE_BLOCK_SIZE];
 	int err;
 
-	err = foreign_signature(file);
+	err = lclone_file_no_signature(file);
 	if (err)
 		return err;
 	err = lclone_dev_read(&file->dev, block, 0, LCLONE_BLOCK_SECTORS);

@@ -55,6 +55,9 @@ bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
 /* -EBUSY if the device is mounted so that it can be written. */
 int lclone_file_not_mounted_rw(const struct lclone_file *file);
 
+/* -EEXIST if a signature of something else is on the device. */
+int lclone_file_no_signature(const struct lclone_file *file);
+
 /*
  * -EEXIST if a signature of something else is on the device, or its first 4
  * KiB are not zero: formatting it would lose data.

@@ -14,7 +14,7 @@ int lclone_merge_to(struct lclone_merge *merge)
 	struct lclone_copy *copy;
 	int ret;
 
-	ret = lclone_copy_new(&copy, merge, 0, false);
+	ret = lclone_copy_new(&copy, merge, merge->first, false);
 	if (!ret) {
 		do {
 			ret = lclone_copy_run(copy, SLICE_MS);
@@ -56,6 +56,7 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 {
 	int err;
 
+	sb->base_sectors = merge->target->dev.sectors;	/* it may have grown meanwhile */
 	err = lclone_fingerprint(&merge->target->dev, &sb->base_fp);
 	if (err)
 		return lclone_fail(err, "%s: cannot be read: %s", merge->target->path,

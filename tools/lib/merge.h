@@ -17,6 +17,7 @@ struct lclone_merge {
 	struct lclone_file *base;	/* NULL if the clone has none */
 	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
 	bool share;			/* into the parent: see lclone_merge_into_parent() */
+	u64 first;			/* sector that a copy begins with */
 	bool target_is_zero;		/* reads as zeros: zeros need not be written */
 
 	/* Called about ten times a second, and at the end. Not 0: stop, at a safe point. */
@@ -25,7 +26,7 @@ struct lclone_merge {
 };
 
 /*
- * Writes the clone to the target, from the first sector to the last.  Changes
+ * Writes the clone to the target, from the sector @merge->first to the last.  Changes
  * nothing else.  After an error or a crash: run it again, from the beginning.
  */
 int lclone_merge_to(struct lclone_merge *merge);

@@ -147,6 +147,24 @@ out:
 	return err;
 }
 
+/* A copy of the delta has the same uuid, and the same blocks; another delta has not. */
+static int same_delta(struct lclone_file *file, const struct undo_disk *undo)
+{
+	struct lclone_delta delta;
+	int i, readable = 0, same = 0;
+
+	lclone_delta_open_sb(&delta, &file->dev);	/* it may be damaged anew */
+	for (i = 0; i < 2; i++) {
+		if (delta.slot[i].err)
+			continue;
+		readable++;
+		same += !memcmp(delta.slot[i].sb.uuid, undo->uuid, LCLONE_UUID_SIZE);
+	}
+	lclone_delta_close(&delta);
+	return !readable || same ? 0 :
+	       lclone_fail(-ESTALE, "%s is another delta than the one that was repaired", file->path);
+}
+
 /* Each block is as the repair has written it, or as it was before. */
 static int unchanged_since(struct lclone_file *delta, const struct undo_disk *undo)
 {
@@ -178,7 +196,9 @@ int lclone_repair_undo(struct lclone_file *delta, const char *path)
 	err = load(path, &undo);
 	if (err)
 		return err;
-	err = unchanged_since(delta, undo);
+	err = same_delta(delta, undo);
+	if (!err)
+		err = unchanged_since(delta, undo);
 	count = le64_to_cpu(undo->count);
 	/* the other way round: both superblocks, then what only the new ones lead to */
 	for (i = count; !err && i-- > 0; ) {
