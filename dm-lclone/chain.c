@@ -92,7 +92,8 @@ bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc)
 	return leaf;
 }
 
-bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 offset, u32 mask)
+struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, u64 chunk,
+				       u32 offset, u32 mask)
 {
 	u32 index = chunk / LCLONE_LEAF_EXCEPTIONS, slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
 	u64 written = (u64)mask << LCLONE_WRITTEN_SHIFT;
@@ -106,20 +107,18 @@ bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 
 		u64 exc;
 
 		if (unlikely(!leaf))
-			return false;
+			return NULL;
 		exc = READ_ONCE(leaf->exceptions[slot]);
 		if (likely(!(exc & any)))
 			continue;
 		if (~exc & written)
-			return false;
-		bio_set_dev(bio, layer->bdev);
+			return NULL;
 		bio->bi_iter.bi_sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-		return true;
+		return layer->bdev;
 	}
 	if (bio_end_sector(bio) > d->base_sectors)
-		return false;
-	bio_set_dev(bio, d->base);
-	return true;
+		return NULL;
+	return d->base;
 }
 
 /* Opening */

@@ -5,7 +5,8 @@
  *
  * map looks up, remaps, or defers: it never sleeps, takes no global lock and
  * allocates nothing but chunks.  A bio is cut only where its source changes; one
- * that is deferred is cut to one chunk first.
+ * that is deferred is cut to one chunk first.  Under rcu_read_lock_sched() it only
+ * looks: bio_set_dev() takes locks, which sleep on a real-time kernel.
  */
 #include <linux/slab.h>
 
@@ -253,7 +254,7 @@ static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
  * chunk: nothing changes in the table.  Returns its length, 0 if it is none.
  */
 static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
-			 const struct lclone_leaf *leaf, u32 slot)
+			 const struct lclone_leaf *leaf, u32 slot, u32 *phys)
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
 	u32 first = min(bio_sectors(bio), chunk_sectors(d) - offset);
@@ -278,7 +279,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
-	remap_delta(d, bio, lclone_exc_phys(exc), offset);
+	*phys = lclone_exc_phys(exc);
 	return run;
 }
 
@@ -306,11 +307,8 @@ static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lcl
 
 	lclone_io_count(d, bio);
 	run = empty_run(d, leaf, slot, offset, bio_sectors(bio));
-	if (!run) {
+	if (!run)
 		lclone_io_uncount(d, bio);
-		return 0;
-	}
-	bio_set_dev(bio, d->base);
 	return run;
 }
 
@@ -341,6 +339,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_leaf *leaf;
 	enum verdict verdict;
+	bool to_base;
 
 	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
@@ -349,10 +348,15 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 		return NO_LEAF;
 	}
 	w->run = d->merge ? map_to_base(d, bio, leaf, slot) : 0;
+	to_base = w->run;
 	if (!w->run)
-		w->run = map_overwrite(d, bio, leaf, slot);
+		w->run = map_overwrite(d, bio, leaf, slot, &phys);
 	if (w->run) {
 		rcu_read_unlock_sched();
+		if (to_base)
+			bio_set_dev(bio, d->base);
+		else
+			remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
 		return REMAPPED;
 	}
 	if (!lclone_leaf_pin(leaf)) {
@@ -396,12 +400,13 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 /*
  * Cuts the bio, unless it is NOWAIT: then it was ended and false is returned, for
  * its parts could end in different ways (as in the block layer's bio_split_rw()).
+ * A polled one is cut all the same: its user would see the error, see lclone_map().
  */
 static bool cut(struct bio *bio, u32 sectors)
 {
 	if (likely(sectors == bio_sectors(bio)))
 		return true;
-	if (bio->bi_opf & REQ_NOWAIT) {
+	if (bio->bi_opf & REQ_NOWAIT && !(bio->bi_opf & REQ_POLLED)) {
 		bio_wouldblock_error(bio);
 		return false;
 	}
@@ -418,6 +423,32 @@ static int map_defer(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
+/*
+ * The beginning of a polled bio is sent by the worker, no longer polled: there are more
+ * of them than its user has asked for, and who polls may not wait here for a request that
+ * only polling would set free.
+ */
+static int map_polled_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
+{
+	unsigned long flags;
+
+	dm_accept_partial_bio(bio, sectors);
+	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
+	spin_lock_irqsave(&d->lock, flags);
+	bio_list_add(&d->mapped, bio);
+	queue_work(d->wq, &d->worker);	/* under the lock: with the bio @d may go */
+	spin_unlock_irqrestore(&d->lock, flags);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* The first @sectors of the bio are mapped. */
+static int map_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
+{
+	if (unlikely(bio->bi_opf & REQ_POLLED && sectors < bio_sectors(bio)))
+		return map_polled_part(d, bio, sectors);
+	return cut(bio, sectors) ? DM_MAPIO_REMAPPED : DM_MAPIO_SUBMITTED;
+}
+
 static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_delta *missing;
@@ -427,27 +458,26 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 	verdict = map_read(d, bio, &s, &missing);
 	if (unlikely(verdict == NO_LEAF))
 		return map_defer(d, bio);
-	if (unlikely(!cut(bio, s.sectors)))
-		return DM_MAPIO_SUBMITTED;
-	if (verdict == NOT_OURS) {
+	if (verdict == REMAPPED)
+		return map_part(d, bio, s.sectors);
+	if (likely(cut(bio, s.sectors))) {
 		zero_fill_bio(bio);
 		bio_endio(bio);
-		return DM_MAPIO_SUBMITTED;
 	}
-	return DM_MAPIO_REMAPPED;
+	return DM_MAPIO_SUBMITTED;
 }
 
 static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct write w = {};
-	enum verdict verdict;
 
 	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
-	verdict = map_write(d, bio, &w);
+	if (map_write(d, bio, &w) == REMAPPED)
+		return map_part(d, bio, w.run);
 	if (unlikely(w.run && !cut(bio, w.run)))
 		return DM_MAPIO_SUBMITTED;
-	return verdict == REMAPPED ? DM_MAPIO_REMAPPED : map_defer(d, bio);
+	return map_defer(d, bio);
 }
 
 static int map_flush(struct lclone_delta *d, struct bio *bio)
@@ -498,9 +528,12 @@ static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 	}
 }
 
-/* All that @mask wants is in the delta: I/O goes there. Under rcu_read_lock_sched(). */
-static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio *bio,
-					     const u64 *entry, u32 offset, u32 mask)
+/*
+ * All that @mask wants is in the delta: returns the chunk, and counts the bio; 0: not all.
+ * Under rcu_read_lock_sched().
+ */
+static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *bio,
+					    const u64 *entry, u32 mask)
 {
 	u64 busy = (u64)op_is_write(bio_op(bio)) * LCLONE_EXC_BUSY, exc;
 
@@ -508,10 +541,9 @@ static __always_inline bool map_simple_delta(struct lclone_delta *d, struct bio 
 	exc = READ_ONCE(*entry);		/* the one that counts */
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
 		lclone_io_uncount(d, bio);
-		return false;
+		return 0;
 	}
-	remap_delta(d, bio, lclone_exc_phys(exc), offset);
-	return true;
+	return lclone_exc_phys(exc);
 }
 
 /*
@@ -523,8 +555,9 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 	sector_t sector = bio->bi_iter.bi_sector;
 	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
 	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	struct block_device *below = NULL;
 	struct lclone_leaf *leaf;
-	bool done = false;
+	u32 phys = 0;
 	u64 exc;
 
 	if (!len || offset + len > chunk_sectors(d))
@@ -537,20 +570,20 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 		u64 *entry = &leaf->exceptions[chunk - index * LCLONE_LEAF_EXCEPTIONS];
 
 		exc = READ_ONCE(*entry);
-		if (!(mask & ~lclone_exc_written(exc))) {
-			done = map_simple_delta(d, bio, entry, offset, mask);
-		} else if (bio_op(bio) == REQ_OP_READ &&
-			   !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask)) {
-			if (likely(sector + len <= d->plain_sectors)) {
-				bio_set_dev(bio, d->base);
-				done = true;
-			} else if (d->chain) {
-				done = lclone_chain_remap(d, bio, chunk, offset, mask);
-			}
-		}
+		if (!(mask & ~lclone_exc_written(exc)))
+			phys = map_simple_delta(d, bio, entry, mask);
+		else if (bio_op(bio) == REQ_OP_READ &&
+			 !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask))
+			below = likely(sector + len <= d->plain_sectors) ? d->base :
+				d->chain ? lclone_chain_find(d, bio, chunk, offset, mask) : NULL;
 	}
 	rcu_read_unlock_sched();
-	return done;
+
+	if (phys)
+		remap_delta(d, bio, phys, offset);
+	else if (likely(below))
+		bio_set_dev(bio, below);
+	return phys || below;
 }
 
 /*
@@ -611,6 +644,12 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 	struct lclone_delta *d = ((struct lclone *)ti->private)->delta;
 
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+	/*
+	 * dm core sends polled bios that ended with EAGAIN again, from a worker, no longer
+	 * polled but NOWAIT: another EAGAIN would be their user's.
+	 */
+	if (unlikely(bio->bi_opf & REQ_NOWAIT && current->flags & PF_WQ_WORKER))
+		bio->bi_opf &= ~REQ_NOWAIT;
 
 	if (likely(may_be_simple(d, bio)) &&
 	    (likely(map_simple(d, bio)) ||
@@ -982,13 +1021,18 @@ static void worker_bio(struct lclone_delta *d, struct bio *bio)
 
 static void worker_deferred(struct lclone_delta *d)
 {
-	struct bio_list bios;
+	struct bio_list bios, mapped;
 	struct bio *bio;
 
 	spin_lock_irq(&d->lock);
+	mapped = d->mapped;
+	bio_list_init(&d->mapped);
 	bios = d->deferred;
 	bio_list_init(&d->deferred);
 	spin_unlock_irq(&d->lock);
+
+	while ((bio = bio_list_pop(&mapped)))
+		submit_bio_noacct(bio);
 
 	while ((bio = bio_list_pop(&bios))) {
 		lclone_look(d);
@@ -1123,6 +1167,7 @@ void lclone_io_init(struct lclone_delta *d)
 	spin_lock_init(&d->lock);
 	init_waitqueue_head(&d->idle);
 	bio_list_init(&d->deferred);
+	bio_list_init(&d->mapped);
 	for (i = 0; i < NR_WAITS; i++)
 		bio_list_init(&d->parked[i]);
 	INIT_LIST_HEAD(&d->ready);

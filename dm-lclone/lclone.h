@@ -197,6 +197,7 @@ struct lclone_delta {
 	/* Deferred I/O */
 	spinlock_t lock;		/* irqs off */
 	struct bio_list deferred;
+	struct bio_list mapped;		/* only to be sent */
 	struct bio_list parked[NR_WAITS];
 	unsigned int wakeups[NR_WAITS];	/* count lclone_unpark() */
 	unsigned int seen[NR_WAITS];	/* worker only: wakeups before it looked at the bio */
@@ -420,10 +421,12 @@ struct lclone_delta *lclone_source(struct lclone_delta *d, u64 chunk, u64 exc, u
 /* The exception of a chunk in a layer; false: its leaf is not in RAM. */
 bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc);
 /*
- * A read of subchunks (@mask) of one chunk that the delta knows nothing of: remaps it
- * if they have one source that is in RAM.  Under rcu_read_lock_sched().
+ * A read of subchunks (@mask) of one chunk that the delta knows nothing of: if they have
+ * one source that is in RAM the bio gets its sector there, and the device is returned for
+ * the caller to set; else NULL.  Under rcu_read_lock_sched().
  */
-bool lclone_chain_remap(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 offset, u32 mask);
+struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, u64 chunk,
+				       u32 offset, u32 mask);
 
 /* Something lies below the delta at @sector: it is not known to read as zeros. */
 static inline bool lclone_has_below(const struct lclone_delta *d, sector_t sector)
@@ -749,7 +752,8 @@ void lclone_io_init(struct lclone_delta *d);
  *
  * lclone_inflight_get() is called under rcu_read_lock_sched(), before the entry
  * is loaded for use; the count is dropped, in any context, after publishing and
- * before parking.
+ * before parking.  No lock is taken under rcu_read_lock_sched(): what is found is safe
+ * by the count, so that the bio is remapped behind it.
  */
 static inline int lclone_inflight_get(struct lclone_delta *d)
 {

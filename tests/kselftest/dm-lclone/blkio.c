@@ -108,6 +108,8 @@ static void parse_opts(char **argv, uint64_t len)
 			opts.flags |= RWF_DSYNC;
 		} else if (!strcmp(*argv, "nowait")) {
 			opts.flags |= RWF_NOWAIT;
+		} else if (!strcmp(*argv, "atomic")) {
+			opts.flags |= 0x40;	/* RWF_ATOMIC, newer than some headers */
 		} else {
 			fprintf(stderr, "blkio: unknown option: %s\n", *argv);
 			exit(2);
@@ -121,7 +123,7 @@ static void parse_opts(char **argv, uint64_t len)
 	}
 }
 
-/* write OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] */
+/* write OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] [atomic] */
 static int cmd_write(char **argv)
 {
 	uint64_t pos = number(argv[0]), len = number(argv[1]), end = pos + len;
@@ -470,7 +472,7 @@ static const struct command {
 	int (*run)(char **argv);
 	const char *usage;
 } commands[] = {
-	{ "write", 3, cmd_write, "OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait]" },
+	{ "write", 3, cmd_write, "OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] [atomic]" },
 	{ "check", 3, cmd_check, "OFFSET LENGTH SEED [bs=N] [step=N] [nowait]" },
 	{ "fsync", 0, cmd_fsync, "" },
 	{ "discard", 2, cmd_discard, "OFFSET LENGTH" },
