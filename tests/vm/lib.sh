@@ -33,10 +33,12 @@ has_candidate()
 # Headers may be published hours or days before the image that belongs to them
 newest_kernel()
 {
-	local name
+	local version=${1%-rt} flavour='' name
 
-	apt-cache pkgnames "linux-headers-$1." |
-	sed -nE "s/^linux-headers-(${1/./\\.}\.[0-9][^-]*(-[0-9]+)?-amd64)\$/\1/p" | sort -rV |
+	[ "$version" = "$1" ] || flavour=-rt
+	apt-cache pkgnames "linux-headers-$version." |
+	sed -nE "s/^linux-headers-(${version/./\\.}\.[0-9][^-]*(-[0-9]+)?$flavour-amd64)\$/\1/p" |
+	sort -rV |
 	while read -r name; do
 		if has_candidate "linux-image-$name" "linux-headers-$name"; then
 			echo "$name"
@@ -46,15 +48,15 @@ newest_kernel()
 	done
 }
 
-# release 6.1|6.12: the full name of the newest such stock kernel that apt knows.
+# release 6.1|6.12|6.1-rt|6.12-rt: the full name of the newest such stock kernel that apt knows.
 # apt takes a second to say it and is only asked when its lists have changed.
 release()
 {
 	local known=$CACHE/kernel/release-$1 name
 
 	case $1 in
-	6.1|6.12) ;;
-	*) die "no kernel '$1': 6.1 or 6.12" ;;
+	6.1|6.12|6.1-rt|6.12-rt) ;;
+	*) die "no kernel '$1': 6.1 or 6.12, or one of these with -rt" ;;
 	esac
 	if [ ! "$known" -nt /var/lib/apt/lists ]; then
 		name=$(newest_kernel "$1")
