@@ -166,6 +166,8 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_create, vg ? "needs a name and a base (or -)" :
 				   "needs a name, a base (or -) and a delta");
 	name = argv[optind];
+	if (!vg && was_opened(name, argv[optind + 1], argv[optind + 2], &features))
+		return 0;
 	ret = check_free_name(name);
 	if (ret)
 		return ret;

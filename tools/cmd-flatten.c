@@ -97,6 +97,18 @@ static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
 	return err;
 }
 
+/* Has a run that was killed begun with the merge into that device already? */
+static bool goes_on(const struct online *o, const char *path)
+{
+	struct lclone_file target;
+	char number[32];
+	int err = lclone_file_open(&target, path, O_RDONLY);
+
+	snprintf(number, sizeof(number), "%u:%u", major(target.rdev), minor(target.rdev));
+	lclone_file_close(&target);
+	return !err && was_led_to(o, number);
+}
+
 static int flatten_to(struct online *o, const char *path, bool force)
 {
 	struct lclone_file target = { .fd = -1 };
@@ -107,6 +119,8 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	u64 before = 0, after = 0;
 	int err;
 
+	if (goes_on(o, path))
+		return merge_online(o);
 	err = look_at_writable(o->name, &clone, &status);
 	if (!err)
 		err = incarnation_of(&clone, &before);
@@ -208,13 +222,54 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 	return change_table(clone, &table);
 }
 
+/* The word rebase has had its effect, and should not stay. */
+static int drop_rebase(const char *name)
+{
+	static struct lclone_clone now;
+	static struct lclone_table table;
+	int err = lclone_dm_get(name, &now);
+
+	if (err || !now.table.features.rebase)
+		return err;
+	table = now.table;
+	table.features.rebase = false;
+	return change_table(&now, &table);
+}
+
+/* A run that was killed has left what lies below: what may be left is the word. 1: so it was */
+static int end_flatten(const struct online *o, bool layer)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone before, after;
+	const struct lclone_features *f = &before.table.features;
+	char target[32];
+	int ret = lclone_dm_settle(o->name, &pending);
+
+	if (ret <= 0)
+		return ret;
+	if (lclone_dm_line(pending.before, &before, target) || strcmp(target, LCLONE_TARGET) ||
+	    lclone_dm_line(ret == 1 ? pending.after : pending.between, &after, target) ||
+	    strcmp(target, LCLONE_TARGET) || lclone_flattens(&after.table.features) ||
+	    !(layer ? f->flatten_layer : f->flatten) ||
+	    (!strcmp(before.table.base, after.table.base) &&
+	     before.table.parents == after.table.parents))
+		return 0;
+	ret = drop_rebase(o->name);
+	if (ret)
+		return ret;
+	lclone_pending_drop(o->name);
+	if (!o->meter.json)
+		printf("%s: is flattened\n", o->name);
+	return 1;
+}
+
 /*
  * The delta has it all.  A crash before this leaves a clone that still names what
- * it had below.  The word rebase has had its effect, and should not stay.
+ * it had below.
  */
 static int leave_below(const struct online *o, bool layer)
 {
-	static struct lclone_clone old, now;
+	static struct lclone_clone old;
 	static struct lclone_table table;
 	char gone[PATH_MAX], names[LCLONE_PARENTS_SIZE];
 	struct lclone_status status;
@@ -247,9 +302,7 @@ static int leave_below(const struct online *o, bool layer)
 	if (err)
 		return err;
 	print_not_needed(o, names);
-	table.features.rebase = false;
-	err = lclone_dm_get(o->name, &now);
-	return err ?: change_table(&now, &table);
+	return drop_rebase(o->name);
 }
 
 static int flatten(struct online *o, bool layer)
@@ -259,6 +312,9 @@ static int flatten(struct online *o, bool layer)
 	struct lclone_status status;
 	int ret;
 
+	ret = end_flatten(o, layer);
+	if (ret)
+		return ret < 0 ? ret : 0;
 	ret = look_at_writable(o->name, &clone, &status);
 	if (!ret && (layer ? f->flatten : f->flatten_layer))
 		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "lclone.h"
@@ -45,6 +46,40 @@ static int look(struct disk *disk, struct lclone_file *base,
 	return 0;
 }
 
+static bool is_device(const char *path, const char *word)
+{
+	struct lclone_file file;
+	char number[PATH_MAX];
+	bool is;
+
+	if (!strcmp(path, "-"))
+		return !strcmp(word, "-");
+	is = !lclone_file_open(&file, path, O_RDONLY);
+	device_number(&file, number);
+	lclone_file_close(&file);
+	return is && !strcmp(number, word);
+}
+
+bool was_opened(const char *name, const char *base, const char *delta,
+		const struct lclone_features *features)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	static struct lclone_pending pending;
+	static struct lclone_clone clone;
+	char target[32];
+
+	if (lclone_dm_check_name(name) || lclone_dm_settle(name, &pending) != 1 ||
+	    pending.before[0] || lclone_dm_line(pending.after, &clone, target) ||
+	    !is_device(base, clone.table.base) || !is_device(delta, clone.table.delta))
+		return false;
+	clone.table.features = *features;
+	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
+	    strcmp(params, clone.params))
+		return false;
+	lclone_pending_drop(name);
+	return true;
+}
+
 /* All locks are held until the table is loaded: what was looked at stays so. */
 int open_clone(const char *name, const char *base_path, const char *delta_path,
 	       const struct lclone_parents *parents, const struct lclone_features *features)
@@ -72,7 +107,8 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 		goto out_disk;
 	}
 	lclone_file_yield(&disk.file);
-	err = lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
+	err = lclone_dm_begin(name, disk.delta.sb.virtual_sectors, params, true);
+	err = err ?: lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
 out_disk:
 	close_disk(&disk);
 out_base:
@@ -104,6 +140,8 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 3)
 		return usage_error(&cmd_open, "needs a name, a base (or -) and a delta");
+	if (was_opened(argv[optind], argv[optind + 1], argv[optind + 2], &features))
+		return 0;
 	return open_clone(argv[optind], argv[optind + 1], argv[optind + 2], &parents, &features);
 }
 

@@ -10,14 +10,20 @@
 /* The active clone: the kernel changes the delta, the tool the table. */
 static int resize_active(const char *name, u64 sectors)
 {
+	static struct lclone_pending pending;
 	static struct lclone_clone clone;
 	char message[64];
 	double pause_ms;
 	int err;
 
-	err = lclone_dm_get(name, &clone);
+	err = lclone_dm_settle(name, &pending);
+	if (err >= 0)
+		err = lclone_dm_get(name, &clone);
 	if (err)
 		return err;
+	if (clone.suspended)
+		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
+				   name);
 	if (!sectors)
 		return lclone_dm_message(name, "grow");
 	if (sectors < clone.sectors)

@@ -83,6 +83,19 @@ static int check_clone(const struct pair *p, const struct lclone_clone *clone)
 	return 0;
 }
 
+/* What a run that was killed has left half done is ended first, and shows in the list. */
+static int settle_clones(const struct pair *p)
+{
+	static struct lclone_pending pending;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; err >= 0 && i < p->count; i++)
+		if (is_user(p, &p->clones[i]))
+			err = lclone_dm_settle(p->clones[i].name, &pending);
+	return err < 0 ? err : 0;
+}
+
 static int read_clones(struct pair *p)
 {
 	size_t i;
@@ -90,6 +103,12 @@ static int read_clones(struct pair *p)
 
 	free(p->clones);
 	err = lclone_dm_list(&p->clones, &p->count);
+	if (!err)
+		err = settle_clones(p);
+	free(p->clones);
+	p->clones = NULL;
+	if (!err)
+		err = lclone_dm_list(&p->clones, &p->count);
 	for (i = 0; !err && i < p->count; i++)
 		err = check_clone(p, &p->clones[i]);
 	return err;

@@ -133,6 +133,13 @@ int may_overwrite(const struct lclone_file *file, bool force);
 
 int format_delta(const char *base, const char *delta, const struct format_arguments *args);
 
+/*
+ * Has a run of open or create that was killed opened this very clone?  What one has
+ * left half made is taken away.
+ */
+bool was_opened(const char *name, const char *base, const char *delta,
+		const struct lclone_features *features);
+
 /* What open does after looking at its arguments. */
 int open_clone(const char *name, const char *base, const char *delta,
 	       const struct lclone_parents *parents, const struct lclone_features *features);

@@ -35,14 +35,18 @@ int set_rate(const struct online *o)
 
 int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status)
 {
-	int err = lclone_dm_get(name, clone);
+	static struct lclone_pending pending;
+	int err = lclone_dm_settle(name, &pending);
 
+	if (err >= 0)
+		err = lclone_dm_get(name, clone);
 	if (!err)
 		err = lclone_dm_status(name, status);
 	if (err)
 		return err;
 	if (clone->suspended)
-		return lclone_fail(-EBUSY, "%s is suspended", name);
+		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
+				   name);
 	if (clone->read_only || clone->table.features.read_only)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (status->needs_check)
@@ -172,7 +176,7 @@ static int start_merge(const struct lclone_clone *clone)
 	return err;
 }
 
-/* All that the delta had is in the base: nothing is lost with it. */
+/* All that the delta had is in the base: nothing is lost with it. No delta: it was wiped. */
 static int wipe_empty(const char *path)
 {
 	struct lclone_file file;
@@ -182,6 +186,10 @@ static int wipe_empty(const char *path)
 	int ret;
 
 	ret = open_delta(path, O_RDWR, &file, &delta);
+	if (ret == -EMEDIUMTYPE || ret == -ENODATA) {
+		close_delta(&file, &delta);
+		return 0;
+	}
 	if (!ret) {
 		lclone_iter_init(&it, &delta, 0);
 		ret = lclone_iter_next(&it, &chunk, &exc);
@@ -244,12 +252,53 @@ static int switch_to_linear(struct online *o)
 	return err;
 }
 
+/* A run that was killed has switched to the base: what is left is to wipe the delta. 1: so it was */
+static int end_merge(const struct online *o)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone before, after;
+	char base[PATH_MAX], delta[PATH_MAX], target[32];
+	int ret = lclone_dm_settle(o->name, &pending);
+
+	if (ret != 1)
+		return ret < 0 ? ret : 0;
+	if (lclone_dm_line(pending.before, &before, target) || strcmp(target, LCLONE_TARGET) ||
+	    lclone_dm_line(pending.after, &after, target) || strcmp(target, "linear"))
+		return 0;
+	after.params[strcspn(after.params, " ")] = '\0';
+	name_of(after.params, base);
+	name_of(before.table.delta, delta);
+	ret = wipe_empty(delta);
+	if (ret)
+		return ret;
+	print_switched(o, base, delta, 0);
+	lclone_pending_drop(o->name);
+	return 1;
+}
+
+bool was_led_to(const struct online *o, const char *device)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone clone;
+	char target[32];
+	int ret = lclone_dm_settle(o->name, &pending);
+
+	if (ret <= 0 || lclone_dm_line(ret == 1 ? pending.after : pending.between, &clone, target))
+		return false;
+	clone.params[strcspn(clone.params, " ")] = '\0';
+	return !strcmp(clone.params, device) &&
+	       (!strcmp(target, "linear") || clone.table.features.rebase);
+}
+
 int merge_online(struct online *o)
 {
 	static struct lclone_clone clone;
 	struct lclone_status status;
 	int ret;
 
+	ret = end_merge(o);
+	if (ret)
+		return ret < 0 ? ret : 0;
 	ret = look_at_writable(o->name, &clone, &status);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
 		ret = start_merge(&clone);
@@ -262,31 +311,68 @@ int merge_online(struct online *o)
 	return switch_to_linear(o);
 }
 
+/* The word of the table for it, and, if that is another, of the command. NULL: it is not there. */
+static bool *find_task(struct lclone_table *table, const char *task, const char **command)
+{
+	struct lclone_features *f = &table->features;
+
+	*command = task;
+	if (!strcmp(task, "merge"))
+		return f->merge ? &f->merge : NULL;
+	if (f->flatten)
+		return &f->flatten;
+	*command = "flatten --layer";
+	return f->flatten_layer ? &f->flatten_layer : NULL;
+}
+
+static void say_stopped(const char *name, const char *task, const char *command)
+{
+	printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n", name,
+	       task, command, name);
+}
+
+/* Has a run that was killed stopped it, but for saying so? Then it is said. */
+static bool was_stopped(const char *name, const char *task)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone before, after;
+	const char *command, *now;
+	char target[32];
+
+	if (lclone_dm_settle(name, &pending) != 1 ||
+	    lclone_dm_line(pending.before, &before, target) ||
+	    lclone_dm_line(pending.after, &after, target) || strcmp(target, LCLONE_TARGET) ||
+	    strcmp(before.table.base, after.table.base) ||
+	    before.table.parents != after.table.parents ||
+	    !find_task(&before.table, task, &command) || find_task(&after.table, task, &now))
+		return false;
+	say_stopped(name, task, command);
+	lclone_pending_drop(name);
+	return true;
+}
+
 int stop_task(const char *name, const char *task)
 {
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	struct lclone_status status;
-	const char *again = task;
+	const char *command;
 	int err;
 	bool *on;
 
+	if (was_stopped(name, task))
+		return 0;
 	err = look_at_writable(name, &clone, &status);
 	if (err)
 		return err;
 	table = clone.table;
-	on = strcmp(task, "merge") ? &table.features.flatten : &table.features.merge;
-	if (table.features.flatten_layer && !strcmp(task, "flatten")) {
-		on = &table.features.flatten_layer;
-		again = "flatten --layer";
-	}
-	if (!*on)
+	on = find_task(&table, task, &command);
+	if (!on)
 		return lclone_fail(-ENOENT, "%s: there is no %s under way", name, task);
 	*on = false;
 	table.features.rebase = false;
 	err = change_table(&clone, &table);
 	if (!err)
-		printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",
-		       name, task, again, name);
+		say_stopped(name, task, command);
 	return err;
 }

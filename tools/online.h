@@ -41,6 +41,9 @@ int wait_for_task(struct online *o, const char *done, const char *again);
  */
 int merge_online(struct online *o);
 
+/* Is @device ("major:minor") the base, or disk, to which a killed command has led the clone? */
+bool was_led_to(const struct online *o, const char *device);
+
 /* The clone goes on without its @task, "merge" or "flatten", which can be taken up again. */
 int stop_task(const char *name, const char *task);
 

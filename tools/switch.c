@@ -33,7 +33,9 @@ static int prepare(struct lclone_file *file, const char *path, bool force,
 	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
 	if (!err && !is_left_over(file, below))
-		err = may_overwrite(file, force) ?: lclone_super_wipe(file);
+		err = may_overwrite(file, force);
+	if (!err)
+		err = lclone_super_wipe(file);
 	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
 	return err;
 }
@@ -56,19 +58,63 @@ static int refuse_half_merged(const struct lclone_table *table)
 	return err;
 }
 
+static int number_of(const char *path, char number[32])
+{
+	struct lclone_file file;
+	int err = lclone_file_open(&file, path, O_RDONLY);
+
+	snprintf(number, 32, "%u:%u", major(file.rdev), minor(file.rdev));
+	lclone_file_close(&file);
+	return err;
+}
+
+static void say_done(const char *name, const char *old, const char *to, bool back,
+		     const char *pause)
+{
+	if (back)
+		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
+		       name, to, old);
+	else
+		printf("%s: %s is a sealed layer now, %s takes what is written%s\n", name, old, to,
+		       pause);
+}
+
+/* Has a run that was killed done this very thing, but for saying so? Then it is said. */
+static bool was_done(const char *name, const char *to, bool back,
+		     const struct lclone_pending *pending)
+{
+	static struct lclone_clone before, after;
+	char target[32], number[32], old[PATH_MAX];
+
+	if (lclone_dm_line(pending->before, &before, target) ||
+	    lclone_dm_line(pending->after, &after, target) || number_of(to, number) ||
+	    strcmp(after.table.delta, number) || !strcmp(before.table.delta, number) ||
+	    after.table.parents != before.table.parents + !back)
+		return false;
+	name_of(before.table.delta, old);
+	say_done(name, old, to, back, "");
+	lclone_pending_drop(name);
+	return true;
+}
+
 int switch_delta(const char *name, const char *to, bool force, bool back)
 {
+	static struct lclone_pending pending;
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
 	struct lclone_file file = { .fd = -1 };
-	char old[PATH_MAX];
+	char old[PATH_MAX], pause[64];
 	struct lclone_status status;
 	struct lclone_sb sb;
 	double pause_ms;
 	int err;
 
-	err = lclone_dm_get(name, &clone);
+	err = lclone_dm_settle(name, &pending);
+	if (err == 1 && was_done(name, to, back, &pending))
+		return 0;
+	if (err >= 0)
+		err = lclone_dm_get(name, &clone);
 	if (err)
 		return err;
 	table = clone.table;
@@ -76,7 +122,8 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (clone.read_only || table.features.read_only)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (clone.suspended)
-		return lclone_fail(-EBUSY, "%s is suspended", name);
+		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
+				   name);
 	if (table.features.merge || lclone_flattens(&table.features))
 		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", name,
 				   table.features.merge ? "merged" : "flattened");
@@ -114,11 +161,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	lclone_file_close(&file);
 	if (err)
 		return err;
-	if (back)
-		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
-		       name, to, old);
-	else
-		printf("%s: %s is a sealed layer now, %s takes what is written; the clone stood still for %.1f ms\n",
-		       name, old, to, pause_ms);
+	snprintf(pause, sizeof(pause), "; the clone stood still for %.1f ms", pause_ms);
+	say_done(name, old, to, back, pause);
 	return 0;
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <libdevmapper.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "dm.h"
+#include "dm-parts.h"
 #include "fail.h"
-#include "lock.h"
 
 /* libdevmapper's own complaint, in case that there is nothing better */
 static char complaint[256];
@@ -31,6 +28,11 @@ static void keep_complaint(int level, const char *file, int line, int dm_errno, 
 	va_start(args, fmt);
 	vsnprintf(complaint, sizeof(complaint), fmt, args);
 	va_end(args);
+}
+
+const char *lclone_dm_complaint(void)
+{
+	return complaint;
 }
 
 void lclone_dm_init(void)
@@ -96,7 +98,7 @@ static void log_sentence(int fd, char *sentence, size_t size)
 	}
 }
 
-static int run(struct dm_task *dmt, const char *what, const char *name)
+int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 {
 	char sentence[1024] = "";
 	int fd = log_open(), err;
@@ -119,7 +121,7 @@ static int run(struct dm_task *dmt, const char *what, const char *name)
 	return lclone_fail(-err, "%s: cannot %s: %s", name, what, strerror(err));
 }
 
-static struct dm_task *new_task(int type, const char *name)
+struct dm_task *lclone_dm_task(int type, const char *name)
 {
 	struct dm_task *dmt = dm_task_create(type);
 
@@ -130,7 +132,7 @@ static struct dm_task *new_task(int type, const char *name)
 	return dmt;
 }
 
-static int no_task(const char *name)
+int lclone_dm_no_task(const char *name)
 {
 	return lclone_fail(-ENOMEM, "%s: %s", name, complaint[0] ? complaint : "out of memory");
 }
@@ -143,126 +145,59 @@ static int run_with_cookie(struct dm_task *dmt, const char *what, const char *na
 
 	if (!dm_task_set_cookie(dmt, &cookie, 0))
 		return lclone_fail(-EIO, "%s: %s", name, complaint);
-	err = run(dmt, what, name);
+	err = lclone_dm_run(dmt, what, name);
 	dm_udev_wait(cookie);
 	return err;
 }
 
 int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only)
 {
-	struct dm_task *dmt = new_task(DM_DEVICE_CREATE, name);
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_CREATE, name);
+	sigset_t signals;
 	int err;
 
 	if (!dmt)
-		return no_task(name);
+		return lclone_dm_no_task(name);
+	lclone_hold_signals(&signals);	/* libdevmapper makes it in three steps */
 	if (!dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
 	    (read_only && !dm_task_set_ro(dmt)))
-		err = no_task(name);
+		err = lclone_dm_no_task(name);
 	else
 		err = run_with_cookie(dmt, "open", name);
+	lclone_release_signals(&signals);
 	dm_task_destroy(dmt);
 	return err;
 }
 
-static int simple(int type, const char *name, const char *what, bool cookie)
+int lclone_dm_simple(int type, const char *name, const char *what, bool cookie)
 {
-	struct dm_task *dmt = new_task(type, name);
+	struct dm_task *dmt = lclone_dm_task(type, name);
 	int err;
 
 	if (!dmt)
-		return no_task(name);
-	err = cookie ? run_with_cookie(dmt, what, name) : run(dmt, what, name);
+		return lclone_dm_no_task(name);
+	err = cookie ? run_with_cookie(dmt, what, name) : lclone_dm_run(dmt, what, name);
 	dm_task_destroy(dmt);
 	return err;
 }
 
 int lclone_dm_remove(const char *name)
 {
-	return simple(DM_DEVICE_REMOVE, name, "close", true);
+	return lclone_dm_simple(DM_DEVICE_REMOVE, name, "close", true);
 }
 
 int lclone_dm_message(const char *name, const char *message)
 {
-	struct dm_task *dmt = new_task(DM_DEVICE_TARGET_MSG, name);
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_TARGET_MSG, name);
 	int err;
 
 	if (!dmt)
-		return no_task(name);
+		return lclone_dm_no_task(name);
 	if (!dm_task_set_sector(dmt, 0) || !dm_task_set_message(dmt, message))
-		err = no_task(name);
+		err = lclone_dm_no_task(name);
 	else
-		err = run(dmt, message, name);
+		err = lclone_dm_run(dmt, message, name);
 	dm_task_destroy(dmt);
-	return err;
-}
-
-static int suspend_noflush(const char *name)
-{
-	struct dm_task *dmt = new_task(DM_DEVICE_SUSPEND, name);
-	int err;
-
-	if (!dmt)
-		return no_task(name);
-	if (!dm_task_no_flush(dmt) || !dm_task_skip_lockfs(dmt))
-		err = no_task(name);
-	else
-		err = run(dmt, "suspend", name);
-	dm_task_destroy(dmt);
-	return err;
-}
-
-static int load(const char *name, u64 sectors, const char *target, const char *params,
-		bool read_only)
-{
-	struct dm_task *dmt = new_task(DM_DEVICE_RELOAD, name);
-	int err;
-
-	if (!dmt)
-		return no_task(name);
-	if (!dm_task_add_target(dmt, 0, sectors, target, params) ||
-	    (read_only && !dm_task_set_ro(dmt)))
-		err = no_task(name);
-	else
-		err = run(dmt, "load its table", name);
-	dm_task_destroy(dmt);
-	return err;
-}
-
-static double now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
-/* All but the two calls themselves is done before the first and after the last. */
-static int suspend_resume(const char *name, double *pause_ms)
-{
-	struct dm_task *resume = new_task(DM_DEVICE_RESUME, name);
-	uint32_t cookie = 0;
-	char why[1024];
-	int err;
-
-	if (!resume)
-		return no_task(name);
-	if (!dm_task_set_cookie(resume, &cookie, 0)) {
-		dm_task_destroy(resume);
-		return lclone_fail(-EIO, "%s: %s", name, complaint);
-	}
-	*pause_ms = now_ms();
-	err = suspend_noflush(name);
-	if (err) {	/* the old table stays */
-		snprintf(why, sizeof(why), "%s", lclone_why());
-		simple(DM_DEVICE_CLEAR, name, "drop the new table", false);
-		lclone_fail(err, "%s", why);
-		dm_udev_complete(cookie);
-	} else {
-		err = run(resume, "resume", name);
-	}
-	*pause_ms = now_ms() - *pause_ms;
-	dm_udev_wait(cookie);
-	dm_task_destroy(resume);
 	return err;
 }
 
@@ -273,7 +208,7 @@ static int query(struct dm_task *dmt, const char *name, struct dm_info *info, u6
 	char *type = NULL;
 	int err;
 
-	err = run(dmt, "look at it", name);
+	err = lclone_dm_run(dmt, "look at it", name);
 	if (err)
 		return err;
 	if (!dm_task_get_info(dmt, info) || !info->exists)
@@ -293,9 +228,9 @@ int lclone_dm_get(const char *name, struct lclone_clone *clone)
 
 	memset(clone, 0, sizeof(*clone));
 	snprintf(clone->name, sizeof(clone->name), "%s", name);
-	dmt = new_task(DM_DEVICE_TABLE, name);
+	dmt = lclone_dm_task(DM_DEVICE_TABLE, name);
 	if (!dmt)
-		return no_task(name);
+		return lclone_dm_no_task(name);
 	err = query(dmt, name, &info, &clone->sectors, &params);
 	if (!err) {
 		clone->suspended = info.suspended;
@@ -312,77 +247,21 @@ int lclone_dm_get(const char *name, struct lclone_clone *clone)
 
 int lclone_dm_status(const char *name, struct lclone_status *status)
 {
-	struct dm_task *dmt = new_task(DM_DEVICE_STATUS, name);
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_STATUS, name);
 	struct dm_info info;
 	u64 sectors;
 	char *params;
 	int err;
 
 	if (!dmt)
-		return no_task(name);
+		return lclone_dm_no_task(name);
 	if (!dm_task_no_flush(dmt))
-		err = no_task(name);
+		err = lclone_dm_no_task(name);
 	else
 		err = query(dmt, name, &info, &sectors, &params);
 	if (!err && lclone_status_parse(params, status))
 		err = lclone_fail(-EPROTO, "%s: its status is not understood: %s", name, params);
 	dm_task_destroy(dmt);
-	return err;
-}
-
-/* An error of the resume leaves it suspended. */
-static int reload(const struct lclone_clone *old, const char *target, u64 sectors,
-		  const char *params, double *pause_ms)
-{
-	int err = load(old->name, sectors, target, params, old->read_only);
-
-	return err ?: suspend_resume(old->name, pause_ms);
-}
-
-/*
- * If the new table could not be resumed, the clone stands still, and its users
- * wait.  The old one is whole, unless its delta was sealed already.
- */
-static int go_back(int err, const struct lclone_clone *old)
-{
-	static struct lclone_clone now;
-	double pause_ms;
-	char why[1024];
-
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (!lclone_dm_get(old->name, &now) && now.suspended && !old->suspended &&
-	    reload(old, LCLONE_TARGET, old->sectors, old->params, &pause_ms))
-		return lclone_fail(err, "%s; it is suspended, and could not be resumed as it was: %s",
-				   why, lclone_why());
-	return lclone_fail(err, "%s", why);
-}
-
-/* -ECANCELED if its table is another now */
-static int is_still(const struct lclone_clone *old)
-{
-	static struct lclone_clone now;
-	int err = lclone_dm_get(old->name, &now);
-
-	if (!err && (now.sectors != old->sectors || strcmp(now.params, old->params)))
-		err = lclone_fail(-ECANCELED, "%s: somebody else has changed it meanwhile",
-				  old->name);
-	return err;
-}
-
-int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
-		     const char *params, double *pause_ms)
-{
-	int err, lock = lclone_lock_clone(old->name);
-
-	if (lock < 0)
-		return lock;
-	err = is_still(old);
-	if (!err) {
-		err = reload(old, target, sectors, params, pause_ms);
-		if (err)
-			err = go_back(err, old);
-	}
-	close(lock);
 	return err;
 }
 
@@ -394,7 +273,7 @@ static int by_name(const void *a, const void *b)
 
 int lclone_dm_list(struct lclone_clone **clones, size_t *count)
 {
-	struct dm_task *dmt = new_task(DM_DEVICE_LIST, NULL);
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_LIST, NULL);
 	struct lclone_clone *bigger;
 	struct dm_names *names;
 	size_t room = 0;
@@ -403,8 +282,8 @@ int lclone_dm_list(struct lclone_clone **clones, size_t *count)
 	*clones = NULL;
 	*count = 0;
 	if (!dmt)
-		return no_task("device-mapper");
-	err = run(dmt, "list its devices", "device-mapper");
+		return lclone_dm_no_task("device-mapper");
+	err = lclone_dm_run(dmt, "list its devices", "device-mapper");
 	names = err ? NULL : dm_task_get_names(dmt);
 	for (; names && names->dev; names = (void *)((char *)names + names->next)) {
 		if (*count == room) {
