@@ -1,13 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "lclone.h"
+
+/* Who has it open: a process that has is named, if it can be found. */
+static bool has_open(const char *pid, dev_t rdev)
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool found = false;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, d->d_name);
+		found = !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == rdev;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int refuse_process(const char *name, const char *pid)
+{
+	char path[PATH_MAX], comm[64] = "?";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	f = fopen(path, "re");
+	if (f) {
+		if (fgets(comm, sizeof(comm), f))
+			comm[strcspn(comm, "\n")] = '\0';
+		fclose(f);
+	}
+	return lclone_fail(-EBUSY, "%s is in use by process %s (%s)", name, pid, comm);
+}
+
+/* A process that has the device open; "" if none is found */
+static void find_process(dev_t rdev, char pid[32])
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	pid[0] = '\0';
+	while (proc && !pid[0] && (d = readdir(proc)))
+		if (isdigit((unsigned char)d->d_name[0]) && has_open(d->d_name, rdev))
+			snprintf(pid, 32, "%.31s", d->d_name);
+	if (proc)
+		closedir(proc);
+}
+
+/* By a mount or a device above, which have it for themselves, or else by a process */
+static int refuse_open(const char *name, int open_count)
+{
+	char path[PATH_MAX], nobody[PATH_MAX + 16], pid[32];
+	struct lclone_file file;
+	int err;
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	snprintf(nobody, sizeof(nobody), "%s is in use", path);
+	err = lclone_file_open(&file, path, O_RDONLY | O_EXCL);
+	lclone_file_close(&file);
+	if (err == -EBUSY && strcmp(lclone_why(), nobody))
+		return err;
+	find_process(file.rdev, pid);
+	return pid[0] ? refuse_process(name, pid) :
+	       lclone_fail(-EBUSY, "%s is in use (opened %d times)", name, open_count);
+}
 
 static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
+
+/* What a merge has left is a plain linear device, which is closed by the same name. */
+static int close_linear(const char *name, int err)
+{
+	char why[1024];
+	int open_count;
+
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	if (!lclone_dm_is_disk(name, &open_count))
+		return lclone_fail(err, "%s", why);
+	return open_count ? refuse_open(name, open_count) : lclone_dm_remove(name);
+}
 
 static int run(int argc, char **argv)
 {
@@ -20,7 +104,7 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return usage_error(&cmd_close, "needs the name of a clone");
-	name = argv[optind];
+	name = lclone_dm_name(argv[optind]);
 	ret = lclone_dm_settle(name, &pending);
 	if (ret == 1 && !pending.after[0]) {	/* closed by a run that was killed */
 		lclone_pending_drop(name);
@@ -28,11 +112,12 @@ static int run(int argc, char **argv)
 	}
 	if (ret >= 0)
 		ret = lclone_dm_get(name, &clone);
+	if (ret == -ENOTTY)
+		return close_linear(name, ret);
 	if (ret)
 		return ret;
 	if (clone.open_count)
-		return lclone_fail(-EBUSY, "%s is in use (opened %d times)", name,
-				   clone.open_count);
+		return refuse_open(name, clone.open_count);
 	ret = lclone_dm_begin(name, clone.sectors, clone.params, false);
 	return ret ?: lclone_dm_remove(name);
 }
@@ -42,6 +127,7 @@ const struct command cmd_close = {
 	.summary = "deactivate a clone",
 	.usage =
 	"close NAME\n\n"
-	"Deactivates the clone NAME. All that was written to it is durable afterwards.\n",
+	"Deactivates the clone NAME, or the linear device that it became by a merge. All that\n"
+	"was written to it is durable afterwards.\n",
 	.run = run,
 };

@@ -177,26 +177,30 @@ static u64 tree_chunks(u64 chunks, u32 chunk_sectors)
  * the kernel knows: either all of the clone has room, or all that lies below
  * in what is free.
  */
-static int check_space(const struct lclone_clone *clone, const struct lclone_status *s, bool layer)
+static int check_space(const struct lclone_clone *clone, const struct lclone_status *s, bool layer,
+		       u64 *bytes)
 {
 	const struct lclone_sb *sb = &below.disk.delta.sb;
 	u64 all = lclone_chunks(clone->sectors, s->chunk_sectors);
 	u64 tree = tree_chunks(all, s->chunk_sectors), keep = lclone_reserve_chunks(sb) + tree;
-	u64 free = s->total > s->used + keep ? s->total - s->used - keep : 0, need, most;
+	u64 free = s->total > s->used + keep ? s->total - s->used - keep : 0, need = 0, most;
+	char needed[16], there[16], more[16];
 	int err;
 
 	err = below_chunks(&below, layer, &need);
+	*bytes = need * s->chunk_sectors * 512;
 	if (err || need <= free || all + keep <= s->total)
 		return err;
 	most = s->used + need < all ? s->used + need : all;
-	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %.1f MiB, and the delta has %.1f MiB: extend its device by %.1f MiB and run \"lclone resize %s\"",
-			   clone->name, need * (s->chunk_sectors / 2048.0),
-			   free * (s->chunk_sectors / 2048.0),
-			   (most + keep - s->total) * (s->chunk_sectors / 2048.0), clone->name);
+	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %s, and the delta has %s: extend its device by %s and run \"lclone resize %s\"",
+			   clone->name, size_text(*bytes, needed),
+			   size_text(free * s->chunk_sectors * 512, there),
+			   size_text((most + keep - s->total) * s->chunk_sectors * 512, more),
+			   clone->name);
 }
 
-static int start_flatten(const struct lclone_clone *clone, const struct lclone_status *status,
-			 bool layer)
+static int start_flatten(struct online *o, const struct lclone_clone *clone,
+			 const struct lclone_status *status, bool layer)
 {
 	static struct lclone_table table;
 	int err;
@@ -211,7 +215,7 @@ static int start_flatten(const struct lclone_clone *clone, const struct lclone_s
 		return err;
 	err = below_open(&below, clone, status->chunk_sectors);
 	if (!err)
-		err = check_space(clone, status, layer);
+		err = check_space(clone, status, layer, &o->most);
 	below_close(&below);
 	if (err)
 		return err;
@@ -321,7 +325,7 @@ static int flatten(struct online *o, bool layer)
 				  o->name, layer ? "of all that lies below" :
 						   "but only of its topmost layer");
 	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed")))
-		ret = start_flatten(&clone, &status, layer);
+		ret = start_flatten(o, &clone, &status, layer);
 	if (!ret)
 		ret = set_rate(o);
 	if (!ret)
@@ -388,7 +392,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_flatten, "--layer goes not with --to");
 	if (stop && (to || layer || o.rate || o.detach || json))
 		return usage_error(&cmd_flatten, "--stop goes with no other option");
-	o.name = argv[optind];
+	o.name = lclone_dm_name(argv[optind]);
 	if (stop)
 		return stop_task(o.name, "flatten");
 	meter_init(&o.meter, json);

@@ -328,7 +328,7 @@ static int run(int argc, char **argv)
 	if (a.force && !a.to)
 		return usage_error(&cmd_merge, "--force goes with --to");
 	if (!a.into && !a.into_parent && !a.to && argc == 1)
-		return run_online(&a, argv[0]);
+		return run_online(&a, lclone_dm_name(argv[0]));
 	if (a.into + a.into_parent + !!a.to != 1)
 		return usage_error(&cmd_merge, "needs the name of an active clone, or one of --into-base, --into-parent and --to");
 	if (a.rate || a.detach || a.stop)

@@ -37,7 +37,7 @@ static int run(int argc, char **argv)
 	if (!yes)
 		return usage_error(&cmd_revert, "%s loses all that was written since its last snapshot: confirm with --yes",
 				   argv[optind]);
-	return switch_delta(argv[optind], to, force, true);
+	return switch_delta(lclone_dm_name(argv[optind]), to, force, true);
 }
 
 const struct command cmd_revert = {

@@ -26,7 +26,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1 || !to)
 		return usage_error(&cmd_snapshot, "needs the name of a clone, and --to");
-	return switch_delta(argv[optind], to, force, false);
+	return switch_delta(lclone_dm_name(argv[optind]), to, force, false);
 }
 
 const struct command cmd_snapshot = {

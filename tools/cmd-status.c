@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lclone.h"
 #include "progress.h"
+
+#define JSON_VERSION	1
 
 /* With --watch, how the task has been going since the watch began */
 struct pace {
@@ -15,23 +18,66 @@ struct pace {
 	double rate, left;
 };
 
-static void print_text(const char *name, const struct lclone_status *s, const struct pace *p)
+static struct {
+	bool json;
+	bool verbose;		/* what only concerns who looks into the kernel's part, too */
+	bool redraws;		/* on a terminal, over what was shown before */
+	int lines;		/* that were */
+} how;
+
+static u64 bytes_of(const struct lclone_status *s, u64 chunks)
 {
-	printf("%s: %s, %llu of %llu chunks of %u KiB in use (%.1f %%), %llu leaves cached, %llu dirty, %llu commits, %llu checkpoints%s%s\n",
-	       name, s->mode, (unsigned long long)s->used, (unsigned long long)s->total,
-	       s->chunk_sectors / 2, s->total ? 100.0 * s->used / s->total : 0,
+	return chunks * s->chunk_sectors * 512;
+}
+
+static void end_line(void)
+{
+	fputs(how.redraws ? "\033[K\n" : "\n", stdout);
+	how.lines++;
+}
+
+static void print_verbose(const struct lclone_status *s)
+{
+	printf(", %llu of %llu chunks of %u KiB, %llu leaves cached, %llu dirty, %llu commits, %llu checkpoints",
+	       (unsigned long long)s->used, (unsigned long long)s->total, s->chunk_sectors / 2,
 	       (unsigned long long)s->cached_leaves, (unsigned long long)s->dirty_leaves,
-	       (unsigned long long)s->commits, (unsigned long long)s->checkpoints,
-	       s->full ? ", FULL" : "", s->needs_check ? ", NEEDS CHECK" : "");
-	if (!s->task[0])
-		return;
-	printf("%s: %s, %llu chunks done, %.1f MiB copied of about %.1f, leaf %llu of %llu", name,
-	       s->task, (unsigned long long)s->task_chunks, p->done / 1048576.0,
-	       p->total / 1048576.0, (unsigned long long)s->task_at,
-	       (unsigned long long)s->task_end);
+	       (unsigned long long)s->commits, (unsigned long long)s->checkpoints);
+}
+
+static void print_task(const char *name, const struct lclone_status *s, const struct pace *p)
+{
+	char done[16], total[16], rate[16];
+
+	printf("%s: %s, %s copied of about %s", name, s->task, size_text(p->done, done),
+	       size_text(p->total, total));
+	if (how.verbose)
+		printf(", %llu chunks, leaf %llu of %llu", (unsigned long long)s->task_chunks,
+		       (unsigned long long)s->task_at, (unsigned long long)s->task_end);
 	if (p->rate > 0)
-		printf(", %.1f MiB/s, %.0f s left", p->rate / 1048576, p->left);
-	putchar('\n');
+		printf(", %s/s, %.0f s left", size_text(p->rate, rate), p->left);
+	end_line();
+}
+
+static void print_text(const struct lclone_clone *clone, const struct lclone_status *s,
+		       const struct pace *p)
+{
+	char used[16], total[16];
+
+	if (how.redraws && how.lines)
+		printf("\033[%dA", how.lines);
+	how.lines = 0;
+	printf("%s: %s, %s of %s in use (%.1f %%)", clone->name, s->mode,
+	       size_text(bytes_of(s, s->used), used), size_text(bytes_of(s, s->total), total),
+	       s->total ? 100.0 * s->used / s->total : 0);
+	if (how.verbose)
+		print_verbose(s);
+	printf("%s%s%s", clone->suspended ? ", SUSPENDED" : "", s->full ? ", FULL" : "",
+	       s->needs_check ? ", NEEDS CHECK" : "");
+	end_line();
+	if (s->task[0])
+		print_task(clone->name, s, p);
+	if (how.redraws)
+		fputs("\033[J", stdout);
 }
 
 static struct json_object *task_to_json(const struct lclone_status *s, const struct pace *p)
@@ -51,13 +97,18 @@ static struct json_object *task_to_json(const struct lclone_status *s, const str
 	return o;
 }
 
-static struct json_object *to_json(const char *name, const struct lclone_status *s,
-				   const struct pace *p)
+static struct json_object *to_json(const struct lclone_clone *clone,
+				   const struct lclone_status *s, const struct pace *p)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "name", json_object_new_string(name));
+	json_object_object_add(o, "name", json_object_new_string(clone->name));
 	json_object_object_add(o, "mode", json_object_new_string(s->mode));
+	json_object_object_add(o, "version", json_object_new_int(JSON_VERSION));
+	json_object_object_add(o, "suspended", json_object_new_boolean(clone->suspended));
+	json_object_object_add(o, "size_bytes", json_object_new_uint64(clone->sectors * 512));
+	json_object_object_add(o, "used_bytes", json_object_new_uint64(bytes_of(s, s->used)));
+	json_object_object_add(o, "total_bytes", json_object_new_uint64(bytes_of(s, s->total)));
 	json_object_object_add(o, "chunk_sectors", json_object_new_int64(s->chunk_sectors));
 	json_object_object_add(o, "used_chunks", json_object_new_uint64(s->used));
 	json_object_object_add(o, "total_chunks", json_object_new_uint64(s->total));
@@ -72,19 +123,27 @@ static struct json_object *to_json(const char *name, const struct lclone_status 
 	return o;
 }
 
+static int look(const char *name, struct lclone_clone *clone, struct lclone_status *status)
+{
+	int err = lclone_dm_get(name, clone);
+
+	return err ?: lclone_dm_status(name, status);
+}
+
 static int one(const char *name, struct json_object *array)
 {
+	static struct lclone_clone clone;
 	struct lclone_status status;
 	struct pace pace = { .rate = 0 };
-	int err = lclone_dm_status(name, &status);
+	int err = look(name, &clone, &status);
 
 	if (err)
 		return err;
 	lclone_task_progress(&status, &pace.done, &pace.total);
 	if (array)
-		json_object_array_add(array, to_json(name, &status, &pace));
+		json_object_array_add(array, to_json(&clone, &status, &pace));
 	else
-		print_text(name, &status, &pace);
+		print_text(&clone, &status, &pace);
 	return 0;
 }
 
@@ -101,36 +160,38 @@ static int all(struct json_object *array)
 	return err;
 }
 
-static void print_json(struct json_object *o, int how)
+static void print_json(struct json_object *o, int style)
 {
-	puts(json_object_to_json_string_ext(o, how | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(o, style | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 
-static void show(const char *name, bool json, const struct lclone_status *status,
+static void show(const struct lclone_clone *clone, const struct lclone_status *status,
 		 const struct pace *pace)
 {
-	if (json)
-		print_json(to_json(name, status, pace), JSON_C_TO_STRING_PLAIN);
+	if (how.json)
+		print_json(to_json(clone, status, pace), JSON_C_TO_STRING_PLAIN);
 	else
-		print_text(name, status, pace);
+		print_text(clone, status, pace);
 	fflush(stdout);
 }
 
-/* Until the task, if there is one, ends, or has ended in that the clone became something else. */
-static int watch(const char *name, unsigned int seconds, bool json)
+/* Until the task, if there is one, ends, or the clone has become something else, or is closed. */
+static int watch(const char *name, unsigned int seconds)
 {
 	const struct timespec wait = { .tv_sec = seconds };
+	bool runs = false, seen = false;
+	static struct lclone_clone clone;
 	struct lclone_status status;
-	bool runs = false;
 	struct meter meter;
 	struct pace pace;
 	int err;
 
-	meter_init(&meter, json);
-	while (!interrupted()) {
-		err = lclone_dm_status(name, &status);
-		if (err == -ENOTTY && runs)
+	meter_init(&meter, how.json);
+	how.redraws = !how.json && isatty(STDOUT_FILENO);
+	for (; !interrupted(); seen = true) {
+		err = look(name, &clone, &status);
+		if ((err == -ENOTTY || err == -ENXIO) && seen)
 			return 0;
 		if (err)
 			return err;
@@ -138,7 +199,7 @@ static int watch(const char *name, unsigned int seconds, bool json)
 		if (!runs)
 			meter_start(&meter, pace.done);
 		meter_rate(&meter, pace.done, pace.total, &pace.rate, &pace.left);
-		show(name, json, &status, &pace);
+		show(&clone, &status, &pace);
 		if (!lclone_task_runs(&status) && (runs || status.task[0]))
 			return 0;
 		runs = lclone_task_runs(&status);
@@ -149,6 +210,7 @@ static int watch(const char *name, unsigned int seconds, bool json)
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
 	{ "watch", optional_argument, NULL, 'w' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -158,29 +220,30 @@ static int run(int argc, char **argv)
 {
 	struct json_object *array = NULL;
 	int option, ret = 0, i;
-	bool json = false;
 	u64 seconds = 0;
 
 	while ((option = next_option(&cmd_status, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
 		if (option == 'j')
-			json = true;
+			how.json = true;
+		else if (option == 'v')
+			how.verbose = true;
 		else if (lclone_parse_u64(optarg ?: "1", 86400, &seconds) || !seconds)
 			return usage_error(&cmd_status, "--watch takes a number of seconds");
 	}
 	if (seconds) {
 		if (argc - optind != 1)
 			return usage_error(&cmd_status, "--watch needs the name of one clone");
-		return watch(argv[optind], seconds, json);
+		return watch(lclone_dm_name(argv[optind]), seconds);
 	}
-	if (json)
+	if (how.json)
 		array = json_object_new_array();
 	if (optind == argc)
 		ret = all(array);
 	for (i = optind; !ret && i < argc; i++)
-		ret = one(argv[i], array);
-	if (json && !ret)
+		ret = one(lclone_dm_name(argv[i]), array);
+	if (how.json && !ret)
 		print_json(array, JSON_C_TO_STRING_PRETTY);
 	else
 		json_object_put(array);
@@ -191,11 +254,12 @@ const struct command cmd_status = {
 	.name = "status",
 	.summary = "show the state of active clones",
 	.usage =
-	"status [--json] [NAME]...\n"
-	"       lclone status --watch[=SECONDS] [--json] NAME\n\n"
-	"Shows mode, use of space and activity of the clones NAME, or of all, and how far a\n"
-	"merge or flatten is.\n\n"
+	"status [--json] [-v] [NAME]...\n"
+	"       lclone status --watch[=SECONDS] [--json] [-v] NAME\n\n"
+	"Shows mode and use of space of the clones NAME, or of all, and how far a merge or\n"
+	"flatten is.\n\n"
 	"  --watch[=SECONDS]  again and again (each second), until a merge or flatten has ended\n"
+	"  -v, --verbose      chunks, leaves and commits, too\n"
 	"  --json             as a JSON array; with --watch an object on each line\n",
 	.run = run,
 };

@@ -76,7 +76,7 @@ static int run(int argc, char **argv)
 		any = true;
 	}
 	if (argc - optind == 1 && !any)
-		return print_active(argv[optind]);
+		return print_active(lclone_dm_name(argv[optind]));
 	if (argc - optind != 2)
 		return usage_error(&cmd_table, "needs the name of a clone, or a base (or -) and a delta");
 	return print_inactive(argv[optind], argv[optind + 1], &parents, &features);

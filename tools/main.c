@@ -24,7 +24,7 @@ static void help(FILE *f)
 	      f);
 	for (i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n\"lclone COMMAND --help\" tells more, lclone(8) all.\n", f);
+	fputs("\n\"lclone help COMMAND\" tells more, lclone(8) all.\n", f);
 }
 
 int usage_error(const struct command *cmd, const char *fmt, ...)
@@ -39,10 +39,17 @@ int usage_error(const struct command *cmd, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+static bool has_verbose(const struct option *options)
+{
+	while (options->name && options->val != 'v')
+		options++;
+	return options->name;
+}
+
 int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
 		int *ret)
 {
-	int option = getopt_long(argc, argv, "h", options, NULL);
+	int option = getopt_long(argc, argv, has_verbose(options) ? "hv" : "h", options, NULL);
 
 	if (option == 'h') {
 		printf("Usage: lclone %s", cmd->usage);
@@ -108,6 +115,10 @@ int main(int argc, char **argv)
 	if (argc < 2) {
 		help(stderr);
 		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "help") && argc == 3) {
+		argv[1] = argv[2];
+		argv[2] = "--help";
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		help(stdout);

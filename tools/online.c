@@ -93,6 +93,8 @@ int wait_for_task(struct online *o, const char *done, const char *again)
 		if (err)
 			break;
 		lclone_task_progress(&s, &is, &of);
+		if (o->most && lclone_task_runs(&s) && of > o->most)
+			of = o->most > is ? o->most : is;
 		if (first)
 			meter_start(&o->meter, is);
 		meter_show(&o->meter, s.task, is, of, !lclone_task_runs(&s) || o->detach);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,20 +54,39 @@ void meter_rate(const struct meter *m, u64 done, u64 total, double *rate, double
 	*left = *rate > 0 ? (total - done) / *rate : 0;
 }
 
+const char *size_text(u64 bytes, char text[16])
+{
+	static const char * const units[] = { "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double size = bytes / 1048576.0;
+	int unit = 0;
+
+	for (; size >= 1024 && unit < 4; unit++)
+		size /= 1024;
+	snprintf(text, 16, unit ? "%.2f %s" : "%.1f %s", size, units[unit]);
+	return text;
+}
+
+/* A line that fits in the terminal: with a bar where there is room for one */
 static void draw_bar(u64 done, u64 total, double rate, double left)
 {
+	double part = total ? (double)done / total : 1;
+	char numbers[128], is[16], of[16], speed[16];
 	struct winsize size;
-	int width = 80, bar, fill;
+	int width = 80, bar;
 
 	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
 		width = size.ws_col;
-	bar = width - 60 < 10 ? 10 : width - 60 > 96 ? 96 : width - 60;
-	fill = total ? (double)done / total * bar : bar;
-	fprintf(stderr, "\r%3.0f %% [%.*s%*s] %.0f of %.0f MiB, %.0f MiB/s, %d:%02d left \033[K",
-		total ? 100.0 * done / total : 100.0, fill,
-		"################################################################################################",
-		bar - fill, "", done / 1048576.0, total / 1048576.0, rate / 1048576,
-		(int)left / 60, (int)left % 60);
+	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left", size_text(done, is),
+		 size_text(total, of), size_text(rate, speed), (int)left / 60, (int)left % 60);
+	bar = width - 12 - (int)strlen(numbers);
+	if (bar > 96)
+		bar = 96;
+	if (bar >= 10)
+		fprintf(stderr, "\r%3.0f %% [%.*s%*s] %s\033[K", 100 * part, (int)(part * bar),
+			"################################################################################################",
+			bar - (int)(part * bar), "", numbers);
+	else if (width > 7)
+		fprintf(stderr, "\r%3.0f %% %.*s\033[K", 100 * part, width - 7, numbers);
 }
 
 void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool last)

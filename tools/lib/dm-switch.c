@@ -4,8 +4,10 @@
  * are held back, others wait, and a note tells the next run what a killed one has begun.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -190,6 +192,24 @@ static int go_back(int err, const char *name, const char *before)
 	return lclone_fail(err, "%s", why);
 }
 
+/* Programs that heed such locks, udev among them, keep off while it changes. A descriptor. */
+static int lock_node(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return lclone_fail(-errno, "%s: %m", path);
+	if (flock(fd, LOCK_EX)) {
+		err = lclone_fail(-errno, "%s: can't be locked: %m", path);
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 /* -ECANCELED if its table is another now */
 static int is_still(const char *name, const char *before)
 {
@@ -251,16 +271,19 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 		     const char *params, double *pause_ms)
 {
 	static char before[LCLONE_LINE_SIZE], after[LCLONE_LINE_SIZE];
-	int err, lock;
+	int err, lock, node;
 
 	print_line(before, old->sectors, LCLONE_TARGET, old->params);
 	print_line(after, sectors, target, params);
 	lock = lclone_lock_clone(old->name);
 	if (lock < 0)
 		return lock;
-	err = is_still(old->name, before);
+	node = lock_node(old->name);
+	err = node < 0 ? node : is_still(old->name, before);
 	if (!err)
 		err = switch_locked(old, before, after, pause_ms);
+	if (node >= 0)
+		close(node);
 	close(lock);
 	return err;
 }
@@ -330,6 +353,20 @@ int lclone_dm_settle(const char *name, struct lclone_pending *pending)
 		return 2;
 	lclone_pending_drop(name);
 	return 0;
+}
+
+bool lclone_dm_is_disk(const char *name, int *open_count)
+{
+	static struct state now;
+	unsigned long long sectors;
+	unsigned int ma, mi;
+	int end = 0;
+
+	if (look(name, &now) || now.has_uuid || now.info.target_count != 1)
+		return false;
+	*open_count = now.info.open_count;
+	return sscanf(now.line, "0 %llu linear %u:%u 0%n", &sectors, &ma, &mi, &end) == 3 && end &&
+	       !now.line[end];
 }
 
 int lclone_dm_begin(const char *name, u64 sectors, const char *params, bool opens)

@@ -44,6 +44,8 @@ int lclone_dm_check_name(const char *name)
 {
 	if (!name[0] || strlen(name) >= LCLONE_NAME_SIZE)
 		return lclone_fail(-EINVAL, "a name has 1 to %d characters", LCLONE_NAME_SIZE - 1);
+	if (!strcmp(name, "control"))
+		return lclone_fail(-EINVAL, "\"control\" is device-mapper's own name");
 	if (!strcmp(name, ".") || !strcmp(name, "..") || name[0] == '-' ||
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#+-.:=@_") !=
 	    strlen(name))
@@ -110,10 +112,22 @@ int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 		return 0;
 	}
 	err = dm_task_get_errno(dmt) ?: EIO;
+	if (geteuid()) {
+		if (fd >= 0)
+			close(fd);
+		return lclone_fail(-EPERM, "%s: cannot %s: only root may do that", name, what);
+	}
 	if (fd >= 0) {
 		log_sentence(fd, sentence, sizeof(sentence));
 		close(fd);
 	}
+	if (access("/sys/class/misc/device-mapper", F_OK))
+		return lclone_fail(-err, "%s: cannot %s: there is no device-mapper: modprobe dm-mod",
+				   name, what);
+	if (strstr(sentence, "unknown target type") &&
+	    access("/sys/module/dm_lclone", F_OK))
+		return lclone_fail(-err, "%s: cannot %s: the kernel has no target lclone: modprobe dm-lclone",
+				   name, what);
 	if (sentence[0])
 		return lclone_fail(-err, "%s: cannot %s: %s", name, what, sentence);
 	if (complaint[0])
@@ -148,6 +162,13 @@ static int run_with_cookie(struct dm_task *dmt, const char *what, const char *na
 	err = lclone_dm_run(dmt, what, name);
 	dm_udev_wait(cookie);
 	return err;
+}
+
+const char *lclone_dm_name(const char *text)
+{
+	size_t len = strlen(dm_dir());
+
+	return !strncmp(text, dm_dir(), len) && text[len] == '/' ? text + len + 1 : text;
 }
 
 int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only)
@@ -209,10 +230,11 @@ static int query(struct dm_task *dmt, const char *name, struct dm_info *info, u6
 	int err;
 
 	err = lclone_dm_run(dmt, "look at it", name);
+	if (err == -ENXIO || (!err && (!dm_task_get_info(dmt, info) || !info->exists)))
+		return lclone_fail(-ENXIO, "there is no active clone %s (\"lclone list\" shows those that are)",
+				   name);
 	if (err)
 		return err;
-	if (!dm_task_get_info(dmt, info) || !info->exists)
-		return lclone_fail(-ENXIO, "there is no device-mapper device %s", name);
 	dm_get_next_target(dmt, NULL, &(uint64_t){ 0 }, (uint64_t *)sectors, &type, params);
 	if (!type || strcmp(type, LCLONE_TARGET))
 		return lclone_fail(-ENOTTY, "%s is not a linked clone", name);

@@ -29,6 +29,12 @@ void lclone_dm_init(void);
 int lclone_dm_check_name(const char *name);
 
 int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only);
+/* What a user calls a clone: its name, or /dev/mapper/ and its name */
+const char *lclone_dm_name(const char *text);
+
+/* A merge ends with such a device: linear, on the start of another, made by none of dm's users. */
+bool lclone_dm_is_disk(const char *name, int *open_count);
+
 int lclone_dm_remove(const char *name);
 int lclone_dm_message(const char *name, const char *message);
 

@@ -263,7 +263,8 @@ bool lclone_task_runs(const struct lclone_status *s)
 
 /*
  * A merge goes on until nothing is left in the delta, wherever that lies in the
- * clone; its chunks are taken to be as full as those that were merged.
+ * clone; its chunks are taken to be as full as those that were merged.  Of what a
+ * flatten has not come to yet all may have to be copied.
  */
 void lclone_task_progress(const struct lclone_status *s, u64 *done, u64 *total)
 {
@@ -276,8 +277,9 @@ void lclone_task_progress(const struct lclone_status *s, u64 *done, u64 *total)
 		return;
 	if (!strcmp(s->task, "merging"))
 		*total += s->used * chunk * 512;
-	else if (s->task_at)
-		*total = (double)*done * s->task_end / s->task_at;
+	else if (s->task_end > s->task_at)
+		*total += (s->task_end - s->task_at) * LCLONE_LEAF_EXCEPTIONS * s->chunk_sectors *
+			  512;
 	if (*total == *done)
 		*total += (u64)s->chunk_sectors * 512;	/* not at its end yet */
 }

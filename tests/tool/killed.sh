@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of commands that are killed, for run, which has the tools that they are written
+# with: each command is killed before its first ioctl, pwrite, fsync, ..., then before its
+# second, until it ends by itself; each time it is run again, and must end what it began.
+
+killed_commands=(format create open close remove snapshot revert resize resize_inactive
+		 merge merge_stop merge_to merge_into_base merge_into_parent
+		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
+
+for command in "${killed_commands[@]}"; do
+	tests+=("killed_$command" "${command/_/ } that is killed anywhere, and run again, has ended what it began")
+	eval "killed_$command() { killed_everywhere $command; }"
+done
+tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
+
+stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
+
+# Small devices, as all is made anew for each time
+begin_killed()
+{
+	local name
+
+	for name in t1 t2; do
+		dmsetup info "$name" >/dev/null 2>&1 && ok dmsetup remove "$name"
+	done
+	rm -f "$dir/target.img" "$dir/target.img.part"
+	for name in "$delta" "$new" "$top" "$target"; do
+		dd if=/dev/zero of="$name" bs=64k count=8 conv=notrunc status=none
+		dd if=/dev/zero of="$name" bs=4k count=1 seek=1 conv=notrunc,fsync status=none
+	done
+	head -c 2M "$template" | dd of="$base" conv=notrunc,fsync bs=1M status=none
+	head -c 2M "$template" >"$dir/model"
+}
+
+active()	{ ok lclone create t1 "$base" "$delta"; put /dev/mapper/t1 10 3 100; }
+inactive()	{ active; ok lclone close t1; }
+layered()	{ active; ok lclone snapshot --to "$new" t1; put /dev/mapper/t1 40 20 200; }
+two_layers()	{ layered; ok lclone snapshot --to "$top" t1; put /dev/mapper/t1 50 2 300; }
+is_model()	{ same "$dir/model" "${1:-/dev/mapper/t1}" 2097152; }
+opens()		{ ok lclone open t1 "$base" "$1" && is_model; }
+
+# For each command: what there is before; the command; what must hold in the end
+prepare_format()	{ :; }
+command_format()	{ words=(format --force "$base" "$delta"); }
+verify_format()		{ opens "$delta"; }
+
+prepare_create()	{ :; }
+command_create()	{ words=(create --force t1 "$base" "$delta"); }
+verify_create()		{ is_model; }
+
+prepare_open()		{ inactive; }
+command_open()		{ words=(open --commit-interval 500 t1 "$base" "$delta"); }
+verify_open()		{ is_model; }
+
+prepare_close()		{ active; }
+command_close()		{ words=(close t1); }
+verify_close()		{ ! dmsetup info t1 >/dev/null 2>&1 || fail "it is there"; opens "$delta"; }
+
+prepare_remove()	{ inactive; }
+command_remove()	{ words=(remove "$delta"); }
+verify_remove()		{ refused 4 "" lclone open t1 "$base" "$delta"; }
+
+prepare_snapshot()	{ active; }
+command_snapshot()	{ words=(snapshot --to "$new" t1); }
+verify_snapshot()
+{
+	local before
+
+	is_model
+	before=$(sum "$delta")
+	put /dev/mapper/t1 70 3 9
+	[ "$before" = "$(sum "$delta")" ] || fail "no snapshot: the layer is written"
+	ok lclone close t1
+	opens "$new"
+}
+
+prepare_revert()
+{
+	layered
+	head -c 2M "$template" >"$dir/model"
+	dd if="$dir/template" skip=100 of="$dir/model" seek=10 bs=4k count=3 conv=notrunc status=none
+}
+command_revert()	{ words=(revert --yes --to "$top" t1); }
+verify_revert()		{ is_model; ok lclone close t1; opens "$top"; }
+
+is_large()		{ [ "$(blockdev --getsize64 /dev/mapper/t1)" = 3145728 ] || fail "size"; }
+prepare_resize()	{ active; }
+command_resize()	{ words=(resize --size 3M t1); }
+verify_resize()		{ is_large; is_model; ok lclone close t1; opens "$delta"; is_large; }
+
+prepare_resize_inactive() { inactive; }
+command_resize_inactive() { words=(resize --size 3M "$delta"); }
+verify_resize_inactive()  { opens "$delta"; is_large; }
+
+is_linear()		{ dmsetup table t1 | grep -q linear || fail "$(dmsetup table t1)"; }
+prepare_merge()		{ active; }
+command_merge()		{ words=(merge --rate max t1); }
+verify_merge()
+{
+	is_linear
+	is_model
+	is_model "$base"
+	refused 4 "" lclone open t2 "$base" "$delta"
+}
+
+prepare_merge_stop()	{ active; ok lclone merge --rate 100 --detach t1; }
+command_merge_stop()	{ words=(merge --stop t1); }
+verify_merge_stop()	{ ! dmsetup table t1 | grep merge || fail "it merges"; is_model; }
+
+prepare_merge_to()	{ inactive; }
+command_merge_to()	{ words=(merge --to "$target" "$base" "$delta"); }
+verify_merge_to()	{ is_model "$target"; opens "$delta"; }
+
+prepare_merge_into_base() { inactive; }
+command_merge_into_base() { words=(merge --into-base "$base" "$delta"); }
+verify_merge_into_base()  { is_model "$base"; opens "$delta"; }
+
+prepare_merge_into_parent() { layered; ok lclone close t1; }
+command_merge_into_parent() { words=(merge --into-parent "$new"); }
+verify_merge_into_parent()  { opens "$delta"; }
+
+prepare_merge_layer()	{ two_layers; }
+command_merge_layer()	{ words=(merge --into-parent "$new"); }
+verify_merge_layer()
+{
+	is_model
+	dmsetup table t1 | grep -q ' 2 parent [0-9:]*$' || fail "$(dmsetup table t1)"
+	ok lclone close t1
+	opens "$top"
+}
+
+has_no_base()
+{
+	dmsetup table t1 | grep -q 'lclone - [0-9:]*$' || fail "$(dmsetup table t1)"
+	is_model
+	ok lclone close t1
+	ok lclone open t1 - "$delta"
+	is_model
+}
+prepare_flatten()	{ active; }
+command_flatten()	{ words=(flatten --rate max t1); }
+verify_flatten()	{ has_no_base; }
+
+prepare_flatten_layer()	{ layered; }
+command_flatten_layer()	{ words=(flatten --layer --rate max t1); }
+verify_flatten_layer()
+{
+	! dmsetup table t1 | grep "parent\|rebase" || fail "it has the layer"
+	is_model
+	ok lclone close t1
+	opens "$new"
+}
+
+prepare_flatten_to()	{ active; }
+command_flatten_to()	{ words=(flatten --force --rate max --to "$target" t1); }
+verify_flatten_to()
+{
+	is_linear
+	is_model
+	is_model "$target"
+	refused 4 "" lclone open t2 "$base" "$delta"
+}
+
+prepare_flatten_stop()	{ active; ok lclone flatten --rate 100 --detach t1; }
+command_flatten_stop()	{ words=(flatten --stop t1); }
+verify_flatten_stop()	{ ! dmsetup table t1 | grep flatten || fail "it flattens"; is_model; }
+
+prepare_rebase()
+{
+	inactive
+	head -c 2M "$template" | dd of="$target" conv=fsync bs=1M status=none
+}
+command_rebase()	{ words=(rebase "$delta" --base "$target"); }
+verify_rebase()		{ ok lclone open t1 "$target" "$delta"; is_model; }
+
+# Nothing stands still, nor has a table that waits to be used
+all_go_on()
+{
+	local state
+
+	state=$(dmsetup info -c --noheadings -o name,suspended,tables_loaded |
+		grep -v -e ":Active:Live$" -e "^No devices found$")
+	[ -z "$state" ] || fail "$state"
+}
+
+# What the command says when it had ended but for its last words
+accept()
+{
+	case $1 in
+	remove) grep -q "blank" "$dir/err" ;;
+	*) false ;;
+	esac
+}
+
+killed_everywhere()
+{
+	local new top target words n rc again
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk base small-base 2
+	disk delta small-delta 6
+	disk new new 6
+	disk top top 6
+	disk target target 3
+	for ((n = 1; n < 1000; n++)); do
+		begin_killed
+		"prepare_$1"
+		"command_$1"
+		rc=0
+		{ STOP_AT=$n LD_PRELOAD=$stop_library lclone "${words[@]}" >"$dir/out" 2>"$dir/err"; } \
+			2>/dev/null || rc=$?
+		if [ $rc = 137 ]; then
+			again=0
+			timeout 60 lclone "${words[@]}" >"$dir/out" 2>"$dir/err" || again=$?
+			[ $again = 0 ] || accept "$1" ||
+				fail "$1 was killed before call $n; again, it ends with $again: $(cat "$dir/err")"
+		elif [ $rc != 0 ]; then
+			fail "$1, not killed, ends with $rc: $(cat "$dir/err")"
+		fi
+		all_go_on
+		"verify_$1"
+		[ -z "$failed" ] || break
+		[ $rc = 137 ] || break
+	done
+	[ "$n" -gt 2 ] || fail "it was never killed"
+	echo "# $1: killed at $((n - 1)) places"
+	begin_killed
+}
+
+# It is held up before a load, suspend or resume; then the signal comes
+signalled_at()
+{
+	local pid table rc=0
+
+	rm -f "$dir"/stop.*
+	table=$(dmsetup table t1)
+	STOP_FILE=$dir/stop STOP_AT=$2:1 LD_PRELOAD=$stop_library \
+		env --default-signal lclone snapshot --to "$new" t1 >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	for _ in {1..200}; do
+		[ -e "$dir/stop.here" ] && break
+		sleep 0.05
+	done
+	kill -s "$1" $pid
+	sleep 0.2
+	kill -0 $pid 2>/dev/null || fail "$1 ended it before $2"
+	touch "$dir/stop.go"
+	wait $pid 2>/dev/null || rc=$?
+	[ $rc -gt 128 ] || fail "$1 before $2 was not obeyed: $rc"
+	all_go_on
+	if [ "$2" = load ]; then
+		[ "$table" = "$(dmsetup table t1)" ] || fail "$(dmsetup table t1)"
+	else
+		dmsetup table t1 | grep -q parent || fail "$(dmsetup table t1)"
+	fi
+}
+
+signalled()
+{
+	local new signal at
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk new new 16
+	for signal in TERM INT HUP QUIT PIPE; do
+		for at in load suspend resume; do
+			ok lclone create --force t1 "$base" "$delta"
+			cp "$dir/template" "$dir/model"
+			put /dev/mapper/t1 10 3 100
+			signalled_at $signal $at
+			ok lclone snapshot --to "$new" t1
+			same "$dir/model" /dev/mapper/t1
+			ok lclone close t1
+			ok lclone remove "$new"
+		done
+	done
+}
