@@ -47,15 +47,24 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint64_t number(const char *arg)
+static uint64_t number_of(const char *arg)
 {
 	char *end;
 	uint64_t n = strtoull(arg, &end, 0);
 
 	switch (*end) {
-	case 'k': n <<= 10; end++; break;
-	case 'm': n <<= 20; end++; break;
-	case 'g': n <<= 30; end++; break;
+	case 'k':
+		n <<= 10;
+		end++;
+		break;
+	case 'm':
+		n <<= 20;
+		end++;
+		break;
+	case 'g':
+		n <<= 30;
+		end++;
+		break;
 	}
 	if (end == arg || *end) {
 		fprintf(stderr, "blkio: not a number: %s\n", arg);
@@ -101,9 +110,9 @@ static void parse_opts(char **argv, uint64_t len)
 	opts.bs = len < BUFFER ? len : BUFFER;
 	for (; *argv; argv++) {
 		if (!strncmp(*argv, "bs=", 3)) {
-			opts.bs = number(*argv + 3);
+			opts.bs = number_of(*argv + 3);
 		} else if (!strncmp(*argv, "step=", 5)) {
-			opts.step = number(*argv + 5);
+			opts.step = number_of(*argv + 5);
 		} else if (!strcmp(*argv, "dsync")) {
 			opts.flags |= RWF_DSYNC;
 		} else if (!strcmp(*argv, "nowait")) {
@@ -126,8 +135,8 @@ static void parse_opts(char **argv, uint64_t len)
 /* write OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] [atomic] */
 static int cmd_write(char **argv)
 {
-	uint64_t pos = number(argv[0]), len = number(argv[1]), end = pos + len;
-	uint64_t seed = number(argv[2]);
+	uint64_t pos = number_of(argv[0]), len = number_of(argv[1]), end = pos + len;
+	uint64_t seed = number_of(argv[2]);
 
 	parse_opts(argv + 3, len);
 	open_dev(O_WRONLY | O_DIRECT);
@@ -144,8 +153,8 @@ static int cmd_write(char **argv)
 /* check OFFSET LENGTH SEED [bs=N] [step=N] [nowait] */
 static int cmd_check(char **argv)
 {
-	uint64_t pos = number(argv[0]), len = number(argv[1]), end = pos + len, i;
-	uint64_t seed = number(argv[2]);
+	uint64_t pos = number_of(argv[0]), len = number_of(argv[1]), end = pos + len, i;
+	uint64_t seed = number_of(argv[2]);
 	uint8_t *want = malloc(BUFFER);
 
 	if (!want)
@@ -180,7 +189,7 @@ static int cmd_fsync(char **argv)
 
 static int range_ioctl(char **argv, unsigned long what)
 {
-	uint64_t range[2] = { number(argv[0]), number(argv[1]) };
+	uint64_t range[2] = { number_of(argv[0]), number_of(argv[1]) };
 
 	open_dev(O_RDWR | O_DIRECT);
 	if (ioctl(dev, what, range))
@@ -214,7 +223,7 @@ static void write_block(uint64_t pos)
 /* flip OFFSET: inverts one byte */
 static int cmd_flip(char **argv)
 {
-	uint64_t pos = number(argv[0]);
+	uint64_t pos = number_of(argv[0]);
 
 	open_dev(O_RDWR | O_DIRECT);
 	read_block(pos & -BLOCK);
@@ -240,8 +249,8 @@ static uint32_t crc32c(const uint8_t *p, size_t len)
 /* sb SLOT OFFSET BYTES VALUE: sets a number in a superblock and mends the checksum */
 static int cmd_sb(char **argv)
 {
-	uint64_t pos = number(argv[0]), field = number(argv[1]), bytes = number(argv[2]);
-	uint64_t value = number(argv[3]);
+	uint64_t pos = number_of(argv[0]), field = number_of(argv[1]), bytes = number_of(argv[2]);
+	uint64_t value = number_of(argv[3]);
 	uint32_t sum;
 
 	open_dev(O_RDWR | O_DIRECT);
@@ -403,10 +412,10 @@ static int cmd_attach(char **argv)
 	if (control < 0)
 		die("/dev/loop-control");
 	open_dev(O_RDWR | O_CREAT);
-	if (argv[0] && ftruncate(dev, number(argv[0])))
+	if (argv[0] && ftruncate(dev, number_of(argv[0])))
 		die("truncate");
 	if (argv[0] && argv[1])
-		config.block_size = number(argv[1]);
+		config.block_size = number_of(argv[1]);
 	config.fd = dev;
 	do {
 		/* another process may take it first */
@@ -437,7 +446,7 @@ static int cmd_detach(char **argv)
 /* resize FILE SIZE: the loop device follows its file */
 static int cmd_resize(char **argv)
 {
-	if (truncate(argv[0], number(argv[1])))
+	if (truncate(argv[0], number_of(argv[1])))
 		die(argv[0]);
 	open_dev(O_RDONLY);
 	if (ioctl(dev, LOOP_SET_CAPACITY))
@@ -448,7 +457,7 @@ static int cmd_resize(char **argv)
 /* readonly 0|1 */
 static int cmd_readonly(char **argv)
 {
-	int on = number(argv[0]);
+	int on = number_of(argv[0]);
 
 	open_dev(O_RDONLY);
 	if (ioctl(dev, BLKROSET, &on))
@@ -462,7 +471,7 @@ static int cmd_claim(char **argv)
 	open_dev(O_RDWR | O_EXCL);
 	puts("claimed");
 	fflush(stdout);
-	sleep(number(argv[0]));
+	sleep(number_of(argv[0]));
 	return 0;
 }
 

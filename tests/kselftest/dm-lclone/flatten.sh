@@ -190,7 +190,6 @@ an_unreadable_base_stops_it() {
 what_makes_no_sense_is_refused() {
 	base=$(template 8m)
 	delta=$(loop 16m)
-	other=$(loop 16m)
 	refused "nothing below" create vm 16384 - "$delta" flatten
 	refused "on a layer" create vm 16384 "$base" "$delta" flatten_layer
 	clone

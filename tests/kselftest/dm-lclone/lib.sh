@@ -100,7 +100,7 @@ run() {
 		fi
 		case $rc in
 		0) echo "ok $n ${t//_/ }" ;;
-		$SKIP) echo "ok $n ${t//_/ } # SKIP $(<"$T/skip")" ;;
+		"$SKIP") echo "ok $n ${t//_/ } # SKIP $(<"$T/skip")" ;;
 		*)
 			bad=$((bad + 1))
 			sed 's/^/# /' "$T/out"

@@ -50,7 +50,7 @@ sectors_of_4_KiB_below_are_sectors_of_4_KiB() {
 	base=$(loop 8m 4096)
 	delta=$(loop 16m 4096)
 	blkio write "$base" 0 8m 1
-	for pass in first again; do
+	for _ in first again; do
 		clone
 		is 4096 "$(limit logical_block_size)" "logical block size"
 		blkio write "$vm" 68k 4k 2

@@ -76,9 +76,9 @@ a_merge_for_idle_times_stands_aside() {
 	used=$(status vm used)
 	background oracle run "$vm" -m "$T/model" -o 1000000 -t 4
 	merge idle
-	from=$(status vm swept)
+	begun=$(status vm swept)
 	sleep 5
-	at_most $((used / 4)) $(($(status vm swept) - from)) "chunks merged while the clone is used"
+	at_most $((used / 4)) $(($(status vm swept) - begun)) "chunks merged while the clone is used"
 	is merging "$(status vm sweep)" "state"
 	kill -0 "$job" || fail "the load ended: $(<"$T/job")"
 	kill "$job"

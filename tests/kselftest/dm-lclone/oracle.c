@@ -108,8 +108,8 @@ static bool crash_holds(const uint64_t *p, uint64_t s)
 
 static void wrong(const uint64_t *p, uint64_t s, const char *when)
 {
-	fprintf(stderr, "oracle: sector %llu %s: must hold operation %u%s (flushed %u%s), "
-		"holds sector %llu of operation %llu (seed %llu)\n",
+	fprintf(stderr,
+		"oracle: sector %llu %s: must hold operation %u%s (flushed %u%s), holds sector %llu of operation %llu (seed %llu)\n",
 		(unsigned long long)s, when, cur[s] & GEN_MASK,
 		is_zeros(s, cur[s]) ? " (zeros)" : "", flushed[s] & GEN_MASK,
 		is_zeros(s, flushed[s]) ? " (zeros)" : "", (unsigned long long)p[0],
@@ -129,7 +129,8 @@ static void map_state(const char *path, bool create, const struct state *init)
 	if (fd < 0)
 		die(path);
 	if (!create) {
-		if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.magic != STATE_MAGIC) {
+		if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
+		    head.magic != STATE_MAGIC) {
 			fprintf(stderr, "oracle: %s is not a state file\n", path);
 			exit(1);
 		}
@@ -220,7 +221,8 @@ static void do_flush(void)
 	list = pending;
 	n = pending_count;
 	pending = NULL;
-	pending_count = pending_room = 0;
+	pending_count = 0;
+	pending_room = 0;
 	pthread_mutex_unlock(&lock);
 
 	err = fsync(dev);
@@ -517,7 +519,7 @@ static const char usage[] =
 "       oracle verify DEV  -m FILE                every sector, exactly\n"
 "       oracle crash  DEV  -m FILE                every sector, as a crash may leave it\n";
 
-static uint64_t number(const char *arg)
+static uint64_t number_of(const char *arg)
 {
 	char *end;
 	uint64_t n = strtoull(arg, &end, 0);
@@ -539,17 +541,39 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt(argc, argv, "s:n:b:m:o:t:x:a:ef")) != -1) {
 		switch (opt) {
-		case 's': init.seed = mix(number(optarg)); break;
-		case 'n': init.sectors = number(optarg); break;
-		case 'b': init.base_sectors = number(optarg); break;
-		case 'm': model = optarg; break;
-		case 'o': ops = number(optarg); break;
-		case 't': threads = number(optarg); break;
-		case 'x': max_bytes = number(optarg); break;
-		case 'a': discard_align = number(optarg) / SECTOR; break;
-		case 'e': may_fill = true; break;
-		case 'f': may_fail = true; break;
-		default: fputs(usage, stderr); return 2;
+		case 's':
+			init.seed = mix(number_of(optarg));
+			break;
+		case 'n':
+			init.sectors = number_of(optarg);
+			break;
+		case 'b':
+			init.base_sectors = number_of(optarg);
+			break;
+		case 'm':
+			model = optarg;
+			break;
+		case 'o':
+			ops = number_of(optarg);
+			break;
+		case 't':
+			threads = number_of(optarg);
+			break;
+		case 'x':
+			max_bytes = number_of(optarg);
+			break;
+		case 'a':
+			discard_align = number_of(optarg) / SECTOR;
+			break;
+		case 'e':
+			may_fill = true;
+			break;
+		case 'f':
+			may_fail = true;
+			break;
+		default:
+			fputs(usage, stderr);
+			return 2;
 		}
 	}
 	if (argc - optind != 2 || !threads || threads > THREADS_MAX || max_bytes < SECTOR ||
@@ -569,7 +593,8 @@ int main(int argc, char **argv)
 		die(target);
 	size = lseek(dev, 0, SEEK_END);
 	if (!strcmp(what, "base")) {
-		init.base_sectors = init.sectors = size / SECTOR;
+		init.sectors = size / SECTOR;
+		init.base_sectors = init.sectors;
 		state = &init;
 		write_base();
 		return 0;
