@@ -181,7 +181,7 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 
 /* Opening */
 
-static u32 block_limit(const struct lclone *t)
+static u32 block_size_of(const struct lclone *t)
 {
 	u32 size = bdev_logical_block_size(t->delta_dev->bdev), i;
 
@@ -192,14 +192,62 @@ static u32 block_limit(const struct lclone *t)
 
 static int check_block_size(struct lclone *t, u32 chunk_sectors)
 {
-	u32 size = block_limit(t);
-
-	if (size > LCLONE_BLOCK_SIZE) {
+	t->block_size = block_size_of(t);
+	if (t->block_size > LCLONE_BLOCK_SIZE) {
 		t->ti->error = "Logical block size of a device is above 4 KiB";
 		return -EINVAL;
 	}
-	if (chunk_sectors << SECTOR_SHIFT < LCLONE_SUBCHUNKS * size) {
+	if (chunk_sectors << SECTOR_SHIFT < LCLONE_SUBCHUNKS * t->block_size) {
 		t->ti->error = "chunk_size is below 16 logical blocks";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Of the mapped device, if a table of it is or was active; 0: none yet, nobody relies on it */
+static u32 block_size_in_use(const struct lclone *t)
+{
+	struct gendisk *disk = dm_disk(dm_table_get_md(t->ti->table));
+
+	return get_capacity(disk) ? queue_logical_block_size(disk->queue) : 0;
+}
+
+/*
+ * The least that the clone was ever used with; until it was, the same of what it was
+ * made from.  0: not recorded.
+ */
+static u32 block_size_recorded(const struct lclone *t, const struct lclone_sb *sb)
+{
+	u32 size = sb->block_size, i;
+
+	for (i = 0; !size && t->chain && i < t->chain->nr; i++)
+		size = t->chain->layer[i]->sb.block_size;
+	return size;
+}
+
+/* Who uses the clone can't follow if its blocks get larger; and it consists of whole ones. */
+static int check_clone_blocks(struct lclone *t, const struct lclone_sb *sb)
+{
+	u32 used = block_size_in_use(t), recorded = block_size_recorded(t, sb);
+	const char *name = t->delta->name;
+
+	if (used && t->block_size > used) {
+		DMERR("%s: the logical blocks would be of %u bytes, in use are such of %u", name,
+		      t->block_size, used);
+		t->ti->error = "The clone is in use with smaller logical blocks than these devices have";
+		return -EINVAL;
+	}
+	if (recorded && t->block_size > recorded) {
+		DMERR("%s: the logical blocks would be of %u bytes, they were of %u", name,
+		      t->block_size, recorded);
+		t->ti->error = "The clone was used with smaller logical blocks than these devices have";
+		return -EINVAL;
+	}
+	if (t->ti->len & ((t->block_size >> SECTOR_SHIFT) - 1)) {
+		DMERR("%s: the table has %llu sectors: with logical blocks of %u bytes %llu would do",
+		      name, (u64)t->ti->len, t->block_size,
+		      round_up((u64)t->ti->len, t->block_size >> SECTOR_SHIFT));
+		t->ti->error = "The clone's size is not a multiple of the logical block size";
 		return -EINVAL;
 	}
 	return 0;
@@ -259,14 +307,14 @@ static int format_delta(struct lclone *t)
 {
 	u32 chunk = new_chunk_sectors(t);
 	struct lclone_delta *d = t->delta;
-	struct lclone_sb sb;
+	struct lclone_sb sb = {};
 	int err;
 
 	if (t->read_only) {
 		t->ti->error = "An unformatted delta can't be read_only";
 		return -EINVAL;
 	}
-	err = check_block_size(t, chunk);
+	err = check_block_size(t, chunk) ?: check_clone_blocks(t, &sb);
 	if (!err && t->chain)
 		err = check_base(t, &t->chain->layer[0]->sb);
 	if (err)
@@ -433,7 +481,7 @@ static int check_sb(struct lclone *t)
 		t->ti->error = "Not the chunk_size that the delta was formatted with";
 		return -EINVAL;
 	}
-	return check_device(t);
+	return check_device(t) ?: check_clone_blocks(t, sb);
 }
 
 static int check_mode(struct lclone *t)
@@ -825,6 +873,7 @@ int lclone_delta_start(struct lclone *t)
 	if (d->merge)
 		sb.state |= LCLONE_STATE_MERGING;
 	sb.merge_cursor = 0;
+	sb.block_size = t->block_size;
 	err = lclone_sb_write(d, &sb);
 	d->activated = !err;
 	mutex_unlock(&d->tree_lock);
@@ -911,8 +960,9 @@ int lclone_delta_grow(struct lclone_delta *d)
 	return err;
 }
 
-int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
+int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 {
+	struct lclone_delta *d = t->delta;
 	struct lclone_sb sb;
 	u64 min_sectors = 0;
 	unsigned int noio;
@@ -932,8 +982,9 @@ int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors)
 		err = -EINVAL;
 		goto unlock;
 	}
-	if (virtual_sectors & ((bdev_logical_block_size(d->bdev) >> SECTOR_SHIFT) - 1)) {
-		DMERR("%s: the virtual size must be in logical blocks", d->name);
+	if (virtual_sectors & ((t->block_size >> SECTOR_SHIFT) - 1)) {
+		DMERR("%s: the virtual size must be a multiple of %u sectors, the logical block size",
+		      d->name, t->block_size >> SECTOR_SHIFT);
 		err = -EINVAL;
 		goto unlock;
 	}

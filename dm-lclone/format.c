@@ -85,6 +85,7 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	}
 	d->generation = cpu_to_le64(sb->generation);
 	d->parent_generation = cpu_to_le64(sb->parent_generation);
+	d->block_size = cpu_to_le32(sb->block_size);
 	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
@@ -127,6 +128,9 @@ static int sb_check(const struct lclone_sb *sb, struct lclone_fault *fault)
 	if (!is_chunk_size(sb->chunk_sectors))
 		return fail(fault, -EUCLEAN, "chunk size in sectors", sb->chunk_sectors,
 			    LCLONE_CHUNK_SECTORS_DEFAULT);
+	if (sb->block_size && (sb->block_size < 1 << 9 || sb->block_size > LCLONE_BLOCK_SIZE ||
+			       !is_power_of_2(sb->block_size)))
+		return fail(fault, -EUCLEAN, "logical block size", sb->block_size, 1 << 9);
 	if (sb->log_start != LCLONE_LOG_START)
 		return fail(fault, -EUCLEAN, "start of the log", sb->log_start, LCLONE_LOG_START);
 	if (sb->log_blocks < LCLONE_LOG_BLOCKS_MIN || sb->log_blocks > LCLONE_LOG_BLOCKS_MAX ||
@@ -217,6 +221,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	}
 	sb->generation = le64_to_cpu(d->generation);
 	sb->parent_generation = le64_to_cpu(d->parent_generation);
+	sb->block_size = le32_to_cpu(d->block_size);
 	return sb_check(sb, fault);
 }
 

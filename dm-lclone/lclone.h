@@ -297,6 +297,7 @@ struct lclone {
 	u32 commit_interval;		/* ms */
 	u32 chunk_sectors;
 	u64 base_fp;			/* of the base, for a rebase or a seal */
+	u32 block_size;			/* of the clone: the largest of all devices, bytes */
 };
 
 /* ti->error for a table that is refused; returns @err. Parsing and opening only. */
@@ -459,7 +460,7 @@ int lclone_delta_flush_base(struct lclone_delta *d);
 /* Takes a new size of the device in, if there is one. */
 int lclone_delta_grow(struct lclone_delta *d);
 /* Makes the virtual size larger. */
-int lclone_delta_resize(struct lclone_delta *d, u64 virtual_sectors);
+int lclone_delta_resize(struct lclone *t, u64 virtual_sectors);
 /*
  * Flushes, then writes @sb to the slot whose turn it is, and makes it the
  * current one if that worked.  The caller holds tree_lock.

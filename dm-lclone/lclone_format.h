@@ -153,7 +153,8 @@ struct lclone_sb_disk {
 	__le32	spare_count[LCLONE_SPARES];	/* ... chunks in use; 0: none */
 	__le64	generation;		/* how often it was sealed */
 	__le64	parent_generation;	/* of the parent, when this layer was put on it */
-	__u8	reserved[512 - 440];
+	__le32	block_size;		/* logical, the least it was used with; 0: not known */
+	__u8	reserved[512 - 444];
 };
 
 struct lclone_node_disk {
@@ -217,6 +218,7 @@ static_assert(sizeof(struct lclone_log_disk) == LCLONE_BLOCK_SIZE, "log");
 static_assert(offsetof(struct lclone_sb_disk, virtual_sectors) == 104, "virtual_sectors");
 static_assert(offsetof(struct lclone_sb_disk, label) == 200, "label");
 static_assert(offsetof(struct lclone_sb_disk, generation) == 424, "generation");
+static_assert(offsetof(struct lclone_sb_disk, block_size) == 440, "block_size");
 static_assert(offsetof(struct lclone_log_disk, records) == 64, "records");
 
 /* In-core forms */
@@ -253,6 +255,7 @@ struct lclone_sb {
 	} spare[LCLONE_SPARES];			/* packed with STATE_CLEAN only */
 	u64 generation;
 	u64 parent_generation;
+	u32 block_size;
 };
 
 struct lclone_ref {

@@ -195,8 +195,9 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	}
 }
 
-static int handle_message(struct lclone_delta *d, unsigned int argc, char **argv)
+static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 {
+	struct lclone_delta *d = t->delta;
 	u64 sectors;
 
 	if (READ_ONCE(d->mode) != LCLONE_RW) {
@@ -216,7 +217,7 @@ static int handle_message(struct lclone_delta *d, unsigned int argc, char **argv
 	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
 		return lclone_sweep_rate(d, argv[1]);
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
-		return lclone_delta_resize(d, sectors);
+		return lclone_delta_resize(t, sectors);
 
 	DMERR("%s: unknown message, or wrong arguments: %s", d->name, argv[0]);
 	return -EINVAL;
@@ -229,7 +230,7 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 	int err;
 
 	down_read(&t->delta->messages);
-	err = handle_message(t->delta, argc, argv);
+	err = handle_message(t, argc, argv);
 	up_read(&t->delta->messages);
 	return err;
 }
