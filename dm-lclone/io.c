@@ -815,8 +815,12 @@ static void enter_full(struct lclone_delta *d)
 	d->space_expired = false;
 	DMWARN("%s: the delta is full", d->name);
 	lclone_event(d);
-	if (!d->error_if_no_space && d->no_space_timeout)
-		queue_delayed_work(d->wq, &d->space_timer, d->no_space_timeout * HZ);
+	if (!d->error_if_no_space && d->no_space_timeout) {
+		unsigned long left = (unsigned long)d->no_space_timeout * HZ;
+
+		WRITE_ONCE(d->space_deadline, jiffies + left);
+		queue_delayed_work(d->wq, &d->space_timer, left);
+	}
 }
 
 static void leave_full(struct lclone_delta *d)
@@ -891,7 +895,12 @@ static void space_timeout(struct work_struct *work)
 {
 	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
 					      space_timer);
+	long left = READ_ONCE(d->space_deadline) - jiffies;
 
+	if (left > 0) {			/* a timer is good for some days only */
+		queue_delayed_work(d->wq, &d->space_timer, left);
+		return;
+	}
 	DMWARN("%s: no space came within %u s, writes that need it fail", d->name,
 	       d->no_space_timeout);
 	d->space_expired = true;

@@ -245,6 +245,7 @@ struct lclone_delta {
 	/* Out of space */
 	bool full;			/* said so */
 	bool space_expired;		/* no_space_timeout ran out */
+	unsigned long space_deadline;	/* jiffies: when it does */
 	bool below_low_water;
 
 	/* Registry */
