@@ -85,15 +85,13 @@ static int parse_parent(struct lclone *t, struct dm_arg_set *as)
 	return 0;
 }
 
-int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
+static int parse_words(struct lclone *t, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	struct feature f[NR_FEATURES];
 	unsigned int nr, i;
 	int err;
 
-	t->no_space_timeout = 60;
-	t->commit_interval = 1000;
 	if (!argc)
 		return 0;
 	if (kstrtouint(dm_shift_arg(&as), 10, &nr) || nr != as.argc) {
@@ -125,6 +123,20 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 		if (err)
 			return err;
 	}
+	return 0;
+}
+
+int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
+{
+	int err;
+
+	t->no_space_timeout = 60;
+	t->commit_interval = 1000;
+	err = parse_words(t, argc, argv);
+	if (err)
+		return err;
+	if (!(dm_table_get_mode(t->ti->table) & BLK_OPEN_WRITE))
+		t->read_only = true;
 	if (t->merge && (t->read_only || t->nr_parents)) {
 		t->ti->error = "merge is for a writable delta right above its base";
 		return -EINVAL;

@@ -105,15 +105,22 @@ static void copy_endio(struct bio *bio)
  */
 static void submit(struct copy *c, enum req_op op)
 {
+	const struct lclone_delta *d = c->lane->sweep->delta;
 	const struct lclone_run *r = &c->run;
 	bool read = op == REQ_OP_READ;
-	u32 bytes, pos;
+	u32 bytes, pos, there;
 
 	c->sectors = op == REQ_OP_WRITE_ZEROES ? r->sectors : min(r->sectors, COPY_SECTORS);
 	bio_init(&c->bio, read ? r->from_bdev : r->to_bdev, c->bvec, COPY_PAGES, op);
 	c->bio.bi_iter.bi_sector = read ? r->from : r->to;
 	c->bio.bi_end_io = copy_endio;
 	bytes = c->sectors << SECTOR_SHIFT;
+	if (read && r->from_bdev == d->base && r->from + c->sectors > d->base_sectors) {
+		/* what is copied is in whole blocks of the clone, the base may end within one */
+		there = (d->base_sectors - r->from) << SECTOR_SHIFT;
+		memset(c->buf + there, 0, bytes - there);
+		bytes = there;
+	}
 	if (op == REQ_OP_WRITE_ZEROES)
 		c->bio.bi_iter.bi_size = bytes;
 	else

@@ -31,15 +31,16 @@ static void degrade(struct lclone_delta *d)
 
 void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err)
 {
-	bool damage = err == -EBADMSG || err == -EUCLEAN || err == -EINVAL;
-
 	DMERR_LIMIT("%s: could not %s: error %d", d->name, what, err);
 	WRITE_ONCE(d->degraded, true);
-	if (damage) {
-		WRITE_ONCE(d->needs_check, true);
-		queue_work(d->wq, &d->check_work);
-	}
 	degrade(d);
+}
+
+void lclone_metadata_damaged(struct lclone_delta *d, const char *what, int err)
+{
+	WRITE_ONCE(d->needs_check, true);
+	queue_work(d->wq, &d->check_work);
+	lclone_metadata_failed(d, what, err);
 }
 
 static void check_work(struct work_struct *work)
@@ -48,7 +49,7 @@ static void check_work(struct work_struct *work)
 	struct lclone_sb sb;
 
 	mutex_lock(&d->tree_lock);
-	if (d->activated && !(d->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
+	if (d->activated && !d->read_only && !(d->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
 		sb = d->sb;
 		sb.state |= LCLONE_STATE_NEEDS_CHECK;
 		lclone_sb_write(d, &sb);
@@ -303,6 +304,22 @@ static int new_sb(struct lclone *t, struct lclone_sb *sb)
 	return err;
 }
 
+void lclone_delta_unformat(struct lclone_delta *d)
+{
+	int err;
+
+	/* A first: with B alone it is a format that was interrupted */
+	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
+	err = err ?: blkdev_issue_flush(d->bdev);
+	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);
+	err = err ?: blkdev_issue_flush(d->bdev);
+	if (err)
+		DMWARN("%s: formatted but never used, and can't be made blank again: error %d",
+		       d->name, err);
+	else
+		DMINFO("%s: never used: the format is taken back", d->name);
+}
+
 static int format_delta(struct lclone *t)
 {
 	u32 chunk = new_chunk_sectors(t);
@@ -337,6 +354,7 @@ static int format_delta(struct lclone *t)
 		}
 		sb.base_fp = t->base_fp;
 	}
+	d->fresh = true;
 	err = write_format(d, &sb);
 	if (err)
 		t->ti->error = "Can't write to the delta";
@@ -434,10 +452,9 @@ out:
 }
 
 /* What holds for layers, too */
-static int check_device(struct lclone *t)
+static int check_device(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
-	struct lclone_sb *sb = &d->sb;
 	u64 sectors = bdev_nr_sectors(d->bdev);
 
 	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
@@ -449,10 +466,9 @@ static int check_device(struct lclone *t)
 	return check_block_size(t, sb->chunk_sectors);
 }
 
-static int check_sb(struct lclone *t)
+static int check_sb(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
-	struct lclone_sb *sb = &d->sb;
 	int err;
 
 	err = lclone_chain_check(t, sb);
@@ -481,17 +497,21 @@ static int check_sb(struct lclone *t)
 		t->ti->error = "Not the chunk_size that the delta was formatted with";
 		return -EINVAL;
 	}
-	return check_device(t) ?: check_clone_blocks(t, sb);
+	return check_device(t, sb) ?: check_clone_blocks(t, sb);
 }
 
-static int check_mode(struct lclone *t)
+static int check_mode(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
 
-	if (d->sb.state & LCLONE_STATE_NEEDS_CHECK)
+	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
 		d->needs_check = true;
 	if (d->needs_check && !t->read_only) {
 		t->ti->error = "The delta is damaged and needs a check: it can only be read_only";
+		return -EROFS;
+	}
+	if (READ_ONCE(d->degraded) && t->rebase) {
+		t->ti->error = "The delta has met an error and is not written any more: no rebase";
 		return -EROFS;
 	}
 	return 0;
@@ -626,6 +646,7 @@ static void set_limits(struct lclone_delta *d)
 {
 	u64 chunks = lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors);
 
+	WRITE_ONCE(d->total, lclone_phys_end(&d->sb) - d->sb.first_chunk);
 	d->last_leaf = (chunks - 1) / LCLONE_LEAF_EXCEPTIONS;
 	lclone_commit_set_limits(d);
 	lclone_alloc_set_limits(d);
@@ -638,13 +659,83 @@ static int open_metadata(struct lclone *t)
 
 	d->chunk_shift = ilog2(d->sb.chunk_sectors);
 	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
-	set_limits(d);
 	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
+	set_limits(d);
 	err = lclone_tree_grow(d);
 	if (!err)
 		err = lclone_dir_create(d);
 	if (!err)
 		err = replay(d);
+	if (err)
+		t->ti->error = err == -ENOMEM ? "Out of memory" :
+						"The delta's metadata are damaged or can't be read";
+	return err;
+}
+
+/*
+ * A full delta: what a checkpoint may need has to be found before the first write.
+ * At the load of the table, where it may fail, and of one that is not written yet.
+ */
+static int find_reserve(struct lclone_delta *d)
+{
+	int err = 0;
+
+	down_write(&d->messages);
+	if (lclone_alloc_reserve_short(d)) {
+		lclone_alloc_scan_begin(d);
+		err = lclone_alloc_scan(d);
+	}
+	up_write(&d->messages);
+	return err;
+}
+
+static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
+{
+	if (t->merge)
+		return &lclone_merge_ops;
+	if (t->flatten)
+		return &lclone_flatten_ops;
+	return t->flatten_layer ? &lclone_layer_ops : NULL;
+}
+
+/*
+ * A base of smaller blocks than the clone's may end within one. Copies of that block
+ * are made of this: nothing else can be written where the delta has such blocks.
+ */
+static int read_tail(struct lclone *t)
+{
+	u32 sectors = base_sectors(t) & ((t->block_size >> SECTOR_SHIFT) - 1);
+	int err;
+
+	if (!sectors)
+		return 0;
+	t->tail = (void *)get_zeroed_page(GFP_KERNEL);
+	err = t->tail ? lclone_read_sectors(t->base_dev->bdev, base_sectors(t) - sectors, t->tail,
+					    sectors) : -ENOMEM;
+	if (err)
+		t->ti->error = t->tail ? "Can't read the base" : "Out of memory";
+	return err;
+}
+
+/* What preresume needs and may not fail for: a clone that can't be resumed stands still. */
+static int prepare(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	err = read_tail(t);
+	if (err)
+		return err;
+	if (sweep_ops(t)) {
+		t->sweep = lclone_sweep_create(d, sweep_ops(t));
+		if (!t->sweep) {
+			t->ti->error = "Out of memory";
+			return -ENOMEM;
+		}
+	}
+	if (t->read_only || READ_ONCE(d->degraded) || READ_ONCE(d->mode) == LCLONE_RW)
+		return 0;
+	err = find_reserve(d);
 	if (err)
 		t->ti->error = err == -ENOMEM ? "Out of memory" :
 						"The delta's metadata are damaged or can't be read";
@@ -662,26 +753,31 @@ int lclone_delta_open(struct lclone *t)
 	}
 	err = open_sb(t);
 	if (!err)
-		err = check_sb(t);
+		err = check_sb(t, &d->sb);
 	if (!err)
 		err = check_base(t, &d->sb);
 	if (!err)
 		err = open_metadata(t);
 	if (!err)
-		err = check_mode(t);
-	return err;
+		err = check_mode(t, &d->sb);
+	return err ?: prepare(t);
 }
 
 int lclone_delta_check(struct lclone *t)
 {
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb sb;
 	int err;
 
-	err = check_sb(t);
+	mutex_lock(&d->tree_lock);
+	sb = d->sb;
+	mutex_unlock(&d->tree_lock);
+	err = check_sb(t, &sb);
 	if (!err)
-		err = check_base(t, &t->delta->sb);
+		err = check_base(t, &sb);
 	if (!err)
-		err = check_mode(t);
-	return err;
+		err = check_mode(t, &sb);
+	return err ?: prepare(t);
 }
 
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
@@ -696,12 +792,12 @@ int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_
 		err = -EINVAL;
 	}
 	if (!err)
-		err = check_device(&view);
+		err = check_device(&view, &d->sb);
 	if (!err)
 		err = open_metadata(&view);
 	view.read_only = t->read_only;
 	if (!err)
-		err = check_mode(&view);
+		err = check_mode(&view, &d->sb);
 	return err;
 }
 
@@ -797,24 +893,6 @@ static int take_size(struct lclone_delta *d)
 	return err;
 }
 
-/* A full delta: what a checkpoint may need has to be found before the first write. */
-static int find_reserve(struct lclone_delta *d)
-{
-	if (!lclone_alloc_reserve_short(d))
-		return 0;
-	lclone_alloc_scan_begin(d);
-	return lclone_alloc_scan(d);
-}
-
-static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
-{
-	if (t->merge)
-		return &lclone_merge_ops;
-	if (t->flatten)
-		return &lclone_flatten_ops;
-	return t->flatten_layer ? &lclone_layer_ops : NULL;
-}
-
 /* What the table names lies below the delta from now on: its user says that it reads the same. */
 static void rebase(struct lclone *t, struct lclone_sb *sb)
 {
@@ -831,19 +909,22 @@ int lclone_delta_start(struct lclone *t)
 	struct lclone_sb sb;
 	int err;
 
+	if (d->degraded && t->rebase) {
+		DMERR("%s: has met an error and is not written any more: no rebase", d->name);
+		return -EROFS;
+	}
 	err = lclone_chain_start(t);
 	if (err)
 		return err;
-	err = lclone_sweep_set(d, sweep_ops(t), t->ti->table);
-	if (err)
-		return err;
-	err = lclone_registry_start(t);
-	if (err)
-		return err;
+	d->fresh = false;
+	lclone_sweep_set(t, sweep_ops(t));
+	lclone_registry_start(t);
 	d->merge = t->merge;
 	d->chain = t->chain;
 	d->base_sectors = base_sectors(t);
 	d->plain_sectors = d->chain ? 0 : d->base_sectors;
+	d->tail = t->tail;
+	d->block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->error_if_no_space = t->error_if_no_space;
 	/* what is merged is free as a whole in the end */
 	d->discard_passdown = !t->no_discard_passdown && !t->merge;
@@ -853,6 +934,9 @@ int lclone_delta_start(struct lclone *t)
 	d->full = false;
 	d->space_expired = false;
 	d->alloc.scan_failed = false;
+	mutex_lock(&d->tree_lock);
+	d->read_only = t->read_only;
+	mutex_unlock(&d->tree_lock);
 	if (d->degraded)
 		return 0;
 	WRITE_ONCE(d->mode, t->read_only ? LCLONE_READ_ONLY : LCLONE_RW);
@@ -860,10 +944,11 @@ int lclone_delta_start(struct lclone *t)
 		return 0;
 
 	err = take_size(d);
-	if (!err)
-		err = find_reserve(d);
 	if (err)
 		return err;
+	/* a growth of the clone may have raised the reserve; the worker tries again */
+	if (find_reserve(d))
+		DMWARN("%s: could not look for free space", d->name);
 	mutex_lock(&d->tree_lock);
 	sb = d->sb;
 	sb.incarnation = ++d->incarnation;
@@ -930,7 +1015,11 @@ int lclone_delta_seal(struct lclone_delta *d, u64 base_fp)
 	sb = d->sb;
 	if (d->degraded || d->needs_check || d->activated) {
 		err = -EIO;
-	} else if (!(sb.state & LCLONE_STATE_SEALED)) {
+	} else if (sb.state & LCLONE_STATE_SEALED) {
+		err = 0;
+	} else if (d->mode != LCLONE_RW || d->commit.log_tail != d->sb.log_pos) {
+		err = -EROFS;		/* it is not ours to write; or has a log, and layers have none */
+	} else {
 		/* a merge that was given up has changed the base */
 		sb.state &= ~LCLONE_STATE_MERGING;
 		sb.state |= LCLONE_STATE_SEALED;
@@ -970,6 +1059,11 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 
 	mutex_lock(&d->tree_lock);
 	noio = memalloc_noio_save();	/* the clone's own I/O may need the lock */
+	if (READ_ONCE(d->mode) != LCLONE_RW) {
+		DMERR("%s: can't be resized: it is not writable any more", d->name);
+		err = -EROFS;
+		goto unlock;
+	}
 	if (d->sweep) {
 		DMERR("%s: can't be resized while it is merged or flattened", d->name);
 		err = -EBUSY;

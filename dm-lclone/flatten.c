@@ -33,6 +33,8 @@ static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
 		found = !(own & 1u << (*offset >> d->sub_shift)) && (piece->bdev || in_sub);
 		if (found && !piece->bdev)
 			piece->sectors = (1u << d->sub_shift) - in_sub;
+		else if (found)		/* the copier fills up the block in which the base ends */
+			piece->sectors = round_up(piece->sectors, d->block_sectors);
 		*offset += piece->sectors;
 	}
 	rcu_read_unlock_sched();

@@ -148,8 +148,8 @@ static void zeroed_endio(struct bio *bio)
 	job_ready(job);
 }
 
-/* At most a subchunk. Not REQ_OP_WRITE_ZEROES: some devices claim it and fail it. */
-static void write_zeroes(struct lclone_job *job, const struct dm_io_region *to)
+/* At most a subchunk, each page of it @page. */
+static void write_page(struct lclone_job *job, const struct dm_io_region *to, struct page *page)
 {
 	u32 bytes = to->count << SECTOR_SHIFT;
 	struct bio *bio = bio_alloc_bioset(to->bdev, DIV_ROUND_UP(bytes, PAGE_SIZE), REQ_OP_WRITE,
@@ -161,10 +161,16 @@ static void write_zeroes(struct lclone_job *job, const struct dm_io_region *to)
 	while (bytes) {
 		u32 n = min_t(u32, bytes, PAGE_SIZE);
 
-		__bio_add_page(bio, ZERO_PAGE(0), n, 0);
+		__bio_add_page(bio, page, n, 0);
 		bytes -= n;
 	}
 	submit_bio_noacct(bio);
+}
+
+/* Not REQ_OP_WRITE_ZEROES: some devices claim it and fail it. */
+static void write_zeroes(struct lclone_job *job, const struct dm_io_region *to)
+{
+	write_page(job, to, ZERO_PAGE(0));
 }
 
 /* Copy-up */
@@ -207,8 +213,10 @@ static void copyup_regions(struct lclone_job *job, struct dm_io_region *from,
 	from->count = from->bdev ? min_t(sector_t, to->count, job->from.sectors) : 0;
 }
 
-static void copyup_copy(struct lclone_job *job)
+/* The base ends within a block. */
+static void copyup_tail(struct lclone_job *job)
 {
+	struct lclone_delta *d = job->delta;
 	struct dm_io_region from, to;
 
 	if (job->error) {
@@ -216,9 +224,31 @@ static void copyup_copy(struct lclone_job *job)
 		return;
 	}
 	copyup_regions(job, &from, &to);
-	to.count = from.count;
+	to.sector += round_down(from.count, d->block_sectors);
+	to.count = d->block_sectors;
 	job->step = copyup_done;
-	dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
+	write_page(job, &to, virt_to_page(d->tail));
+}
+
+static void copyup_copy(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct dm_io_region from, to;
+	u32 whole;
+
+	if (job->error) {
+		copyup_done(job);
+		return;
+	}
+	copyup_regions(job, &from, &to);
+	whole = round_down(from.count, d->block_sectors);
+	job->step = whole == from.count ? copyup_done : copyup_tail;
+	from.count = whole;
+	to.count = whole;
+	if (whole)
+		dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
+	else
+		copyup_tail(job);
 }
 
 static void copyup_start(struct lclone_job *job)

@@ -173,10 +173,13 @@ struct lclone_delta {
 	struct block_device *base;	/* or NULL */
 	sector_t base_sectors;
 	sector_t plain_sectors;		/* of these, those that lie right below the delta */
+	void *tail;			/* the block in which the base ends, if it is not whole; or NULL */
+	u32 block_sectors;		/* of the clone's logical blocks */
 	bool merge;			/* the base is written; changed in preresume only */
 	u32 chunk_shift;		/* in sectors */
 	u32 sub_shift;
 	u32 last_leaf;			/* index of it */
+	u32 total;			/* chunks that data and nodes can have */
 	enum lclone_mode mode;
 	int epoch;			/* index of the count that new I/O is in */
 	bool drain_kick;		/* who ends queues the worker */
@@ -255,6 +258,8 @@ struct lclone_delta {
 	struct dm_table *newest;	/* the last one that was loaded; registry lock */
 	struct rw_semaphore messages;	/* for reading: one is under way, a stop waits for it */
 	bool activated;			/* this incarnation is on disk */
+	bool read_only;			/* the active table says so; tree_lock */
+	bool fresh;			/* formatted for a table that was never resumed */
 	bool degraded;			/* metadata failed: never rw again */
 	bool needs_check;
 	bool opening;			/* registry lock: its table is still being loaded */
@@ -275,6 +280,7 @@ struct lclone_parent {
 
 /* A table's view: ti->private */
 struct lclone {
+	struct list_head list;		/* registry lock */
 	struct lclone_delta *delta;
 	struct dm_target *ti;
 	struct dm_dev *base_dev;	/* or NULL */
@@ -282,6 +288,7 @@ struct lclone {
 	struct lclone_parent *parents;	/* bottom to top */
 	u32 nr_parents;
 	struct lclone_chain *chain;	/* made of them, or NULL */
+	struct lclone_sweep *sweep;	/* what it wants, until it is resumed; or NULL */
 
 	/* as given, or the default */
 	bool read_only;
@@ -299,6 +306,7 @@ struct lclone {
 	u32 chunk_sectors;
 	u64 base_fp;			/* of the base, for a rebase or a seal */
 	u32 block_size;			/* of the clone: the largest of all devices, bytes */
+	void *tail;			/* a page, see struct lclone_delta; or NULL */
 };
 
 /* ti->error for a table that is refused; returns @err. Parsing and opening only. */
@@ -371,19 +379,20 @@ unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int m
 /*
  * registry.c: who has which delta
  *
- * lclone_delta_get() finds the delta of a new table, or reads (or formats) it;
- * lclone_delta_put() frees it with the last table.  Both may sleep.  Functions
- * that take @t set ti->error.
+ * lclone_delta_get() finds the delta of a new table, or reads (or formats) it, and
+ * claims the base; lclone_delta_release() is its end.  lclone_delta_put() frees the
+ * delta with the last table.  All may sleep.  Functions that take @t set ti->error.
  */
 int lclone_delta_get(struct lclone *t);
+void lclone_delta_release(struct lclone *t);
 /* A layer of @t's chain; @last: the topmost one, which may be this mapped device's own delta. */
 struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last);
 void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
 /* A dm event; any context. */
 void lclone_event(struct lclone_delta *d);
 void lclone_event_work(struct work_struct *work);
-/* preresume: @t's table gets I/O from now on; -EBUSY: it merges, and others have its base. */
-int lclone_registry_start(struct lclone *t);
+/* preresume: @t's table gets I/O from now on. */
+void lclone_registry_start(struct lclone *t);
 /* A delta that was just sealed belongs to no mapped device any more. */
 void lclone_registry_seal(struct lclone_delta *d);
 
@@ -448,6 +457,8 @@ int lclone_delta_check(struct lclone *t);
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev);
 struct lclone_delta *lclone_delta_create(struct block_device *bdev);
 void lclone_delta_destroy(struct lclone_delta *d);
+/* The delta was formatted for tables that are gone, and was never used: it is blank again. */
+void lclone_delta_unformat(struct lclone_delta *d);
 /* Another superblock than the one that was read is on the device: 1; or -errno. May sleep. */
 int lclone_delta_changed(struct lclone_delta *d);
 /* The delta of a table that was suspended becomes a layer: it does not change any more. */
@@ -469,9 +480,11 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors);
 int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb);
 /*
  * The one funnel for metadata that could not be written or that is damaged: the
- * delta is read-only from then on. Any context.
+ * delta is read-only from then on. Any context.  Of @err only a verify function can
+ * tell that it is damage: a device may fail with any.
  */
 void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err);
+void lclone_metadata_damaged(struct lclone_delta *d, const char *what, int err);
 
 /* meta.c: metadata blocks. May sleep; return 0 or -errno. @buf is physically contiguous. */
 
@@ -896,9 +909,13 @@ struct lclone_sweep_ops {
 
 extern const struct lclone_sweep_ops lclone_merge_ops, lclone_flatten_ops, lclone_layer_ops;
 
-/* preresume: what @table, of the clone, wants, or NULL. May sleep. */
-int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops,
-		     struct dm_table *table);
+/* What a table wants, made when it is loaded. NULL: no memory. */
+struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
+					 const struct lclone_sweep_ops *ops);
+/* NULL does no harm. */
+void lclone_sweep_destroy(struct lclone_sweep *s);
+/* preresume: takes @t's sweep, unless the same is there already, or, with no @ops, none. */
+void lclone_sweep_set(struct lclone *t, const struct lclone_sweep_ops *ops);
 /* resume: starts it, or goes on with it. */
 void lclone_sweep_start(struct lclone_delta *d);
 /* postsuspend: waits for the batches under way; no other begins. */

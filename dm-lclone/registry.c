@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The registry: who has which delta.  Nobody may use as a base what another
- * writes, nor write the same delta; a sealed layer is shared.
+ * writes, nor write the same delta; a sealed layer is shared.  What a table names
+ * is its own from its load on, so that no resume has to be refused.
  *
  * I/O is done without its lock: a device below may be suspended.
  */
@@ -10,7 +11,8 @@
 #include "lclone.h"
 
 LIST_HEAD(lclone_deltas);
-DEFINE_MUTEX(lclone_registry_lock);	/* of the list and of what is registered */
+static LIST_HEAD(tables);		/* all that there are; registry lock */
+DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
 
 /* Events */
 
@@ -31,10 +33,49 @@ void lclone_event_work(struct work_struct *work)
 
 /* Deltas of tables */
 
+static struct block_device *base_of(const struct lclone *t)
+{
+	return t->base_dev ? t->base_dev->bdev : NULL;
+}
+
+static bool is_base(const struct block_device *bdev)
+{
+	struct lclone *t;
+
+	list_for_each_entry(t, &tables, list)
+		if (base_of(t) == bdev)
+			return true;
+	return false;
+}
+
+/* A base that is merged into has one clone. */
+static int check_base_users(struct lclone *t)
+{
+	struct mapped_device *md = dm_table_get_md(t->ti->table);
+	struct lclone *other;
+
+	list_for_each_entry(other, &tables, list) {
+		if (!t->base_dev || base_of(other) != base_of(t) ||
+		    dm_table_get_md(other->ti->table) == md)
+			continue;
+		if (other->merge) {
+			t->ti->error = "The base is being merged into by another clone";
+			return -EBUSY;
+		}
+		if (t->merge) {
+			DMERR("%pg: can't be merged into the base: the clone of %s has it, too",
+			      t->delta_dev->bdev, other->delta->name);
+			t->ti->error = "The base has another clone: nothing can be merged into it";
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
 static int find_delta(struct lclone *t)
 {
 	struct block_device *bdev = t->delta_dev->bdev;
-	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
+	struct block_device *base = base_of(t);
 	struct mapped_device *md = dm_table_get_md(t->ti->table);
 	struct lclone_delta *d;
 
@@ -42,15 +83,11 @@ static int find_delta(struct lclone *t)
 		t->ti->error = "Base and delta are the same device";
 		return -EINVAL;
 	}
+	if (is_base(bdev)) {
+		t->ti->error = "The delta is the base of another clone";
+		return -EBUSY;
+	}
 	list_for_each_entry(d, &lclone_deltas, list) {
-		if (d->base == bdev) {
-			t->ti->error = "The delta is the base of another clone";
-			return -EBUSY;
-		}
-		if (base && d->base == base && d->changes_base && d->md != md) {
-			t->ti->error = "The base is being merged into by another clone";
-			return -EBUSY;
-		}
 		if (d->bdev == base) {
 			t->ti->error = "The base is the delta of another clone";
 			return -EBUSY;
@@ -74,7 +111,7 @@ static int find_delta(struct lclone *t)
 		if (d->bdev == bdev)
 			t->delta = d;
 	}
-	return 0;
+	return check_base_users(t);
 }
 
 /* NULL: no memory */
@@ -99,7 +136,6 @@ static int register_own(struct lclone *t)
 		return -ENOMEM;
 	}
 	d->md = dm_table_get_md(t->ti->table);
-	d->base = t->base_dev ? t->base_dev->bdev : NULL;
 	d->newest = t->ti->table;
 	t->delta = d;
 	return 0;
@@ -126,13 +162,15 @@ int lclone_delta_get(struct lclone *t)
 	} else if (!err) {
 		err = register_own(t);
 	}
+	if (!err)
+		list_add(&t->list, &tables);
 	mutex_unlock(&lclone_registry_lock);
 	if (err)
 		return err;
 
 	err = shared ? lclone_delta_check(t) : lclone_delta_open(t);
 	if (err)
-		lclone_delta_put(t->delta, t->ti->table);
+		lclone_delta_release(t);
 	else if (!shared)
 		opened(t->delta);
 	if (err && !t->ti->error)
@@ -151,14 +189,13 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 		t->ti->error = "Base and parent are the same device";
 		return ERR_PTR(-EINVAL);
 	}
-	list_for_each_entry(d, &lclone_deltas, list) {
-		if (d->base == bdev) {
-			t->ti->error = "A parent is the base of another clone";
-			return ERR_PTR(-EBUSY);
-		}
+	if (is_base(bdev)) {
+		t->ti->error = "A parent is the base of another clone";
+		return ERR_PTR(-EBUSY);
+	}
+	list_for_each_entry(d, &lclone_deltas, list)
 		if (d->bdev == bdev && !d->replaced)
 			found = d;
-	}
 	if (!found || found->is_layer)
 		return found;
 	if (found->opening || !last || found->md != dm_table_get_md(t->ti->table)) {
@@ -170,7 +207,12 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 			"A parent is being merged into the base: load it without \"merge\" first";
 		return ERR_PTR(-EBUSY);
 	}
-	return found;		/* it will be sealed when this table takes over */
+	/* it will be sealed when this table takes over */
+	if (READ_ONCE(found->mode) != LCLONE_RW && !(found->sb.state & LCLONE_STATE_SEALED)) {
+		t->ti->error = "A parent is not writable: it can't be sealed";
+		return ERR_PTR(-EROFS);
+	}
+	return found;
 }
 
 static void replaced(struct lclone_delta *d)
@@ -246,6 +288,12 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 		d->table = NULL;
 	if (d->newest == table)
 		d->newest = NULL;
+	if (d->refs == 1 && d->fresh) {
+		d->opening = true;	/* till it is blank nobody gets it */
+		mutex_unlock(&lclone_registry_lock);
+		lclone_delta_unformat(d);
+		mutex_lock(&lclone_registry_lock);
+	}
 	last = !--d->refs;
 	if (last)
 		list_del(&d->list);
@@ -254,42 +302,24 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 		lclone_delta_destroy(d);
 }
 
-/* A base that is merged into has one clone. */
-static int check_base_users(struct lclone_delta *d, struct block_device *base, bool merge)
+void lclone_delta_release(struct lclone *t)
 {
-	struct lclone_delta *other;
-
-	list_for_each_entry(other, &lclone_deltas, list) {
-		if (other == d || other->base != base || !base)
-			continue;
-		if (merge) {
-			DMERR("%s: can't be merged into the base: the clone of %s has it, too",
-			      d->name, other->name);
-			return -EBUSY;
-		}
-		if (other->changes_base) {
-			DMERR("%s: %s is being merged into the base", d->name, other->name);
-			return -EBUSY;
-		}
-	}
-	return 0;
+	mutex_lock(&lclone_registry_lock);
+	list_del(&t->list);
+	mutex_unlock(&lclone_registry_lock);
+	lclone_sweep_destroy(t->sweep);
+	lclone_delta_put(t->delta, t->ti->table);
 }
 
-int lclone_registry_start(struct lclone *t)
+void lclone_registry_start(struct lclone *t)
 {
-	struct block_device *base = t->base_dev ? t->base_dev->bdev : NULL;
 	struct lclone_delta *d = t->delta;
-	int err;
 
 	mutex_lock(&lclone_registry_lock);
-	err = check_base_users(d, base, t->merge);
-	if (!err) {
-		d->table = t->ti->table;
-		d->base = base;
-		d->changes_base = t->merge;
-	}
+	d->table = t->ti->table;
+	d->base = base_of(t);
+	d->changes_base = t->merge;
 	mutex_unlock(&lclone_registry_lock);
-	return err;
 }
 
 void lclone_registry_seal(struct lclone_delta *d)

@@ -294,14 +294,16 @@ static void pause_over(struct work_struct *work)
 	lclone_lane_again(container_of(to_delayed_work(work), struct lclone_lane, pause));
 }
 
-static void sweep_destroy(struct lclone_sweep *s)
+void lclone_sweep_destroy(struct lclone_sweep *s)
 {
+	if (!s)
+		return;
 	lclone_copier_destroy(s->copier);
 	kvfree(s->lane);
 	kfree(s);
 }
 
-static struct lclone_sweep *sweep_create(struct lclone_delta *d,
+struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 					 const struct lclone_sweep_ops *ops)
 {
 	struct lclone_sweep *s = kzalloc(sizeof(*s), GFP_NOIO);
@@ -314,7 +316,7 @@ static struct lclone_sweep *sweep_create(struct lclone_delta *d,
 	s->copier = lclone_copier_create(s);
 	s->lane = kvcalloc(LANES, sizeof(*l), GFP_NOIO);
 	if (!s->copier || !s->lane) {
-		sweep_destroy(s);
+		lclone_sweep_destroy(s);
 		return NULL;
 	}
 	for (l = s->lane; l < s->lane + LANES; l++) {
@@ -327,26 +329,26 @@ static struct lclone_sweep *sweep_create(struct lclone_delta *d,
 
 void lclone_sweep_exit(struct lclone_delta *d)
 {
-	if (d->sweep)
-		sweep_destroy(d->sweep);
+	lclone_sweep_destroy(d->sweep);
 	d->sweep = NULL;
 }
 
-int lclone_sweep_set(struct lclone_delta *d, const struct lclone_sweep_ops *ops,
-		     struct dm_table *table)
+void lclone_sweep_set(struct lclone *t, const struct lclone_sweep_ops *ops)
 {
+	struct lclone_delta *d = t->delta;
+
 	if (d->sweep && d->sweep->ops != ops)
 		lclone_sweep_exit(d);
-	if (!ops)
-		return 0;
+	if (d->sweep)
+		lclone_sweep_destroy(t->sweep);
+	else
+		d->sweep = t->sweep;
+	t->sweep = NULL;
 	if (!d->sweep)
-		d->sweep = sweep_create(d, ops);
-	if (!d->sweep)
-		return -ENOMEM;
+		return;
 	d->sweep->state = SWEEP_RUNS;
-	d->sweep->guest = dm_disk(dm_table_get_md(table))->part0;
+	d->sweep->guest = dm_disk(dm_table_get_md(t->ti->table))->part0;
 	begin_pass(d->sweep);
-	return 0;
 }
 
 void lclone_sweep_start(struct lclone_delta *d)
@@ -413,9 +415,12 @@ int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned int maxlen)
 {
 	const struct lclone_sweep *s = d->sweep;
+	enum lclone_sweep_state state = READ_ONCE(s->state);
 	unsigned int sz = 0;
 
-	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[READ_ONCE(s->state)], READ_ONCE(s->chunks),
+	if (state == SWEEP_RUNS && READ_ONCE(d->degraded))
+		state = SWEEP_FAILED;	/* no lane does anything any more */
+	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[state], READ_ONCE(s->chunks),
 	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->last_leaf + 1);
 	return sz;
 }

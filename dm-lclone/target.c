@@ -13,14 +13,10 @@ struct bio_set lclone_bio_set;
 
 static int open_devices(struct lclone *t, const char *base, const char *delta)
 {
-	blk_mode_t mode = dm_table_get_mode(t->ti->table);
+	blk_mode_t mode = t->read_only ? BLK_OPEN_READ : dm_table_get_mode(t->ti->table);
 	u32 i;
 	int err;
 
-	if (!(mode & BLK_OPEN_WRITE))
-		t->read_only = true;
-	if (t->read_only)
-		mode = BLK_OPEN_READ;
 	err = dm_get_device(t->ti, delta, mode, &t->delta_dev);
 	if (err) {
 		t->ti->error = err == -EBUSY ? "The delta is in use" : "Can't open the delta";
@@ -69,6 +65,7 @@ static void table_free(struct lclone *t)
 {
 	lclone_chain_put(t);
 	close_devices(t);
+	free_page((unsigned long)t->tail);
 	kfree(t->parents);
 	kfree(t);
 }
@@ -119,7 +116,7 @@ static void lclone_dtr(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
-	lclone_delta_put(t->delta, ti->table);
+	lclone_delta_release(t);
 	table_free(t);
 }
 
@@ -174,8 +171,8 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	switch (type) {
 	case STATUSTYPE_INFO:
 		DMEMIT("%s %u %u/%u %d %u %llu %llu %s %s",
-		       READ_ONCE(d->mode) == LCLONE_RW ? "rw" : "ro", d->sb.chunk_sectors,
-		       lclone_alloc_used(d), lclone_phys_end(&d->sb) - d->sb.first_chunk,
+		       READ_ONCE(d->mode) == LCLONE_RW ? "rw" : "ro", 1u << d->chunk_shift,
+		       lclone_alloc_used(d), READ_ONCE(d->total),
 		       atomic_read(&d->nr_leaves), READ_ONCE(d->commit.nr_dirty),
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
 		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
@@ -235,11 +232,10 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 	return err;
 }
 
-static sector_t usable(struct block_device *bdev)
+/* Device-mapper wants whole blocks of the clone; a base of smaller ones may end within one. */
+static sector_t usable(const struct lclone *t, struct dm_dev *dev)
 {
-	sector_t lbs = bdev_logical_block_size(bdev) >> SECTOR_SHIFT;
-
-	return bdev_nr_sectors(bdev) & ~(lbs - 1);
+	return round_down(bdev_nr_sectors(dev->bdev), (sector_t)t->block_size >> SECTOR_SHIFT);
 }
 
 /* Each with its own size: the base may be smaller than the clone. */
@@ -250,18 +246,18 @@ static int lclone_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 	u32 i;
 
 	if (t->base_dev)
-		r = fn(ti, t->base_dev, 0, usable(t->base_dev->bdev), data);
+		r = fn(ti, t->base_dev, 0, usable(t, t->base_dev), data);
 	for (i = 0; !r && i < t->nr_parents; i++)
-		r = fn(ti, t->parents[i].dev, 0, usable(t->parents[i].dev->bdev), data);
+		r = fn(ti, t->parents[i].dev, 0, usable(t, t->parents[i].dev), data);
 	if (!r)
-		r = fn(ti, t->delta_dev, 0, usable(t->delta_dev->bdev), data);
+		r = fn(ti, t->delta_dev, 0, usable(t, t->delta_dev), data);
 	return r;
 }
 
 static void lclone_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct lclone *t = ti->private;
-	u32 chunk = t->delta->sb.chunk_sectors << SECTOR_SHIFT;
+	u32 chunk = 1u << (t->delta->chunk_shift + SECTOR_SHIFT);
 	u32 sub = chunk / LCLONE_SUBCHUNKS;
 
 	limits->physical_block_size = max(limits->logical_block_size, min(sub, 4096u));

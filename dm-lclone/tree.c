@@ -46,7 +46,7 @@ static int read_node(struct lclone_delta *d, struct lclone_ref ref, u32 level, u
 	}
 	if (err) {
 		lclone_report_fault(d, "node", ref.block, &fault);
-		lclone_metadata_failed(d, "read the tree", err);
+		lclone_metadata_damaged(d, "read the tree", err);
 	}
 	return err;
 }
@@ -137,7 +137,7 @@ int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *r
 	err = lclone_ref_verify(&d->sb, *ref, &fault);
 	if (err) {
 		lclone_report_fault(d, "reference to leaf", index, &fault);
-		lclone_metadata_failed(d, "read the tree", err);
+		lclone_metadata_damaged(d, "read the tree", err);
 	}
 	return err;
 }
@@ -163,7 +163,7 @@ int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref
 	}
 	if (err) {
 		lclone_report_fault(d, "leaf", ref.block, &fault);
-		lclone_metadata_failed(d, "read the tree", err);
+		lclone_metadata_damaged(d, "read the tree", err);
 	}
 	return err;
 }

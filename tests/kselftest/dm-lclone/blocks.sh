@@ -151,10 +151,69 @@ a_merge_keeps_the_blocks() {
 	done
 }
 
+# odd BASE_SECTORS [feature...]: a base that ends within a block of the clone, which is larger
+odd() {
+	base=$(template $(($1 * 512)))
+	delta=$(loop 32m 4096)
+	end=$(($1 * 512))
+	create vm 24576 "$base" "$delta" "${@:2}"
+	vm=/dev/mapper/$P-vm
+	cp "$(backing "$base")" "$T/want"
+	want=$(attach "$T/want" 12m)
+}
+
+# also: the clone and what it shall be get the same write
+also() {
+	blkio write "$vm" "$@"
+	blkio write "$want" "$@"
+	blkio fsync "$want"
+}
+
+whole() {
+	cmp "$vm" "$T/want"
+}
+
+# with zeros behind
+a_base_may_end_within_a_block() {
+	local n
+
+	for n in 16385 16391 16388 3; do
+		odd $n
+		whole
+		reload vm 24576 "$base" "$delta" flatten
+		within 30 is_status vm sweep flattened
+		reload vm 24576 - "$delta" rebase
+		whole
+		close vm
+	done
+}
+
+# A write beside the end fills up the subchunk, of one block or of four
+a_copy_up_where_the_base_ends() {
+	local n chunk beside at
+
+	for chunk in 128 512; do
+		for n in 16385 16391 16409 16412; do
+			for beside in 1 -1; do
+				odd $n chunk_size $chunk
+				at=$(((end / 4096 + beside) * 4096))
+				also $at 4k 2
+				whole
+				close vm
+				create vm 24576 "$base" "$delta"
+				whole
+				close vm
+			done
+		done
+	done
+}
+
 run an_odd_size_is_refused_where_blocks_are_larger \
 	an_odd_size_is_refused_above_a_layer \
 	a_snapshot_never_makes_blocks_larger \
 	a_revert_never_makes_blocks_larger \
 	a_clone_is_not_opened_with_larger_blocks_than_it_had \
 	a_flatten_may_leave_large_blocks_behind \
-	a_merge_keeps_the_blocks
+	a_merge_keeps_the_blocks \
+	a_base_may_end_within_a_block \
+	a_copy_up_where_the_base_ends
