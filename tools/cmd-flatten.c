@@ -34,22 +34,6 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 	return interrupted();
 }
 
-/* The clone cannot get larger blocks than it has: its users know nothing of that. */
-static int check_blocks(const struct lclone_file *target, const char *name)
-{
-	struct lclone_file clone;
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
-	err = lclone_file_open(&clone, path, O_RDONLY);
-	if (!err && target->logical_block > clone.logical_block)
-		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone of %u",
-				  target->path, target->logical_block, clone.logical_block);
-	lclone_file_close(&clone);
-	return err;
-}
-
 static int open_target(const char *path, bool force, const struct lclone_clone *clone,
 		       struct lclone_file *target)
 {
@@ -62,7 +46,7 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	if (target->dev.sectors < clone->sectors)
 		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
 				   PRIu64, path, target->dev.sectors, clone->sectors);
-	err = check_blocks(target, clone->name);
+	err = blocks_fit_clone(path, clone->name);
 	return err ?: may_overwrite(target, force);
 }
 

@@ -50,6 +50,17 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 	return err ?: verify_base(&disk->delta, base);
 }
 
+/* Logical, the largest of a layer and those below it */
+static u32 block_size_of(const struct disk *disk)
+{
+	u32 size = disk->file.logical_block, i;
+
+	for (i = 0; i < disk->chain.count; i++)
+		if (disk->chain.file[i]->logical_block > size)
+			size = disk->chain.file[i]->logical_block;
+	return size;
+}
+
 int format_delta(const char *base_path, const char *delta_path, const struct format_arguments *args)
 {
 	struct lclone_format_options options = {
@@ -75,8 +86,10 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		err = may_overwrite(&delta, args->force);
 	if (!err && args->parents.count)
 		err = look_at_parents(&delta, base, &args->parents, &parents);
-	if (!err && args->parents.count)
+	if (!err && args->parents.count) {
 		options.parent = &parents.delta.sb;
+		options.block_size = block_size_of(&parents);
+	}
 	if (!err)
 		err = lclone_format(&delta, base, &options, &sb);
 	if (!err) {

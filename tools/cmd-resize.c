@@ -32,6 +32,9 @@ static int resize_active(const char *name, u64 sectors)
 	if (clone.table.features.merge)	/* its base would be too small */
 		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
 				   name, name);
+	err = size_fits_clone(sectors, name);
+	if (err)
+		return err;
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
 	err = lclone_dm_message(name, message);
 	return err ?: lclone_dm_switch(&clone, LCLONE_TARGET, sectors, clone.params, &pause_ms);
@@ -42,11 +45,8 @@ static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sec
 	if (sectors < sb->virtual_sectors)
 		return lclone_fail(-ERANGE, "the clone of %s has %llu sectors: it cannot shrink",
 				   path, (unsigned long long)sb->virtual_sectors);
-	if (sectors % (lbs >> 9))
-		return lclone_fail(-ERANGE, "%llu sectors are no multiple of the logical block size %u",
-				   (unsigned long long)sectors, lbs);
 	sb->virtual_sectors = sectors;
-	return 0;
+	return lclone_size_fits(sectors, lbs > sb->block_size ? lbs : sb->block_size);
 }
 
 /* The metadata of the larger clone must find its place, too. */

@@ -140,6 +140,10 @@ int format_delta(const char *base, const char *delta, const struct format_argume
 bool was_opened(const char *name, const char *base, const char *delta,
 		const struct lclone_features *features);
 
+/* Logical blocks of @path, or a size, that the active clone @name cannot have are refused. */
+int blocks_fit_clone(const char *path, const char *name);
+int size_fits_clone(u64 sectors, const char *name);
+
 /* What open does after looking at its arguments. */
 int open_clone(const char *name, const char *base, const char *delta,
 	       const struct lclone_parents *parents, const struct lclone_features *features);

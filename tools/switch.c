@@ -152,7 +152,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (err || table.parents > LCLONE_LAYERS_MAX)
 		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
 				   LCLONE_LAYERS_MAX);
-	err = prepare(&file, to, force, &sb);
+	err = blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
 	snprintf(table.delta, sizeof(table.delta), "%u:%u", major(file.rdev), minor(file.rdev));
 	if (!err && lclone_table_print(&table, params, sizeof(params)))
 		err = lclone_fail(-E2BIG, "the table's line is too long");

@@ -58,14 +58,31 @@ int lclone_super_wipe(struct lclone_file *delta)
 	return err ?: write_zeros(delta, LCLONE_SB_SLOT_A, 1);
 }
 
+int lclone_size_fits(u64 sectors, u32 block_size)
+{
+	u64 block = block_size > 512 ? block_size >> 9 : 1, least = sectors / block * block;
+
+	if (!(sectors % block))
+		return 0;
+	return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u; %" PRIu64 "s or %" PRIu64 "s would do",
+			   sectors, block_size, least, least + block);
+}
+
 /* The clone can do no smaller I/O than any device below it; a subchunk is no smaller. */
 static int check_geometry(const struct lclone_file *delta, const struct lclone_file *base,
-			  u64 virtual_sectors, u32 chunk_sectors)
+			  const struct lclone_format_options *options, u64 virtual_sectors,
+			  u32 chunk_sectors)
 {
-	u32 lbs = delta->block ? delta->logical_block : 512;
+	u32 lbs = delta->block && delta->logical_block > options->block_size ?
+		  delta->logical_block : options->block_size;
 
+	if (lbs < 512)
+		lbs = 512;
 	if (base && base->block && base->logical_block > lbs)
 		lbs = base->logical_block;
+	if (options->parent && options->parent->block_size && lbs > options->parent->block_size)
+		return lclone_fail(-EFBIG, "logical blocks of %u bytes are not possible: the layer below was used with %u",
+				   lbs, options->parent->block_size);
 	if (chunk_sectors < LCLONE_CHUNK_SECTORS_MIN || chunk_sectors > LCLONE_CHUNK_SECTORS_MAX ||
 	    !is_power_of_2(chunk_sectors))
 		return lclone_fail(-ERANGE, "a chunk of %u sectors is not possible: a power of two from %u to %u is",
@@ -79,10 +96,7 @@ static int check_geometry(const struct lclone_file *delta, const struct lclone_f
 				   base->path);
 	if (!virtual_sectors)
 		return lclone_fail(-ERANGE, "the size of the clone must not be 0");
-	if (virtual_sectors % (lbs >> 9))
-		return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u",
-				   virtual_sectors, lbs);
-	return 0;
+	return lclone_size_fits(virtual_sectors, lbs);
 }
 
 static int set_identity(struct lclone_sb *sb, struct lclone_file *base)
@@ -116,7 +130,7 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		return lclone_fail(-ERANGE, "a chunk must have %u sectors, as in the layer below",
 				   parent->chunk_sectors);
 
-	err = check_geometry(delta, base, size, chunk);
+	err = check_geometry(delta, base, options, size, chunk);
 	if (err)
 		return err;
 	if (base && lclone_file_same(delta, base))

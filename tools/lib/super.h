@@ -15,6 +15,7 @@ struct lclone_format_options {
 	u32 chunk_sectors;		/* 0: the parent's, or the default */
 	const char *label;		/* or NULL */
 	const struct lclone_sb *parent;	/* the sealed layer that it will lie on, or NULL */
+	u32 block_size;			/* logical, the largest of that and the layers below it */
 };
 
 /*
@@ -32,6 +33,9 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
  * and nothing is written, if it has features that this version must not write to.
  */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
+
+/* -ERANGE if a clone of so many sectors cannot have logical blocks of so many bytes. */
+int lclone_size_fits(u64 sectors, u32 block_size);
 
 /* Wipes both slots, the one that is chosen last. Afterwards this is no delta. */
 int lclone_super_wipe(struct lclone_file *delta);
