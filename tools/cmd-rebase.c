@@ -58,6 +58,12 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 	struct lclone_sb sb = *old;
 	int err;
 
+	err = lclone_size_fits(sb.virtual_sectors, base->logical_block);
+	if (!err && sb.block_size && base->logical_block > sb.block_size)
+		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone was used with %u",
+				  base->path, base->logical_block, sb.block_size);
+	if (err)
+		return err;
 	sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
 	sb.base_sectors = base->dev.sectors;
 	err = lclone_fingerprint(&base->dev, &sb.base_fp);

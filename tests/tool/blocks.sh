@@ -56,7 +56,7 @@ blocks_odd()
 
 blocks_larger()
 {
-	local large
+	local large copy out second
 
 	disk_of large large 16M 4096
 	ok lclone create t1 "$base" "$delta"
@@ -73,6 +73,10 @@ blocks_larger()
 	# as a clone of the clone
 	unchanged "$large" refused 5 "the layer below was used with 512" \
 		lclone create --parent "$delta" t1 "$base" "$large"
+	disk_of copy copy 16M 4096
+	dd if="$template" of="$copy" bs=1M oflag=direct status=none
+	unchanged "$second" refused 5 "the clone was used with 512" \
+		lclone rebase --base "$copy" "$second"
 	ok lclone open t1 "$base" "$second"
 	same "$dir/model" /dev/mapper/t1
 	ok lclone close t1
