@@ -10,7 +10,7 @@ shopt -s inherit_errexit
 
 VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$VM_DIR/../.." && pwd)
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dm-lclone
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-lclone
 
 die()
 {
@@ -24,51 +24,68 @@ hash_stdin()
 	sha256sum | cut -c1-16
 }
 
-# has_candidate PACKAGE...: apt could install each of them
-has_candidate()
+. "$VM_DIR/apt.sh"
+
+# kernel_packages RELEASE: the packages of a stock kernel and of the headers for it.  In
+# angle brackets apt has those that it does not know.
+kernel_packages()
 {
-	[ "$(apt-cache policy "$@" | grep -c '^  Candidate: [0-9]')" = $# ]
+	local all="linux-image-$1 linux-headers-$1"
+
+	{
+		printf '%s\n' $all
+		apt-cache depends $all |
+			sed -nE 's/^ *(Pre)?Depends: <?(linux-(binary|modules|base|headers|kbuild)-[0-9][^>]*)>?$/\2/p'
+	} | sort -u
 }
 
-# Headers may be published hours or days before the image that belongs to them
+# newest_kernel PATTERN: the newest release like this of which all packages can be had.
+# Headers may be published hours or days before the image that belongs to them.
 newest_kernel()
 {
-	local version=${1%-rt} flavour='' name
+	local name lacks
 
-	[ "$version" = "$1" ] || flavour=-rt
-	apt-cache pkgnames "linux-headers-$version." |
-	sed -nE "s/^linux-headers-(${version/./\\.}\.[0-9][^-]*(-[0-9]+)?$flavour-amd64)\$/\1/p" |
-	sort -rV |
+	apt-cache pkgnames linux-headers- | sed -nE "s/^linux-headers-($1)\$/\1/p" | sort -rV |
 	while read -r name; do
-		if has_candidate "linux-image-$name" "linux-headers-$name"; then
+		lacks=$(without_candidate $(kernel_packages "$name"))
+		if [ -z "$lacks" ]; then
 			echo "$name"
 			break
 		fi
-		echo "Linux $name is not all there yet: taking the next older one" >&2
+		echo "Linux $name is not all there, without" $lacks": looking for an older one" >&2
 	done
 }
 
-# release 6.1|6.12|6.1-rt|6.12-rt: the full name of the newest such stock kernel that apt knows.
+# for_kernel 6.1|6.12|newest, or that with -rt: apt looks where that kernel is from
+for_kernel()
+{
+	case ${1%-rt} in
+	6.1 | 6.12) ;;
+	newest) use_suites trixie trixie-backports ;;
+	*) die "no kernel '$1': 6.1, 6.12 or newest, or one of these with -rt" ;;
+	esac
+}
+
+# release 6.1|6.12|newest, or that with -rt: the full name of the newest such stock kernel that can be had.
 # apt takes a second to say it and is only asked when its lists have changed.
 release()
-{
-	local known=$CACHE/kernel/release-$1 name
-
-	case $1 in
-	6.1|6.12|6.1-rt|6.12-rt) ;;
-	*) die "no kernel '$1': 6.1 or 6.12, or one of these with -rt" ;;
-	esac
-	if [ ! "$known" -nt /var/lib/apt/lists ]; then
-		name=$(newest_kernel "$1")
-		[ -n "$name" ] || { apt-get update -qq >&2; name=$(newest_kernel "$1"); }
-		[ -n "$name" ] || die "apt knows no Linux $1 on this machine: Debian 12 has it" \
-			"in the suite bookworm-security, which has to be among its sources"
+(
+	known=$CACHE/kernel/release-$1 number=${1%-rt} flavour=''
+	number=${number/./\\.}\\.
+	[ "${1%-rt}" = "$1" ] || flavour=-rt
+	for_kernel "$1"
+	if ! newer_than_lists "$known"; then
+		[ "${1%-rt}" != newest ] || number='[0-9.]+'
+		find_kernel() { newest_kernel "$number[0-9.]*(-[0-9]+)?(\+deb[0-9]+)?$flavour-amd64" | grep .; }
+		name=$(with_new_lists find_kernel) || die "there is no Linux $1 with image and headers" \
+			"in the apt sources of this machine: Debian's main archive and" \
+			"bookworm-security have it"
 		mkdir -p "$CACHE/kernel"
 		echo "$name" >"$known.$$"
 		mv "$known.$$" "$known"
 	fi
 	cat "$known"
-}
+)
 
 # cached DIR COMMAND...: unless DIR is there, let COMMAND fill the new directory
 # DIR.new and then give it that name.  Serialised: two virtual machines may
