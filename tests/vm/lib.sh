@@ -66,7 +66,8 @@ for_kernel()
 	esac
 }
 
-# release 6.1|6.12|newest, or that with -rt: the full name of the newest such stock kernel that can be had.
+# release 6.1|6.12|newest, or that with -rt: the full name of the newest such stock kernel
+# that can be had.
 # apt takes a second to say it and is only asked when its lists have changed.
 release()
 (
