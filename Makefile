@@ -73,6 +73,7 @@ clean:
 	$(MAKE) -C tools clean
 	$(MAKE) -C tests/unit clean
 	$(MAKE) -C tests/kselftest clean
+	$(MAKE) -C tests/tool clean
 
 check: deps
 	tests/check

@@ -5,18 +5,99 @@
 #include <string.h>
 
 #include "lclone.h"
+#include "progress.h"
 #include "super.h"
 
-/* The active clone: the kernel changes the delta, the tool the table. */
-static int resize_active(const char *name, u64 sectors)
+/* What is asked for: nothing (0), a size, or (@more) so much more */
+struct wanted {
+	u64 sectors;
+	bool more;
+};
+
+static u64 wanted_size(const struct wanted *w, u64 now)
 {
-	static struct lclone_pending pending;
-	static struct lclone_clone clone;
+	return w->more ? now + w->sectors : w->sectors;
+}
+
+static void say_sizes(const char *name, u64 clone_sectors, u64 delta_sectors)
+{
+	char clone[16], delta[16];
+
+	printf("%s: the clone has %s, the delta %s\n", name, size_text(clone_sectors * 512, clone),
+	       size_text(delta_sectors * 512, delta));
+}
+
+static int refuse_shrunk(const char *path, u64 now, u64 before)
+{
+	return now >= before ? 0 :
+	       lclone_fail(-ENOSPC, "%s has %llu sectors, it had %llu: a delta cannot shrink", path,
+			   (unsigned long long)now, (unsigned long long)before);
+}
+
+/* The delta of an active clone: only its superblock is looked at, and the device's size. */
+static int look_at_delta(const struct lclone_clone *clone, u64 *sectors)
+{
+	struct lclone_file file;
+	char path[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	name_of(clone->table.delta, path);
+	err = lclone_sb_of(path, &sb);
+	if (err)
+		return err;
+	err = lclone_file_open(&file, path, O_RDONLY);
+	*sectors = file.dev.sectors;
+	lclone_file_close(&file);
+	return err ?: refuse_shrunk(path, *sectors, sb.device_sectors);
+}
+
+/* A run that was killed has grown it by so much: once is enough. */
+static bool has_grown(const char *name, const struct wanted *w,
+		      const struct lclone_pending *pending)
+{
+	static struct lclone_clone before, after;
+	char target[32];
+
+	if (!w->more || lclone_dm_line(pending->before, &before, target) ||
+	    lclone_dm_line(pending->after, &after, target) ||
+	    before.sectors + w->sectors != after.sectors)
+		return false;
+	lclone_pending_drop(name);
+	return true;
+}
+
+static int grow_clone(const struct lclone_clone *clone, u64 sectors)
+{
 	char message[64];
 	double pause_ms;
 	int err;
 
+	if (sectors < clone->sectors)
+		return lclone_fail(-ERANGE, "%s has %llu sectors: a clone cannot shrink", clone->name,
+				   (unsigned long long)clone->sectors);
+	if (clone->table.features.merge)	/* its base would be too small */
+		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
+				   clone->name, clone->name);
+	err = size_fits_clone(sectors, clone->name);
+	if (err)
+		return err;
+	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
+	err = lclone_dm_message(clone->name, message);
+	return err ?: lclone_dm_switch(clone, LCLONE_TARGET, sectors, clone->params, &pause_ms);
+}
+
+/* The active clone: the kernel changes the delta, the tool the table. */
+static int resize_active(const char *name, const struct wanted *w)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone clone;
+	u64 delta = 0, sectors;
+	bool grown;
+	int err;
+
 	err = lclone_dm_settle(name, &pending);
+	grown = err == 1 && has_grown(name, w, &pending);
 	if (err >= 0)
 		err = lclone_dm_get(name, &clone);
 	if (err)
@@ -24,20 +105,17 @@ static int resize_active(const char *name, u64 sectors)
 	if (clone.suspended)
 		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
 				   name);
-	if (!sectors)
-		return lclone_dm_message(name, "grow");
-	if (sectors < clone.sectors)
-		return lclone_fail(-ERANGE, "%s has %llu sectors: a clone cannot shrink", name,
-				   (unsigned long long)clone.sectors);
-	if (clone.table.features.merge)	/* its base would be too small */
-		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
-				   name, name);
-	err = size_fits_clone(sectors, name);
+	err = look_at_delta(&clone, &delta);
 	if (err)
 		return err;
-	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
-	err = lclone_dm_message(name, message);
-	return err ?: lclone_dm_switch(&clone, LCLONE_TARGET, sectors, clone.params, &pause_ms);
+	sectors = w->sectors && !grown ? wanted_size(w, clone.sectors) : clone.sectors;
+	if (!w->sectors)
+		err = lclone_dm_message(name, "grow");
+	else if (!grown)
+		err = grow_clone(&clone, sectors);
+	if (!err)
+		say_sizes(name, sectors, delta);
+	return err;
 }
 
 static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sectors)
@@ -67,7 +145,7 @@ static int check_room(const struct lclone_sb *sb, const char *path)
 			   path, (unsigned long long)sb->device_sectors, (unsigned long long)min);
 }
 
-static int resize_inactive(const char *path, u64 sectors)
+static int resize_inactive(const char *path, const struct wanted *w)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
@@ -81,24 +159,19 @@ static int resize_inactive(const char *path, u64 sectors)
 	if (err)
 		goto out;
 	sb = delta.slot[delta.newest].sb;
-	if (sectors)
-		err = grow_virtual(&sb, path, file.block ? file.logical_block : 512, sectors);
+	if (w->sectors)
+		err = grow_virtual(&sb, path, file.block ? file.logical_block : 512,
+				   wanted_size(w, sb.virtual_sectors));
+	if (!err)
+		err = refuse_shrunk(path, file.dev.sectors, sb.device_sectors);
 	if (err)
 		goto out;
-	if (file.dev.sectors < sb.device_sectors) {
-		err = lclone_fail(-ENOSPC, "%s has %llu sectors, it had %llu: a delta cannot shrink",
-				  path, (unsigned long long)file.dev.sectors,
-				  (unsigned long long)sb.device_sectors);
-		goto out;
-	}
 	sb.device_sectors = file.dev.sectors;
 	err = check_room(&sb, path);
 	if (!err && memcmp(&sb, &delta.slot[delta.newest].sb, sizeof(sb)))
 		err = lclone_super_write(&file, &sb);
 	if (!err)
-		printf("%s: the clone has %llu sectors, the delta %llu\n", path,
-		       (unsigned long long)sb.virtual_sectors,
-		       (unsigned long long)sb.device_sectors);
+		say_sizes(path, sb.virtual_sectors, sb.device_sectors);
 out:
 	close_delta(&file, &delta);
 	return err;
@@ -113,22 +186,23 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	int option, ret = 0;
-	u64 sectors = 0;
+	struct wanted w = { 0 };
+	const char *what;
 
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
 		if (option != 's')
 			return ret;
-		ret = parse_size(optarg, &sectors);
-		if (!ret && !sectors)
+		w.more = *optarg == '+';
+		ret = parse_size(optarg + w.more, &w.sectors);
+		if (!ret && !w.sectors)
 			ret = lclone_fail(-ERANGE, "the size of a clone must not be 0");
 		if (ret)
 			return ret;
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_resize, "needs the name of a clone, or a delta");
-	if (strchr(argv[optind], '/'))
-		return resize_inactive(argv[optind], sectors);
-	return resize_active(argv[optind], sectors);
+	what = lclone_dm_name(argv[optind]);
+	return strchr(what, '/') ? resize_inactive(what, &w) : resize_active(what, &w);
 }
 
 const struct command cmd_resize = {
@@ -138,7 +212,7 @@ const struct command cmd_resize = {
 	"resize [--size SIZE] NAME|DELTA\n\n"
 	"Makes use of all of a delta's device that has grown. The clone is given by its NAME\n"
 	"if it is active (it stays in use meanwhile), else by its DELTA (a path).\n\n"
-	"  --size SIZE  grow the clone itself to SIZE; what is new reads as zeros beyond the\n"
-	"               base's end\n",
+	"  --size SIZE  grow the clone itself to SIZE, or by it (+SIZE); what is new reads as\n"
+	"               zeros beyond the base's end\n",
 	.run = run,
 };

@@ -9,39 +9,63 @@
 
 #include "lclone.h"
 
-int parse_size(const char *text, u64 *sectors)
+/* ".5", with at most six digits, of a @unit. False: it is no such thing */
+static bool parse_fraction(const char *text, u64 unit, u64 *bytes)
+{
+	u64 digits = 0, scale = 1;
+
+	for (text++; *text >= '0' && *text <= '9' && scale < 1000000; text++) {
+		digits = 10 * digits + (*text - '0');
+		scale *= 10;
+	}
+	*bytes = digits * (unit / 1024) * 1024 / scale;
+	return scale > 1 && !(*text >= '0' && *text <= '9');
+}
+
+/* 0: no unit that we know */
+static u64 parse_unit(const char *text)
 {
 	static const char suffixes[] = "KMGTP";
 	const char *suffix;
-	u64 value, unit = 512;
-	char *end;
+
+	if (!strcmp(text, "s"))
+		return 512;
+	if (!*text)
+		return 1;
+	suffix = isalpha((unsigned char)*text) ? strchr(suffixes, toupper(*text)) : NULL;
+	if (!suffix || (strcmp(text + 1, "") && strcmp(text + 1, "iB") && strcmp(text + 1, "B")))
+		return 0;
+	return 1024ull << 10 * (suffix - suffixes);
+}
+
+int parse_size(const char *text, u64 *sectors)
+{
+	u64 value, unit, part = 0;
+	char *end, *point;
 
 	if (*text < '0' || *text > '9')
 		goto bad;
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (errno)
+	point = end;
+	if (*point == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	unit = parse_unit(end);
+	if (errno || !unit || value > UINT64_MAX / unit)
 		goto bad;
-	if (!strcmp(end, "s")) {
-		*sectors = value;
-		return 0;
-	}
-	if (*end) {
-		suffix = isalpha((unsigned char)*end) ? strchr(suffixes, toupper(*end)) : NULL;
-		if (!suffix || (strcmp(end + 1, "") && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
-			goto bad;
-		unit = 1024ull << 10 * (suffix - suffixes);
-	} else {
-		if (value % 512)
-			return lclone_fail(-ERANGE, "size %s is not a multiple of 512", text);
-		value /= 512;
-	}
-	if (value > UINT64_MAX / unit)
+	if (*point == '.' && (unit < 1024 || !parse_fraction(point, unit, &part)))
 		goto bad;
-	*sectors = value * (unit / 512);
+	value = value * unit + part;
+	if (value < part)
+		goto bad;
+	if (*point == '.')
+		value &= ~4095ull;	/* no device has larger blocks */
+	if (value % 512)
+		return lclone_fail(-ERANGE, "size %s is not a multiple of 512", text);
+	*sectors = value / 512;
 	return 0;
 bad:
-	return lclone_fail(-ERANGE, "\"%s\" is not a size: bytes, or with K, M, G, T, P, or s for sectors",
+	return lclone_fail(-ERANGE, "\"%s\" is not a size: bytes, or with K, M, G, T, P (powers of 1024; also KiB or KB, ...), or s for sectors",
 			   text);
 }
 

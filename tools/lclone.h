@@ -52,7 +52,10 @@ int usage_error(const struct command *cmd, const char *fmt, ...)
 int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
 		int *ret);
 
-/* A size with an optional K, M, G, T, P (powers of 1024) or s (sectors), in sectors. */
+/*
+ * A size with an optional K, M, G, T, P (powers of 1024), which may have a fraction
+ * ("3.3G": whole blocks of 4 KiB), or s (sectors), in sectors.
+ */
 int parse_size(const char *text, u64 *sectors);
 
 /* The features that create, open and table take; create not the first. */

@@ -217,6 +217,31 @@ static int try_open(struct lclone_file *file, int flags)
 	return errno == EBUSY ? busy(file) : lclone_fail(-errno, "%s: %m", file->path);
 }
 
+/* "vg/lv", as LVM's programs take it, is /dev/vg/lv; one that is not active has no node. */
+static int find_path(struct lclone_file *file, struct stat *st)
+{
+	char dev[PATH_MAX], vg[128], lv[128], rest;
+	int err;
+
+	if (!stat(file->path, st))
+		return 0;
+	err = -errno;
+	if (err == -ENOENT && sscanf(file->path, "%127[^/]/%127[^/]%c", vg, lv, &rest) == 2 &&
+	    vg[0] != '.') {
+		snprintf(dev, sizeof(dev), "/dev/%s/%s", vg, lv);
+		if (!stat(dev, st)) {
+			strcpy(file->path, dev);
+			return 0;
+		}
+	} else if (err != -ENOENT ||
+		   sscanf(file->path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) != 2 ||
+		   !strcmp(vg, "mapper")) {
+		return lclone_fail(err, "%s: %s", file->path, strerror(-err));
+	}
+	return lclone_fail(err, "%s: %s (if it is a logical volume that is not active: lvchange -ay %s/%s)",
+			   file->path, strerror(-err), vg, lv);
+}
+
 /* O_EXCL is not for plain files. */
 static int open_fd(struct lclone_file *file, int flags)
 {
@@ -225,8 +250,9 @@ static int open_fd(struct lclone_file *file, int flags)
 	struct stat st;
 	int err;
 
-	if (stat(file->path, &st))
-		return lclone_fail(-errno, "%s: %m", file->path);
+	err = find_path(file, &st);
+	if (err)
+		return err;
 	file->block = S_ISBLK(st.st_mode);
 	if (!file->block && !S_ISREG(st.st_mode))
 		return lclone_fail(-ENOTBLK, "%s is neither a block device nor a file",

@@ -26,7 +26,7 @@ struct lclone_file {
 };
 
 /*
- * Opens a block device, or a plain file of whole sectors.  @flags are those of
+ * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags are those of
  * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
  * that it is locked, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
  * killed process whose last I/O is on its way, is waited for.
