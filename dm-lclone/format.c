@@ -26,6 +26,15 @@ u32 lclone_crc32c(const void *data, u32 len)
 }
 #endif
 
+/* The first character in the lowest byte */
+static u64 magic_number(const u8 magic[8])
+{
+	__le64 number;
+
+	memcpy(&number, magic, sizeof(number));
+	return le64_to_cpu(number);
+}
+
 static int fail(struct lclone_fault *fault, int err, const char *what, u64 found, u64 expected)
 {
 	fault->what = what;
@@ -176,7 +185,8 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	int i;
 
 	if (memcmp(d->magic, SB_MAGIC, sizeof(d->magic)))
-		return fail(fault, -EINVAL, "superblock magic", 0, 0);
+		return fail(fault, -EINVAL, "superblock magic", magic_number(d->magic),
+			    magic_number((const u8 *)SB_MAGIC));
 	csum = csum_of(d, &d->csum, sizeof(*d));
 	if (le32_to_cpu(d->csum) != csum)
 		return fail(fault, -EBADMSG, "superblock checksum", le32_to_cpu(d->csum), csum);

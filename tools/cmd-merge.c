@@ -369,7 +369,7 @@ const struct command cmd_merge = {
 	"  --detach       do not wait; run it again, later, for the end\n"
 	"  --stop         the clone goes on with its delta; the merge can be taken up again\n\n"
 	"The others consolidate a clone that is not active. May be interrupted at any time: run\n"
-	"it again and it goes on.\n\n"
+	"it again and it goes on; --to begins anew.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
 	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
 	"  --into-parent  write what DELTA holds to the layer right below, which takes its place\n"

@@ -142,8 +142,14 @@ static int name_base(const struct tree *t, const struct lclone_sb *sb, char path
 	return lclone_find_base(sb, path);
 }
 
-static u64 used_sectors(const struct lclone_sb *sb)
+/* Of an active clone the kernel knows it now; else it is that of the last checkpoint. */
+static u64 used_sectors(const struct node *n)
 {
+	const struct lclone_sb *sb = &n->found->sb;
+	struct lclone_status status;
+
+	if (n->clone && !lclone_dm_status(n->clone->name, &status))
+		return status.used * status.chunk_sectors;
 	return (u64)(sb->hwm - sb->first_chunk - sb->freed) * sb->chunk_sectors;
 }
 
@@ -157,11 +163,11 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 
 	printf("%*s%s: ", 2 * depth, "", n->found->path);
 	if (n->clone)
-		printf("active as %s", n->clone->name);
+		printf("active as %s%s", n->clone->name, n->clone->suspended ? ", SUSPENDED" : "");
 	else
 		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
 	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
-	       used_sectors(sb) / 2048.0);
+	       used_sectors(n) / 2048.0);
 	if (sb->label[0])
 		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
 	if (lclone_half_merged(sb))
@@ -207,7 +213,10 @@ static struct json_object *node_to_json(const struct tree *t, const struct node 
 	json_object_object_add(o, "sealed",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_SEALED));
 	json_object_object_add(o, "sectors", json_object_new_uint64(sb->virtual_sectors));
-	json_object_object_add(o, "used_sectors", json_object_new_uint64(used_sectors(sb)));
+	json_object_object_add(o, "used_sectors", json_object_new_uint64(used_sectors(n)));
+	json_object_object_add(o, "used_bytes", json_object_new_uint64(512 * used_sectors(n)));
+	json_object_object_add(o, "suspended",
+			       json_object_new_boolean(n->clone && n->clone->suspended));
 	json_object_object_add(o, "merging",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_MERGING));
 	json_object_object_add(o, "needs_check",
