@@ -42,9 +42,7 @@ static void print_json(struct json_object *findings, const struct lclone_usage *
 	add(usage, "zero_subchunks", u->zero);
 	json_object_object_add(o, "findings", findings);
 	json_object_object_add(o, "usage", usage);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	put_json(o, JSON_C_TO_STRING_PRETTY);
 }
 
 /* The chain below, as far as it is there. 1: a finding was reported. */

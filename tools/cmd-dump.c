@@ -198,7 +198,7 @@ static int dump(const char *path, bool json)
 	err = open_delta(path, O_RDONLY, &file, &delta);
 	if (!err) {
 		if (json)
-			printf("{\n");
+			printf("{\n  \"version\": %d,\n", JSON_VERSION);
 		superblock_fields(&fields, &delta.slot[delta.newest].sb);
 		print("superblock", &fields);
 		layout_fields(&fields, &delta);

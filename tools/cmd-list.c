@@ -67,9 +67,7 @@ static void print_json(const struct lclone_clone *clones, size_t count)
 		}
 		json_object_array_add(list, clone_to_json(&clones[i]));
 	}
-	puts(json_object_to_json_string_ext(bases, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(bases);
+	put_json(bases, JSON_C_TO_STRING_PRETTY);
 }
 
 static const struct option options[] = {

@@ -201,9 +201,7 @@ static void print_json(const struct plan *plan, int n)
 			add(o, "available_bytes", plan->available);
 		json_object_object_add(all, plan->name, o);
 	}
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(all);
+	put_json(all, JSON_C_TO_STRING_PRETTY);
 }
 
 static int measure(const char *base_path, const char *delta_path,

@@ -105,9 +105,7 @@ static void print_json(const struct lclone_repair *r, struct json_object *findin
 	add(o, "orphaned_leaves", s->orphans);
 	add(o, "missing_log_blocks", s->missing);
 	json_object_object_add(o, "repaired", json_object_new_boolean(repaired));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	put_json(o, JSON_C_TO_STRING_PRETTY);
 }
 
 static int repair(const char *path, const char *save, bool json)

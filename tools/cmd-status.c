@@ -10,8 +10,6 @@
 #include "lclone.h"
 #include "progress.h"
 
-#define JSON_VERSION	1
-
 /* With --watch, how the task has been going since the watch began */
 struct pace {
 	u64 done, total;
@@ -104,7 +102,6 @@ static struct json_object *to_json(const struct lclone_clone *clone,
 
 	json_object_object_add(o, "name", json_object_new_string(clone->name));
 	json_object_object_add(o, "mode", json_object_new_string(s->mode));
-	json_object_object_add(o, "version", json_object_new_int(JSON_VERSION));
 	json_object_object_add(o, "suspended", json_object_new_boolean(clone->suspended));
 	json_object_object_add(o, "size_bytes", json_object_new_uint64(clone->sectors * 512));
 	json_object_object_add(o, "used_bytes", json_object_new_uint64(bytes_of(s, s->used)));
@@ -160,17 +157,11 @@ static int all(struct json_object *array)
 	return err;
 }
 
-static void print_json(struct json_object *o, int style)
-{
-	puts(json_object_to_json_string_ext(o, style | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
-}
-
 static void show(const struct lclone_clone *clone, const struct lclone_status *status,
 		 const struct pace *pace)
 {
 	if (how.json)
-		print_json(to_json(clone, status, pace), JSON_C_TO_STRING_PLAIN);
+		put_json(to_json(clone, status, pace), JSON_C_TO_STRING_PLAIN);
 	else
 		print_text(clone, status, pace);
 	fflush(stdout);
@@ -244,7 +235,7 @@ static int run(int argc, char **argv)
 	for (i = optind; !ret && i < argc; i++)
 		ret = one(lclone_dm_name(argv[i]), array);
 	if (how.json && !ret)
-		print_json(array, JSON_C_TO_STRING_PRETTY);
+		put_json(array, JSON_C_TO_STRING_PRETTY);
 	else
 		json_object_put(array);
 	return ret;

@@ -302,8 +302,7 @@ static int run(int argc, char **argv)
 	if (!ret)
 		ret = show(&tree, array);
 	if (!ret && array)
-		puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
+		put_json(json_object_get(array), JSON_C_TO_STRING_PRETTY);
 	json_object_put(array);
 	free_tree(&tree);
 	return ret;

@@ -268,8 +268,7 @@ static int finish(struct pair *p, bool json)
 	if (!err)
 		err = wipe_upper(p);
 	if (!err && json)
-		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_SPACED |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
+		put_json(json_object_get(o), JSON_C_TO_STRING_SPACED);
 	else if (!err)
 		printf("%s: has all that %s had, and takes its place; %s is free\n", p->lower_path,
 		       p->upper_path, p->upper_path);

@@ -174,6 +174,17 @@ int refuse_damaged(const struct lclone_file *delta);
 int merge_into_parent(const char *path, const struct lclone_parents *named,
 		      struct lclone_merge *merge, bool json);
 
+/* What a field of JSON says changes only with this; fields are added without. */
+#define JSON_VERSION	1
+
+struct json_object;
+
+/*
+ * Prints an object, or an array of objects, in a @style of json-c, with the version
+ * as the last field of each; and frees it.
+ */
+void put_json(struct json_object *json, int style);
+
 /* 0 if @name is legal and free. */
 int check_free_name(const char *name);
 

@@ -222,9 +222,7 @@ static void print_switched(const struct online *o, const char *base, const char 
 	json_object_object_add(all, "disk", json_object_new_string(base));
 	json_object_object_add(all, "free", json_object_new_string(delta));
 	json_object_object_add(all, "pause_ms", json_object_new_double(pause_ms));
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_SPACED |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(all);
+	put_json(all, JSON_C_TO_STRING_SPACED);
 }
 
 /*

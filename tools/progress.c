@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lclone.h"
 #include "progress.h"
 
 static volatile sig_atomic_t stop;
@@ -98,8 +99,9 @@ void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool la
 	m->last = now;
 	meter_rate(m, done, total, &rate, &left);
 	if (m->json) {
-		printf("{\"state\": \"%s\", \"done_bytes\": %llu, \"total_bytes\": %llu, \"bytes_per_second\": %.0f, \"seconds_left\": %.1f}\n",
-		       state, (unsigned long long)done, (unsigned long long)total, rate, left);
+		printf("{\"state\": \"%s\", \"done_bytes\": %llu, \"total_bytes\": %llu, \"bytes_per_second\": %.0f, \"seconds_left\": %.1f, \"version\": %d}\n",
+		       state, (unsigned long long)done, (unsigned long long)total, rate, left,
+		       JSON_VERSION);
 		fflush(stdout);
 	} else {
 		draw_bar(done, total, rate, left);

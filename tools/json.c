@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "lclone.h"
+
+static void add_version(struct json_object *o)
+{
+	json_object_object_add(o, "version", json_object_new_int(JSON_VERSION));
+}
+
+void put_json(struct json_object *json, int style)
+{
+	size_t i;
+
+	if (json_object_is_type(json, json_type_object))
+		add_version(json);
+	else
+		for (i = 0; i < json_object_array_length(json); i++)
+			add_version(json_object_array_get_idx(json, i));
+	puts(json_object_to_json_string_ext(json, style | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(json);
+}
