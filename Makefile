@@ -7,9 +7,12 @@
 # make clean
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
-# make check          every test; on stock kernels 6.1 and 6.12 in virtual machines
+# make check          every test; on stock kernels 6.1, 6.12 and the newest in virtual machines
+# make check-6.12     the kernel tests on 6.12, too (any kernel that tests/vm/kernel has)
 # make demo           the whole story on a real file system
-# make vm             a shell in such a machine, module loaded (K=6.1|6.12)
+# make fresh          the whole check in a new, minimal Debian 12 with nothing cached
+# make compile-others the module for PREEMPT_RT and for arm64, 4 and 16 KiB pages, compiles
+# make vm             a shell in such a machine, module loaded (K=6.1|6.12|newest)
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
 # make crash-mutants  bugs planted in the module, each must be found by those
@@ -78,6 +81,16 @@ clean:
 check: deps
 	tests/check
 
+check-%: deps tools
+	$(MAKE) -s -C tests/kselftest
+	tests/vm/run -k $* -m 3072 -t 2400 -- tests/kselftest/run
+
+fresh:
+	tests/fresh
+
+compile-others: deps
+	tests/vm/others
+
 demo: deps tools
 	tests/demo/demo
 
@@ -87,6 +100,7 @@ vm: deps tools
 bench: deps tools
 	tests/perf/bench -k 6.1
 	tests/perf/bench -k 6.12
+	tests/perf/bench -k newest
 
 crash: deps
 	$(MAKE) -C tests/crash run N=$(N)
@@ -125,5 +139,5 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
-	tools_uninstall clean check demo vm bench crash \
+	tools_uninstall clean check fresh compile-others demo vm bench crash \
 	crash-mutants debug coverage fuzz kselftest deps need-headers need-libraries

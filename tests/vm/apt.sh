@@ -76,23 +76,30 @@ get_closure()
 		install "${@:2}" >&2 || not_to_be_had "$@"
 }
 
-# source_entry SUITE...: this machine's entry for Debian's main archive, with other suites.
-# One-line entries are found by their line, others by what they say.
+# find_archive CODENAME: where this machine has that suite of Debian from: sets entry, a file
+# and a line or paragraph in there, and uri
+find_archive()
+{
+	known_archive() { apt-get indextargets --format '$(SOURCESENTRY) $(REPO_URI)' \
+		"Created-By: Packages" "Origin: Debian" "Codename: $1" "Component: main" |
+		head -n 1 | grep .; }
+	read -r entry uri < <(with_new_lists known_archive "$1") ||
+		die "apt has no source of Debian's suite $1 on this machine"
+}
+
+# source_entry CODENAME SUITE...: this machine's entry for the first, with other suites instead
 source_entry()
 {
-	local codename entry uri
+	local entry uri codename=$1
 
-	codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
-	archive() { apt-get indextargets --format '$(SOURCESENTRY) $(REPO_URI)' "Created-By: Packages" \
-		"Origin: Debian" "Codename: $codename" "Component: main" | head -n 1 | grep .; }
-	read -r entry uri < <(archive || { renew_lists; archive; }) ||
-		die "apt has no source of Debian's suite $codename on this machine"
+	shift
+	find_archive "$codename"
 	case $entry in
 	*.sources:*)
 		awk -v uri="${uri%/}" -v codename="$codename" -v suites="$*" -v RS= -F'\n' '
 		{
 			entry = "Types: deb\nSuites: " suites "\nComponents: main\n"
-			ours = there = keep = 0
+			ours = there = 0
 			for (i = 1; i <= NF; i++) {
 				if ($i ~ /^#/)
 					continue
@@ -115,14 +122,15 @@ source_entry()
 }
 
 # use_suites SUITE...: from here on apt looks at these suites of Debian only, and not at what
-# is installed.  This machine's own sources and lists stay what they are.
+# is installed.  $foreign may be one more architecture.  This machine's own sources and lists
+# stay what they are.
 use_suites()
 {
-	local entry dir
+	local entry dir foreign=${foreign:-}
 
 	[ "${suites:-}" != "$*" ] || return 0
-	entry=$(source_entry "$@")
-	dir=$CACHE/apt/$(hash_stdin <<<"$entry")
+	entry=$(source_entry "$(. /etc/os-release; echo "$VERSION_CODENAME")" "$@")
+	dir=$CACHE/apt/$(hash_stdin <<<"$entry $foreign")
 	cached "$dir" describe_suites
 	if ! newer_than_lists "$dir/renewed"; then
 		(
@@ -155,4 +163,6 @@ describe_suites()
 	APT::Default-Release "";
 	APT::Sandbox::User "root";
 	CONF
+	[ -z "$foreign" ] || echo "APT::Architectures { \"$(dpkg --print-architecture)\"; \"$foreign\"; };" \
+		>>"$dir.new/apt.conf"
 }
