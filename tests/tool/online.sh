@@ -581,7 +581,10 @@ online_watch()
 	refused 1 "t3" lclone status --watch t3
 	lclone status --watch t1 >"$dir/watched" &
 	pid=$!
-	sleep 2.5
+	for _ in {1..300}; do
+		[ "$(grep -c '^t1: rw, ' "$dir/watched")" -lt 2 ] || break
+		sleep 0.1
+	done
 	kill -INT $pid
 	wait $pid || fail "watch, interrupted: $?"
 	[ "$(grep -c '^t1: rw, ' "$dir/watched")" -ge 2 ] || fail "$(cat "$dir/watched")"

@@ -47,12 +47,17 @@ a_FUA_write_survives_a_kill() {
 	blkio check "$vm2" 3m 512 1
 }
 
+more_commits() {
+	[ "$(status vm commits)" -gt "$commits" ]
+}
+
 the_timer_commits_without_a_flush() {
 	base=$(template 8m)
 	delta=$(loop 16m)
 	clone commit_interval 200
+	commits=$(status vm commits)
 	blkio write "$vm" 1m 64k 2
-	sleep 2
+	within 20 more_commits
 	killed two
 	blkio check "$vm2" 1m 64k 2
 }
