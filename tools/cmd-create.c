@@ -54,6 +54,19 @@ static int lvremove(const char *vg, const char *lv)
 	return run_lvm(argv);
 }
 
+/* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
+static int wipe_recycled(const char *path)
+{
+	struct lclone_file delta;
+	int err;
+
+	err = lclone_file_open(&delta, path, O_RDWR | O_EXCL);
+	if (!err)
+		err = lclone_super_wipe(&delta);
+	lclone_file_close(&delta);
+	return err;
+}
+
 /* What this command has formatted and could not open becomes blank again. */
 static void undo_format(const char *path)
 {
@@ -95,7 +108,9 @@ static int create_with_lv(const char *name, const char *base, const char *vg, u6
 	err = lvcreate(vg, lv, sectors);
 	if (err)
 		return err;
-	err = create(name, base, path, format, features);
+	err = wipe_recycled(path);
+	if (!err)
+		err = create(name, base, path, format, features);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());
@@ -111,6 +126,7 @@ static const struct option options[] = {
 	{ "chunk-size", required_argument, NULL, 'c' },
 	{ "label", required_argument, NULL, 'l' },
 	{ "force", no_argument, NULL, 'f' },
+	ASSUME_OPTION,
 	PARENT_OPTION,
 	{ "vg", required_argument, NULL, 'V' },
 	{ "delta-size", required_argument, NULL, 'S' },
@@ -141,6 +157,9 @@ static int run(int argc, char **argv)
 			break;
 		case 'f':
 			format.force = true;
+			break;
+		case 'A':
+			lclone_assume_no_other_clones();
 			break;
 		case 'P':
 			ret = add_parent(&format.parents, optarg);
@@ -192,6 +211,7 @@ const struct command cmd_create = {
 	"                           layers below it are looked for, or named before it\n"
 	"  --label TEXT             a name to keep in the superblock\n"
 	"  --force                  overwrite what is on DELTA\n"
+	ASSUME_USAGE
 	FEATURE_USAGE,
 	.run = run,
 };

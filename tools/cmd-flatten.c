@@ -107,11 +107,13 @@ static int flatten_to(struct online *o, const char *path, bool force)
 		return merge_online(o);
 	err = look_at_writable(o->name, &clone, &status);
 	if (!err)
-		err = incarnation_of(&clone, &before);
-	if (!err)
 		err = refuse_merging(&clone);
 	if (!err && lclone_flattens(&clone.table.features))
 		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
+	if (!err)
+		err = accept_base_online(&clone, NULL);
+	if (!err)
+		err = incarnation_of(&clone, &before);
 	if (!err)
 		err = open_target(path, force, &clone, &target);
 	if (!err)
@@ -308,6 +310,8 @@ static int flatten(struct online *o, bool layer)
 		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
 				  o->name, layer ? "of all that lies below" :
 						   "but only of its topmost layer");
+	if (!ret && !lclone_flattens(f))
+		ret = accept_base_online(&clone, NULL);
 	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed")))
 		ret = start_flatten(o, &clone, &status, layer);
 	if (!ret)

@@ -11,13 +11,17 @@ int may_overwrite(const struct lclone_file *file, bool force)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &file->dev), depended;
+	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
+	/* it is as lost as a base is that others lie on */
 	depended = lclone_refuse_loss(file->path, &delta, err);
+	if (!depended && none && force && lclone_file_is_blank(file))
+		depended = refuse_base_of_others(file);
 	if (depended)
 		err = depended;
 	else if (force)
 		err = 0;
-	else if (err != -ENODATA && err != -EINVAL)	/* of any version and in any state */
+	else if (!none)
 		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: overwrite it)",
 				  file->path);
 	else if (lclone_file_is_blank(file))
@@ -47,6 +51,10 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 	for (i = 0; !err && i < disk->chain.count; i++)
 		if (lclone_file_same(file, disk->chain.file[i]))
 			err = lclone_fail(-EBUSY, "%s cannot lie on itself", file->path);
+		else
+			err = refuse_common_sectors(file, disk->chain.file[i]);
+	if (!err && base && base_has_grown(base, &disk->delta.sb))
+		return same_but_larger(base, &disk->delta.sb);
 	return err ?: verify_base(&disk->delta, base);
 }
 
@@ -68,7 +76,7 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		.chunk_sectors = args->chunk_sectors,
 		.label = args->label,
 	};
-	struct lclone_file delta, base_file, *base;
+	struct lclone_file delta = { .fd = -1 }, base_file, *base;
 	static struct disk parents = { .file = { .fd = -1 } };
 	char uuid[UUID_STR_LEN];
 	struct lclone_sb sb;
@@ -81,7 +89,11 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		err = lclone_fail(-ERANGE, "a clone without a base needs --size");
 		goto out_base;
 	}
-	err = lclone_file_open(&delta, delta_path, O_RDWR | O_EXCL);
+	err = base ? refuse_as_base(base) : 0;
+	if (!err)
+		err = lclone_file_open_ready(&delta, delta_path, O_RDWR | O_EXCL);
+	if (!err && base && !lclone_file_same(&delta, base))
+		err = refuse_common_sectors(&delta, base);
 	if (!err)
 		err = may_overwrite(&delta, args->force);
 	if (!err && args->parents.count)
@@ -111,6 +123,7 @@ static const struct option options[] = {
 	{ "label", required_argument, NULL, 'l' },
 	PARENT_OPTION,
 	{ "force", no_argument, NULL, 'f' },
+	ASSUME_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -139,6 +152,9 @@ static int run(int argc, char **argv)
 		case 'f':
 			args.force = true;
 			break;
+		case 'A':
+			lclone_assume_no_other_clones();
+			break;
 		default:
 			return ret;
 		}
@@ -161,6 +177,7 @@ const struct command cmd_format = {
 	"  --parent LAYER     put DELTA on this sealed layer; layers below it are looked for,\n"
 	"                     or named before it\n"
 	"  --label TEXT       a name to keep in the superblock\n"
-	"  --force            overwrite what is on DELTA\n",
+	"  --force            overwrite what is on DELTA\n"
+	ASSUME_USAGE,
 	.run = run,
 };

@@ -12,10 +12,11 @@
 #include "merge.h"
 #include "online.h"
 #include "part.h"
+#include "super.h"
 
 struct arguments {
 	const char *to, *rate;
-	bool into, into_parent, detach, stop, json, force;
+	bool into, into_parent, detach, stop, json, force, yes;
 	struct lclone_parents parents;
 };
 
@@ -46,12 +47,36 @@ int refuse_damaged(const struct lclone_file *delta)
 	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
 }
 
-static int into_base(const char *base_path, const char *delta_path, struct meter *meter)
+/* As it was recorded, or enlarged since: then that is recorded when all else is right. */
+static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
+{
+	*grown = base_has_grown(base, &delta->sb);
+	return *grown ? same_but_larger(base, &delta->sb) : verify_base(delta, base);
+}
+
+static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
+			const struct lclone_file *base)
+{
+	struct lclone_sb sb = delta->slot[delta->newest].sb;
+	int err;
+
+	err = set_base_of(&sb, base);
+	if (!err)
+		err = lclone_super_write(file, &sb);
+	if (err)
+		return err;
+	lclone_delta_close(delta);
+	err = lclone_delta_open(delta, &file->dev);
+	return err ? lclone_fail(err, "%s: %s", file->path, delta->why) : 0;
+}
+
+static int into_base(const char *base_path, const char *delta_path, bool yes, struct meter *meter)
 {
 	struct lclone_file delta_file, base = { .fd = -1 };
 	struct lclone_delta delta;
 	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
 	struct lclone_merge merge;
+	bool grown = false;
 	int err;
 
 	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
@@ -61,13 +86,19 @@ static int into_base(const char *base_path, const char *delta_path, struct meter
 		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
 				  delta_path);
 	if (!err)
-		err = lclone_file_open(&base, base_path, O_RDWR | O_EXCL);
+		err = lclone_file_open_ready(&base, base_path, O_RDWR | O_EXCL);
 	if (!err)
-		err = verify_base(&delta, &base);
+		err = check_base(&delta, &base, &grown);
+	if (!err && base.dev.sectors < delta.sb.virtual_sectors)
+		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
+				  base_path, (unsigned long long)base.dev.sectors,
+				  (unsigned long long)delta.sb.virtual_sectors);
 	if (!err)
 		err = refuse_damaged(&delta_file);
 	if (!err)
-		err = refuse_base_users(&base, &delta.sb, NULL);
+		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL, yes);
+	if (!err && grown)
+		err = record_grown(&delta_file, &delta, &base);
 	if (!err) {
 		merge = (struct lclone_merge){
 			.chain = &chain, .base = &base,
@@ -238,6 +269,8 @@ static const struct option options[] = {
 	{ "stop", no_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "yes", no_argument, NULL, 'y' },
+	ASSUME_OPTION,
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -275,6 +308,12 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		case 'f':
 			a->force = true;
 			break;
+		case 'y':
+			a->yes = true;
+			break;
+		case 'A':
+			lclone_assume_no_other_clones();
+			break;
 		case 'P':
 			*ret = add_parent(&a->parents, optarg);
 			break;
@@ -290,7 +329,8 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 /* The clone is active: the kernel merges */
 static int run_online(const struct arguments *a, const char *name)
 {
-	struct online o = { .name = name, .rate = a->rate, .detach = a->detach };
+	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
+			    .yes = a->yes };
 
 	if (a->parents.count)
 		return usage_error(&cmd_merge, "an active clone knows its layers");
@@ -345,7 +385,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
 
 	meter_init(&meter, a.json);
-	ret = a.into ? into_base(base, delta, &meter) :
+	ret = a.into ? into_base(base, delta, a.yes, &meter) :
 		       merge_to(base, delta, &a, &meter);
 	meter_end(&meter);
 	return ret;
@@ -355,9 +395,9 @@ const struct command cmd_merge = {
 	.name = "merge",
 	.summary = "consolidate a clone",
 	.usage =
-	"merge [--rate RATE] [--detach] [--json] NAME\n"
+	"merge [--rate RATE] [--detach] [--json] [--yes] NAME\n"
 	"       lclone merge --stop NAME\n"
-	"       lclone merge [--json] --into-base BASE DELTA\n"
+	"       lclone merge [--json] [--yes] --into-base BASE DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... [--force] --to DEVICE|FILE BASE|- DELTA\n\n"
 	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
@@ -379,6 +419,9 @@ const struct command cmd_merge = {
 	"                 to a new file; changes neither BASE nor DELTA\n"
 	"  --force        overwrite what is on DEVICE, unless it is a delta or in use\n"
 	"  --parent LAYER a layer that DELTA lies on; those not named are looked for\n"
+	"  --yes          other clones of the base that cannot be seen here, on other hosts, in\n"
+	"                 files, may be lost: do not ask\n"
+	ASSUME_USAGE
 	"  --json         progress as JSON, a line for each second, instead of a bar\n",
 	.run = run,
 };

@@ -93,6 +93,9 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 	err = check_free_name(name);
 	if (err)
 		return err;
+	err = features->read_only ? 0 : accept_base(delta_path, base_path);
+	if (err)
+		return err;
 	err = open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;

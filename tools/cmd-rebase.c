@@ -7,50 +7,6 @@
 #include "lclone.h"
 #include "super.h"
 
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
-}
-
-/* The clone has read zeros there till now. */
-static int check_zero(struct lclone_file *base, u64 sector, u64 end)
-{
-	static u8 buf[1 << 20];
-	u64 n;
-	int err;
-
-	for (; sector < end; sector += n) {
-		n = min_u64(end - sector, sizeof(buf) / 512);
-		err = lclone_dev_read(&base->dev, buf, sector, n);
-		if (err)
-			return lclone_fail(err, "%s: cannot be read: %s", base->path,
-					   strerror(-err));
-		if (buf[0] || memcmp(buf, buf + 1, n * 512 - 1))
-			return lclone_fail(-ESTALE, "%s has data beyond the end of the delta's base, where the clone reads zeros",
-					   base->path);
-	}
-	return 0;
-}
-
-/* The same content, on a device that may be larger. */
-static int check_same(struct lclone_file *base, const struct lclone_sb *sb)
-{
-	u64 sectors = base->dev.sectors;
-	char why[LCLONE_WHY_SIZE];
-	int err;
-
-	if (sectors < sb->base_sectors)
-		return lclone_fail(-ESTALE, "%s has %llu sectors, the delta's base has %llu",
-				   base->path, (unsigned long long)sectors,
-				   (unsigned long long)sb->base_sectors);
-	base->dev.sectors = sb->base_sectors;
-	err = lclone_base_verify(sb, &base->dev, why);
-	base->dev.sectors = sectors;
-	if (err)
-		return lclone_fail(err, "%s: %s", base->path, why);
-	return check_zero(base, sb->base_sectors, min_u64(sectors, sb->virtual_sectors));
-}
-
 static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 		    struct lclone_file *base)
 {
@@ -62,13 +18,10 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 	if (!err && sb.block_size && base->logical_block > sb.block_size)
 		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone was used with %u",
 				  base->path, base->logical_block, sb.block_size);
+	if (!err)
+		err = set_base_of(&sb, base);
 	if (err)
 		return err;
-	sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
-	sb.base_sectors = base->dev.sectors;
-	err = lclone_fingerprint(&base->dev, &sb.base_fp);
-	if (err)
-		return lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err));
 	if (sb.base_sectors == old->base_sectors && sb.base_fp == old->base_fp) {
 		printf("%s: %s is its base already\n", file->path, base->path);
 		return 0;
@@ -98,8 +51,12 @@ static int rebase(const char *path, const char *base_path, bool force)
 		err = lclone_fail(-ESTALE, "%s has no base (\"-\")", path);
 	if (!err && delta.sb.state & LCLONE_STATE_MERGING)
 		err = lclone_fail(-EBUSY, "%s is being merged into its base: end that first", path);
+	if (!err)
+		err = refuse_common_sectors(&file, base);
 	if (!err && !force)
-		err = check_same(base, &delta.sb);
+		err = refuse_as_base(base);
+	if (!err && !force)
+		err = same_but_larger(base, &delta.sb);
 	if (!err)
 		err = set_base(&file, &delta, base);
 	close_delta(&file, &delta);

@@ -27,7 +27,7 @@ static int wipe(const char *path)
 	int err;
 
 	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open(&file, path, O_RDWR | O_EXCL);
+	err = lclone_file_open_ready(&file, path, O_RDWR | O_EXCL);
 	if (err)
 		goto out;
 	err = lclone_delta_open_sb(&delta, &file.dev);
@@ -47,16 +47,20 @@ out:
 }
 
 static const struct option options[] = {
+	ASSUME_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
 static int run(int argc, char **argv)
 {
-	int ret = 0;
+	int option, ret = 0;
 
-	if (next_option(&cmd_remove, argc, argv, options, &ret) != -1)
-		return ret;
+	while ((option = next_option(&cmd_remove, argc, argv, options, &ret)) != -1) {
+		if (option != 'A')
+			return ret;
+		lclone_assume_no_other_clones();
+	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta");
 	return strchr(argv[optind], '/') ? wipe(argv[optind]) : refuse_open_clone(argv[optind]);
@@ -66,9 +70,10 @@ const struct command cmd_remove = {
 	.name = "remove",
 	.summary = "destroy a delta: wipe its superblocks",
 	.usage =
-	"remove DELTA\n\n"
+	"remove [--assume-no-other-clones] DELTA\n\n"
 	"Wipes both superblocks of DELTA, so that it is no delta any more. What the clone\n"
 	"had written is lost. A clone that is active is refused: close it first; and so is a\n"
-	"layer that others depend on.\n",
+	"layer that others depend on, or may depend on.\n\n"
+	ASSUME_USAGE,
 	.run = run,
 };

@@ -112,7 +112,7 @@ static int resize_active(const char *name, const struct wanted *w)
 	if (!w->sectors)
 		err = lclone_dm_message(name, "grow");
 	else if (!grown)
-		err = grow_clone(&clone, sectors);
+		err = accept_base_online(&clone, NULL) ?: grow_clone(&clone, sectors);
 	if (!err)
 		say_sizes(name, sectors, delta);
 	return err;

@@ -18,12 +18,12 @@ struct node {
 	struct node *parent;			/* NULL: the base, or a layer that is missing */
 	char broken[PATH_MAX + LCLONE_WHY_SIZE];	/* why the layer is missing, or "" */
 	const struct lclone_found *merged_into;	/* it is left over from that, or NULL */
+	char base[PATH_MAX];			/* "-": none; "": not found */
+	bool known;				/* ... by the table of an active clone */
 };
 
 struct tree {
 	struct lclone_inventory inv;
-	struct lclone_clone *clones;
-	size_t clone_count;
 	struct node *node;
 };
 
@@ -33,32 +33,26 @@ static int by_path(const void *a, const void *b)
 		      ((const struct lclone_found *)b)->path);
 }
 
-static const struct lclone_clone *clone_of(const struct tree *t, dev_t rdev)
+/* What an active clone has right below it; else its superblock counts. */
+static struct node *layer_below(struct tree *t, const struct node *n)
 {
-	char number[32];
+	dev_t below;
 	size_t i;
 
-	snprintf(number, sizeof(number), "%u:%u", major(rdev), minor(rdev));
-	for (i = 0; i < t->clone_count; i++)
-		if (!strcmp(t->clones[i].table.delta, number))
-			return &t->clones[i];
+	if (!lclone_next_with(&t->inv, n->found->rdev, NULL, &below))
+		return NULL;
+	for (i = 0; i < t->inv.count; i++)
+		if (lclone_shows_same(t->inv.found[i].rdev, below))
+			return &t->node[i];
 	return NULL;
 }
 
-static void find_parent(struct tree *t, struct node *n)
+static void guess_parent(struct tree *t, struct node *n)
 {
 	const struct lclone_sb *sb = &n->found->sb;
-	char why[LCLONE_WHY_SIZE], uuid[UUID_STR_LEN];
+	char why[LCLONE_WHY_SIZE];
 	size_t i;
 
-	if (!lclone_has_parent(sb))
-		return;
-	n->merged_into = lclone_left_over_by(&t->inv, sb);
-	if (n->merged_into)
-		return;
-	uuid_unparse(sb->parent_uuid, uuid);
-	snprintf(n->broken, sizeof(n->broken), "its parent layer (uuid %s, generation %llu) is missing",
-		 uuid, (unsigned long long)sb->parent_generation);
 	for (i = 0; i < t->inv.count; i++) {
 		const struct lclone_found *found = &t->inv.found[i];
 
@@ -74,14 +68,80 @@ static void find_parent(struct tree *t, struct node *n)
 	}
 }
 
+static void find_parent(struct tree *t, struct node *n)
+{
+	const struct lclone_sb *sb = &n->found->sb;
+	char uuid[UUID_STR_LEN];
+
+	if (!lclone_has_parent(sb))
+		return;
+	n->merged_into = lclone_left_over_by(&t->inv, sb);
+	if (n->merged_into)
+		return;
+	n->parent = layer_below(t, n);
+	if (n->parent)
+		return;
+	uuid_unparse(sb->parent_uuid, uuid);
+	snprintf(n->broken, sizeof(n->broken), "its parent layer (uuid %s, generation %llu) is missing",
+		 uuid, (unsigned long long)sb->parent_generation);
+	guess_parent(t, n);
+}
+
+/* Bases: devices with the same content look the same, but an active clone's table is sure. */
+
+static bool same_base(const struct lclone_sb *a, const struct lclone_sb *b)
+{
+	return a->base_fp_alg == b->base_fp_alg && a->base_sectors == b->base_sectors &&
+	       a->base_fp == b->base_fp;
+}
+
+static void ask_base(const struct tree *t, struct node *n)
+{
+	const struct lclone_clone *clone;
+	dev_t below;
+
+	if (n->found->sb.base_fp_alg == LCLONE_FP_NONE)
+		strcpy(n->base, "-");
+	clone = lclone_next_with(&t->inv, n->found->rdev, NULL, &below);
+	n->known = clone || n->base[0];
+	if (clone)
+		name_of(clone->table.base, n->base);
+}
+
+static int guess_base(const struct tree *t, struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < t->inv.count; i++) {
+		const struct node *other = &t->node[i];
+
+		if ((other->known || other < n) && same_base(&other->found->sb, &n->found->sb)) {
+			strcpy(n->base, other->base);
+			return 0;
+		}
+	}
+	return lclone_find_base(&n->found->sb, n->base);
+}
+
+static int find_bases(struct tree *t)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < t->inv.count; i++)
+		ask_base(t, &t->node[i]);
+	for (i = 0; !err && i < t->inv.count; i++)
+		if (!t->node[i].known)
+			err = guess_base(t, &t->node[i]);
+	return err;
+}
+
 static int read_tree(struct tree *t)
 {
 	size_t i;
 	int err;
 
-	err = lclone_inventory_read(&t->inv);
-	if (!err)
-		err = lclone_dm_list(&t->clones, &t->clone_count);
+	err = lclone_inventory_read_all(&t->inv);
 	if (err)
 		return err;
 	t->node = calloc(t->inv.count + 1, sizeof(*t->node));
@@ -91,25 +151,23 @@ static int read_tree(struct tree *t)
 		qsort(t->inv.found, t->inv.count, sizeof(*t->inv.found), by_path);
 	for (i = 0; i < t->inv.count; i++) {
 		t->node[i].found = &t->inv.found[i];
-		t->node[i].clone = clone_of(t, t->inv.found[i].rdev);
+		t->node[i].clone = lclone_clone_with_delta(&t->inv, t->inv.found[i].rdev);
 		find_parent(t, &t->node[i]);
 	}
-	return 0;
+	return find_bases(t);
 }
 
 static void free_tree(struct tree *t)
 {
 	free(t->node);
-	free(t->clones);
 	lclone_inventory_free(&t->inv);
 }
 
-/* Bases: nodes of one base have the same identity. */
-
-static bool same_base(const struct lclone_sb *a, const struct lclone_sb *b)
+static bool together(const struct node *a, const struct node *b)
 {
-	return a->base_fp_alg == b->base_fp_alg && a->base_sectors == b->base_sectors &&
-	       a->base_fp == b->base_fp;
+	if (a->base[0] || b->base[0])
+		return !strcmp(a->base, b->base);
+	return same_base(&a->found->sb, &b->found->sb);
 }
 
 static bool is_first_of_base(const struct tree *t, size_t i)
@@ -119,27 +177,9 @@ static bool is_first_of_base(const struct tree *t, size_t i)
 	if (t->node[i].parent)
 		return false;
 	for (k = 0; k < i; k++)
-		if (!t->node[k].parent && same_base(&t->node[k].found->sb, &t->node[i].found->sb))
+		if (!t->node[k].parent && together(&t->node[k], &t->node[i]))
 			return false;
 	return true;
-}
-
-/* A clone that is active has been asked which it is; else it is looked for. */
-static int name_base(const struct tree *t, const struct lclone_sb *sb, char path[PATH_MAX])
-{
-	size_t i;
-
-	path[0] = '\0';
-	if (sb->base_fp_alg == LCLONE_FP_NONE) {
-		strcpy(path, "-");
-		return 0;
-	}
-	for (i = 0; i < t->inv.count; i++)
-		if (t->node[i].clone && same_base(&t->node[i].found->sb, sb)) {
-			name_of(t->node[i].clone->table.base, path);
-			return 0;
-		}
-	return lclone_find_base(sb, path);
 }
 
 /* Of an active clone the kernel knows it now; else it is that of the last checkpoint. */
@@ -164,6 +204,8 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 	printf("%*s%s: ", 2 * depth, "", n->found->path);
 	if (n->clone)
 		printf("active as %s%s", n->clone->name, n->clone->suspended ? ", SUSPENDED" : "");
+	else if (!n->found->rdev)
+		printf("volume that is not active");
 	else
 		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
 	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
@@ -231,27 +273,34 @@ static struct json_object *node_to_json(const struct tree *t, const struct node 
 }
 
 /* A base, as text or into @array */
-static void show_base(const struct tree *t, const struct lclone_sb *sb, const char *path,
-		      struct json_object *array)
+static void show_base(const struct tree *t, const struct node *first, struct json_object *array)
 {
+	const char *path = first->base;
+	u64 sectors = first->found->sb.base_sectors;
 	struct json_object *o, *children;
 	size_t i;
+
+	/* it may have been enlarged between two clones */
+	for (i = 0; i < t->inv.count; i++)
+		if (!t->node[i].parent && together(&t->node[i], first) &&
+		    t->node[i].found->sb.base_sectors > sectors)
+			sectors = t->node[i].found->sb.base_sectors;
 
 	if (!array && path[0] == '-')
 		printf("no base (-)\n");
 	else if (!array)
 		printf("%s: base, %llu MiB\n", path[0] ? path : "a base that was not found",
-		       (unsigned long long)sb->base_sectors >> 11);
+		       (unsigned long long)sectors >> 11);
 	if (array) {
 		o = json_object_new_object();
 		children = json_object_new_array();
 		add_text(o, "base", path);
-		json_object_object_add(o, "sectors", json_object_new_uint64(sb->base_sectors));
+		json_object_object_add(o, "sectors", json_object_new_uint64(sectors));
 		json_object_object_add(o, "children", children);
 		json_object_array_add(array, o);
 	}
 	for (i = 0; i < t->inv.count; i++) {
-		if (t->node[i].parent || !same_base(&t->node[i].found->sb, sb))
+		if (t->node[i].parent || !together(&t->node[i], first))
 			continue;
 		if (array)
 			json_object_array_add(children, node_to_json(t, &t->node[i]));
@@ -260,23 +309,16 @@ static void show_base(const struct tree *t, const struct lclone_sb *sb, const ch
 	}
 }
 
-static int show(const struct tree *t, struct json_object *array)
+static void show(const struct tree *t, struct json_object *array)
 {
-	char path[PATH_MAX];
 	size_t i;
-	int err;
 
-	for (i = 0; i < t->inv.count; i++) {
-		const struct lclone_sb *sb = &t->node[i].found->sb;
-
-		if (!is_first_of_base(t, i))
-			continue;
-		err = name_base(t, sb, path);
-		if (err)
-			return err;
-		show_base(t, sb, path, array);
-	}
-	return 0;
+	for (i = 0; i < t->inv.count; i++)
+		if (is_first_of_base(t, i))
+			show_base(t, &t->node[i], array);
+	for (i = 0; i < t->inv.unseen_count; i++)
+		fprintf(stderr, "not looked at: %s %s\n", t->inv.unseen[i].path,
+			t->inv.unseen[i].why);
 }
 
 static const struct option options[] = {
@@ -300,7 +342,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_tree, "takes no arguments");
 	ret = read_tree(&tree);
 	if (!ret)
-		ret = show(&tree, array);
+		show(&tree, array);
 	if (!ret && array)
 		put_json(json_object_get(array), JSON_C_TO_STRING_PRETTY);
 	json_object_put(array);

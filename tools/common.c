@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "lclone.h"
+#include "super.h"
 
 /* ".5", with at most six digits, of a @unit. False: it is no such thing */
 static bool parse_fraction(const char *text, u64 unit, u64 *bytes)
@@ -127,8 +128,8 @@ int open_base(const char *path, struct lclone_file *file, struct lclone_file **b
 	*base = NULL;
 	if (!strcmp(path, "-"))
 		return 0;
-	err = lclone_file_open(file, path, O_RDONLY);
 	*base = file;
+	err = lclone_file_open_ready(file, path, O_RDONLY);
 	if (!err)
 		err = lclone_lock(file, LCLONE_LOCK_SHARED);
 	return err ?: lclone_file_not_mounted_rw(file);
@@ -156,14 +157,14 @@ int open_delta_file(const char *path, int flags, struct lclone_file *file)
 	int err;
 
 	if ((flags & O_ACCMODE) == O_RDONLY) {
-		err = lclone_file_open(file, path, flags);
+		err = lclone_file_open_ready(file, path, flags);
 		if (!err)
 			err = lclone_lock(file, LCLONE_LOCK_SHARED);
 		if (err || is_sealed(file))
 			return err;
 		lclone_file_close(file);
 	}
-	return lclone_file_open(file, path, flags | O_EXCL);
+	return lclone_file_open_ready(file, path, flags | O_EXCL);
 }
 
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)
@@ -220,11 +221,33 @@ int check_writable(const struct lclone_delta *delta, const char *path)
 	return 0;
 }
 
+int abandon_delta(const char *path)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	struct lclone_sb sb;
+	int err;
+
+	err = open_delta(path, O_RDWR, &file, &delta);
+	if (!err && !(delta.sb.state & LCLONE_STATE_SEALED)) {
+		sb = delta.slot[delta.newest].sb;
+		sb.state |= LCLONE_STATE_SEALED;
+		sb.generation++;
+		err = lclone_super_write(&file, &sb);
+	}
+	close_delta(&file, &delta);
+	return err;
+}
+
 int verify_base(const struct lclone_delta *delta, struct lclone_file *base)
 {
 	char why[LCLONE_WHY_SIZE];
 	int err = lclone_base_verify(&delta->sb, base ? &base->dev : NULL, why);
 
+	if (err == -ESTALE && base && base_has_grown(base, &delta->sb) &&
+	    !same_but_larger(base, &delta->sb))
+		return lclone_fail(err, "%s was enlarged since (lclone rebase --base %s DELTA)",
+				   base->path, base->path);
 	return err ? lclone_fail(err, "%s: %s", base ? base->path : "-", why) : 0;
 }
 

@@ -151,12 +151,45 @@ int size_fits_clone(u64 sectors, const char *name);
 int open_clone(const char *name, const char *base, const char *delta,
 	       const struct lclone_parents *parents, const struct lclone_features *features);
 
+/* What merge, remove, format and create take where not all devices can be looked at. */
+#define ASSUME_OPTION	{ "assume-no-other-clones", no_argument, NULL, 'A' }
+#define ASSUME_USAGE							\
+	"  --assume-no-other-clones  nothing depends on it that could not be looked at\n"
+
 /*
- * -EBUSY, with their names, if other deltas have recorded this base of @ours, or
- * other devices than @clone (or NULL) are built on it.
+ * -EBUSY, with their names, if others than the delta @ours, on the device @delta, can
+ * have been made on @base, or on what has sectors in common with it; or if
+ * other devices than @clone (or NULL) are built on it; or if there is
+ * what could not be looked at.  Else, and without @yes, the user is asked.
  */
-int refuse_base_users(const struct lclone_file *base, const struct lclone_sb *ours,
-		      const char *clone);
+int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
+			const char *clone, bool yes);
+
+/* The same for a device that is going to be overwritten */
+int refuse_base_of_others(const struct lclone_file *file);
+
+/* -EADDRINUSE for a delta or layer, -EBUSY for what is, or may be, half merged. */
+int refuse_as_base(const struct lclone_file *base);
+
+int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
+
+/*
+ * A base that was enlarged since the delta was made on it. What it had must be
+ * unchanged, and what is new zero as far as the clone reaches.
+ *
+ * Are they the same, but for that?  0, -ESTALE with a sentence, or an error of reading it.
+ */
+int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb);
+bool base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb);
+/* This is the base, as it is now. */
+int set_base_of(struct lclone_sb *sb, const struct lclone_file *base);
+/* Records it in a delta that is not active; nothing is done if the size is the same. */
+int accept_base(const char *delta_path, const char *base_path);
+/* ... of a clone that is; @clone is read again. @base is NULL if it is not open. */
+int accept_base_online(struct lclone_clone *clone, struct lclone_file *base);
+
+/* Nobody may open it any more: the clone @name has gone on without it. */
+int abandon_delta(const char *path);
 
 /*
  * The running clone goes on with the new, empty delta @to: on what it had till

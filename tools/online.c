@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "online.h"
+#include "stack.h"
 #include "super.h"
 
 #define POLL_NS		200000000
@@ -123,15 +126,24 @@ int wait_for_task(struct online *o, const char *done, const char *again)
 
 /* Merge */
 
+static dev_t delta_number(const struct lclone_clone *clone)
+{
+	unsigned int ma = 0, mi = 0;
+
+	sscanf(clone->table.delta, "%u:%u", &ma, &mi);
+	return makedev(ma, mi);
+}
+
 /* Nobody can come to use it as long as @base, which is opened here, is locked. */
-static int refuse_base(struct lclone_file *base, const char *path, const struct lclone_clone *clone)
+static int refuse_base(struct lclone_file *base, const char *path, const struct lclone_clone *clone,
+		       bool yes)
 {
 	char delta[PATH_MAX];
 	struct lclone_sb sb;
 	int err, ro = 0;
 
 	name_of(clone->table.delta, delta);
-	err = lclone_file_open(base, path, O_RDONLY);
+	err = lclone_file_open_ready(base, path, O_RDONLY);
 	if (!err)
 		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
 	if (!err && ioctl(base->fd, BLKROGET, &ro))
@@ -147,11 +159,11 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = refuse_base_users(base, &sb, clone->name);
+		err = may_merge_into_base(base, &sb, delta_number(clone), clone->name, yes);
 	return err;
 }
 
-static int start_merge(const struct lclone_clone *clone)
+static int start_merge(struct lclone_clone *clone, bool yes)
 {
 	static struct lclone_table table;
 	struct lclone_file base_file;
@@ -169,7 +181,10 @@ static int start_merge(const struct lclone_clone *clone)
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
 	name_of(table.base, base);
-	err = refuse_base(&base_file, base, clone);
+	err = refuse_base(&base_file, base, clone, yes);
+	if (!err)
+		err = accept_base_online(clone, &base_file);
+	table = clone->table;
 	table.features.merge = true;
 	table.features.rebase = false;		/* it has had its effect */
 	if (!err)
@@ -290,6 +305,57 @@ bool was_led_to(const struct online *o, const char *device)
 	       (!strcmp(target, "linear") || clone.table.features.rebase);
 }
 
+/* An empty delta of a merge: the last that was left of a clone of @sectors on that base */
+static bool is_remnant(const struct lclone_inventory *inv, const struct lclone_found *found,
+		       u64 sectors)
+{
+	const struct lclone_sb *sb = &found->sb;
+	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
+
+	return found->rdev && (sb->state & states) == LCLONE_STATE_MERGING &&
+	       !lclone_has_parent(sb) && sb->virtual_sectors == sectors &&
+	       !lclone_is_active(inv, found->rdev);
+}
+
+/* The base is the disk already: only the wipe of the delta may be missing. */
+static int end_merged(const char *name, const char *base, u64 sectors)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	const struct lclone_found *left = NULL;
+	size_t i, count = 0;
+	int err;
+
+	err = lclone_inventory_read_all(&inv);
+	for (i = 0; !err && i < inv.count; i++)
+		if (is_remnant(&inv, &inv.found[i], sectors)) {
+			left = &inv.found[i];
+			count++;
+		}
+	if (count > 1)
+		err = lclone_fail(-EBUSY, "%s is merged, %s is the disk; which delta was its own is not known: %s, or another (lclone remove)",
+				  name, base, left->path);
+	else if (count)
+		err = wipe_empty(left->path);
+	if (!err)
+		printf("%s: is merged, %s is the disk%s%s%s\n", name, base, left ? "; " : "",
+		       left ? left->path : "", left ? " is free" : "");
+	lclone_inventory_free(&inv);
+	return err;
+}
+
+static int merge_again(const char *name)
+{
+	char path[PATH_MAX], base[PATH_MAX];
+	struct stat st;
+	dev_t lower;
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	if (stat(path, &st) || !lclone_dev_linear(st.st_rdev, &lower))
+		return lclone_fail(-ENOTTY, "%s is not a linked clone", name);
+	lclone_dev_name(lower, base);
+	return end_merged(name, base, lclone_dev_attribute(st.st_rdev, "size"));
+}
+
 int merge_online(struct online *o)
 {
 	static struct lclone_clone clone;
@@ -300,8 +366,10 @@ int merge_online(struct online *o)
 	if (ret)
 		return ret < 0 ? ret : 0;
 	ret = look_at_writable(o->name, &clone, &status);
+	if (ret == -ENOTTY)
+		return merge_again(o->name);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
-		ret = start_merge(&clone);
+		ret = start_merge(&clone, o->yes);
 	if (!ret)
 		ret = set_rate(o);
 	if (!ret)

@@ -16,6 +16,7 @@ struct online {
 	const char *rate;		/* "auto", "max", KiB/s, or NULL: as it is */
 	bool detach;			/* do not wait for the end */
 	u64 most;			/* bytes that it will copy at most; 0: not known */
+	bool yes;			/* do not ask before a merge */
 	struct meter meter;
 };
 

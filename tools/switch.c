@@ -92,6 +92,8 @@ static bool was_done(const char *name, const char *to, bool back,
 	    after.table.parents != before.table.parents + !back)
 		return false;
 	name_of(before.table.delta, old);
+	if (back && abandon_delta(old))
+		return false;
 	say_done(name, old, to, back, "");
 	lclone_pending_drop(name);
 	return true;
@@ -138,6 +140,10 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (!back && strcmp(status.mode, "rw"))
 		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
 				   name);
+	err = accept_base_online(&clone, NULL);
+	if (err)
+		return err;
+	table = clone.table;
 	/* only the kernel changes it, and not the part that is used here */
 	err = lclone_sb_of(old, &sb);
 	if (!err && back)
@@ -161,6 +167,10 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	lclone_file_close(&file);
 	if (err)
 		return err;
+	err = back ? abandon_delta(old) : 0;
+	if (err)
+		return lclone_fail(err, "%s is as it was at its last snapshot, but its old delta could not be marked, and must not be opened again (lclone remove %s): %s",
+				   name, old, lclone_why());
 	snprintf(pause, sizeof(pause), "; the clone stood still for %.1f ms", pause_ms);
 	say_done(name, old, to, back, pause);
 	return 0;

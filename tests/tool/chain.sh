@@ -273,7 +273,7 @@ layers_are_kept()
 		unchanged "$delta" refused 3 "" lclone format --force "$base" "$delta"
 		unchanged "$delta" refused 3 "" lclone create --force t3 "$base" "$delta"
 		unchanged "$delta" refused 3 "" lclone resize "$delta"
-		unchanged "$delta" refused 3 "" lclone merge --into-base "$base" "$delta"
+		unchanged "$delta" refused 3 "" lclone merge --yes --into-base "$base" "$delta"
 		unchanged "$delta" refused 3 "" lclone snapshot t1 --force --to "$delta"
 		[ $i = 1 ] && ok lclone close t2
 	done
@@ -283,7 +283,7 @@ layers_are_kept()
 	refused 3 "depend on" lclone format --force "$base" "$delta"
 	refused 3 "depend on" lclone open t3 "$base" "$delta"
 	refused 3 "depend on" lclone resize "$delta"
-	refused 3 "depend on" lclone merge --into-base "$base" "$delta"
+	refused 3 "depend on" lclone merge --yes --into-base "$base" "$delta"
 	ok lclone remove "$third"
 	ok lclone remove "$new"
 	refused 3 "can only be read" lclone resize "$delta"
@@ -305,7 +305,7 @@ chain_merge()
 	same "$dir/then" "$dir/merged"
 	refused 3 "part of the clone" lclone merge --to "$delta" "$base" "$new"
 	unchanged "$base" unchanged "$new" refused 3 "lies on another layer" \
-		lclone merge --into-base "$base" "$new"
+		lclone merge --yes --into-base "$base" "$new"
 }
 
 tree()

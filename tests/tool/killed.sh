@@ -95,7 +95,7 @@ verify_resize_inactive()  { opens "$delta"; is_large; }
 
 is_linear()		{ dmsetup table t1 | grep -q linear || fail "$(dmsetup table t1)"; }
 prepare_merge()		{ active; }
-command_merge()		{ words=(merge --rate max t1); }
+command_merge()		{ words=(merge --yes --rate max t1); }
 verify_merge()
 {
 	is_linear
@@ -122,7 +122,7 @@ command_merge_to()	{ words=(merge --to "$target" "$base" "$delta"); }
 verify_merge_to()	{ is_model "$target"; opens "$delta"; }
 
 prepare_merge_into_base() { inactive; }
-command_merge_into_base() { words=(merge --into-base "$base" "$delta"); }
+command_merge_into_base() { words=(merge --yes --into-base "$base" "$delta"); }
 verify_merge_into_base()  { is_model "$base"; opens "$delta"; }
 
 prepare_merge_into_parent() { layered; ok lclone close t1; }

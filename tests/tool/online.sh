@@ -88,7 +88,7 @@ online_merge()
 {
 	ok lclone create t1 "$base" "$delta" --commit-interval 500
 	scribble
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	is_disk "$base"
 	same "$dir/model" /dev/mapper/t1
 	put /dev/mapper/t1 77 40 3
@@ -100,7 +100,7 @@ online_merge()
 	dd if=/dev/mapper/t1 of="$dir/model" bs=1M status=none
 	truncate -s 12M "$dir/model"
 	put /dev/mapper/t1 2000 40 3
-	ok lclone merge --rate max --json t1
+	ok lclone merge --yes --rate max --json t1
 	tail -n 1 "$dir/out" | grep -q '^{ *"state": "switched", "disk": "'"$base"'", "free": "'"$delta"'"' ||
 		fail "$(cat "$dir/out")"
 	head -n 1 "$dir/out" | grep -q '^{"state": "merg.*, "done_bytes": [0-9]*, "total_bytes": ' ||
@@ -114,7 +114,7 @@ online_merge()
 online_merge_busy()
 {
 	busy_clone 20000
-	ok lclone merge --rate max t1
+	ok lclone merge --yes --rate max t1
 	is_disk "$base"
 	load_ends
 	oracle verify "$base" -m "$dir/state"
@@ -124,15 +124,15 @@ online_merge_detached()
 {
 	make_large_clone
 	fill
-	ok lclone merge --rate 1000 --detach t1
+	ok lclone merge --yes --rate 1000 --detach t1
 	grep -q 'goes on with it; "lclone merge t1" waits' "$dir/out" || fail "$(cat "$dir/out")"
 	task_is merging
 	put /dev/mapper/t1 3000 40 3
-	ok lclone merge --rate 1001 --detach --json t1
+	ok lclone merge --yes --rate 1001 --detach --json t1
 	grep -q '^{"state": "merging"' "$dir/out" || fail "$(cat "$dir/out")"
 	[ "$(wc -l <"$dir/out")" = 1 ] || fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
-	ok lclone merge --rate max t1
+	ok lclone merge --yes --rate max t1
 	is_disk "$base"
 	same "$dir/model" "$base"
 }
@@ -143,7 +143,7 @@ online_merge_interrupted()
 
 	ok lclone create t1 "$base" "$delta"
 	scribble
-	lclone merge --rate 2000 t1 >"$dir/out" 2>"$dir/err" &
+	lclone merge --yes --rate 2000 t1 >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	sleep 1
 	kill -INT $pid
@@ -151,7 +151,7 @@ online_merge_interrupted()
 	[ $rc = 1 ] && grep -q 'kernel goes on with it; "lclone merge t1" waits' "$dir/err" ||
 		fail "$rc: $(cat "$dir/err")"
 	task_is merging
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	is_disk "$base"
 	same "$dir/model" "$base"
 }
@@ -161,7 +161,7 @@ online_merge_stopped()
 	ok lclone create t1 "$base" "$delta"
 	scribble
 	refused 1 "no merge under way" lclone merge --stop t1
-	ok lclone merge --rate 1000 --detach t1
+	ok lclone merge --yes --rate 1000 --detach t1
 	ok lclone merge --stop t1
 	dmsetup table t1 | grep -q merge && fail "$(dmsetup table t1)"
 	same "$dir/model" /dev/mapper/t1
@@ -169,10 +169,10 @@ online_merge_stopped()
 	ok lclone close t1
 	ok lclone open t1 "$base" "$delta"
 	same "$dir/model" /dev/mapper/t1
-	ok lclone merge --rate 1000 --detach t1
+	ok lclone merge --yes --rate 1000 --detach t1
 	put /dev/mapper/t1 500 40 3
 	ok lclone close t1
-	ok lclone merge --into-base "$base" "$delta"
+	ok lclone merge --yes --into-base "$base" "$delta"
 	same "$dir/model" "$base"
 	ok lclone check --base "$base" "$delta"
 }
@@ -182,7 +182,7 @@ kept()
 {
 	local table state command=("${@:3}")
 
-	[ $# -gt 2 ] || command=(lclone merge t1)
+	[ $# -gt 2 ] || command=(lclone merge --yes t1)
 	table=$(dmsetup table t1)
 	state=$(dmsetup info -c --noheadings -o suspended,tables_loaded t1)
 	refused "$1" "$2" "${command[@]}"
@@ -219,10 +219,10 @@ online_merge_refused()
 	ok dmsetup suspend t1
 	kept 3 "is suspended"
 	ok dmsetup resume t1
-	refused 2 "is not a rate" lclone merge --rate 0 t1
-	refused 2 "is not a rate" lclone merge --rate fast t1
-	refused 2 "for an active clone" lclone merge --rate max --to "$small" "$base" "$delta"
-	refused 1 "t3" lclone merge t3
+	refused 2 "is not a rate" lclone merge --yes --rate 0 t1
+	refused 2 "is not a rate" lclone merge --yes --rate fast t1
+	refused 2 "for an active clone" lclone merge --yes --rate max --to "$small" "$base" "$delta"
+	refused 1 "t3" lclone merge --yes t3
 	ok lclone snapshot t1 --to "$new"
 	kept 3 "lies on 1 layers"
 	ok lclone close t1
@@ -240,7 +240,7 @@ online_merge_refused()
 	ok lclone remove "$delta"
 	ok lclone create t1 "$base" "$delta"
 	put /dev/mapper/t1 0 40 3
-	ok lclone merge --detach t1
+	ok lclone merge --yes --detach t1
 	refused 3 "is being merged" lclone snapshot t1 --to "$new"
 	refused 3 "is being merged" lclone resize t1 --size 17M
 	for _ in {1..50}; do
@@ -267,13 +267,13 @@ online_merge_failed()
 20480 $((size - 20480)) linear $base 20480"
 	ok dmsetup suspend --noflush t3
 	ok dmsetup resume t3
-	refused 1 "an I/O error, see the kernel's log" lclone merge t1
+	refused 1 "an I/O error, see the kernel's log" lclone merge --yes t1
 	task_is merge_failed
 	same "$dir/model" /dev/mapper/t1
 	ok dmsetup reload t3 --table "0 $size $line"
 	ok dmsetup suspend --noflush t3
 	ok dmsetup resume t3
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	is_disk /dev/mapper/t3
 	same "$dir/model" "$base"
 	ok dmsetup remove t1
@@ -283,7 +283,7 @@ online_merge_crash()
 {
 	ok lclone create t1 "$base" "$delta"
 	scribble
-	ok lclone merge --rate max --detach t1
+	ok lclone merge --yes --rate max --detach t1
 	for _ in {1..100}; do
 		lclone status t1 | grep -q ' merged,' && break
 		sleep 0.1
@@ -294,7 +294,7 @@ online_merge_crash()
 	ok lclone open t1 "$base" "$delta"
 	same "$dir/model" /dev/mapper/t1
 	put /dev/mapper/t1 700 40 3
-	ok lclone merge --rate max --detach t1
+	ok lclone merge --yes --rate max --detach t1
 	for _ in {1..100}; do
 		lclone status t1 | grep -q ' merged,' && break
 		sleep 0.1
@@ -307,7 +307,7 @@ online_merge_crash()
 	ok dmsetup remove t1
 	ok lclone open t1 "$base" "$delta"
 	same "$dir/model" /dev/mapper/t1
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	is_disk "$base"
 	same "$dir/model" "$base"
 }
@@ -414,13 +414,13 @@ flatten_to_kept()
 	put /dev/mapper/t1 3000 40 3
 	ok lclone merge --stop t1
 	same "$dir/model" /dev/mapper/t1
-	ok lclone merge --rate 1000 --detach t1
+	ok lclone merge --yes --rate 1000 --detach t1
 	task_is merging
 	# the machine stops
 	ok dmsetup remove t1
 	ok lclone open t1 "$target" "$delta"
 	same "$dir/model" /dev/mapper/t1
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	is_disk "$target" "$target"
 	same "$dir/model" "$target"
 	[ "$old" = "$(sum "$base")" ] || fail "the base was changed"
@@ -497,7 +497,7 @@ flatten_layer()
 	put /dev/mapper/t1 120 50 4
 	ok lclone flatten --layer --rate 100 --detach t1
 	kept 3 "only of its topmost layer" lclone flatten t1
-	kept 3 "is being flattened" lclone merge t1
+	kept 3 "is being flattened" lclone merge --yes t1
 	ok lclone flatten --stop t1
 	grep -q '"lclone flatten --layer t1" takes it up again' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone flatten --layer --rate 100 --detach t1
@@ -536,7 +536,7 @@ flatten_kept()
 	refused 1 "no flatten under way" lclone flatten --stop t1
 	ok lclone flatten --rate 1000 --detach t1
 	task_is flattening
-	refused 3 "is being flattened" lclone merge t1
+	refused 3 "is being flattened" lclone merge --yes t1
 	put /dev/mapper/t1 1000 40 3
 	ok lclone flatten --stop t1
 	dmsetup table t1 | grep -q flatten && fail "$(dmsetup table t1)"
@@ -588,10 +588,10 @@ online_watch()
 	kill -INT $pid
 	wait $pid || fail "watch, interrupted: $?"
 	[ "$(grep -c '^t1: rw, ' "$dir/watched")" -ge 2 ] || fail "$(cat "$dir/watched")"
-	ok lclone merge --rate 2000 --detach t1
+	ok lclone merge --yes --rate 2000 --detach t1
 	lclone status --watch --json t1 >"$dir/watched" &
 	pid=$!
-	ok lclone merge t1
+	ok lclone merge --yes t1
 	wait $pid || rc=$?
 	[ $rc = 0 ] && [ "$(wc -l <"$dir/watched")" -ge 2 ] || fail "$rc: $(cat "$dir/watched")"
 	grep -q '^{"name":"t1",.*"task":{"state":"merging","chunks":.*"total_bytes":[1-9]' "$dir/watched" ||

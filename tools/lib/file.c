@@ -16,6 +16,7 @@
 
 #include "fail.h"
 #include "file.h"
+#include "stack.h"
 
 #define BOUNCE_SIZE	(256u << 10)
 #define BOUNCE_ALIGN	LCLONE_BLOCK_SIZE	/* no logical block is larger */
@@ -274,6 +275,15 @@ void lclone_file_yield(struct lclone_file *file)
 		return;
 	close(file->fd);
 	file->fd = -1;
+}
+
+int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
+{
+	int err = lclone_refuse_suspended(path);
+
+	memset(file, 0, sizeof(*file));
+	file->fd = -1;
+	return err ?: lclone_file_open(file, path, flags);
 }
 
 int lclone_file_open(struct lclone_file *file, const char *path, int flags)

@@ -35,6 +35,12 @@ struct lclone_file {
 int lclone_file_open(struct lclone_file *file, const char *path, int flags);
 void lclone_file_close(struct lclone_file *file);
 
+/*
+ * The same, but -EBUSY for a device that is suspended, or lies on one that is: whoever
+ * reads it would wait without end.
+ */
+int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+
 /* The kernel may have the device from here on; the lock stays until the file is closed. */
 void lclone_file_yield(struct lclone_file *file);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The deltas of this host, and who lies on whom. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,82 +13,77 @@
 #include "chain.h"
 #include "fail.h"
 #include "find.h"
+#include "stack.h"
 
-static int add_found(const char *path, const struct lclone_sb *sb, void *ctx)
+static int add_found(const char *path, dev_t rdev, const struct lclone_sb *sb, void *ctx)
 {
 	struct lclone_inventory *inv = ctx;
 	struct lclone_found *bigger;
-	struct stat st;
 
-	if (stat(path, &st))	/* gone meanwhile */
-		return 0;
 	bigger = reallocarray(inv->found, inv->count + 1, sizeof(*bigger));
 	if (!bigger)
 		return lclone_fail(-ENOMEM, "out of memory");
 	inv->found = bigger;
 	bigger += inv->count;
-	bigger->path = strdup(path);
+	*bigger = (struct lclone_found){ .path = strdup(path), .rdev = rdev, .sb = *sb };
 	if (!bigger->path)
 		return lclone_fail(-ENOMEM, "out of memory");
-	bigger->rdev = st.st_rdev;
-	bigger->sb = *sb;
 	inv->count++;
 	return 0;
 }
 
-/* Is device @upper built on @lower? */
-static bool built_on(dev_t upper, dev_t lower)
+static int add_unseen(const char *path, dev_t rdev, const char *why, void *ctx)
 {
-	char path[512], wanted[32], line[32];
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
-	FILE *f;
+	struct lclone_inventory *inv = ctx;
+	struct lclone_unseen *bigger;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(upper), minor(upper));
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	snprintf(wanted, sizeof(wanted), "%u:%u\n", major(lower), minor(lower));
-	while (!found && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/sys/class/block/%s/dev", d->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		found = fgets(line, sizeof(line), f) && !strcmp(line, wanted);
-		fclose(f);
-	}
-	closedir(dir);
-	return found;
+	bigger = reallocarray(inv->unseen, inv->unseen_count + 1, sizeof(*bigger));
+	if (!bigger)
+		return lclone_fail(-ENOMEM, "out of memory");
+	inv->unseen = bigger;
+	bigger += inv->unseen_count;
+	*bigger = (struct lclone_unseen){ .path = strdup(path), .why = strdup(why), .rdev = rdev };
+	inv->unseen_count++;
+	return bigger->path && bigger->why ? 0 : lclone_fail(-ENOMEM, "out of memory");
 }
 
-/* The paths of a multipath device, or what is below a mirror, show the same delta again. */
+bool lclone_shows_same(dev_t a, dev_t b)
+{
+	struct lclone_ranges ra = { .count = 0 }, rb = { .count = 0 };
+	bool same;
+
+	if (!a || !b)
+		return false;
+	same = a == b || (!lclone_ranges_of_dev(a, 1, &ra) && !lclone_ranges_of_dev(b, 1, &rb) &&
+			  lclone_ranges_same_start(&ra, &rb));
+	lclone_ranges_free(&ra);
+	lclone_ranges_free(&rb);
+	return same;
+}
+
+/* Which of two devices that show one delta is to be told: the upper one, or else the first */
 static bool is_passed_on(const struct lclone_inventory *inv, size_t i)
 {
+	const struct lclone_found *f = inv->found;
 	size_t k;
 
-	for (k = 0; k < inv->count; k++)
-		if (k != i && !uuid_compare(inv->found[k].sb.uuid, inv->found[i].sb.uuid) &&
-		    built_on(inv->found[k].rdev, inv->found[i].rdev))
+	for (k = 0; k < inv->count; k++) {
+		if (k == i || !f[k].rdev || !f[i].rdev || uuid_compare(f[k].sb.uuid, f[i].sb.uuid))
+			continue;
+		if (lclone_dev_lies_on(f[k].rdev, f[i].rdev))
 			return true;
+		if (k < i && !lclone_dev_lies_on(f[i].rdev, f[k].rdev) &&
+		    lclone_shows_same(f[k].rdev, f[i].rdev))
+			return true;
+	}
 	return false;
 }
 
-int lclone_inventory_read(struct lclone_inventory *inv)
+static int drop_passed_on(struct lclone_inventory *inv)
 {
+	bool *drop = calloc(inv->count + 1, sizeof(*drop));
 	size_t i, n = 0;
-	bool *drop;
-	int err;
 
-	if (inv->read)
-		return 0;
-	inv->read = true;
-	err = lclone_find_deltas(add_found, inv);
-	if (err)
-		return err;
-	drop = calloc(inv->count + 1, sizeof(*drop));
 	if (!drop)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (i = 0; i < inv->count; i++)
@@ -104,14 +99,202 @@ int lclone_inventory_read(struct lclone_inventory *inv)
 	return 0;
 }
 
+int lclone_inventory_read(struct lclone_inventory *inv)
+{
+	const struct lclone_finder finder = { add_found, add_unseen, inv };
+	int err;
+
+	if (inv->read)
+		return 0;
+	inv->read = true;
+	err = lclone_find_deltas(&finder);
+	return err ?: drop_passed_on(inv);
+}
+
+static int read_clones(struct lclone_inventory *inv)
+{
+	if (inv->clones)
+		return 0;
+	return lclone_dm_list(&inv->clones, &inv->clone_count);
+}
+
+int lclone_inventory_read_all(struct lclone_inventory *inv)
+{
+	return lclone_inventory_read(inv) ?: read_clones(inv);
+}
+
 void lclone_inventory_free(struct lclone_inventory *inv)
 {
 	size_t i;
 
 	for (i = 0; i < inv->count; i++)
 		free(inv->found[i].path);
+	for (i = 0; i < inv->unseen_count; i++) {
+		free(inv->unseen[i].path);
+		free(inv->unseen[i].why);
+	}
 	free(inv->found);
+	free(inv->unseen);
+	free(inv->clones);
 }
+
+/* What could not be looked at */
+
+static bool assume_no_others;
+
+void lclone_assume_no_other_clones(void)
+{
+	assume_no_others = true;
+}
+
+bool lclone_others_assumed_away(void)
+{
+	return assume_no_others;
+}
+
+int lclone_refuse_unseen(const struct lclone_inventory *inv, const char *what)
+{
+	struct lclone_names n = { .count = 0 };
+	char name[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < inv->unseen_count; i++) {
+		snprintf(name, sizeof(name), "%s %s", inv->unseen[i].path, inv->unseen[i].why);
+		lclone_add_name(&n, name);
+	}
+	if (!n.count || assume_no_others)
+		return 0;
+	return lclone_fail(-EBUSY, "%s may be needed by a delta that could not be looked at: %s; if you know that it is not: --assume-no-other-clones",
+			   what, n.text);
+}
+
+/* Who is told */
+
+void lclone_add_name(struct lclone_names *n, const char *name)
+{
+	const size_t room = sizeof(n->text);
+
+	if (n->len >= room)
+		return;
+	if (n->count == LCLONE_NAMES)
+		n->len += snprintf(n->text + n->len, room - n->len, ", ...");
+	else if (n->count < LCLONE_NAMES)
+		n->len += snprintf(n->text + n->len, room - n->len, "%s%s",
+				   n->count ? ", " : "", name);
+	n->count++;
+}
+
+/* What the tables of active clones say */
+
+static bool is_number(const char *word, dev_t rdev)
+{
+	unsigned int ma, mi;
+
+	return rdev && sscanf(word, "%u:%u", &ma, &mi) == 2 && makedev(ma, mi) == rdev;
+}
+
+const struct lclone_clone *lclone_clone_with_delta(const struct lclone_inventory *inv, dev_t rdev)
+{
+	size_t i;
+
+	for (i = 0; i < inv->clone_count; i++)
+		if (is_number(inv->clones[i].table.delta, rdev))
+			return &inv->clones[i];
+	return NULL;
+}
+
+/* Calls @visit for all that a clone has, top to bottom: its delta, its layers, its base. */
+static bool any_part(const struct lclone_clone *clone, bool (*visit)(const char *word, void *ctx),
+		     void *ctx)
+{
+	const char *words = clone->table.parent_words, *at = words + strlen(words);
+	char word[PATH_MAX];
+
+	if (visit(clone->table.delta, ctx))
+		return true;
+	while (at > words) {		/* " parent A parent B": the last is the topmost */
+		const char *end = at;
+
+		while (at[-1] != ' ')
+			at--;
+		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
+		at -= strlen(" parent ");
+		if (visit(word, ctx))
+			return true;
+	}
+	return visit(clone->table.base, ctx);
+}
+
+struct below {
+	dev_t of;
+	bool reached;
+	dev_t dev;			/* what is right below it; 0: a base "-" */
+};
+
+static bool look_below(const char *word, void *ctx)
+{
+	struct below *b = ctx;
+	unsigned int ma, mi;
+
+	if (!b->reached) {
+		b->reached = is_number(word, b->of);
+		return false;
+	}
+	b->dev = sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
+	return true;
+}
+
+const struct lclone_clone *lclone_next_with(const struct lclone_inventory *inv, dev_t rdev,
+					    const struct lclone_clone *after, dev_t *below)
+{
+	const struct lclone_clone *c = after ? after + 1 : inv->clones;
+
+	for (; c < inv->clones + inv->clone_count; c++) {
+		struct below b = { .of = rdev };
+
+		any_part(c, look_below, &b);
+		if (b.reached && !is_number(c->table.base, rdev)) {
+			*below = b.dev;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+bool lclone_is_active(const struct lclone_inventory *inv, dev_t rdev)
+{
+	dev_t below;
+
+	return lclone_next_with(inv, rdev, NULL, &below);
+}
+
+/*
+ * Who names the uuid depends on it, whatever else does not fit: a layer that was repaired has
+ * another generation, and what lies on it can still be put on that.
+ */
+static bool depends_on(const struct lclone_sb *child, const struct lclone_sb *sb)
+{
+	return lclone_has_parent(child) && !uuid_compare(child->parent_uuid, sb->uuid);
+}
+
+bool lclone_lies_on(const struct lclone_inventory *inv, const struct lclone_found *found,
+		    dev_t rdev, const struct lclone_sb *sb)
+{
+	const struct lclone_clone *c = NULL;
+	bool known = false;
+	dev_t below;
+
+	if (!depends_on(&found->sb, sb))
+		return false;
+	while ((c = lclone_next_with(inv, found->rdev, c, &below))) {
+		if (lclone_shows_same(below, rdev))
+			return true;
+		known = true;
+	}
+	return !known;
+}
+
+/* Superblocks */
 
 int lclone_sb_of(const char *path, struct lclone_sb *sb)
 {
@@ -120,7 +303,7 @@ int lclone_sb_of(const char *path, struct lclone_sb *sb)
 	int err;
 
 	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open(&file, path, O_RDONLY);
+	err = lclone_file_open_ready(&file, path, O_RDONLY);
 	if (!err) {
 		err = lclone_delta_open_sb(&delta, &file.dev);
 		if (err)
@@ -182,6 +365,19 @@ static int try_named(struct search *s, const char *path)
 	return lclone_sb_of(path, &sb) ?: try(s, path, &sb);
 }
 
+/* A volume that is not active can be activated. */
+static int try_inactive(const struct search *s, const struct lclone_inventory *inv)
+{
+	char why[LCLONE_WHY_SIZE];
+	size_t i;
+
+	for (i = 0; i < inv->count; i++)
+		if (!inv->found[i].rdev && !lclone_link_check(s->sb, &inv->found[i].sb, why))
+			return lclone_fail(-ESTALE, "%s: its parent layer is on the volume %s, which is not active (lvchange -ay %s)",
+					   s->name, inv->found[i].path, inv->found[i].path);
+	return 0;
+}
+
 static int try_all(struct search *s, struct lclone_inventory *inv)
 {
 	size_t i;
@@ -189,8 +385,9 @@ static int try_all(struct search *s, struct lclone_inventory *inv)
 
 	err = lclone_inventory_read(inv);
 	for (i = 0; !err && i < inv->count; i++)
-		err = try(s, inv->found[i].path, &inv->found[i].sb);
-	return err;
+		if (inv->found[i].rdev)
+			err = try(s, inv->found[i].path, &inv->found[i].sb);
+	return err ?: s->path[0] ? err : try_inactive(s, inv);
 }
 
 int lclone_parent_find(const char *name, const struct lclone_sb *sb,
@@ -218,63 +415,59 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 		return lclone_fail(-ESTALE, "%s: %s", name, s.almost);
 	uuid_unparse(sb->parent_uuid, uuid);
 	return lclone_fail(-ESTALE, "%s: its parent layer (uuid %s, generation %" PRIu64
-			   ") is on no device that can be read", name, uuid,
-			   sb->parent_generation);
+			   ") is on no device that can be read%s%s", name, uuid,
+			   sb->parent_generation, inv->unseen_count ? "; not looked at: " : "",
+			   inv->unseen_count ? inv->unseen[0].path : "");
 }
 
 /* Who depends on a layer */
 
-#define NAMES	4	/* that are told */
-
-struct names {
-	char text[1024];
-	size_t count, len;
-};
-
-static void add_name(struct names *n, const char *name)
+static int depended(const char *path, const struct lclone_names *n)
 {
-	if (n->count++ < NAMES && n->len < sizeof(n->text))
-		n->len += snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s%s",
-				   n->count > 1 ? ", " : "", name);
-}
-
-static int depended(const char *path, struct names *n)
-{
-	if (n->count > NAMES && n->len < sizeof(n->text))
-		snprintf(n->text + n->len, sizeof(n->text) - n->len, " and %zu more",
-			 n->count - NAMES);
 	return n->count ? lclone_fail(-EBUSY, "%s is a layer that others depend on: %s", path,
 				      n->text) : 0;
 }
 
-/*
- * Who names the uuid depends on it, whatever else does not fit: a layer that was repaired has
- * another generation, and what lies on it can still be put on that.
- */
-static bool depends_on(const struct lclone_sb *child, const struct lclone_sb *sb)
+/* Others can depend on a layer, and one that this is being merged into on what has a parent. */
+static bool may_be_depended(const struct lclone_inventory *inv, const struct lclone_sb *sb)
 {
-	return lclone_has_parent(child) && !uuid_compare(child->parent_uuid, sb->uuid);
+	char why[LCLONE_WHY_SIZE];
+	size_t i;
+
+	if (sb->state & LCLONE_STATE_SEALED)
+		return true;
+	for (i = 0; i < inv->count; i++)
+		if (!lclone_link_check(sb, &inv->found[i].sb, why))
+			return false;
+	return lclone_has_parent(sb);
 }
 
 int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 {
 	struct lclone_inventory inv = { .count = 0 };
-	struct names n = { .count = 0 };
+	struct lclone_names n = { .count = 0 };
+	struct stat st;
 	size_t i;
 	int err;
 
-	err = lclone_inventory_read(&inv);
+	if (!(sb->state & LCLONE_STATE_SEALED) && !lclone_has_parent(sb))
+		return 0;
+	if (stat(path, &st))
+		return lclone_fail(-errno, "%s: %m", path);
+	err = lclone_inventory_read_all(&inv);
 	if (err || lclone_left_over_by(&inv, sb))
 		goto out;
 	for (i = 0; !err && i < inv.count; i++) {
 		if (lclone_half_merged_with(&inv.found[i].sb, sb->uuid))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s, which is nothing without it: end that with lclone merge --into-parent",
 					  path, inv.found[i].path);
-		else if (depends_on(&inv.found[i].sb, sb))
-			add_name(&n, inv.found[i].path);
+		else if (lclone_lies_on(&inv, &inv.found[i], st.st_rdev, sb))
+			lclone_add_name(&n, inv.found[i].path);
 	}
 	if (!err)
 		err = depended(path, &n);
+	if (!err && may_be_depended(&inv, sb))
+		err = lclone_refuse_unseen(&inv, path);
 out:
 	lclone_inventory_free(&inv);
 	return err;
@@ -298,22 +491,27 @@ int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int e
 	}
 }
 
-int lclone_refuse_others(const struct lclone_inventory *inv, const char *path,
+int lclone_refuse_others(struct lclone_inventory *inv, const char *path,
 			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev)
 {
-	struct names n = { .count = 0 };
+	struct lclone_names n = { .count = 0 };
+	struct stat st;
 	size_t i;
+	int err;
 
-	for (i = 0; i < inv->count; i++) {
+	if (stat(path, &st))
+		return lclone_fail(-errno, "%s: %m", path);
+	err = lclone_inventory_read_all(inv);
+	for (i = 0; !err && i < inv->count; i++) {
 		const struct lclone_found *found = &inv->found[i];
 
-		if (found->rdev == rdev)
+		if (lclone_shows_same(found->rdev, rdev))
 			continue;
 		if (!uuid_compare(found->sb.uuid, child->uuid))
 			return lclone_fail(-ESTALE, "%s has the same identity as the layer to be merged: one of them must go first",
 					   found->path);
-		if (depends_on(&found->sb, sb))
-			add_name(&n, found->path);
+		if (lclone_lies_on(inv, found, st.st_rdev, sb))
+			lclone_add_name(&n, found->path);
 	}
-	return depended(path, &n);
+	return err ?: depended(path, &n) ?: lclone_refuse_unseen(inv, path);
 }

@@ -64,7 +64,7 @@ int lclone_size_fits(u64 sectors, u32 block_size)
 
 	if (!(sectors % block))
 		return 0;
-	return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u; %" PRIu64 "s or %" PRIu64 "s would do",
+	return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u; %" PRIu64 "s or %" PRIu64 "s would do (--size)",
 			   sectors, block_size, least, least + block);
 }
 

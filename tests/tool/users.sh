@@ -1,0 +1,586 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Who else has a base or layer, or may have it; sourced by run.
+#
+# The matrix: in each state of the other clone (users_*) each command that could destroy
+# it, or that it could get in the way of.
+
+tests+=(
+	users_grown "a base that was enlarged between two clones is still the base of both"
+	users_copied "a copy of a delta is another delta"
+	users_partition "a clone of a partition and one of its disk have one base"
+	users_volume "a delta on a volume that is not active is seen"
+	users_suspended "a delta on a suspended device is not taken for none"
+	users_failing "a delta on a device that cannot be read is not taken for none"
+	users_twin "of two bases with one content an active clone has the one in its table"
+	users_confirm "a merge into a base is confirmed, and says what cannot be known"
+	users_grown_active "a base that was enlarged below an active clone is no dead end"
+	users_grown_dirty "what was added to a base is not let into the clone unless it is zero"
+	users_bases "a delta, a layer and what is half merged are no bases"
+	users_revert "a delta that was reverted from is not opened again"
+	users_layer_moved "the layer that an active clone has counts, not its copy"
+	users_again "a merge that was killed before its last step is ended"
+	users_recycled "a volume with an old delta on it is made a new one"
+	users_guests "what a guest writes is not looked at"
+	users_hang "nothing hangs on what is suspended below other devices"
+	users_shrunk "a delta whose device was shrunk is seen"
+)
+
+# clone NAME BASE DELTA CHUNKS: a clone with something of its own, closed again
+clone()
+{
+	ok lclone create "$1" "$2" "$3"
+	dd if=/dev/urandom of="/dev/mapper/$1" bs=64k count="$4" seek="$4" oflag=direct status=none ||
+		fail "write"
+	cp "/dev/mapper/$1" "$dir/$1"
+	ok lclone close "$1"
+}
+
+# is_whole NAME BASE DELTA: it is what it was
+is_whole()
+{
+	ok lclone open "$1" "$2" "$3"
+	same "$dir/$1" "/dev/mapper/$1"
+	ok lclone close "$1"
+}
+
+grow()
+{
+	truncate -s "$2M" "$dir/$1"
+	losetup -c "$(losetup -nO NAME -j "$dir/$1")"
+}
+
+# layered TOP DELTA: t1 on the layer DELTA, with the delta TOP, closed
+layered()
+{
+	ok lclone create t1 "$base" "$2"
+	scribble
+	ok lclone snapshot --to "$1" t1
+	ok lclone close t1
+}
+
+users_grown()
+{
+	local d2 d3 top
+
+	disk d2 d2 40
+	disk d3 d3 40
+	disk top top 24
+	clone t1 "$base" "$delta" 3
+	grow base 32
+	ok lclone create t2 "$base" "$d2"
+	dd if="$template" of=/dev/mapper/t2 bs=1M count=9 oflag=direct status=none
+	unchanged "$base" refused 3 "lost: $delta" lclone merge --yes t2
+	ok lclone close t2
+	unchanged "$base" refused 3 "lost: $delta" lclone merge --yes --into-base "$base" "$d2"
+	unchanged "$base" refused 3 "lost: " lclone format --force --size 8M - "$base"
+	unchanged "$base" refused 3 "lost: " lclone create --force --size 8M t3 - "$base"
+	ok lclone create t3 "$base" "$d3"
+	same "$base" /dev/mapper/t3
+	ok lclone close t3
+	ok lclone tree
+	[ "$(grep -c "^$base: base" "$dir/out")" = 1 ] || fail "$(cat "$dir/out")"
+	cp --sparse=never "$dir/delta" "$dir/kept"
+	ok lclone rebase --base "$base" "$delta"
+	is_whole t1 "$base" "$delta"
+	dd if="$dir/kept" of="$delta" bs=1M conv=fsync status=none
+	is_whole t1 "$base" "$delta"
+	ok lclone remove "$delta"
+	ok lclone remove "$d3"
+	ok lclone merge --yes --into-base "$base" "$d2"
+	# a chain: its layers have nothing to do with the base's size
+	ok lclone remove "$d2"
+	layered "$top" "$delta"
+	grow base 40
+	ok lclone merge --into-parent "$top"
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1 16777216
+}
+
+users_copied()
+{
+	local copy top
+
+	disk copy copy 16
+	disk top top 16
+	clone t1 "$base" "$delta" 3
+	dd if="$delta" of="$copy" bs=1M conv=fsync status=none
+	ok lclone open t1 "$base" "$delta"
+	refused 3 "lost: $copy" lclone merge --yes t1
+	ok lclone close t1
+	unchanged "$base" refused 3 "lost: $copy" lclone merge --yes --into-base "$base" "$delta"
+	unchanged "$base" refused 3 "lost: " lclone format --force --size 8M - "$base"
+	ok lclone create t3 "$base" "$top"
+	ok lclone close t3
+	ok lclone rebase --base "$base" "$delta"
+	ok lclone remove "$copy"
+	ok lclone remove "$top"
+	is_whole t1 "$base" "$delta"
+	ok lclone remove "$delta"
+	# a copy of what is to be merged into the layer below, and of that
+	layered "$top" "$delta"
+	dd if="$top" of="$copy" bs=1M conv=fsync status=none
+	unchanged "$delta" refused 5 "same identity" lclone merge --into-parent "$top"
+	ok lclone remove "$copy"
+	dd if="$delta" of="$copy" bs=1M conv=fsync status=none
+	refused 3 "depend on: $top" lclone remove "$copy"
+	refused 3 "depend on: $top" lclone remove "$delta"
+	unchanged "$delta" refused 3 "depend on: $top" lclone format --force "$base" "$delta"
+}
+
+# A disk with one partition, from 1 MiB on
+disk_with_partition()
+{
+	truncate -s 20M "$dir/parted"
+	printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\220\0\0' |
+		dd of="$dir/parted" bs=1 seek=446 conv=notrunc status=none
+	printf '\125\252' | dd of="$dir/parted" bs=1 seek=510 conv=notrunc status=none
+	parted=$(losetup -P -f --show "$dir/parted")
+	loops+=("$parted")
+	part=${parted}p1
+	for _ in {1..50}; do
+		[ -b "$part" ] && break
+		sleep 0.1
+	done
+	head -c 18M /dev/urandom >"$part"
+	blockdev --flushbufs "$part"
+	blockdev --flushbufs "$parted"
+}
+
+users_partition()
+{
+	local parted part d2 d3
+
+	disk d2 d2 40
+	disk d3 d3 40
+	disk_with_partition
+	clone t1 "$part" "$delta" 3
+	ok lclone create t2 "$parted" "$d2"
+	refused 3 "lost: $delta" lclone merge --yes t2
+	ok lclone close t2
+	unchanged "$parted" refused 3 "lost: $delta" lclone merge --yes --into-base "$parted" "$d2"
+	unchanged "$parted" refused 3 "lost: " lclone format --force --size 8M - "$parted"
+	unchanged "$parted" refused 3 "lost: " lclone format --force --size 8M - "$part"
+	refused 3 "sectors in common" lclone create --force t3 "$parted" "$part"
+	refused 5 "" lclone rebase --base "$part" "$d2"
+	# nobody has made a device of the partition
+	losetup -d "$parted"
+	loops=("${loops[@]/$parted/}")
+	parted=$(losetup -f --show "$dir/parted")
+	loops+=("$parted")
+	[ ! -b "${parted}p1" ] || fail "there are partitions"
+	unchanged "$parted" refused 3 "lost: $delta" lclone merge --yes --into-base "$parted" "$d2"
+	# by a linear table, and the other way round
+	ok dmsetup create t3 --table "0 36864 linear $parted 2048"
+	ok dmsetup mknodes t3
+	unchanged "$parted" refused 3 "lost: $d2" \
+		lclone merge --yes --into-base /dev/mapper/t3 "$delta"
+	ok lclone remove "$d2"
+	is_whole t1 /dev/mapper/t3 "$delta"
+	ok lclone merge --yes --into-base /dev/mapper/t3 "$delta"
+	same "$dir/t1" /dev/mapper/t3
+	ok dmsetup remove t3
+}
+
+users_volume()
+{
+	local pv d2 top
+
+	disk pv pv 128
+	disk d2 d2 24
+	disk top top 24
+	ok vgcreate -qq ttvg "$pv"
+	ok lclone create --vg ttvg --delta-size 16M t1 "$base"
+	dd if="$template" of=/dev/mapper/t1 bs=64k count=9 seek=7 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/t1"
+	ok lclone close t1
+	ok lvchange -qq -an ttvg/t1-delta
+	ok lclone create t2 "$base" "$d2"
+	refused 3 "lost: ttvg/t1-delta" lclone merge --yes t2
+	ok lclone close t2
+	unchanged "$base" refused 3 "lost: ttvg/t1-delta" lclone merge --yes --into-base "$base" "$d2"
+	unchanged "$base" refused 3 "lost: " lclone format --force --size 8M - "$base"
+	ok lclone tree
+	grep -q "ttvg/t1-delta: volume that is not active" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone create t3 "$base" "$top"
+	ok lclone close t3
+	ok lclone rebase --base "$base" "$top"
+	ok lclone remove "$top"
+	ok lclone remove "$d2"
+	ok lvchange -qq -ay ttvg/t1-delta
+	is_whole t1 "$base" /dev/ttvg/t1-delta
+	# what lies on a layer is on such a volume, and then the layer
+	ok lclone remove /dev/ttvg/t1-delta
+	layered /dev/ttvg/t1-delta "$delta"
+	ok lclone format --parent "$delta" "$base" "$d2"
+	ok lvchange -qq -an ttvg/t1-delta
+	refused 3 "depend on: " lclone remove "$delta"
+	unchanged "$delta" refused 3 "depend on: ttvg/t1-delta" lclone merge --into-parent "$d2"
+	ok lclone remove "$d2"
+	refused 3 "depend on: ttvg/t1-delta" lclone remove "$delta"
+	unchanged "$delta" refused 3 "depend on: ttvg/t1-delta" lclone format --force "$base" "$delta"
+	ok lvchange -qq -ay ttvg/t1-delta
+	ok lclone open t1 "$base" /dev/ttvg/t1-delta
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	# one that is not linear cannot be looked at
+	ok lclone remove /dev/ttvg/t1-delta
+	ok lclone remove "$delta"
+	disk pv2 pv2 64
+	ok vgextend -qq ttvg "$pv2"
+	ok lvcreate -qq -y --stripes 2 --size 16M --name striped ttvg
+	ok lvchange -qq -an ttvg/striped
+	ok lclone format "$base" "$d2"
+	unchanged "$base" refused 3 "ttvg/striped is not active" \
+		lclone merge --yes --into-base "$base" "$d2"
+	ok lclone merge --yes --assume-no-other-clones --into-base "$base" "$d2"
+}
+
+# away HOW: what is on t3 cannot be seen; back: it can again
+away()
+{
+	if [ "$1" = suspended ]; then
+		ok dmsetup suspend t3
+	else
+		ok dmsetup load t3 --table "0 32768 error"
+		ok dmsetup suspend t3
+		ok dmsetup resume t3
+	fi
+}
+
+back()
+{
+	if [ "$1" != suspended ]; then
+		ok dmsetup load t3 --table "0 32768 linear $under 2048"
+		ok dmsetup suspend t3
+	fi
+	ok dmsetup resume t3
+}
+
+users_unseen()
+{
+	local how=$1 name="/dev/mapper/t3 $2" under d2 d3
+
+	disk under under 40
+	disk d2 d2 24
+	disk d3 d3 24
+	ok dmsetup create t3 --table "0 32768 linear $under 2048"
+	ok dmsetup mknodes t3
+	clone t1 "$base" /dev/mapper/t3 3
+	away "$how"
+	ok lclone create t2 "$base" "$d2"
+	refused 3 "$name" lclone merge --yes t2
+	ok lclone close t2
+	unchanged "$base" refused 3 "$name" lclone merge --yes --into-base "$base" "$d2"
+	ok lclone rebase --base "$base" "$d2"
+	ok lclone remove "$d2"
+	unchanged "$base" refused 3 "$name" lclone format --force --size 8M - "$base"
+	lclone tree >/dev/null 2>"$dir/err" || fail "tree"
+	grep -q "not looked at: $name" "$dir/err" || fail "$(cat "$dir/err")"
+	back "$how"
+	is_whole t1 "$base" /dev/mapper/t3
+	ok lclone remove /dev/mapper/t3
+	# it lies on a layer
+	layered /dev/mapper/t3 "$delta"
+	ok lclone format --parent "$delta" "$base" "$d3"
+	away "$how"
+	unchanged "$delta" refused 3 "$name" lclone merge --into-parent "$d3"
+	ok lclone remove "$d3"
+	unchanged "$delta" refused 3 "$name" lclone remove "$delta"
+	unchanged "$delta" refused 3 "$name" lclone format --force "$base" "$delta"
+	unchanged "$delta" refused 3 "$name" lclone create --force t2 "$base" "$delta"
+	back "$how"
+	ok lclone open t1 "$base" /dev/mapper/t3
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	away "$how"
+	ok lclone remove --assume-no-other-clones "$delta"
+	back "$how"
+	ok dmsetup remove t3
+}
+
+users_suspended() { users_unseen suspended "is suspended"; }
+users_failing() { users_unseen failing "cannot be read: Input/output error"; }
+
+users_twin()
+{
+	local twin d2 d3
+
+	disk twin twin 16
+	disk d2 d2 24
+	disk d3 d3 24
+	dd if="$dir/template" of="$twin" bs=1M conv=fsync status=none
+	ok lclone create t1 "$base" "$delta"
+	clone t2 "$twin" "$d2" 5
+	ok lclone open t2 "$twin" "$d2"
+	ok lclone tree
+	tr -d '\n' <"$dir/out" | grep -q "$base: base.*$delta.*$twin: base.*$d2" ||
+		tr -d '\n' <"$dir/out" | grep -q "$twin: base.*$d2.*$base: base.*$delta" ||
+		fail "$(cat "$dir/out")"
+	ok lclone close t2
+	# it may be of either
+	refused 3 "lost: $d2" lclone merge --yes t1
+	unchanged "$twin" refused 3 "lost: $d2" lclone format --force --size 8M - "$twin"
+	ok lclone create t3 "$twin" "$d3"
+	ok lclone close t3
+	ok lclone rebase --base "$twin" "$d3"
+	ok lclone remove "$d3"
+	ok lclone close t1
+	unchanged "$base" refused 3 "lost: $d2" lclone merge --yes --into-base "$base" "$delta"
+	ok lclone open t2 "$twin" "$d2"
+	ok lclone open t1 "$base" "$delta"
+	ok lclone merge --yes t1
+	ok dmsetup remove t1
+	same "$dir/t2" /dev/mapper/t2
+	ok lclone close t2
+	is_whole t2 "$twin" "$d2"
+}
+
+users_confirm()
+{
+	make_clone
+	unchanged "$base" unchanged "$delta" rejected lclone merge --into-base "$base" "$delta"
+	ok lclone open t1 "$base" "$delta"
+	rejected lclone merge t1
+	dmsetup table t1 | grep -q merge && fail "$(dmsetup table t1)"
+	if command -v script >/dev/null; then
+		echo n | script -qec "lclone merge t1" /dev/null >"$dir/out" && fail "no is no"
+		echo y | script -qec "lclone merge t1" /dev/null >"$dir/out" || fail "$(cat "$dir/out")"
+	else
+		ok lclone merge --yes t1
+	fi
+	ok dmsetup remove t1
+	same "$dir/model" "$base"
+}
+
+# rejected COMMAND...: without --yes
+rejected()
+{
+	local rc=0
+
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?
+	[ $rc = 2 ] && grep -q "confirm with --yes" "$dir/err" &&
+		grep -q "on other hosts" "$dir/err" || fail "$rc: $(cat "$dir/err")"
+}
+
+users_grown_active()
+{
+	local d2
+
+	disk d2 d2 40
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	grow delta 48
+	ok lclone resize --size 24M t1
+	refused 5 "too few" lclone merge --yes t1
+	grow base 24
+	ok lclone snapshot --to "$d2" t1
+	ok lclone resize --size 28M t1
+	grow base 28
+	# a chain is not rebased while it is used
+	refused 3 "close t1" lclone resize --size 32M t1
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = $((28 << 20)) ] || fail "size"
+	ok lclone close t1
+	ok lclone open t1 "$base" "$d2"
+	same "$dir/model" /dev/mapper/t1 16777216
+	ok lclone close t1
+	ok lclone merge --into-parent "$d2"
+	ok lclone open t1 "$base" "$delta"
+	dmsetup table t1 >"$dir/table"
+	ok dmsetup load t1 --table "$(cat "$dir/table")"
+	ok dmsetup clear t1
+	grow base 32
+	ok lclone merge --yes t1
+	ok dmsetup remove t1
+	same "$dir/model" "$base" 16777216
+}
+
+users_grown_dirty()
+{
+	clone t1 "$base" "$delta" 3
+	ok lclone resize --size 20M "$delta"
+	truncate -s 20M "$dir/t1"
+	grow base 24
+	printf garbage | dd of="$base" bs=1M seek=17 conv=notrunc,fsync status=none
+	refused 5 "has data beyond the end" lclone open t1 "$base" "$delta"
+	refused 5 "has data beyond the end" lclone rebase --base "$base" "$delta"
+	unchanged "$base" refused 5 "has data beyond the end" \
+		lclone merge --yes --into-base "$base" "$delta"
+	ok blkdiscard --force --zeroout --offset $((16 << 20)) "$base"
+	is_whole t1 "$base" "$delta"
+	ok lclone merge --yes --into-base "$base" "$delta"
+	same "$dir/t1" "$base" $((20 << 20))
+}
+
+users_bases()
+{
+	local d2 d3
+
+	disk d2 d2 24
+	disk d3 d3 24
+	make_clone
+	refused 4 "it can be no base" lclone create t2 "$delta" "$d2"
+	refused 4 "it can be no base" lclone format "$delta" "$d2"
+	ok lclone open t1 "$base" "$delta"
+	ok lclone snapshot --to "$d3" t1
+	ok lclone close t1
+	refused 4 "it can be no base" lclone create t2 "$delta" "$d2"
+	ok lclone merge --into-parent "$d3"
+	ok lclone open t1 "$base" "$delta"
+	ok lclone merge --yes --rate 1000 --detach t1
+	refused 3 "being merged into $base" lclone create t2 "$base" "$d2"
+	ok dmsetup remove t1
+	refused 3 "may be half merged with $delta" lclone create t2 "$base" "$d2"
+	refused 3 "may be half merged with $delta" lclone format "$base" "$d2"
+	ok lclone merge --into-base "$base" "$delta"	# it was confirmed when it began
+	ok lclone create t2 "$base" "$d2"
+}
+
+users_revert()
+{
+	local d2 d3
+
+	disk d2 d2 24
+	disk d3 d3 24
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone snapshot --to "$d2" t1
+	dd if="$template" of=/dev/mapper/t1 bs=1M count=3 oflag=direct status=none
+	ok lclone revert --yes --to "$d3" t1
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	refused 3 "sealed" lclone open t1 "$base" "$d2"
+	ok lclone remove "$d2"
+	ok lclone open t1 "$base" "$d3"
+	same "$dir/model" /dev/mapper/t1
+}
+
+users_layer_moved()
+{
+	local d2 copy
+
+	disk d2 d2 24
+	disk copy copy 24
+	layered "$d2" "$delta"
+	dd if="$delta" of="$copy" bs=1M conv=notrunc,fsync status=none
+	ok lclone open --parent "$copy" t1 "$base" "$d2"
+	ok lclone tree
+	grep -A1 "$copy: sealed layer" "$dir/out" | grep -q "$d2: active as t1" ||
+		fail "$(cat "$dir/out")"
+	refused 3 "" lclone remove "$copy"
+	ok lclone remove "$delta"
+	ok lclone close t1
+	ok lclone open t1 "$base" "$d2"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	dd if="$copy" of="$delta" bs=1M count=16 conv=notrunc,fsync status=none
+	ok lclone open --parent "$copy" t1 "$base" "$d2"
+	ok lclone remove "$delta"
+	ok lclone close t1
+	ok lclone merge --into-parent "$d2"
+}
+
+users_again()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone merge --yes --rate max --detach t1
+	for _ in {1..100}; do
+		lclone status t1 | grep -q ' merged,' && break
+		sleep 0.1
+	done
+	ok dmsetup load t1 --table "0 $(blockdev --getsz "$base") linear $base 0"
+	ok dmsetup suspend t1
+	ok dmsetup resume t1
+	ok lclone merge t1
+	grep -q "is merged.*$delta is free" "$dir/out" || fail "$(cat "$dir/out")"
+	refused 4 "blank" lclone dump "$delta"
+	ok lclone merge t1
+	same "$dir/model" /dev/mapper/t1
+	ok dmsetup remove t1
+}
+
+users_recycled()
+{
+	local pv
+
+	disk pv pv 64
+	ok vgcreate -qq ttvg "$pv"
+	for _ in 1 2; do
+		ok lclone create --vg ttvg --delta-size 16M t1 "$base"
+		same "$base" /dev/mapper/t1
+		dd if="$template" of=/dev/mapper/t1 bs=1M count=3 oflag=direct status=none
+		ok lclone close t1
+		ok lvremove -qq -y ttvg/t1-delta
+	done
+}
+
+users_guests()
+{
+	local d2 inner
+
+	disk d2 d2 24
+	disk inner inner 16
+	ok lclone create t1 "$base" "$delta"
+	ok lclone create t2 "$base" "$d2"
+	ok lclone close t2
+	# a guest of t1 has a delta of the same base on its disk
+	dd if="$d2" of=/dev/mapper/t1 bs=1M count=8 oflag=direct status=none
+	ok lclone remove "$d2"
+	ok lclone tree
+	! grep -q "mapper/t1:" "$dir/out" || fail "$(cat "$dir/out")"
+	ok dmsetup create t3 --table "0 32768 linear /dev/mapper/t1 0"
+	ok dmsetup mknodes t3
+	ok lclone tree
+	! grep -q "mapper/t[13]:" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone merge --yes --detach --rate 1000 t1
+	ok lclone merge --stop t1
+	ok dmsetup remove t3
+}
+
+users_hang()
+{
+	local low d2
+
+	disk low low 8
+	disk d2 d2 24
+	ok lclone create t1 "$base" "$delta"
+	ok dmsetup create t2 --table "0 16384 linear $low 0"
+	ok dmsetup mknodes t2
+	ok dmsetup create t3 --table "0 16384 linear /dev/mapper/t2 0"
+	ok dmsetup mknodes t3
+	ok dmsetup suspend t2
+	ok timeout 20 lclone tree
+	ok timeout 20 lclone list
+	ok timeout 20 lclone status
+	refused 3 "/dev/mapper/t3 lies on /dev/mapper/t2, which is suspended" \
+		timeout 20 lclone merge --yes t1
+	refused 3 "which is suspended" timeout 20 lclone create x1 "$base" /dev/mapper/t3
+	refused 3 "which is suspended" timeout 20 lclone create x1 /dev/mapper/t3 "$d2"
+	refused 3 "is suspended" timeout 20 lclone open x1 "$base" /dev/mapper/t2
+	refused 3 "is suspended" timeout 20 lclone remove /dev/mapper/t2
+	refused 3 "is suspended" timeout 20 lclone rebase --base "$base" /dev/mapper/t2
+	ok dmsetup resume t2
+	# not suspended, but without an answer
+	ok dmsetup load t2 --table "0 16384 delay $low 0 60000"
+	ok dmsetup suspend t2
+	ok dmsetup resume t2
+	refused 3 "did not answer" timeout 30 lclone merge --yes t1
+	ok dmsetup load t2 --table "0 16384 linear $low 0"
+	ok dmsetup suspend --noflush t2
+	ok dmsetup resume t2
+	ok dmsetup remove --retry t3
+	ok dmsetup remove --retry t2
+}
+
+users_shrunk()
+{
+	local d2
+
+	disk d2 d2 24
+	clone t1 "$base" "$delta" 60
+	truncate -s 4M "$dir/delta"
+	losetup -c "$delta"
+	ok lclone create t2 "$base" "$d2"
+	refused 3 "lost: $delta" lclone merge --yes t2
+}
