@@ -141,7 +141,7 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	u32 i;
 	int err;
 
-	err = lclone_file_open(target, path, O_RDWR | O_EXCL);
+	err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
 	if (err)
 		return err;
 	ours = base && lclone_file_same(target, base);

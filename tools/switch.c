@@ -29,7 +29,7 @@ static int prepare(struct lclone_file *file, const char *path, bool force,
 {
 	int err;
 
-	err = lclone_file_open(file, path, O_RDWR | O_EXCL);
+	err = lclone_file_open_ready(file, path, O_RDWR | O_EXCL);
 	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
 	if (!err && !is_left_over(file, below))

@@ -303,7 +303,8 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 				  base->path, n.text);
 	if (!err)
 		err = refuse_holders(base, clone);
-	return err ?: lclone_refuse_unseen(inv, base->path);
+	/* what lies on a file can be in files only, which nobody can look for */
+	return err || !base->block ? err : lclone_refuse_unseen(inv, base->path);
 }
 
 /* Asking */
@@ -362,7 +363,7 @@ int refuse_base_of_others(const struct lclone_file *file)
 	if (!err && n.count)
 		err = lclone_fail(-EBUSY, "%s is the base of deltas, which would be lost: %s",
 				  file->path, n.text);
-	if (!err)
+	if (!err && file->block)
 		err = lclone_refuse_unseen(&inv, file->path);
 	lclone_inventory_free(&inv);
 	return err;
@@ -418,7 +419,7 @@ int refuse_as_base(const struct lclone_file *base)
 	lclone_delta_close(&delta);
 	if (err != -EINVAL && err != -ENODATA)
 		return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: it can be no base", base->path);
-	return refuse_half_merged(base);
+	return base->block ? refuse_half_merged(base) : 0;
 }
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b)

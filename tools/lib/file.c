@@ -279,11 +279,9 @@ void lclone_file_yield(struct lclone_file *file)
 
 int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
 {
-	int err = lclone_refuse_suspended(path);
+	int err = lclone_file_open(file, path, flags);	/* which reads nothing */
 
-	memset(file, 0, sizeof(*file));
-	file->fd = -1;
-	return err ?: lclone_file_open(file, path, flags);
+	return err || !file->block ? err : lclone_refuse_suspended(file->rdev, file->path);
 }
 
 int lclone_file_open(struct lclone_file *file, const char *path, int flags)

@@ -50,8 +50,8 @@ static bool is_of_interest(dev_t rdev)
 	       !lclone_dev_is_guests(rdev);
 }
 
-int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
-		       void *ctx)
+int lclone_each_block_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+			     void *ctx)
 {
 	DIR *dir = opendir("/sys/class/block");
 	char path[PATH_MAX];
@@ -66,13 +66,33 @@ int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, v
 		if (d->d_name[0] == '.' || !number_of(d->d_name, &rdev))
 			continue;
 		sectors = lclone_dev_attribute(rdev, "size");
-		if (sectors < LEAST_SECTORS || !is_of_interest(rdev))
-			continue;
 		node_of(d->d_name, path, sizeof(path));
 		ret = visit(path, rdev, sectors, ctx);
 	}
 	closedir(dir);
 	return ret;
+}
+
+struct filter {
+	int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx);
+	void *ctx;
+};
+
+static int visit_if_of_interest(const char *path, dev_t rdev, u64 sectors, void *ctx)
+{
+	const struct filter *f = ctx;
+
+	if (sectors < LEAST_SECTORS || !is_of_interest(rdev))
+		return 0;
+	return f->visit(path, rdev, sectors, f->ctx);
+}
+
+int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+		       void *ctx)
+{
+	struct filter filter = { visit, ctx };
+
+	return lclone_each_block_device(visit_if_of_interest, &filter);
 }
 
 /* Deltas */

@@ -23,7 +23,10 @@ struct lclone_finder {
  */
 int lclone_find_deltas(const struct lclone_finder *finder);
 
-/* Calls @visit for each block device, other than those of guests, as above. */
+/* Calls @visit for each block device; its node is @path, if there is one. */
+int lclone_each_block_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+			     void *ctx);
+/* The same for those where a delta or a base can be, as above */
 int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
 		       void *ctx);
 

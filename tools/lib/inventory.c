@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "chain.h"
@@ -111,10 +112,27 @@ int lclone_inventory_read(struct lclone_inventory *inv)
 	return err ?: drop_passed_on(inv);
 }
 
+static int is_dm_device(const char *path, dev_t rdev, u64 sectors, void *ctx)
+{
+	(void)path;
+	(void)sectors;
+	(void)ctx;
+	return lclone_dev_is_dm(rdev);
+}
+
+/*
+ * Without a device of device-mapper there is no clone, and nothing to ask.  Who is not
+ * root may not ask, and works on files.
+ */
 static int read_clones(struct lclone_inventory *inv)
 {
-	if (inv->clones)
+	int ret;
+
+	if (inv->clones || geteuid())
 		return 0;
+	ret = lclone_each_block_device(is_dm_device, NULL);
+	if (ret <= 0)
+		return ret;
 	return lclone_dm_list(&inv->clones, &inv->clone_count);
 }
 
@@ -291,7 +309,7 @@ bool lclone_lies_on(const struct lclone_inventory *inv, const struct lclone_foun
 			return true;
 		known = true;
 	}
-	return !known;
+	return !known || !rdev;
 }
 
 /* Superblocks */
@@ -422,6 +440,17 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 
 /* Who depends on a layer */
 
+/* 0 if it is not known */
+static dev_t number_of(const char *path)
+{
+	struct lclone_file file;
+	dev_t rdev;
+
+	rdev = lclone_file_open(&file, path, O_RDONLY) ? 0 : file.rdev;
+	lclone_file_close(&file);
+	return rdev;
+}
+
 static int depended(const char *path, const struct lclone_names *n)
 {
 	return n->count ? lclone_fail(-EBUSY, "%s is a layer that others depend on: %s", path,
@@ -446,14 +475,11 @@ int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	struct lclone_names n = { .count = 0 };
-	struct stat st;
 	size_t i;
+	dev_t rdev;
 	int err;
 
-	if (!(sb->state & LCLONE_STATE_SEALED) && !lclone_has_parent(sb))
-		return 0;
-	if (stat(path, &st))
-		return lclone_fail(-errno, "%s: %m", path);
+	rdev = number_of(path);
 	err = lclone_inventory_read_all(&inv);
 	if (err || lclone_left_over_by(&inv, sb))
 		goto out;
@@ -461,7 +487,7 @@ int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
 		if (lclone_half_merged_with(&inv.found[i].sb, sb->uuid))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s, which is nothing without it: end that with lclone merge --into-parent",
 					  path, inv.found[i].path);
-		else if (lclone_lies_on(&inv, &inv.found[i], st.st_rdev, sb))
+		else if (lclone_lies_on(&inv, &inv.found[i], rdev, sb))
 			lclone_add_name(&n, inv.found[i].path);
 	}
 	if (!err)
@@ -495,12 +521,10 @@ int lclone_refuse_others(struct lclone_inventory *inv, const char *path,
 			 const struct lclone_sb *sb, const struct lclone_sb *child, dev_t rdev)
 {
 	struct lclone_names n = { .count = 0 };
-	struct stat st;
+	dev_t lower = number_of(path);
 	size_t i;
 	int err;
 
-	if (stat(path, &st))
-		return lclone_fail(-errno, "%s: %m", path);
 	err = lclone_inventory_read_all(inv);
 	for (i = 0; !err && i < inv->count; i++) {
 		const struct lclone_found *found = &inv->found[i];
@@ -510,7 +534,7 @@ int lclone_refuse_others(struct lclone_inventory *inv, const char *path,
 		if (!uuid_compare(found->sb.uuid, child->uuid))
 			return lclone_fail(-ESTALE, "%s has the same identity as the layer to be merged: one of them must go first",
 					   found->path);
-		if (lclone_lies_on(inv, found, st.st_rdev, sb))
+		if (lclone_lies_on(inv, found, lower, sb))
 			lclone_add_name(&n, found->path);
 	}
 	return err ?: depended(path, &n) ?: lclone_refuse_unseen(inv, path);

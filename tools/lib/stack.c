@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -52,7 +51,7 @@ u64 lclone_dev_attribute(dev_t dev, const char *name)
 	return read_line(dev, name, line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
 }
 
-static bool is_dm(dev_t dev)
+bool lclone_dev_is_dm(dev_t dev)
 {
 	char line[8];
 
@@ -142,15 +141,14 @@ bool lclone_dev_suspended(dev_t dev, dev_t *which)
 	return is_suspended(dev, which, 0);
 }
 
-int lclone_refuse_suspended(const char *path)
+int lclone_refuse_suspended(dev_t dev, const char *path)
 {
 	char name[PATH_MAX];
-	struct stat st;
 	dev_t which;
 
-	if (stat(path, &st) || !S_ISBLK(st.st_mode) || !lclone_dev_suspended(st.st_rdev, &which))
+	if (!lclone_dev_suspended(dev, &which))
 		return 0;
-	if (which == st.st_rdev)
+	if (which == dev)
 		return lclone_fail(-EBUSY, "%s is suspended: it would be waited for without end",
 				   path);
 	lclone_dev_name(which, name);
@@ -196,7 +194,7 @@ bool lclone_dev_is_path(dev_t dev)
 
 static struct dm_task *table_of(dev_t dev)
 {
-	struct dm_task *dmt = is_dm(dev) ? dm_task_create(DM_DEVICE_TABLE) : NULL;
+	struct dm_task *dmt = lclone_dev_is_dm(dev) ? dm_task_create(DM_DEVICE_TABLE) : NULL;
 
 	if (!dmt)
 		return NULL;

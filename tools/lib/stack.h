@@ -36,6 +36,8 @@ bool lclone_ranges_overlap(const struct lclone_ranges *a, const struct lclone_ra
 /* Do they begin with the same sector? */
 bool lclone_ranges_same_start(const struct lclone_ranges *a, const struct lclone_ranges *b);
 
+bool lclone_dev_is_dm(dev_t dev);
+
 /* Does @upper lie on @lower, at any depth? */
 bool lclone_dev_lies_on(dev_t upper, dev_t lower);
 
@@ -43,7 +45,7 @@ bool lclone_dev_lies_on(dev_t upper, dev_t lower);
 bool lclone_dev_suspended(dev_t dev, dev_t *which);
 
 /* -EBUSY, with a sentence, if it would be waited for without end. */
-int lclone_refuse_suspended(const char *path);
+int lclone_refuse_suspended(dev_t dev, const char *path);
 
 /* Is it a clone, or does it lie on one? Then a guest has written what it holds. */
 bool lclone_dev_is_guests(dev_t dev);

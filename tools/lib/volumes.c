@@ -171,6 +171,8 @@ static bool find_start(struct json_object *group, struct json_object *lv,
 	struct json_object *seg = find_row(group, "seg", "lv_name", text(lv, "lv_name"),
 					   "seg_start");
 	char path[PATH_MAX], *colon;
+	struct stat st;
+	dev_t which;
 
 	if (!vg || !seg || strcmp(text(seg, "segtype"), "linear") ||
 	    strstr(text(lv, "lv_role"), "snapshot") || number(seg, "seg_size") < LEAST_SECTORS)
@@ -181,8 +183,8 @@ static bool find_start(struct json_object *group, struct json_object *lv,
 		return false;
 	*colon = '\0';
 	pv = find_row(group, "pv", "pv_name", path, NULL);
-	if (!pv || path[0] != '/' || strlen(path) >= sizeof(volume->path) ||
-	    lclone_refuse_suspended(path))
+	if (!pv || path[0] != '/' || strlen(path) >= sizeof(volume->path) || stat(path, &st) ||
+	    lclone_dev_suspended(st.st_rdev, &which))
 		return false;
 	strcpy(volume->path, path);
 	volume->start = number(pv, "pe_start") +
