@@ -106,21 +106,28 @@ rates_at_both_ends() {
 	within 30 is_status vm sweep flattened
 }
 
-# sizes: the largest that there may be is 2^35 chunks, which this delta has no room for
+# 2^35 chunks are the most
 sizes_at_both_ends() {
+	local most=4398046511104
+
 	setup
 	clone
-	for bad in 0 16383 4398046511105 18446744073709551615; do
+	for bad in 0 16383 $((most + 1)) 18446744073709551615; do
 		refused "can only grow" message vm resize $bad
 	done
 	refused "wrong arguments" message vm resize 18446744073709551616
 	message vm resize 16384
-	refused "needs at least" message vm resize 4398046511104
-	message vm resize 16385
-	reload vm 16385 "$base" "$delta"
+	message vm resize $most
+	reload vm $most "$base" "$delta"
+	blkio write "$vm" $((most * 512 - 4096)) 4k 2
 	close vm
+	create vm $most "$base" "$delta"
+	blkio check "$vm" $((most * 512 - 8192)) 4k 0
+	blkio check "$vm" $((most * 512 - 4096)) 4k 2
 	new=$(loop 16m)
-	refused "too large" create vm 4398046511105 "$base" "$new"
+	refused "too large" create vm $((most + 1)) "$base" "$new"
+	create one 1 - "$new"
+	blkio write "/dev/mapper/$P-one" 0 512 3
 }
 
 run each_feature_at_both_ends \
