@@ -64,8 +64,8 @@ blocks_larger()
 	unchanged "$large" refused 5 "logical blocks of 4096 bytes" lclone snapshot t1 --to "$large"
 	disk second second 16
 	ok lclone snapshot t1 --to "$second"
-	unchanged "$large" refused 5 "logical blocks of 4096 bytes" lclone revert t1 --to "$large"
-	disk_of out out 32M 4096
+	unchanged "$large" refused 5 "logical blocks of 4096 bytes" lclone revert --yes t1 --to "$large"
+	disk_of out large2 32M 4096
 	unchanged "$out" refused 5 "logical blocks of 4096 bytes" lclone flatten --to "$out" t1
 	same "$dir/model" /dev/mapper/t1
 	[ "$(blockdev --getss /dev/mapper/t1)" = 512 ] || fail "larger blocks"
