@@ -125,7 +125,7 @@ sizes_at_both_ends() {
 	blkio check "$vm" $((most * 512 - 8192)) 4k 0
 	blkio check "$vm" $((most * 512 - 4096)) 4k 2
 	new=$(loop 16m)
-	refused "too large" create vm $((most + 1)) "$base" "$new"
+	refused "too large" create big $((most + 1)) "$base" "$new"
 	create one 1 - "$new"
 	blkio write "/dev/mapper/$P-one" 0 512 3
 }
