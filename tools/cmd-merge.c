@@ -167,6 +167,9 @@ static int copy(struct lclone_merge *merge, struct lclone_file *target)
 
 	merge->target = target;
 	err = lclone_merge_to(merge);
+	if (err == -EINTR)
+		err = lclone_fail(err, "interrupted: %s has a part of the copy; run again, it begins anew",
+				  merge->target->path);
 	return err ?: lclone_chain_unchanged(merge->chain);
 }
 

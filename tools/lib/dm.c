@@ -155,11 +155,14 @@ int lclone_dm_no_task(const char *name)
 static int run_with_cookie(struct dm_task *dmt, const char *what, const char *name)
 {
 	uint32_t cookie = 0;
+	sigset_t signals;
 	int err;
 
 	if (!dm_task_set_cookie(dmt, &cookie, 0))
 		return lclone_fail(-EIO, "%s: %s", name, complaint);
+	lclone_hold_signals(&signals);	/* libdevmapper opens a device in three steps */
 	err = lclone_dm_run(dmt, what, name);
+	lclone_release_signals(&signals);
 	dm_udev_wait(cookie);
 	return err;
 }
@@ -174,18 +177,15 @@ const char *lclone_dm_name(const char *text)
 int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only)
 {
 	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_CREATE, name);
-	sigset_t signals;
 	int err;
 
 	if (!dmt)
 		return lclone_dm_no_task(name);
-	lclone_hold_signals(&signals);	/* libdevmapper makes it in three steps */
 	if (!dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
 	    (read_only && !dm_task_set_ro(dmt)))
 		err = lclone_dm_no_task(name);
 	else
 		err = run_with_cookie(dmt, "open", name);
-	lclone_release_signals(&signals);
 	dm_task_destroy(dmt);
 	return err;
 }

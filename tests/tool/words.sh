@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of what the tool says and takes, for run, which has the tools that they are written with.
+
+tests+=(
+	said_suspended "a clone that stands still is said to by status, tree and JSON"
+	said_busy "close says who has a clone open: a mount, a device, a process"
+	closed_linear "what a merge leaves is closed by the clone's name"
+	sizes_taken "a size may be relative, or have a fraction; a delta that was shrunk is not silently used"
+	names_taken "a clone is found by its name in /dev/mapper, help by a command's name"
+	watch_ends "a watch ends well when the clone has become something else, or is closed"
+)
+
+says()
+{
+	grep -qF -- "$1" "$dir/out" || fail "\"$1\" is not in: $(cat "$dir/out")"
+}
+
+said_suspended()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone status t1
+	says " MiB in use"
+	ok lclone status -v t1
+	says "commits"
+	ok dmsetup suspend t1
+	ok lclone status t1
+	says "SUSPENDED"
+	ok lclone status --json t1
+	says '"suspended":true'
+	says '"used_bytes":'
+	says '"version":1'
+	kept 3 '"dmsetup resume t1" lets it go on' lclone resize t1
+	ok dmsetup resume t1
+	ok lclone status --json t1
+	says '"suspended":false'
+	ok lclone tree
+	! grep -q "active as t1.* 0.0 MiB used" "$dir/out" || fail "$(cat "$dir/out")"
+}
+
+said_busy()
+{
+	ok lclone create t1 "$base" "$delta"
+	ok mkfs.ext4 -q /dev/mapper/t1
+	ok mount /dev/mapper/t1 "$dir/mnt"
+	refused 3 "mounted on $dir/mnt" lclone close t1
+	ok umount "$dir/mnt"
+	ok dmsetup create t2 --table "0 2048 linear /dev/mapper/t1 0"
+	refused 3 "in use by /dev/mapper/t2" lclone close t1
+	ok dmsetup remove t2
+	sleep 60 9</dev/mapper/t1 &
+	sleep 0.5
+	refused 3 "in use by process $! (sleep)" lclone close t1
+	kill $!
+	wait $! 2>/dev/null
+	ok lclone close t1
+	refused 1 "there is no active clone t1" lclone close t1
+}
+
+closed_linear()
+{
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	ok lclone merge --rate max t1
+	exec 9</dev/mapper/t1
+	refused 3 "in use by process" lclone close t1
+	exec 9<&-
+	ok lclone close t1
+	! dmsetup info t1 >/dev/null 2>&1 || fail "it is there"
+	same "$dir/model" "$base"
+	# not every linear device
+	ok dmsetup create t1 --table "0 2048 linear $base 8"
+	refused 1 "is not a linked clone" lclone close t1
+	ok dmsetup remove t1
+}
+
+sizes_taken()
+{
+	refused 2 "is not a size" lclone format --size 1.2345678G "$base" "$delta"
+	refused 2 "is not a size" lclone format --size 3.s "$base" "$delta"
+	ok lclone create --size 16.5M t1 "$base" "$delta"
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 17301504 ] || fail "16.5M"
+	ok lclone resize --size +1M t1
+	says "the clone has 17.5 MiB, the delta 16.0 MiB"
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 18350080 ] || fail "+1M"
+	truncate -s 15M "$dir/delta"
+	losetup -c "$delta"
+	refused 5 "a delta cannot shrink" lclone resize t1
+	truncate -s 16M "$dir/delta"
+	losetup -c "$delta"
+	ok lclone resize t1
+	ok lclone close t1
+	ok lclone resize --size +1MiB "$delta"
+	says "the clone has 18.5 MiB"
+}
+
+names_taken()
+{
+	refused 2 "own name" lclone create control "$base" "$delta"
+	ok lclone create t1 "$base" "$delta"
+	ok lclone status /dev/mapper/t1
+	says "t1: rw"
+	ok lclone resize /dev/mapper/t1
+	ok lclone close /dev/mapper/t1
+	ok lclone help merge
+	says "Usage: lclone merge"
+	refused 1 "lvchange -ay novg/nolv" lclone check novg/nolv
+	refused 1 "lvchange -ay novg/nolv" lclone check /dev/novg/nolv
+}
+
+watch_ends()
+{
+	local pid
+
+	ok lclone create t1 "$base" "$delta"
+	lclone status --watch=2 t1 >"$dir/watched" 2>&1 &
+	pid=$!
+	sleep 1
+	# between two looks
+	ok lclone merge --rate max t1
+	wait $pid || fail "$?: $(cat "$dir/watched")"
+	ok lclone close t1
+	ok lclone create t1 "$base" "$delta"
+	lclone status --watch=1 t1 >"$dir/watched" 2>&1 &
+	pid=$!
+	sleep 1.5
+	ok lclone close t1
+	wait $pid || fail "$?: $(cat "$dir/watched")"
+}
