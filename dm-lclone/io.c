@@ -487,7 +487,7 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	if (likely(lclone_commit_clean(d))) {
-		/* what was lost with a failed commit can't be made durable any more */
+		/* metadata failed, though no commit did: nobody is to rely on this delta */
 		if (unlikely(READ_ONCE(d->mode) != LCLONE_RW && d->activated))
 			return DM_MAPIO_KILL;
 		bio_set_dev(bio, d->bdev);
@@ -1151,7 +1151,7 @@ static void worker(struct work_struct *work)
 bool lclone_io_idle(struct lclone_delta *d)
 {
 	return !lclone_commit_freeing(d) && list_empty_careful(&d->free_draining) &&
-	       !READ_ONCE(d->drain_busy) && !READ_ONCE(d->commit.busy);
+	       !READ_ONCE(d->drain_busy) && !lclone_commit_busy(d);
 }
 
 /* Life */

@@ -249,9 +249,13 @@ static void load_endio(struct bio *bio)
 {
 	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
 	struct lclone_delta *d = load->delta;
+	unsigned long flags;
 
-	smp_store_release(&load->done, true);	/* the worker may free it */
+	/* under the lock: once it is done the worker may free it, and with its bios @d may go */
+	spin_lock_irqsave(&d->lock, flags);
+	smp_store_release(&load->done, true);
 	queue_work(d->wq, &d->worker);
+	spin_unlock_irqrestore(&d->lock, flags);
 }
 
 static bool leaf_present(struct lclone_delta *d, u64 index)

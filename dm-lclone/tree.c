@@ -480,11 +480,7 @@ static void checkpoint_work(struct work_struct *work)
 	checkpoint_buf(&cp);
 
 	mutex_lock(&d->tree_lock);
-	lclone_commit_begin(d);
-	spin_lock_irq(&d->commit.lock);
-	WRITE_ONCE(d->commit.want_checkpoint, false);
-	list_splice_init(&d->commit.dirty, &cp.leaves);
-	spin_unlock_irq(&d->commit.lock);
+	lclone_commit_begin_checkpoint(d, &cp.leaves);
 	spin_lock(&d->alloc.lock);
 	d->alloc.new_leaves = 0;
 	spin_unlock(&d->alloc.lock);
