@@ -526,6 +526,17 @@ void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list)
 	spin_unlock_irq(&d->commit.lock);
 }
 
+void lclone_commit_mark_freed(struct lclone_delta *d, unsigned long *used)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	lclone_extents_mark(&c->freed, used);
+	lclone_extents_mark(&c->freeing, used);
+	lclone_extents_mark(&c->free, used);
+	spin_unlock_irq(&c->lock);
+}
+
 void lclone_commit_set_limits(struct lclone_delta *d)
 {
 	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
