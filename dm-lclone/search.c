@@ -295,7 +295,7 @@ bool lclone_search_begin(struct lclone_delta *d)
 {
 	struct lclone_search *s = &d->search;
 
-	if (READ_ONCE(s->stop))
+	if (READ_ONCE(s->stop) || READ_ONCE(d->mode) != LCLONE_RW)
 		return false;
 	switch (smp_load_acquire(&s->step)) {
 	case SEARCH_NONE:
