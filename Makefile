@@ -18,6 +18,7 @@
 # make crash-mutants  bugs planted in the module, each must be found by those
 # make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run
+# make in-tree        the module as a part of the newest kernel source (TREE=...)
 # make fuzz           the format and the readers of deltas, T=... seconds each
 #
 # make kselftest      the kernel tests on this machine's own kernel, on loop devices
@@ -114,6 +115,9 @@ debug: deps
 coverage: deps
 	tests/coverage/coverage
 
+in-tree:
+	scripts/in-tree $(TREE)
+
 fuzz: deps
 	$(MAKE) -C tests/fuzz run T=$(T)
 
@@ -140,4 +144,4 @@ need-libraries:
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
 	tools_uninstall clean check fresh compile-others demo vm bench crash \
-	crash-mutants debug coverage fuzz kselftest deps need-headers need-libraries
+	crash-mutants debug coverage in-tree fuzz kselftest deps need-headers need-libraries

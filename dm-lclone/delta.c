@@ -76,11 +76,8 @@ int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb)
 	err = blkdev_issue_flush(d->bdev);
 	if (!err)
 		err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1, REQ_FUA);
-	if (!err) {
-		mutex_lock(&d->index_lock);
+	if (!err)
 		d->sb = *sb;
-		mutex_unlock(&d->index_lock);
-	}
 	return err;
 }
 
@@ -238,17 +235,17 @@ static int check_clone_blocks(struct lclone *t, const struct lclone_sb *sb)
 	if (used && t->block_size > used) {
 		DMERR("%s: the logical blocks would be of %u bytes, in use are such of %u", name,
 		      t->block_size, used);
-		t->ti->error = "The clone is in use with smaller logical blocks than these devices have";
-		return -EINVAL;
+		return lclone_refuse(t, -EINVAL,
+			"The clone is in use with smaller logical blocks than these devices have");
 	}
 	if (recorded && t->block_size > recorded) {
 		DMERR("%s: the logical blocks would be of %u bytes, they were of %u", name,
 		      t->block_size, recorded);
-		t->ti->error = "The clone was used with smaller logical blocks than these devices have";
-		return -EINVAL;
+		return lclone_refuse(t, -EINVAL,
+			"The clone was used with smaller logical blocks than these devices have");
 	}
 	if (t->ti->len & ((t->block_size >> SECTOR_SHIFT) - 1)) {
-		DMERR("%s: the table has %llu sectors: with logical blocks of %u bytes %llu would do",
+		DMERR("%s: the table has %llu sectors: for logical blocks of %u bytes %llu do",
 		      name, (u64)t->ti->len, t->block_size,
 		      round_up((u64)t->ti->len, t->block_size >> SECTOR_SHIFT));
 		t->ti->error = "The clone's size is not a multiple of the logical block size";
@@ -684,8 +681,10 @@ static int find_reserve(struct lclone_delta *d)
 	int err = 0;
 
 	down_write(&d->messages);
-	if (lclone_alloc_reserve_short(d))
-		err = lclone_search_now(d);
+	if (lclone_alloc_reserve_short(d)) {
+		lclone_alloc_scan_begin(d);
+		err = lclone_alloc_scan(d);
+	}
 	up_write(&d->messages);
 	return err;
 }
@@ -855,7 +854,6 @@ struct lclone_delta *lclone_delta_create(struct block_device *bdev)
 	/* first what can't fail: lclone_delta_destroy() undoes whatever was done */
 	lclone_commit_init(d);
 	lclone_tree_init(d);
-	lclone_search_init(d);
 	err = lclone_drain_init(d);
 	err = err ?: lclone_leaf_init(d);
 	err = err ?: lclone_commit_alloc(d);
@@ -886,12 +884,11 @@ static int take_size(struct lclone_delta *d)
 		err = lclone_sb_write(d, &sb);
 		if (!err) {
 			set_limits(d);
+			lclone_alloc_grown(d);
 			DMINFO("%s: the delta has grown to %llu sectors", d->name,
 			       sb.device_sectors);
 		}
 	}
-	if (!err)
-		lclone_alloc_grow(d);
 	mutex_unlock(&d->tree_lock);
 	return err;
 }
@@ -994,7 +991,6 @@ void lclone_delta_stop(struct lclone_delta *d)
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
-	lclone_search_stop(d);
 	cancel_delayed_work_sync(&d->commit_timer);
 	flush_workqueue(d->wq);
 	cancel_work_sync(&d->worker);		/* queued by what was flushed */
@@ -1022,7 +1018,7 @@ int lclone_delta_seal(struct lclone_delta *d, u64 base_fp)
 	} else if (sb.state & LCLONE_STATE_SEALED) {
 		err = 0;
 	} else if (d->mode != LCLONE_RW || d->commit.log_tail != d->sb.log_pos) {
-		err = -EROFS;		/* it is not ours to write; or has a log, and layers have none */
+		err = -EROFS;		/* not ours to write, or it has a log: layers have none */
 	} else {
 		/* a merge that was given up has changed the base */
 		sb.state &= ~LCLONE_STATE_MERGING;
@@ -1081,7 +1077,7 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 		goto unlock;
 	}
 	if (virtual_sectors & ((t->block_size >> SECTOR_SHIFT) - 1)) {
-		DMERR("%s: the virtual size must be a multiple of %u sectors, the logical block size",
+		DMERR("%s: the virtual size must be a multiple of %u sectors, a logical block",
 		      d->name, t->block_size >> SECTOR_SHIFT);
 		err = -EINVAL;
 		goto unlock;
