@@ -558,8 +558,8 @@ users_hang()
 	refused 3 "which is suspended" timeout 20 lclone create x1 "$base" /dev/mapper/t3
 	refused 3 "which is suspended" timeout 20 lclone create x1 /dev/mapper/t3 "$d2"
 	refused 3 "is suspended" timeout 20 lclone open x1 "$base" /dev/mapper/t2
-	refused 3 "is suspended" timeout 20 lclone remove /dev/mapper/t2
-	refused 3 "is suspended" timeout 20 lclone rebase --base "$base" /dev/mapper/t2
+	refused 3 "is suspended" timeout 20 lclone remove /dev/mapper/t3
+	refused 3 "is suspended" timeout 20 lclone rebase --base "$base" /dev/mapper/t3
 	ok dmsetup resume t2
 	# not suspended, but without an answer
 	ok dmsetup load t2 --table "0 16384 delay $low 0 60000"
