@@ -276,8 +276,9 @@ static int refuse_holders(const struct lclone_file *base, const char *clone)
 			 0;
 }
 
-static int find_base_users(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-		    const char *clone, struct lclone_inventory *inv, struct lclone_names *names)
+static int find_base_users(const struct lclone_file *base, const struct lclone_sb *ours,
+			   dev_t delta, const char *clone, struct lclone_inventory *inv,
+			   struct lclone_names *names)
 {
 	struct views v;
 	int err;

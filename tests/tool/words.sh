@@ -62,7 +62,7 @@ closed_linear()
 {
 	ok lclone create t1 "$base" "$delta"
 	scribble
-	ok lclone merge --rate max t1
+	ok lclone merge --yes --rate max t1
 	exec 9</dev/mapper/t1
 	refused 3 "in use by process" lclone close t1
 	exec 9<&-
@@ -118,7 +118,7 @@ watch_ends()
 	pid=$!
 	sleep 1
 	# between two looks
-	ok lclone merge --rate max t1
+	ok lclone merge --yes --rate max t1
 	wait $pid || fail "$?: $(cat "$dir/watched")"
 	ok lclone close t1
 	ok lclone create t1 "$base" "$delta"

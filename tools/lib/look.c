@@ -92,7 +92,7 @@ static void look_at(struct lclone_place *place)
 	} else if (!place->err) {
 		look_for_delta(place, &part.dev);
 	} else if (place->err == -ENOMEDIUM || place->err == -ENXIO || place->err == -EOPNOTSUPP) {
-		place->seen = LCLONE_SEEN_NOTHING;	/* empty, or of blocks that no delta can have */
+		place->seen = LCLONE_SEEN_NOTHING;	/* empty, or its blocks are too large */
 	} else {
 		place->seen = LCLONE_SEEN_ERROR;
 	}

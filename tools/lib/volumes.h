@@ -12,7 +12,7 @@
 struct lclone_volume {
 	char name[300];			/* VG/LV, or who else is meant by @unseen */
 	char unseen[128];		/* why it cannot be looked at, as end of a sentence; or "" */
-	char path[64];			/* else the physical volume that has its first sectors ... */
+	char path[64];			/* else the physical volume that it begins on ... */
 	u64 start, sectors;		/* ... and where */
 };
 
