@@ -43,11 +43,12 @@ kernel_packages()
 # Headers may be published hours or days before the image that belongs to them.
 newest_kernel()
 {
-	local name lacks
+	local name lacks packages
 
 	apt-cache pkgnames linux-headers- | sed -nE "s/^linux-headers-($1)\$/\1/p" | sort -rV |
 	while read -r name; do
-		lacks=$(without_candidate $(kernel_packages "$name"))
+		mapfile -t packages < <(kernel_packages "$name")
+		lacks=$(without_candidate "${packages[@]}")
 		if [ -z "$lacks" ]; then
 			echo "$name"
 			break
@@ -77,7 +78,7 @@ release()
 	for_kernel "$1"
 	if ! newer_than_lists "$known"; then
 		[ "${1%-rt}" != newest ] || number='[0-9.]+'
-		find_kernel() { newest_kernel "$number[0-9.]*(-[0-9]+)?(\+deb[0-9]+)?$flavour-amd64" | grep .; }
+		find_kernel() { newest_kernel "${number}[0-9.]*(-[0-9]+)?(\+deb[0-9]+)?$flavour-amd64" | grep .; }
 		name=$(with_new_lists find_kernel) || die "there is no Linux $1 with image and headers" \
 			"in the apt sources of this machine: Debian's main archive and" \
 			"bookworm-security have it"
