@@ -19,6 +19,7 @@
 # make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run
 # make in-tree        the module as a part of the newest kernel source (TREE=...)
+# make series         the patches for a maintainer, in series/ (OUT=...; TREE=... as above)
 # make fuzz           the format and the readers of deltas, T=... seconds each
 #
 # make kselftest      the kernel tests on this machine's own kernel, on loop devices
@@ -118,6 +119,9 @@ coverage: deps
 in-tree:
 	scripts/in-tree $(TREE)
 
+series:
+	scripts/series $(or $(OUT),series) $(TREE)
+
 fuzz: deps
 	$(MAKE) -C tests/fuzz run T=$(T)
 
@@ -144,4 +148,4 @@ need-libraries:
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
 	tools_uninstall clean check fresh compile-others demo vm bench crash \
-	crash-mutants debug coverage in-tree fuzz kselftest deps need-headers need-libraries
+	crash-mutants debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
