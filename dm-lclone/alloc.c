@@ -52,15 +52,20 @@ struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone
 	return NULL;
 }
 
+void lclone_extents_mark(const struct list_head *list, unsigned long *used)
+{
+	const struct lclone_extent *e;
+
+	list_for_each_entry(e, list, list)
+		bitmap_set(used, e->start, e->len);
+}
+
 /* Slots: any context, no lock */
 
-u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys)
+static u32 slots_take(struct lclone_delta *d, u32 want, u32 *phys)
 {
 	int cpu = raw_smp_processor_id(), i;
 
-	/* read behind the inflight reference: see lclone_alloc_scan_begin() */
-	if (unlikely(READ_ONCE(d->alloc.scanning)))
-		return 0;
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		atomic64_t *slot = &d->alloc.slot[(cpu + i) % LCLONE_SLOTS];
 		s64 old = atomic64_read(slot);
@@ -80,6 +85,21 @@ u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys)
 	return 0;
 }
 
+u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys)
+{
+	u32 n;
+
+	/* read behind the inflight reference: see lclone_alloc_scan_begin() */
+	if (likely(!READ_ONCE(d->alloc.scanning)))
+		return slots_take(d, want, phys);
+	spin_lock(&d->alloc.lock);
+	n = slots_take(d, want, phys);
+	if (n && d->alloc.used)
+		bitmap_set(d->alloc.used, *phys, n);
+	spin_unlock(&d->alloc.lock);
+	return n;
+}
+
 /* Returns false if no slot is empty. */
 static bool slot_fill(struct lclone_delta *d, u32 phys, u32 count)
 {
@@ -95,24 +115,30 @@ static bool slot_fill(struct lclone_delta *d, u32 phys, u32 count)
 	return false;
 }
 
-void lclone_alloc_lost(struct lclone_delta *d)
+/* Free space: alloc.lock */
+
+static void free_chunks(struct lclone_delta *d, u32 phys, u32 count)
 {
-	WRITE_ONCE(d->alloc.exact, false);
+	d->alloc.freed += count;
+	if (d->alloc.used)
+		bitmap_clear(d->alloc.used, phys, count);
 }
 
 void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count)
 {
-	if (!slot_fill(d, phys, count))
-		lclone_alloc_lost(d);
-	else if (unlikely(READ_ONCE(d->full)))
+	if (!slot_fill(d, phys, count)) {
+		/* no entry has ever named it: nothing is to be waited for */
+		spin_lock(&d->alloc.lock);
+		free_chunks(d, phys, count);
+		spin_unlock(&d->alloc.lock);
+	}
+	if (unlikely(READ_ONCE(d->full)))
 		lclone_space_came(d);
 }
 
-/* Free space: alloc.lock */
-
 static u32 tail_free(const struct lclone_delta *d)
 {
-	return lclone_phys_end(&d->sb) - d->alloc.hwm;
+	return d->alloc.end - d->alloc.hwm;
 }
 
 static u32 known_free(const struct lclone_delta *d)
@@ -127,16 +153,17 @@ static u32 reserve(const struct lclone_delta *d)
 	       DIV_ROUND_UP(2 * d->alloc.new_leaves, blocks_per_chunk(d));
 }
 
-static bool scan_would_help(const struct lclone_delta *d)
+/* Free chunks below the mark are not known yet, and a scan is under way or would find them. */
+static bool scan_helps(const struct lclone_delta *d)
 {
 	return !d->alloc.scanned && !d->alloc.scan_failed &&
-	       (d->alloc.freed || !d->alloc.exact);
+	       (d->alloc.scanning || d->alloc.freed || !d->alloc.exact);
 }
 
 /* The space above the mark gets short: time to look for freed chunks below it. */
 static bool tail_is_short(const struct lclone_delta *d)
 {
-	u32 total = lclone_phys_end(&d->sb) - d->sb.first_chunk;
+	u32 total = d->alloc.end - d->sb.first_chunk;
 
 	return tail_free(d) < reserve(d) + total / 4;
 }
@@ -145,6 +172,8 @@ static u32 take_tail(struct lclone_delta *d, u32 want, u32 *phys)
 {
 	u32 n = min(want, tail_free(d));
 
+	if (d->alloc.used && WARN_ON_ONCE(d->alloc.hwm + n > d->alloc.nr_used))
+		return 0;
 	*phys = d->alloc.hwm;
 	d->alloc.hwm += n;
 	if (d->alloc.used)
@@ -216,10 +245,6 @@ enum lclone_space lclone_alloc_refill(struct lclone_delta *d)
 	int i;
 
 	spin_lock(&d->alloc.lock);
-	if (d->alloc.scanning) {
-		spin_unlock(&d->alloc.lock);
-		return LCLONE_SPACE_SCAN;
-	}
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u32 phys, n, free = known_free(d), keep = reserve(d);
 
@@ -232,14 +257,14 @@ enum lclone_space lclone_alloc_refill(struct lclone_delta *d)
 		n = clamp((free - keep) / (2 * LCLONE_SLOTS), 1u, SLOT_CHUNKS_MAX);
 		n = take(d, n, &phys);
 		if (n && !slot_fill(d, phys, n))
-			lclone_alloc_giveback(d, phys, n);
+			free_chunks(d, phys, n);	/* one was given back meanwhile */
 		empty = empty && !n;
 	}
-	scan = scan_would_help(d) && tail_is_short(d);
+	scan = scan_helps(d);
 	spin_unlock(&d->alloc.lock);
-	if (scan)
-		return LCLONE_SPACE_SCAN;
-	return empty ? LCLONE_SPACE_NONE : LCLONE_SPACE_OK;
+	if (!empty)
+		return LCLONE_SPACE_OK;
+	return scan ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
 }
 
 /* Takes back from the slots what lies right below the high-water mark. */
@@ -269,14 +294,12 @@ enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d)
 	enum lclone_space space = LCLONE_SPACE_OK;
 
 	spin_lock(&d->alloc.lock);
-	if (known_free(d) <= reserve(d) && !d->alloc.scanning)
+	if (known_free(d) <= reserve(d))
 		slots_to_tail(d);
-	if (d->alloc.scanning)
-		space = LCLONE_SPACE_SCAN;
-	else if (known_free(d) > reserve(d))
+	if (known_free(d) > reserve(d))
 		d->alloc.new_leaves++;
 	else
-		space = scan_would_help(d) ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
+		space = scan_helps(d) ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
 	spin_unlock(&d->alloc.lock);
 	return space;
 }
@@ -286,7 +309,7 @@ bool lclone_alloc_reserve_short(struct lclone_delta *d)
 	bool is_short;
 
 	spin_lock(&d->alloc.lock);
-	is_short = known_free(d) < reserve(d) && scan_would_help(d);
+	is_short = known_free(d) < reserve(d) && scan_helps(d);
 	spin_unlock(&d->alloc.lock);
 	return is_short;
 }
@@ -299,26 +322,34 @@ void lclone_alloc_pending(struct lclone_delta *d, u32 phys)
 	spin_unlock(&d->alloc.lock);
 }
 
-static void free_chunks(struct lclone_delta *d, u32 phys, u32 count)
+static struct lclone_extent *extent_alloc(void)
 {
-	d->alloc.freed += count;
-	if (d->alloc.used)
-		bitmap_clear(d->alloc.used, phys, count);
+	return kmalloc(sizeof(struct lclone_extent), GFP_NOIO | __GFP_NOFAIL);
 }
 
 void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count)
 {
+	struct lclone_extent *e = extent_alloc();
+
 	spin_lock(&d->alloc.lock);
 	free_chunks(d, phys, count);
+	/* what the scan has read or will read may be older than that */
+	if (d->alloc.scanning)
+		e = lclone_extent_append(&d->alloc.freed_in_scan, e, phys, count);
 	spin_unlock(&d->alloc.lock);
+	kfree(e);
 }
 
 /* Metadata blocks */
 
-/* Sorted and merged, so that whole chunks can be told. */
-static int nodes_insert(struct lclone_delta *d, u64 block, u64 count)
+/*
+ * Sorted and merged, so that whole chunks can be told.  Returns @new if it was not
+ * used, else NULL.
+ */
+static struct lclone_extent *nodes_add(struct lclone_delta *d, struct lclone_extent *new,
+				       u64 block, u64 count)
 {
-	struct lclone_extent *e, *next, *new;
+	struct lclone_extent *e, *next;
 	struct list_head *pos = &d->alloc.nodes;
 
 	list_for_each_entry(e, &d->alloc.nodes, list) {
@@ -333,13 +364,11 @@ static int nodes_insert(struct lclone_delta *d, u64 block, u64 count)
 			goto merge;
 		}
 	}
-	new = kmalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
-	if (!new)
-		return -ENOMEM;
 	new->start = block;
 	new->len = count;
 	list_add(&new->list, pos);
 	e = new;
+	new = NULL;
 merge:
 	d->alloc.nr_nodes += count;
 	if (!list_is_last(&e->list, &d->alloc.nodes)) {
@@ -350,13 +379,7 @@ merge:
 			kfree(next);
 		}
 	}
-	return 0;
-}
-
-static void nodes_add(struct lclone_delta *d, u64 block, u64 count)
-{
-	if (nodes_insert(d, block, count))
-		d->alloc.exact = false;		/* lost until the next scan */
+	return new;
 }
 
 /* The first extent that holds @want blocks, or the longest. */
@@ -391,7 +414,7 @@ static u32 nodes_take(struct lclone_delta *d, struct lclone_extent *e, u32 want,
 u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block)
 {
 	u32 bpc = blocks_per_chunk(d), chunks = DIV_ROUND_UP(want, bpc), phys, n = 0;
-	struct lclone_extent *e;
+	struct lclone_extent *e, *new = extent_alloc();
 
 	spin_lock(&d->alloc.lock);
 	e = nodes_find(d, want);
@@ -403,20 +426,27 @@ u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block)
 	if (n) {
 		*block = (u64)phys * bpc;
 		if (n > want) {
-			nodes_add(d, *block + want, n - want);
+			new = nodes_add(d, new, *block + want, n - want);
 			n = want;
 		}
 	}
 unlock:
 	spin_unlock(&d->alloc.lock);
+	kfree(new);
 	return n;
 }
 
-/* Gives whole free chunks back while more than @keep free blocks are left. */
-static void nodes_trim(struct lclone_delta *d, u64 keep)
+/*
+ * Gives whole free chunks back while more than @keep free blocks are left.  @new is
+ * for one that lies within an extent.  Returns it if it was not used, else NULL.
+ */
+static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct lclone_extent *new)
 {
 	u32 bpc = blocks_per_chunk(d);
 	struct lclone_extent *e, *next;
+
+	if (d->alloc.scanning)
+		return new;		/* the scan may see an old node in it yet */
 
 	list_for_each_entry_safe(e, next, &d->alloc.nodes, list) {
 		u64 first = DIV_ROUND_UP(e->start, bpc), end = (e->start + e->len) / bpc;
@@ -424,127 +454,180 @@ static void nodes_trim(struct lclone_delta *d, u64 keep)
 
 		if (end <= first || d->alloc.nr_nodes < keep + (end - first) * bpc)
 			continue;
+		if (head && tail && !new)
+			continue;
 		free_chunks(d, first, end - first);
-		d->alloc.nr_nodes -= e->len;
-		list_del(&e->list);
-		if (head)
-			nodes_add(d, e->start, head);
-		if (tail)
-			nodes_add(d, end * bpc, tail);
-		kfree(e);
+		d->alloc.nr_nodes -= (u64)(end - first) * bpc;
+		if (head && tail) {
+			new->start = end * bpc;
+			new->len = tail;
+			list_add(&new->list, &e->list);
+			new = NULL;
+		}
+		if (head) {
+			e->len = head;
+		} else if (tail) {
+			e->start = end * bpc;
+			e->len = tail;
+		} else {
+			list_del(&e->list);
+			kfree(e);
+		}
 	}
+	return new;
 }
 
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
 {
+	struct lclone_extent *new = extent_alloc(), *spare = extent_alloc();
+	u32 bpc = blocks_per_chunk(d), phys = block / bpc;
+
 	spin_lock(&d->alloc.lock);
 	if (d->alloc.used)
-		__set_bit(block / blocks_per_chunk(d), d->alloc.used);
-	nodes_add(d, block, count);
-	nodes_trim(d, 2 * lclone_dirty_max(&d->sb));
+		bitmap_set(d->alloc.used, phys, (block + count - 1) / bpc + 1 - phys);
+	new = nodes_add(d, new, block, count);
+	spare = nodes_trim(d, 2 * lclone_dirty_max(&d->sb), spare);
 	spin_unlock(&d->alloc.lock);
+	kfree(new);
+	kfree(spare);
 }
 
 /* Scan */
 
-static void scan_mark(struct lclone_delta *d, u64 phys)
+unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits)
 {
-	if (phys < d->alloc.nr_used)
-		__set_bit(phys, d->alloc.used);
+	*bits = READ_ONCE(d->alloc.end);
+	return kvcalloc(BITS_TO_LONGS(*bits), sizeof(long), GFP_NOIO | __GFP_NOWARN);
 }
 
-static void scan_node(struct lclone_delta *d, u64 block)
-{
-	scan_mark(d, block / blocks_per_chunk(d));
-}
-
-static void scan_exception(struct lclone_delta *d, u64 exc)
-{
-	scan_mark(d, lclone_exc_phys(exc));
-}
-
-void lclone_alloc_scan_begin(struct lclone_delta *d)
+void lclone_alloc_scan_prepare(struct lclone_delta *d)
 {
 	spin_lock(&d->alloc.lock);
-	d->alloc.scanning = true;
+	WRITE_ONCE(d->alloc.scanning, true);
 	spin_unlock(&d->alloc.lock);
 }
 
-static void scan_mark_extents(struct lclone_delta *d, struct list_head *list, u32 per_chunk)
-{
-	struct lclone_extent *e;
-	u64 i;
-
-	list_for_each_entry(e, list, list)
-		for (i = e->start / per_chunk; i <= (e->start + e->len - 1) / per_chunk; i++)
-			scan_mark(d, i);
-}
-
-int lclone_alloc_scan(struct lclone_delta *d)
+bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits)
 {
 	struct lclone_alloc *a = &d->alloc;
-	u32 end = lclone_phys_end(&d->sb);
-	unsigned long *used;
-	int err, i;
+	u32 bpc = blocks_per_chunk(d);
+	struct lclone_extent *e;
+	bool fits;
 
-	if (a->scanned) {
-		WRITE_ONCE(a->scanning, false);
-		return 0;
-	}
-	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
-	if (!used) {
-		/* tried again: the worker still finds that it would help */
-		DMERR_LIMIT("%s: no memory to look for freed chunks", d->name);
-		WRITE_ONCE(a->scanning, false);
-		return -ENOMEM;
-	}
-
-	mutex_lock(&d->tree_lock);
 	spin_lock(&a->lock);
-	a->used = used;
-	a->nr_used = end;
-	scan_mark_extents(d, &a->nodes, blocks_per_chunk(d));
-	/* nobody takes chunks any more: what is left here is in no entry */
-	for (i = 0; i < LCLONE_SLOTS; i++)
-		atomic64_set(&a->slot[i], 0);
+	fits = bits == a->end;
+	if (fits) {
+		a->used = used;
+		a->nr_used = bits;
+		list_for_each_entry(e, &a->nodes, list)
+			bitmap_set(used, e->start / bpc,
+				   (e->start + e->len - 1) / bpc + 1 - e->start / bpc);
+	}
 	spin_unlock(&a->lock);
+	return fits;
+}
 
-	/* freed, but not reusable yet */
-	spin_lock_irq(&d->commit.lock);
-	scan_mark_extents(d, &d->commit.freed, 1);
-	scan_mark_extents(d, &d->commit.freeing, 1);
-	scan_mark_extents(d, &d->commit.free, 1);
-	spin_unlock_irq(&d->commit.lock);
-
-	err = lclone_tree_walk(d, scan_node, scan_exception);
+void lclone_alloc_scan_mark(struct lclone_delta *d, const u64 *phys, u32 nr)
+{
+	struct lclone_alloc *a = &d->alloc;
+	u32 i;
 
 	spin_lock(&a->lock);
-	if (err) {
-		a->used = NULL;
-		a->scan_failed = true;
-	} else {
-		a->freed = a->hwm - d->sb.first_chunk -
-			   (bitmap_weight(used, a->hwm) - bitmap_weight(used, d->sb.first_chunk));
-		a->scanned = true;
-		a->exact = true;
-	}
+	for (i = 0; i < nr; i++)
+		if (phys[i] < a->nr_used)
+			__set_bit(phys[i], a->used);
+	spin_unlock(&a->lock);
+}
+
+static void forget_scan(struct lclone_alloc *a, struct list_head *freed)
+{
+	list_splice_init(&a->freed_in_scan, freed);
 	WRITE_ONCE(a->scanning, false);
+}
+
+static void free_extents(struct list_head *list)
+{
+	struct lclone_extent *e, *next;
+
+	list_for_each_entry_safe(e, next, list, list)
+		kfree(e);
+}
+
+void lclone_alloc_scan_end(struct lclone_delta *d)
+{
+	struct lclone_alloc *a = &d->alloc;
+	struct lclone_extent *e;
+	LIST_HEAD(freed);
+	int i;
+
+	spin_lock(&a->lock);
+	for (i = 0; i < LCLONE_SLOTS; i++) {
+		u64 slot = atomic64_read(&a->slot[i]);
+
+		bitmap_set(a->used, slot_start(slot), slot_len(slot));
+	}
+	/* nothing below the mark was given to anybody since: what was freed is free */
+	list_for_each_entry(e, &a->freed_in_scan, list)
+		bitmap_clear(a->used, e->start, e->len);
+	a->freed = a->hwm - d->sb.first_chunk -
+		   (bitmap_weight(a->used, a->hwm) - bitmap_weight(a->used, d->sb.first_chunk));
+	a->scanned = true;
+	a->exact = true;
+	forget_scan(a, &freed);
 	spin_unlock(&a->lock);
-	mutex_unlock(&d->tree_lock);
-	if (err)
-		kvfree(used);
-	return err;
+	free_extents(&freed);
+}
+
+void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed)
+{
+	struct lclone_alloc *a = &d->alloc;
+	unsigned long *used;
+	LIST_HEAD(freed);
+
+	spin_lock(&a->lock);
+	used = a->used;
+	a->used = NULL;
+	a->scan_failed = failed;
+	forget_scan(a, &freed);
+	spin_unlock(&a->lock);
+	kvfree(used);
+	free_extents(&freed);
+}
+
+bool lclone_alloc_wants_scan(struct lclone_delta *d)
+{
+	bool wants;
+
+	spin_lock(&d->alloc.lock);
+	wants = !d->alloc.scanning && scan_helps(d) && tail_is_short(d);
+	spin_unlock(&d->alloc.lock);
+	return wants;
 }
 
 /* Life */
 
+/* Whole free chunks of the blocks. One extra extent at a time: until none was needed. */
+static void trim_all(struct lclone_delta *d)
+{
+	struct lclone_extent *new;
+
+	do {
+		new = extent_alloc();
+		spin_lock(&d->alloc.lock);
+		new = nodes_trim(d, 0, new);
+		spin_unlock(&d->alloc.lock);
+	} while (!new);
+	kfree(new);
+}
+
 void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 {
+	bool exact = d->alloc.exact;
 	struct lclone_extent *e;
 	int i, n = 0;
 
+	trim_all(d);
 	spin_lock(&d->alloc.lock);
-	nodes_trim(d, 0);
 	slots_to_tail(d);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u64 slot = atomic64_xchg(&d->alloc.slot[i], 0);
@@ -555,7 +638,7 @@ void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 	memset(sb->spare, 0, sizeof(sb->spare));
 	list_for_each_entry(e, &d->alloc.nodes, list) {
 		if (n == LCLONE_SPARES) {
-			lclone_alloc_lost(d);
+			exact = false;		/* the next life has to look for the others */
 			break;
 		}
 		sb->spare[n].block = e->start;
@@ -563,7 +646,7 @@ void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 	}
 	sb->hwm = d->alloc.hwm;
 	sb->freed = d->alloc.freed;
-	if (d->alloc.exact)
+	if (exact)
 		sb->state |= LCLONE_STATE_CLEAN;
 	spin_unlock(&d->alloc.lock);
 }
@@ -573,17 +656,35 @@ void lclone_alloc_set_limits(struct lclone_delta *d)
 	WRITE_ONCE(d->alloc.reserve, lclone_reserve_chunks(&d->sb));
 }
 
-void lclone_alloc_grown(struct lclone_delta *d)
+void lclone_alloc_grow(struct lclone_delta *d)
 {
-	unsigned long *used;
+	u32 end = lclone_phys_end(&d->sb);
+	struct lclone_alloc *a = &d->alloc;
+	unsigned long *used, *old;
+	bool taken;
 
-	spin_lock(&d->alloc.lock);
-	used = d->alloc.used;
-	d->alloc.used = NULL;
-	d->alloc.scanned = false;
-	d->alloc.scan_failed = false;
-	spin_unlock(&d->alloc.lock);
+	lockdep_assert_held(&d->tree_lock);
+	if (end <= a->end)
+		return;
+	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_NOWARN);
+
+	spin_lock(&a->lock);
+	old = a->used;
+	taken = !old || used;
+	if (old && used) {
+		bitmap_copy(used, old, a->nr_used);
+		a->used = used;
+		a->nr_used = end;
+		used = old;
+	}
+	if (taken)
+		a->end = end;
+	a->scan_failed = false;
+	spin_unlock(&a->lock);
 	kvfree(used);
+	if (!taken)
+		DMERR("%s: no memory to use what the delta has grown by: let it grow once more",
+		      d->name);
 }
 
 void lclone_alloc_init(struct lclone_delta *d)
@@ -592,6 +693,8 @@ void lclone_alloc_init(struct lclone_delta *d)
 
 	spin_lock_init(&d->alloc.lock);
 	INIT_LIST_HEAD(&d->alloc.nodes);
+	INIT_LIST_HEAD(&d->alloc.freed_in_scan);
+	d->alloc.end = lclone_phys_end(&d->sb);
 	d->alloc.hwm = d->sb.hwm;
 	d->alloc.exact = d->sb.state & LCLONE_STATE_CLEAN;
 	if (!d->alloc.exact)
@@ -599,14 +702,12 @@ void lclone_alloc_init(struct lclone_delta *d)
 	d->alloc.freed = d->sb.freed;
 	for (i = 0; i < LCLONE_SPARES; i++)
 		if (d->sb.spare[i].count)
-			nodes_add(d, d->sb.spare[i].block, d->sb.spare[i].count);
+			kfree(nodes_add(d, extent_alloc(), d->sb.spare[i].block,
+					d->sb.spare[i].count));
 }
 
 void lclone_alloc_destroy(struct lclone_delta *d)
 {
-	struct lclone_extent *e, *next;
-
-	list_for_each_entry_safe(e, next, &d->alloc.nodes, list)
-		kfree(e);
+	free_extents(&d->alloc.nodes);
 	kvfree(d->alloc.used);
 }

@@ -51,6 +51,8 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 		full = c->nr_dirty >= c->dirty_soft;
 	}
 	if (ok && !test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
+		WRITE_ONCE(c->clean, false);
+		smp_wmb();	/* who finds the leaf marked does not find the delta clean */
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
 		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 	}
@@ -58,8 +60,7 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 
 	if (full)
 		lclone_commit_want_checkpoint(d);
-	else
-		kick_timer(d);
+	kick_timer(d);
 	return ok;
 }
 
@@ -119,43 +120,73 @@ static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf, unsigned 
 
 /* Rounds */
 
-void lclone_commit_begin(struct lclone_delta *d)
+static void __begin(struct lclone_commit *c)
 {
-	struct lclone_commit *c = &d->commit;
-
-	spin_lock_irq(&c->lock);
 	bio_list_merge(&c->serving, &c->waiters);
 	bio_list_init(&c->waiters);
 	list_splice_tail_init(&c->uncommitted, &c->round);
 	list_splice_tail_init(&c->freed, &c->freeing);
+	c->overdue = false;
+}
+
+static void begin(struct lclone_commit *c)
+{
+	spin_lock_irq(&c->lock);
+	__begin(c);
 	spin_unlock_irq(&c->lock);
 }
 
-/* Goes on with the next round or checkpoint, or lets go of busy. Any context. */
+void lclone_commit_begin_checkpoint(struct lclone_delta *d, struct list_head *leaves)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	__begin(c);
+	/* at once with the lists: what is marked from now on may want the next one */
+	WRITE_ONCE(c->want_checkpoint, false);
+	list_splice_init(&c->dirty, leaves);
+	spin_unlock_irq(&c->lock);
+}
+
+/* A round or a checkpoint has to follow the one that ends. */
+static bool is_wanted(const struct lclone_commit *c)
+{
+	return !bio_list_empty(&c->waiters) || c->want_checkpoint || !list_empty(&c->freed) ||
+	       (c->overdue && !list_empty(&c->uncommitted));
+}
+
+/*
+ * Goes on with the next round or checkpoint, or lets go of busy. Any context.
+ *
+ * Once busy is clear a suspend may go on, and the delta with it: it is left alone
+ * then.  See lclone_commit_busy().  The bios keep the clone, not the delta.
+ */
 void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 {
 	struct lclone_commit *c = &d->commit;
 	struct bio_list served;
 	unsigned long flags;
 	struct bio *bio;
-	bool more;
 
 	spin_lock_irqsave(&c->lock, flags);
 	served = c->serving;
 	bio_list_init(&c->serving);
 	if (!status)
 		list_splice_tail_init(&c->freeing, &c->free);
-	more = !bio_list_empty(&c->waiters) || c->want_checkpoint || !list_empty(&c->freed);
-	if (!more)
+	if (!list_empty(&c->free))
+		queue_work(d->wq, &d->worker);
+	if (is_wanted(c)) {
+		queue_work(d->wq, &d->commit_work);
+	} else {
 		WRITE_ONCE(c->busy, false);
+		/* after a failed commit never again: what it has lost can't be made durable */
+		if (!READ_ONCE(d->degraded) && list_empty(&c->uncommitted) && list_empty(&c->round))
+			smp_store_release(&c->clean, true);	/* pairs with lclone_commit_clean() */
+		if (wq_has_sleeper(&d->idle))
+			wake_up(&d->idle);
+	}
 	spin_unlock_irqrestore(&c->lock, flags);
 
-	if (!list_empty_careful(&c->free))
-		queue_work(d->wq, &d->worker);
-	if (more)
-		queue_work(d->wq, &d->commit_work);
-	else if (wq_has_sleeper(&d->idle))
-		wake_up(&d->idle);
 	while ((bio = bio_list_pop(&served))) {
 		bio->bi_status = status;
 		bio_endio(bio);
@@ -343,14 +374,23 @@ static void commit_work(struct work_struct *work)
 	struct lclone_delta *d = container_of(work, struct lclone_delta, commit_work);
 
 	if (READ_ONCE(d->mode) != LCLONE_RW) {
-		lclone_commit_begin(d);
+		begin(&d->commit);
 		WRITE_ONCE(d->commit.want_checkpoint, false);
 		lclone_commit_end(d, BLK_STS_IOERR);
 		return;
 	}
 	if (list_empty(&d->commit.round))
-		lclone_commit_begin(d);
+		begin(&d->commit);
 	commit_step(d);
+}
+
+static bool __join(struct lclone_commit *c)
+{
+	bool start = !c->busy;
+
+	WRITE_ONCE(c->clean, false);
+	WRITE_ONCE(c->busy, true);
+	return start;
 }
 
 /* Joins the next round. Returns whether the caller has to start it: it owns busy. */
@@ -364,18 +404,36 @@ static bool join(struct lclone_commit *c, struct bio *bio, bool checkpoint)
 		bio_list_add(&c->waiters, bio);
 	if (checkpoint)
 		c->want_checkpoint = true;
-	start = !c->busy;
-	WRITE_ONCE(c->busy, true);
+	start = __join(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 	return start;
+}
+
+bool lclone_commit_busy(struct lclone_delta *d)
+{
+	bool busy;
+
+	spin_lock_irq(&d->commit.lock);
+	busy = d->commit.busy;
+	spin_unlock_irq(&d->commit.lock);
+	return busy;
 }
 
 static void commit_timer(struct work_struct *work)
 {
 	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
 					      commit_timer);
+	struct lclone_commit *c = &d->commit;
+	bool start = false;
 
-	if (!list_empty_careful(&d->commit.uncommitted) && join(&d->commit, NULL, false))
+	spin_lock_irq(&c->lock);
+	if (!list_empty(&c->uncommitted)) {
+		/* a round that is under way may have passed them: another one follows it */
+		c->overdue = true;
+		start = __join(c);
+	}
+	spin_unlock_irq(&c->lock);
+	if (start)
 		queue_work(d->wq, &d->commit_work);
 }
 
@@ -397,7 +455,7 @@ void lclone_commit_join(struct lclone_delta *d, struct bio *bio, bool atomic)
 		queue_work(d->wq, &d->commit_work);
 		return;
 	}
-	lclone_commit_begin(d);
+	begin(&d->commit);
 	if (is_short(&d->commit.round, INLINE_LEAVES))
 		commit_step(d);
 	else
@@ -468,6 +526,17 @@ void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list)
 	spin_unlock_irq(&d->commit.lock);
 }
 
+void lclone_commit_mark_freed(struct lclone_delta *d, unsigned long *used)
+{
+	struct lclone_commit *c = &d->commit;
+
+	spin_lock_irq(&c->lock);
+	lclone_extents_mark(&c->freed, used);
+	lclone_extents_mark(&c->freeing, used);
+	lclone_extents_mark(&c->free, used);
+	spin_unlock_irq(&c->lock);
+}
+
 void lclone_commit_set_limits(struct lclone_delta *d)
 {
 	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
@@ -486,6 +555,7 @@ void lclone_commit_init(struct lclone_delta *d)
 	struct lclone_commit *c = &d->commit;
 
 	spin_lock_init(&c->lock);
+	c->clean = true;
 	INIT_LIST_HEAD(&c->uncommitted);
 	INIT_LIST_HEAD(&c->round);
 	INIT_LIST_HEAD(&c->dirty);

@@ -76,8 +76,11 @@ int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb)
 	err = blkdev_issue_flush(d->bdev);
 	if (!err)
 		err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1, REQ_FUA);
-	if (!err)
+	if (!err) {
+		mutex_lock(&d->index_lock);
 		d->sb = *sb;
+		mutex_unlock(&d->index_lock);
+	}
 	return err;
 }
 
@@ -681,10 +684,8 @@ static int find_reserve(struct lclone_delta *d)
 	int err = 0;
 
 	down_write(&d->messages);
-	if (lclone_alloc_reserve_short(d)) {
-		lclone_alloc_scan_begin(d);
-		err = lclone_alloc_scan(d);
-	}
+	if (lclone_alloc_reserve_short(d))
+		err = lclone_search_now(d);
 	up_write(&d->messages);
 	return err;
 }
@@ -854,6 +855,7 @@ struct lclone_delta *lclone_delta_create(struct block_device *bdev)
 	/* first what can't fail: lclone_delta_destroy() undoes whatever was done */
 	lclone_commit_init(d);
 	lclone_tree_init(d);
+	lclone_search_init(d);
 	err = lclone_drain_init(d);
 	err = err ?: lclone_leaf_init(d);
 	err = err ?: lclone_commit_alloc(d);
@@ -884,11 +886,12 @@ static int take_size(struct lclone_delta *d)
 		err = lclone_sb_write(d, &sb);
 		if (!err) {
 			set_limits(d);
-			lclone_alloc_grown(d);
 			DMINFO("%s: the delta has grown to %llu sectors", d->name,
 			       sb.device_sectors);
 		}
 	}
+	if (!err)
+		lclone_alloc_grow(d);
 	mutex_unlock(&d->tree_lock);
 	return err;
 }
@@ -991,7 +994,10 @@ void lclone_delta_stop(struct lclone_delta *d)
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
+	lclone_search_stop(d);
 	cancel_delayed_work_sync(&d->commit_timer);
+	flush_workqueue(d->wq);
+	wait_event(d->idle, lclone_io_idle(d));	/* a load that the flushed worker began */
 	flush_workqueue(d->wq);
 	cancel_work_sync(&d->worker);		/* queued by what was flushed */
 	if (!d->activated || d->mode != LCLONE_RW)

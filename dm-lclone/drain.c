@@ -23,9 +23,12 @@ void lclone_drain_destroy(struct lclone_delta *d)
 static void drain_ready(struct rcu_head *head)
 {
 	struct lclone_delta *d = container_of(head, struct lclone_delta, drain_rcu);
+	unsigned long flags;
 
+	spin_lock_irqsave(&d->lock, flags);
 	smp_store_release(&d->drain_ready, true);	/* pairs with lclone_drain_finish() */
-	queue_work(d->wq, &d->worker);
+	queue_work(d->wq, &d->worker);	/* under the lock: once the drain has ended @d may go */
+	spin_unlock_irqrestore(&d->lock, flags);
 }
 
 static void flip(struct lclone_delta *d)
@@ -68,6 +71,9 @@ bool lclone_drain_finish(struct lclone_delta *d)
 	if (sum)
 		return false;		/* the last one to end queues the worker */
 	smp_mb();	/* what the I/O did is before what is done now */
+	/* drain_ready() has let go of @d */
+	spin_lock_irq(&d->lock);
+	spin_unlock_irq(&d->lock);
 	WRITE_ONCE(d->drain_kick, false);
 	d->drain_busy = false;
 	return true;
@@ -94,7 +100,8 @@ static bool is_quiet(const struct lclone_task *task)
 	if (!task->quiet)
 		return false;
 	smp_mb();	/* pairs with lclone_leaf_pin() */
-	return !(atomic_read(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
+	/* what they have published is seen behind this: pairs with lclone_leaf_unpin() */
+	return !(atomic_read_acquire(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
 }
 
 void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task)

@@ -487,7 +487,7 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	if (likely(lclone_commit_clean(d))) {
-		/* what was lost with a failed commit can't be made durable any more */
+		/* metadata failed, though no commit did: nobody is to rely on this delta */
 		if (unlikely(READ_ONCE(d->mode) != LCLONE_RW && d->activated))
 			return DM_MAPIO_KILL;
 		bio_set_dev(bio, d->bdev);
@@ -956,12 +956,27 @@ int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
 	return 0;
 }
 
+static bool is_cached(struct lclone_delta *d, u64 index)
+{
+	bool cached;
+
+	rcu_read_lock_sched();
+	cached = lclone_leaf_lookup(d, index);
+	rcu_read_unlock_sched();
+	return cached;
+}
+
 /* The leaf could not be pinned: mostly the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	enum lclone_space space;
-	int err = lclone_new_leaf(d, index, &space);
+	int err;
 
+	if (!is_cached(d, index)) {
+		lclone_leaf_load(d, index, bio);	/* evicted meanwhile */
+		return;
+	}
+	err = lclone_new_leaf(d, index, &space);
 	if (err)
 		lclone_end_bio(bio, errno_to_blk_status(err));
 	else if (space != LCLONE_SPACE_OK)
@@ -976,8 +991,13 @@ static void worker_ahead(struct lclone_delta *d)
 	u32 index = xchg(&d->leaf_ahead, 0);
 	enum lclone_space space;
 
-	if (index && READ_ONCE(d->mode) == LCLONE_RW)
+	/* once it stops, nobody waits for a load that has no bio */
+	if (!index || READ_ONCE(d->mode) != LCLONE_RW || READ_ONCE(d->stopping))
+		return;
+	if (is_cached(d, index))
 		lclone_new_leaf(d, index, &space);
+	else
+		lclone_leaf_load(d, index, NULL);
 }
 
 static void worker_write(struct lclone_delta *d, struct bio *bio)
@@ -1108,15 +1128,14 @@ static void worker_drained(struct lclone_delta *d)
 	list_splice_tail_init(&d->draining, &d->ready);
 	spin_unlock_irq(&d->lock);
 	free_drained(d);
-	if (d->scan_draining) {
-		d->scan_draining = false;
-		lclone_alloc_scan(d);
-	}
+	lclone_search_drained(d);
 	lclone_space_came(d);
 }
 
 static void worker_drain(struct lclone_delta *d)
 {
+	bool search = false;
+
 	if (d->drain_busy)
 		return;
 	lclone_commit_take_freed(d, &d->free_draining);
@@ -1125,12 +1144,9 @@ static void worker_drain(struct lclone_delta *d)
 	 * Once it stops only for I/O that waits for it: without such I/O,
 	 * postsuspend may not wait any more.
 	 */
-	if (d->space == LCLONE_SPACE_SCAN &&
-	    (!d->stopping || !bio_list_empty(&d->parked[WAIT_SPACE]))) {
-		d->scan_draining = true;
-		lclone_alloc_scan_begin(d);
-	}
-	if (d->scan_draining || !list_empty(&d->draining) || !list_empty(&d->free_draining))
+	if (!d->stopping || !bio_list_empty(&d->parked[WAIT_SPACE]))
+		search = lclone_search_begin(d);
+	if (search || !list_empty(&d->draining) || !list_empty(&d->free_draining))
 		lclone_drain_start(d);
 }
 
@@ -1148,10 +1164,16 @@ static void worker(struct work_struct *work)
 	wake_up(&d->idle);
 }
 
+void lclone_io_mark_freed(struct lclone_delta *d, unsigned long *used)
+{
+	lclone_extents_mark(&d->free_draining, used);
+}
+
 bool lclone_io_idle(struct lclone_delta *d)
 {
 	return !lclone_commit_freeing(d) && list_empty_careful(&d->free_draining) &&
-	       !READ_ONCE(d->drain_busy) && !READ_ONCE(d->commit.busy);
+	       list_empty_careful(&d->loads) &&
+	       !READ_ONCE(d->drain_busy) && !lclone_commit_busy(d);
 }
 
 /* Life */
@@ -1166,6 +1188,7 @@ void lclone_io_stop(struct lclone_delta *d, bool noflush)
 void lclone_io_start(struct lclone_delta *d)
 {
 	WRITE_ONCE(d->stopping, false);
+	lclone_search_start(d);
 	lclone_space_came(d);
 }
 

@@ -531,6 +531,12 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 	return len - lclone_sub_offset(d, len);
 }
 
+/* Not whole subchunks, but a part of one */
+static bool is_edge(const struct lclone_delta *d, const struct bio *bio, u32 sectors)
+{
+	return lclone_sub_offset(d, bio->bi_iter.bi_sector) || sectors < 1u << d->sub_shift;
+}
+
 /*
  * During a merge what the delta knows nothing of is the base's, and no exception
  * is made.  The bio is of one chunk.  False if the delta, or a leaf, has to be looked at.
@@ -562,6 +568,28 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 	return true;
 }
 
+/*
+ * This part of one leaf reads as zeros already, and keeps no chunk for it: no entry
+ * would change.  One that is BUSY may.
+ */
+static bool is_discarded(struct lclone_delta *d, const struct bio *bio, u64 index, u32 sectors)
+{
+	struct part p = part_first(d, bio->bi_iter.bi_sector, sectors);
+	struct lclone_leaf *leaf;
+	bool same = true;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, index);
+	for (; leaf && same && p.left; part_next(d, &p)) {
+		u64 exc = READ_ONCE(leaf->exceptions[p.slot]) & ~LCLONE_EXC_DIRTY;
+		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+
+		same = exc == zeroed(exc, mask, below_mask(d, p.chunk));
+	}
+	rcu_read_unlock_sched();
+	return leaf && same;
+}
+
 void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 {
 	int n;
@@ -589,6 +617,10 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			discard_advance(bio, sectors);	/* nothing there, nothing below */
 			continue;
 		}
+		if (!is_edge(d, bio, sectors) && is_discarded(d, bio, index, sectors)) {
+			discard_advance(bio, sectors);	/* no leaf becomes dirty for it */
+			continue;
+		}
 		if (leaf == &lclone_empty_leaf) {
 			enum lclone_space space = lclone_alloc_new_leaf(d);
 
@@ -605,7 +637,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		leaf = leaf_to_change(d, bio, index);
 		if (!leaf)
 			return;
-		if (lclone_sub_offset(d, bio->bi_iter.bi_sector) || sectors < 1u << d->sub_shift) {
+		if (is_edge(d, bio, sectors)) {
 			if (zero_edge(d, bio, leaf, &p))
 				return;
 			discard_advance(bio, sectors);

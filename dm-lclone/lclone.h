@@ -100,7 +100,7 @@ enum lclone_wait {
 	NR_WAITS,
 };
 
-/* Can a chunk be had? SCAN: perhaps, lclone_alloc_scan() has to look for it. */
+/* Can a chunk be had? SCAN: perhaps, the search has to find it. */
 enum lclone_space { LCLONE_SPACE_OK, LCLONE_SPACE_SCAN, LCLONE_SPACE_NONE };
 
 /* Chunks handed to map(): taken without a lock, refilled by the worker. */
@@ -110,15 +110,17 @@ struct lclone_alloc {
 	atomic64_t slot[LCLONE_SLOTS];	/* start:32 | len:32 */
 
 	u32 reserve;			/* chunks that a checkpoint may need; tree_lock */
+	bool scanning;			/* chunks are taken under the lock only, and marked */
 
-	spinlock_t lock;		/* all below; irqs on */
+	spinlock_t lock;		/* all below, and to change scanning; irqs on */
+	u32 end;			/* of the device: no phys from here on */
 	u32 hwm;			/* every phys >= hwm is free, but for the slots' */
 	u32 freed;			/* free chunks below hwm */
 	u32 new_leaves;			/* leaves made since the last checkpoint */
 	unsigned long *used;		/* a bit per phys, from the start of the scan on */
 	u32 nr_used;			/* bits in it */
 	u32 hint;			/* where the search for a clear bit goes on */
-	bool scanning;			/* no chunk is taken until the scan has ended */
+	struct list_head freed_in_scan;	/* chunks (lclone_extent) */
 	bool scanned;			/* used is complete */
 	bool scan_failed;		/* not tried again before the device grows */
 	bool exact;			/* no free chunk below hwm but those that freed counts */
@@ -129,6 +131,8 @@ struct lclone_alloc {
 struct lclone_commit {
 	spinlock_t lock;		/* irqs off */
 	bool busy;			/* a commit or checkpoint is under way */
+	bool clean;			/* not busy, nothing uncommitted, and no commit has failed */
+	bool overdue;			/* the timer has ended: a round is wanted */
 	bool want_checkpoint;
 	struct list_head uncommitted;	/* leaves with DIRTY entries */
 	struct list_head round;		/* those of the round under way */
@@ -153,6 +157,23 @@ struct lclone_commit {
 };
 
 #define LCLONE_LAYERS_MAX	255		/* of a chain */
+
+/* The way of a search for free chunks: the worker's and, where a work is queued, that work's */
+enum lclone_search_step {
+	SEARCH_NONE,
+	SEARCH_MEMORY,			/* the work gets memory for the bitmap */
+	SEARCH_READY,			/* the worker is to begin */
+	SEARCH_DRAIN,			/* I/O that has taken a chunk before ends */
+	SEARCH_WALK,			/* the work looks at all leaves */
+};
+
+struct lclone_search {
+	enum lclone_search_step step;
+	bool stop;			/* none begins, and the one under way ends */
+	unsigned long *used;		/* the bitmap, until it is the allocator's */
+	u32 bits;			/* in it */
+	struct delayed_work work;
+};
 
 /* The sealed layers between a delta and its base, top to bottom */
 struct lclone_chain {
@@ -196,6 +217,7 @@ struct lclone_delta {
 
 	struct lclone_alloc alloc ____cacheline_aligned_in_smp;
 	struct lclone_commit commit;
+	struct lclone_search search;
 
 	/* Deferred I/O */
 	spinlock_t lock;		/* irqs off */
@@ -218,11 +240,11 @@ struct lclone_delta {
 	bool drain_ready;		/* nobody joins the old epoch any more */
 	int evicted;			/* a leaf, since the last drain began; cache_lock to set */
 	struct rcu_head drain_rcu;
-	bool scan_draining;		/* the drain under way is for the scan */
 
 	/* Leaf cache: slots of the directory change under this lock only */
 	spinlock_t cache_lock;
 	struct list_head loads;		/* worker only */
+	struct list_head loads_to_find;	/* d->lock */
 	atomic_t nr_leaves;
 	u64 clock;			/* shrinker's hand */
 	mempool_t leaf_pool;		/* pages: leaves and directory pages */
@@ -231,12 +253,14 @@ struct lclone_delta {
 
 	/* Tree */
 	struct mutex tree_lock;
-	struct lclone_sb sb;		/* tree_lock */
-	u32 root_level;			/* for the virtual size, may be above sb.root_level */
-	struct xarray index;		/* of struct lclone_index, by level and index */
+	struct mutex index_lock;	/* held for no write */
+	struct lclone_sb sb;		/* to change: tree_lock and index_lock */
+	u32 root_level;			/* for the virtual size, may be above sb.root_level; likewise */
+	struct xarray index;		/* of struct lclone_index, by level and index; index_lock */
 	void *bounce;			/* one block; tree_lock */
 
 	struct work_struct worker;
+	struct work_struct find_work;
 	struct work_struct commit_work;
 	struct work_struct log_work;
 	struct work_struct checkpoint_work;
@@ -563,8 +587,8 @@ void lclone_dir_destroy(struct lclone_delta *d);
  */
 struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create);
 /*
- * Worker only: loads a leaf if it is not in RAM, and puts @bio back to the
- * deferred ones when that has ended; ends it with an error where the leaf can't be read.
+ * Worker only: loads a leaf if it is not in RAM, and puts @bio, if there is one, back to
+ * the deferred ones when that has ended; ends it with an error where the leaf can't be read.
  */
 void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio);
 void lclone_leaf_finish_loads(struct lclone_delta *d);
@@ -581,27 +605,32 @@ void lclone_cache_exit(void);
  * lock; returns how many (0: the worker has to refill) and the first.
  */
 u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys);
-/* A free chunk or block that nothing remembers until the next scan; any context. */
-void lclone_alloc_lost(struct lclone_delta *d);
-/* Gives back what was not used; any context. */
+/* Gives back what was taken and is in no entry; process context. */
 void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count);
 /* Worker: fills the slots. */
 enum lclone_space lclone_alloc_refill(struct lclone_delta *d);
 /*
- * Worker, or before the first I/O: finds the free chunks below the high-water
- * mark by a walk of the tree.  From lclone_alloc_scan_begin() on nobody takes a
- * chunk; between the two calls all I/O that may have taken one before is
- * drained, so that it is in an entry or back in a slot. May sleep.
+ * For search.c: the bitmap of a scan.  From lclone_alloc_scan_prepare() on what is freed
+ * is noted, and from lclone_alloc_scan_begin() on what is taken is marked in it, under the
+ * lock; false: it has the wrong size.  Then comes a drain, so that what was taken before is
+ * in an entry or back in a slot; then all that is found in use is marked, until _end()
+ * (tree_lock held) or _abort(): from _end() on what is not marked is free.
  */
-void lclone_alloc_scan_begin(struct lclone_delta *d);
-int lclone_alloc_scan(struct lclone_delta *d);
+unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits);
+void lclone_alloc_scan_prepare(struct lclone_delta *d);
+bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits);
+void lclone_alloc_scan_mark(struct lclone_delta *d, const u64 *phys, u32 nr);
+void lclone_alloc_scan_end(struct lclone_delta *d);
+void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed);
+/* The space above the mark gets short, and below it there may be free chunks. */
+bool lclone_alloc_wants_scan(struct lclone_delta *d);
 /* Worker: a new leaf wants room for its node, outside the reserve. */
 enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d);
 /* A checkpoint may not find room for its nodes before a scan was made. */
 bool lclone_alloc_reserve_short(struct lclone_delta *d);
 /* A freed chunk, not reusable yet: keeps the scan off it. Worker. */
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys);
-/* Chunks that nothing refers to any more, durably. */
+/* Chunks that nothing refers to any more, durably. Process context. */
 void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count);
 u32 lclone_alloc_available(struct lclone_delta *d);	/* free chunks, without the reserve */
 u32 lclone_alloc_used(struct lclone_delta *d);
@@ -615,8 +644,8 @@ void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count);
 void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb);
 /* After the superblock was read, and after any change of size. */
 void lclone_alloc_set_limits(struct lclone_delta *d);
-/* After a growth of the device */
-void lclone_alloc_grown(struct lclone_delta *d);
+/* The superblock on disk has the device's size: takes it in. tree_lock held. */
+void lclone_alloc_grow(struct lclone_delta *d);
 void lclone_alloc_init(struct lclone_delta *d);
 void lclone_alloc_destroy(struct lclone_delta *d);
 
@@ -626,6 +655,23 @@ void lclone_alloc_destroy(struct lclone_delta *d);
  */
 struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone_extent *new,
 					   u64 start, u64 len);
+/* Sets the bits of the chunks in a list. */
+void lclone_extents_mark(const struct list_head *list, unsigned long *used);
+
+/*
+ * search.c: finds the free chunks below the high-water mark, in the background
+ *
+ * Worker, with no drain under way: begins if one is wanted; true: it wants a drain.
+ */
+bool lclone_search_begin(struct lclone_delta *d);
+/* Worker: that drain has ended. */
+void lclone_search_drained(struct lclone_delta *d);
+/* All of it, before the first I/O. May sleep; 0 or -errno. */
+int lclone_search_now(struct lclone_delta *d);
+/* postsuspend: ends the one under way, its result is lost; resume: it may begin again. */
+void lclone_search_stop(struct lclone_delta *d);
+void lclone_search_start(struct lclone_delta *d);
+void lclone_search_init(struct lclone_delta *d);
 
 /*
  * commit.c: group commit
@@ -645,15 +691,13 @@ static inline bool lclone_commit_marked(const struct lclone_leaf *leaf)
 }
 
 /*
- * Nothing to commit and no commit under way.  Reads the list before busy: pairs
- * with the commit, which sets busy before it empties the list.
+ * All that was published before this call is durable, or is in what a flush of the
+ * device makes durable.  One load of what changes under the lock only: see 8 of the crash
+ * argument in design.rst.
  */
 static inline bool lclone_commit_clean(struct lclone_delta *d)
 {
-	if (!list_empty(&d->commit.uncommitted))
-		return false;
-	smp_rmb();	/* pairs with the lock around the two changes */
-	return !READ_ONCE(d->commit.busy);
+	return smp_load_acquire(&d->commit.clean);	/* pairs with lclone_commit_end() */
 }
 
 /* For a caller that has just seen an entry without DIRTY: it is durable, too. */
@@ -678,6 +722,8 @@ void lclone_commit_free(struct lclone_delta *d, u32 phys);
 bool lclone_commit_freeing(struct lclone_delta *d);
 /* Moves the chunks that a durable commit has freed to @list. */
 void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list);
+/* Sets the bits of chunks that are on their way to be free. Worker. */
+void lclone_commit_mark_freed(struct lclone_delta *d, unsigned long *used);
 /* Commits, or writes a checkpoint, and waits. Process context. */
 int lclone_commit_sync(struct lclone_delta *d, bool checkpoint);
 void lclone_commit_want_checkpoint(struct lclone_delta *d);
@@ -689,8 +735,11 @@ void lclone_commit_init(struct lclone_delta *d);
 int lclone_commit_alloc(struct lclone_delta *d);
 void lclone_commit_exit(struct lclone_delta *d);
 
-/* For tree.c only. The caller has set busy. */
-void lclone_commit_begin(struct lclone_delta *d);
+/* A commit or checkpoint is under way; false: it does not touch the delta any more, either. */
+bool lclone_commit_busy(struct lclone_delta *d);
+
+/* For tree.c only. The caller has set busy. Moves the leaves that are dirty to @leaves. */
+void lclone_commit_begin_checkpoint(struct lclone_delta *d, struct list_head *leaves);
 void lclone_commit_end(struct lclone_delta *d, blk_status_t status);
 /*
  * Takes a leaf off the uncommitted list unless it is pinned or was changed just
@@ -704,16 +753,19 @@ unsigned long lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *lea
  * tree_lock is held by the caller unless stated; all may sleep.
  */
 
-/* Reference to a leaf; block 0: the tree has none. */
+/*
+ * Reference to a leaf; block 0: the tree has none.  No lock.  That of a leaf that is in
+ * RAM may be one that a checkpoint has not written yet; with tree_lock there is none.
+ */
 int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref);
 /* Verifies a leaf as read, and each exception in it. No lock. */
 int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref ref,
 			    const struct lclone_leaf_disk *disk);
 /* Brings the tree to the height that the virtual size wants. */
 int lclone_tree_grow(struct lclone_delta *d);
-/* Calls back for each metadata block and each exception there is. */
-int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d, u64 block),
-		     void (*exception)(struct lclone_delta *d, u64 exc));
+/* Calls back for the block of each index node in RAM. */
+void lclone_tree_each_index(struct lclone_delta *d,
+			    void (*node)(struct lclone_delta *d, u64 block));
 void lclone_tree_init(struct lclone_delta *d);
 int lclone_tree_alloc(struct lclone_delta *d);
 void lclone_tree_exit(struct lclone_delta *d);
@@ -758,6 +810,8 @@ void lclone_space_came(struct lclone_delta *d);
 /* From now on a bio that waits for space is requeued (@noflush) or failed. */
 void lclone_io_stop(struct lclone_delta *d, bool noflush);
 void lclone_io_start(struct lclone_delta *d);
+/* The chunks that commit.c has handed over and that are not free yet. Worker. */
+void lclone_io_mark_freed(struct lclone_delta *d, unsigned long *used);
 /* No commit is under way and no chunk on its way to be free. With no I/O coming in. */
 bool lclone_io_idle(struct lclone_delta *d);
 void lclone_io_init(struct lclone_delta *d);

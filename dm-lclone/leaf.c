@@ -18,14 +18,16 @@ struct lclone_leaf lclone_empty_leaf = { .pins = ATOMIC_INIT(LCLONE_LEAF_DEAD) }
 static struct lclone_dir_page no_page;		/* all NULL */
 static struct lclone_dir_page empty_page;	/* all &lclone_empty_leaf */
 
-/* A leaf on its way into the cache; worker only but for the completion. */
+/* A leaf on its way into the cache; the worker's before and after, find_work's in between. */
 struct leaf_load {
 	struct list_head list;
 	struct lclone_delta *delta;
 	u64 index;
 	struct lclone_ref ref;
-	void *page;			/* read as lclone_leaf_disk, then lclone_leaf */
+	void *page;			/* read as lclone_leaf_disk, then lclone_leaf; NULL: none */
 	struct bio_list waiting;
+	struct list_head find;		/* d->lock */
+	int err;
 	bool done;
 	bool stale;			/* lclone_leaf_get() was faster */
 	struct bio bio;
@@ -213,9 +215,7 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 	if (leaf && !(leaf == &lclone_empty_leaf && create))
 		return leaf;
 	if (!leaf) {
-		mutex_lock(&d->tree_lock);
 		err = lclone_tree_leaf_ref(d, index, &ref);
-		mutex_unlock(&d->tree_lock);
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -245,15 +245,6 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 	return leaf;
 }
 
-static void load_endio(struct bio *bio)
-{
-	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
-	struct lclone_delta *d = load->delta;
-
-	smp_store_release(&load->done, true);	/* the worker may free it */
-	queue_work(d->wq, &d->worker);
-}
-
 static bool leaf_present(struct lclone_delta *d, u64 index)
 {
 	bool present;
@@ -264,78 +255,140 @@ static bool leaf_present(struct lclone_delta *d, u64 index)
 	return present;
 }
 
+static struct leaf_load *load_find(struct lclone_delta *d, u64 index)
+{
+	struct leaf_load *load;
+
+	list_for_each_entry(load, &d->loads, list)
+		if (load->index == index)
+			return load;
+	return NULL;
+}
+
 void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 {
-	struct lclone_ref ref;
 	struct leaf_load *load;
-	int err;
 
 	if (leaf_present(d, index)) {
-		lclone_defer_back(d, bio);
+		if (bio)
+			lclone_defer_back(d, bio);
 		return;
 	}
-	list_for_each_entry(load, &d->loads, list) {
-		if (load->index == index) {
+	load = load_find(d, index);
+	if (load) {
+		if (bio)
 			bio_list_add(&load->waiting, bio);
-			return;
-		}
-	}
-
-	mutex_lock(&d->tree_lock);
-	err = lclone_tree_leaf_ref(d, index, &ref);
-	mutex_unlock(&d->tree_lock);
-	if (err) {
-		lclone_end_bio(bio, errno_to_blk_status(err));
 		return;
 	}
-	if (!ref.block) {
-		install(d, index, &lclone_empty_leaf);
-		lclone_defer_back(d, bio);
-		return;
-	}
-
 	load = mempool_alloc(&d->load_pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!load) {
-		lclone_park(d, bio, WAIT_MEMORY);	/* one is under way */
+		if (bio)
+			lclone_park(d, bio, WAIT_MEMORY);	/* one is under way */
 		return;
 	}
 	load->delta = d;
 	load->index = index;
-	load->ref = ref;
+	load->page = NULL;
 	load->done = false;
 	load->stale = false;
+	load->err = 0;
 	bio_list_init(&load->waiting);
-	bio_list_add(&load->waiting, bio);
-	load->page = leaf_page_alloc(d);
+	if (bio)
+		bio_list_add(&load->waiting, bio);
 	list_add(&load->list, &d->loads);
 
+	/* to find it in the tree may take reads, one after the other */
+	spin_lock_irq(&d->lock);
+	list_add_tail(&load->find, &d->loads_to_find);
+	spin_unlock_irq(&d->lock);
+	queue_work(d->wq, &d->find_work);
+}
+
+static void load_done(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	unsigned long flags;
+
+	/* under the lock: once it is done the worker may free it, and with its bios @d may go */
+	spin_lock_irqsave(&d->lock, flags);
+	smp_store_release(&load->done, true);
+	queue_work(d->wq, &d->worker);
+	spin_unlock_irqrestore(&d->lock, flags);
+}
+
+static void load_endio(struct bio *bio)
+{
+	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
+
+	load->err = blk_status_to_errno(bio->bi_status);
+	if (load->err)
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", load->delta->name,
+			    load->ref.block, load->err);
+	load_done(load);
+}
+
+static void load_read(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+
+	load->page = leaf_page_alloc(d);
 	bio_init(&load->bio, d->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
-	load->bio.bi_iter.bi_sector = ref.block * LCLONE_BLOCK_SECTORS;
+	load->bio.bi_iter.bi_sector = load->ref.block * LCLONE_BLOCK_SECTORS;
 	load->bio.bi_end_io = load_endio;
 	__bio_add_page(&load->bio, virt_to_page(load->page), LCLONE_BLOCK_SIZE, 0);
 	submit_bio_noacct(&load->bio);
 }
 
+static void find_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, find_work);
+	struct leaf_load *load, *next;
+	LIST_HEAD(loads);
+
+	spin_lock_irq(&d->lock);
+	list_splice_init(&d->loads_to_find, &loads);
+	spin_unlock_irq(&d->lock);
+	list_for_each_entry_safe(load, next, &loads, find) {
+		load->err = lclone_tree_leaf_ref(d, load->index, &load->ref);
+		if (!load->err && load->ref.block)
+			load_read(load);
+		else
+			load_done(load);
+	}
+}
+
+/* The leaf that was loaded, or the empty one. NULL: it was damaged, see load->err. */
+static struct lclone_leaf *loaded(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	void *page = load->page;
+
+	if (!page)
+		return &lclone_empty_leaf;
+	load->err = lclone_tree_verify_leaf(d, load->index, load->ref, page);
+	if (load->err)
+		return NULL;
+	load->page = NULL;
+	return leaf_from_disk(d, page, load->index);
+}
+
 static void load_finish(struct leaf_load *load)
 {
 	struct lclone_delta *d = load->delta;
-	int err = blk_status_to_errno(load->bio.bi_status);
+	struct lclone_leaf *leaf = NULL;
 	struct bio *bio;
+	int err;
 
-	bio_uninit(&load->bio);
-	if (load->stale)
-		err = 0;		/* the block may be another's by now */
-	else if (err)
-		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name,
-			    load->ref.block, err);
-	else
-		err = lclone_tree_verify_leaf(d, load->index, load->ref, load->page);
-
-	/* lclone_leaf_get() may have been faster; its leaf may even have changed since */
-	if (!err && !load->stale && !leaf_present(d, load->index)) {
-		install(d, load->index, leaf_from_disk(d, load->page, load->index));
-		load->page = NULL;
-	}
+	if (load->page)
+		bio_uninit(&load->bio);
+	/* lclone_leaf_get() may have been faster: then the block may be another's by now */
+	if (load->stale || leaf_present(d, load->index))
+		load->err = 0;
+	else if (!load->err)
+		leaf = loaded(load);
+	err = load->err;
+	if (leaf)
+		install(d, load->index, leaf);
 	if (load->page)
 		mempool_free(virt_to_page(load->page), &d->leaf_pool);
 	while ((bio = bio_list_pop(&load->waiting))) {
@@ -364,6 +417,8 @@ int lclone_leaf_init(struct lclone_delta *d)
 
 	spin_lock_init(&d->cache_lock);
 	INIT_LIST_HEAD(&d->loads);
+	INIT_LIST_HEAD(&d->loads_to_find);
+	INIT_WORK(&d->find_work, find_work);
 	err = mempool_init_page_pool(&d->leaf_pool, 2, 0);
 	if (!err)
 		err = mempool_init_kmalloc_pool(&d->load_pool, 1, sizeof(struct leaf_load));
@@ -377,6 +432,8 @@ void lclone_leaf_exit(struct lclone_delta *d)
 }
 
 /* Shrinker */
+
+#define PASS_PAGES	512		/* of the directory, without leaves, in one go */
 
 static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 slot,
 		      bool fresh_too)
@@ -406,29 +463,58 @@ static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 
 	return true;
 }
 
-/* One pass of the clock's hand at most. */
-static unsigned long cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too)
+/*
+ * From the clock's hand on, to the first page that has leaves, or over *@left pages or a
+ * bounded number of them: so long the lock is held.
+ */
+static unsigned long evict_some(struct lclone_delta *d, u64 *left, bool fresh_too)
 {
+	u32 passed = 0, slot;
+	struct lclone_dir_page *page = NULL;
 	unsigned long evicted = 0;
 	struct lclone_dir *dir;
-	u64 n;
 
 	spin_lock(&d->cache_lock);
 	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
-	for (n = 0; dir && n < dir->nr_pages && evicted < want; n++) {
-		struct lclone_dir_page *page;
-		u32 slot;
-
+	if (!dir)
+		*left = 0;
+	while (*left && passed++ < PASS_PAGES) {
 		if (d->clock >= dir->nr_pages)
 			d->clock = 0;
 		page = rcu_dereference_protected(dir->page[d->clock++],
 						 lockdep_is_held(&d->cache_lock));
-		if (page_is_shared(page))
-			continue;
+		--*left;
+		if (!page_is_shared(page))
+			break;
+	}
+	if (page && !page_is_shared(page))
 		for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++)
 			evicted += evict_one(d, page, slot, fresh_too);
-	}
 	spin_unlock(&d->cache_lock);
+	return evicted;
+}
+
+static u64 nr_pages(struct lclone_delta *d)
+{
+	struct lclone_dir *dir;
+	u64 nr = 0;
+
+	rcu_read_lock_sched();
+	dir = rcu_dereference_sched(d->dir);
+	if (dir)
+		nr = dir->nr_pages;
+	rcu_read_unlock_sched();
+	return nr;
+}
+
+/* One pass of the clock's hand at most. */
+static unsigned long cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too)
+{
+	unsigned long evicted = 0;
+	u64 left = nr_pages(d);
+
+	while (left && evicted < want)
+		evicted += evict_some(d, &left, fresh_too);
 	return evicted;
 }
 

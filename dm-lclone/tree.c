@@ -91,6 +91,7 @@ static struct lclone_index *index_get(struct lclone_delta *d, u64 leaf, u32 want
 	u32 level;
 	int err;
 
+	lockdep_assert_held(&d->index_lock);
 	for (level = d->root_level; level >= want; level--) {
 		u64 n = div64_u64(leaf * LCLONE_LEAF_EXCEPTIONS, lclone_node_span(level));
 
@@ -114,7 +115,7 @@ static struct lclone_index *index_get(struct lclone_delta *d, u64 leaf, u32 want
 	return node;
 }
 
-int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
+static int leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
 {
 	struct lclone_index *node;
 	struct lclone_fault fault;
@@ -139,6 +140,16 @@ int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *r
 		lclone_report_fault(d, "reference to leaf", index, &fault);
 		lclone_metadata_damaged(d, "read the tree", err);
 	}
+	return err;
+}
+
+int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
+{
+	int err;
+
+	mutex_lock(&d->index_lock);
+	err = leaf_ref(d, index, ref);
+	mutex_unlock(&d->index_lock);
 	return err;
 }
 
@@ -168,7 +179,7 @@ int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref
 	return err;
 }
 
-int lclone_tree_grow(struct lclone_delta *d)
+static int grow(struct lclone_delta *d)
 {
 	u32 level, want = lclone_tree_level(lclone_chunks(d->sb.virtual_sectors,
 							  d->sb.chunk_sectors));
@@ -194,7 +205,21 @@ int lclone_tree_grow(struct lclone_delta *d)
 	return 0;
 }
 
-/* Checkpoint */
+int lclone_tree_grow(struct lclone_delta *d)
+{
+	int err;
+
+	mutex_lock(&d->index_lock);
+	err = grow(d);
+	mutex_unlock(&d->index_lock);
+	return err;
+}
+
+/*
+ * Checkpoint: by who holds tree_lock.  index_lock is taken for each look at an index node
+ * and each change of one, but not while something is written: leaves are loaded meanwhile.
+ * Those that are in RAM and dirty are not loaded, and the references to others stay.
+ */
 
 struct checkpoint {
 	struct lclone_delta *d;
@@ -267,8 +292,10 @@ static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref r
 		cp->root = ref;
 		return;
 	}
+	mutex_lock(&d->index_lock);
 	above = index_find(d, level + 1, div_u64(n, LCLONE_NODE_REFS));
 	lclone_ref_pack(ref, &above->disk->refs[n % LCLONE_NODE_REFS]);
+	mutex_unlock(&d->index_lock);
 }
 
 static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 level)
@@ -279,22 +306,38 @@ static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 leve
 	}
 }
 
+static int mark_above(struct checkpoint *cp, u64 leaf)
+{
+	struct lclone_delta *d = cp->d;
+	u32 level;
+	int err = 0;
+
+	mutex_lock(&d->index_lock);
+	for (level = d->root_level; level; level--) {
+		struct lclone_index *node = index_get(d, leaf, level, true);
+
+		err = PTR_ERR_OR_ZERO(node);
+		if (err)
+			break;
+		mark_node(cp, node, level);
+	}
+	mutex_unlock(&d->index_lock);
+	return err;
+}
+
 /* Finds (or makes) the nodes above the dirty leaves. */
 static int mark_index(struct checkpoint *cp)
 {
 	struct lclone_delta *d = cp->d;
 	struct lclone_leaf *leaf;
 	u32 level;
+	int err;
 
 	list_for_each_entry(leaf, &cp->leaves, dirty) {
 		cp->left++;
-		for (level = d->root_level; level; level--) {
-			struct lclone_index *node = index_get(d, leaf->index, level, true);
-
-			if (IS_ERR(node))
-				return PTR_ERR(node);
-			mark_node(cp, node, level);
-		}
+		err = mark_above(cp, leaf->index);
+		if (err)
+			return err;
 	}
 	/* nodes that lclone_tree_grow() has put above the root on disk */
 	if (cp->left && d->sb.root_block)
@@ -480,11 +523,7 @@ static void checkpoint_work(struct work_struct *work)
 	checkpoint_buf(&cp);
 
 	mutex_lock(&d->tree_lock);
-	lclone_commit_begin(d);
-	spin_lock_irq(&d->commit.lock);
-	WRITE_ONCE(d->commit.want_checkpoint, false);
-	list_splice_init(&d->commit.dirty, &cp.leaves);
-	spin_unlock_irq(&d->commit.lock);
+	lclone_commit_begin_checkpoint(d, &cp.leaves);
 	spin_lock(&d->alloc.lock);
 	d->alloc.new_leaves = 0;
 	spin_unlock(&d->alloc.lock);
@@ -502,109 +541,17 @@ static void checkpoint_work(struct work_struct *work)
 	lclone_space_came(d);	/* blocks of old nodes, and no new leaves any more */
 }
 
-/* Walk */
-
-struct walk {
-	void (*node)(struct lclone_delta *d, u64 block);
-	void (*exception)(struct lclone_delta *d, u64 exc);
-	void *buf;			/* for one block */
-};
-
-static void walk_ram_leaf(struct lclone_delta *d, struct walk *w, struct lclone_leaf *leaf)
+void lclone_tree_each_index(struct lclone_delta *d,
+			    void (*node)(struct lclone_delta *d, u64 block))
 {
-	int i;
-
-	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
-		w->exception(d, READ_ONCE(leaf->exceptions[i]));
-}
-
-static int walk_leaf(struct lclone_delta *d, struct walk *w, struct lclone_ref ref, u64 index)
-{
-	struct lclone_leaf_disk *disk = w->buf;
-	struct lclone_leaf *leaf;
-	int err, i;
-
-	/* one in RAM is newer; the second pass sees it unless it is evicted now */
-	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
-	if (leaf && leaf != &lclone_empty_leaf)
-		walk_ram_leaf(d, w, leaf);
-	rcu_read_unlock_sched();
-	if (leaf && leaf != &lclone_empty_leaf)
-		return 0;
-
-	err = lclone_meta_read(d->bdev, ref.block, disk, 1);
-	if (err)
-		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name, ref.block,
-			    err);
-	else
-		err = lclone_tree_verify_leaf(d, index, ref, disk);
-	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++)
-		w->exception(d, le64_to_cpu(disk->exceptions[i]));
-	return err;
-}
-
-static int walk_level1(struct lclone_delta *d, struct walk *w, u64 leaf)
-{
-	struct lclone_index *node = index_get(d, leaf, 1, false);
-	int i, err = 0;
-
-	if (IS_ERR_OR_NULL(node))
-		return PTR_ERR_OR_ZERO(node);
-	for (i = 0; !err && i < LCLONE_NODE_REFS; i++) {
-		struct lclone_ref ref = lclone_ref_unpack(&node->disk->refs[i]);
-
-		if (!ref.block)
-			continue;
-		w->node(d, ref.block);
-		err = walk_leaf(d, w, ref, leaf + i);
-	}
-	return err;
-}
-
-static void walk_cached(struct lclone_delta *d, struct walk *w, u64 leaves)
-{
-	u64 i;
-
-	for (i = 0; i < leaves; i++) {
-		struct lclone_leaf *leaf;
-
-		rcu_read_lock_sched();
-		leaf = lclone_leaf_lookup(d, i);
-		if (leaf && leaf != &lclone_empty_leaf)
-			walk_ram_leaf(d, w, leaf);
-		rcu_read_unlock_sched();
-		cond_resched();
-	}
-}
-
-int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d, u64 block),
-		     void (*exception)(struct lclone_delta *d, u64 exc))
-{
-	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
-				  LCLONE_LEAF_EXCEPTIONS);
-	struct walk w = { .node = node, .exception = exception, .buf = d->bounce };
 	struct lclone_index *index;
 	unsigned long key;
-	int err = 0;
-	u64 leaf;
 
-	if (!d->root_level) {
-		if (d->sb.root_block) {
-			node(d, d->sb.root_block);
-			err = walk_leaf(d, &w, sb_root(d), 0);
-		}
-	} else {
-		for (leaf = 0; !err && leaf < leaves; leaf += LCLONE_NODE_REFS)
-			err = walk_level1(d, &w, leaf);
-		xa_for_each(&d->index, key, index)
-			if (index->block)
-				node(d, index->block);
-	}
-	/* leaves that are in RAM only */
-	if (!err)
-		walk_cached(d, &w, leaves);
-	return err;
+	mutex_lock(&d->index_lock);
+	xa_for_each(&d->index, key, index)
+		if (index->block)
+			node(d, index->block);
+	mutex_unlock(&d->index_lock);
 }
 
 /* Life */
@@ -612,6 +559,7 @@ int lclone_tree_walk(struct lclone_delta *d, void (*node)(struct lclone_delta *d
 void lclone_tree_init(struct lclone_delta *d)
 {
 	mutex_init(&d->tree_lock);
+	mutex_init(&d->index_lock);
 	xa_init(&d->index);
 	INIT_WORK(&d->checkpoint_work, checkpoint_work);
 }

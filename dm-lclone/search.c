@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The search (or scan): finds the free chunks below the high-water mark, by a look at all leaves
+ * while the clone is in use.
+ *
+ * It goes on beside everything else.  What is taken, freed or written meanwhile is
+ * noted by the allocator; the scan only has to find what nobody touches as long as it
+ * runs.  See "Free space" in Documentation/design.rst.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+#define READS		32		/* leaves in flight, if memory can be had */
+#define LOOK_LEAVES	256		/* looked at in one go under tree_lock */
+
+struct search_read {
+	struct lclone_ref ref;
+	u64 index;
+	void *page;
+	struct completion done;
+	struct bio bio;
+	struct bio_vec bvec;
+};
+
+struct walk {
+	struct lclone_delta *delta;
+	u64 next;			/* leaf */
+	u32 nr_reads;
+	struct search_read read[READS];
+	u64 phys[LCLONE_LEAF_EXCEPTIONS];
+};
+
+static u32 blocks_per_chunk(const struct lclone_delta *d)
+{
+	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
+}
+
+static void mark_block(struct lclone_delta *d, u64 block)
+{
+	u64 phys = block / blocks_per_chunk(d);
+
+	lclone_alloc_scan_mark(d, &phys, 1);
+}
+
+/* Returns false if the leaf is not in RAM. */
+static bool mark_cached(struct walk *w, u64 index)
+{
+	struct lclone_leaf *leaf;
+	bool cached;
+	int i;
+
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(w->delta, index);
+	cached = leaf && leaf != &lclone_empty_leaf;
+	for (i = 0; cached && i < LCLONE_LEAF_EXCEPTIONS; i++)
+		w->phys[i] = lclone_exc_phys(READ_ONCE(leaf->exceptions[i]));
+	rcu_read_unlock_sched();
+	if (cached)
+		lclone_alloc_scan_mark(w->delta, w->phys, LCLONE_LEAF_EXCEPTIONS);
+	return cached;
+}
+
+/*
+ * Looks at a leaf.  Returns 1 if it has to be read, from *@ref: then it is not in RAM,
+ * so that its newest state is on the disk; with tree_lock no checkpoint is on its way
+ * there.
+ */
+static int look(struct walk *w, u64 index, struct lclone_ref *ref)
+{
+	struct lclone_delta *d = w->delta;
+	int err;
+
+	lockdep_assert_held(&d->tree_lock);
+	err = lclone_tree_leaf_ref(d, index, ref);
+	if (err)
+		return err;
+	if (ref->block)
+		mark_block(d, ref->block);
+	return !mark_cached(w, index) && ref->block;
+}
+
+/* The next leaf that has to be read: 1; 0: there is none any more, or -errno. */
+static int look_for_next(struct walk *w, struct search_read *r)
+{
+	struct lclone_delta *d = w->delta;
+	bool more = true;
+	int found = 0, n;
+
+	while (more && !found) {
+		mutex_lock(&d->tree_lock);
+		for (n = 0; n < LOOK_LEAVES && !found; n++) {
+			more = w->next <= d->last_leaf;
+			if (!more)
+				break;
+			r->index = w->next++;
+			found = look(w, r->index, &r->ref);
+		}
+		mutex_unlock(&d->tree_lock);
+		cond_resched();
+	}
+	return found;
+}
+
+static void read_endio(struct bio *bio)
+{
+	struct search_read *r = container_of(bio, struct search_read, bio);
+
+	complete(&r->done);
+}
+
+static void read_start(struct lclone_delta *d, struct search_read *r)
+{
+	init_completion(&r->done);
+	bio_init(&r->bio, d->bdev, &r->bvec, 1, REQ_OP_READ | REQ_META);
+	r->bio.bi_iter.bi_sector = r->ref.block * LCLONE_BLOCK_SECTORS;
+	r->bio.bi_end_io = read_endio;
+	__bio_add_page(&r->bio, virt_to_page(r->page), LCLONE_BLOCK_SIZE, 0);
+	submit_bio_noacct(&r->bio);
+}
+
+static int read_end(struct search_read *r)
+{
+	int err;
+
+	wait_for_completion(&r->done);
+	err = blk_status_to_errno(r->bio.bi_status);
+	bio_uninit(&r->bio);
+	return err;
+}
+
+/*
+ * What was read is the leaf, if the tree still has it there; else the block may be
+ * another's.  Then it is looked at again.
+ */
+static int finish_read(struct walk *w, struct search_read *r)
+{
+	const struct lclone_leaf_disk *disk = r->page;
+	struct lclone_delta *d = w->delta;
+	struct lclone_ref now;
+	int err, again, i;
+
+	for (;;) {
+		err = read_end(r);
+		mutex_lock(&d->tree_lock);
+		again = look(w, r->index, &now);
+		mutex_unlock(&d->tree_lock);
+		if (again <= 0)
+			return again;		/* it is in RAM by now, or gone */
+		if (now.block == r->ref.block && now.csum == r->ref.csum)
+			break;
+		r->ref = now;
+		read_start(d, r);
+	}
+	if (err) {
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name,
+			    r->ref.block, err);
+		return err;
+	}
+	err = lclone_tree_verify_leaf(d, r->index, r->ref, disk);
+	if (err)
+		return err;
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
+		w->phys[i] = lclone_exc_phys(le64_to_cpu(disk->exceptions[i]));
+	lclone_alloc_scan_mark(d, w->phys, LCLONE_LEAF_EXCEPTIONS);
+	return 0;
+}
+
+/* Reads go round a ring: the oldest is waited for. */
+static int walk_leaves(struct walk *w)
+{
+	struct lclone_delta *d = w->delta;
+	u32 started = 0, ended = 0;
+	int err = 0, found = 1;
+
+	while (found > 0 || ended < started) {
+		struct search_read *r = &w->read[started % w->nr_reads];
+
+		if (found > 0 && started - ended < w->nr_reads) {
+			found = err || READ_ONCE(d->search.stop) ? -EINTR : look_for_next(w, r);
+			if (found > 0) {
+				read_start(d, r);
+				started++;
+			}
+			if (found < 0 && !err)
+				err = found;
+			continue;
+		}
+		r = &w->read[ended++ % w->nr_reads];
+		if (err)
+			read_end(r);
+		else
+			err = finish_read(w, r);
+	}
+	return err;
+}
+
+static void walk_free(struct walk *w)
+{
+	u32 i;
+
+	for (i = 0; i < w->nr_reads; i++)
+		free_page((unsigned long)w->read[i].page);
+	kvfree(w);
+}
+
+static struct walk *walk_alloc(struct lclone_delta *d)
+{
+	struct walk *w = kvzalloc(sizeof(*w), GFP_NOIO | __GFP_NOWARN);
+
+	if (!w)
+		return NULL;
+	w->delta = d;
+	for (; w->nr_reads < READS; w->nr_reads++) {
+		void *page = (void *)__get_free_page(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+
+		if (!page)
+			break;
+		w->read[w->nr_reads].page = page;
+	}
+	if (!w->nr_reads) {
+		walk_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static int walk(struct lclone_delta *d)
+{
+	struct walk *w = walk_alloc(d);
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	err = walk_leaves(w);
+	walk_free(w);
+	if (err)
+		return err;
+	/* all index nodes are in RAM by now; those that come get marked as they are written */
+	mutex_lock(&d->tree_lock);
+	lclone_tree_each_index(d, mark_block);
+	lclone_alloc_scan_end(d);
+	mutex_unlock(&d->tree_lock);
+	return 0;
+}
+
+/* Memory for the bitmap */
+static int get_bitmap(struct lclone_delta *d)
+{
+	struct lclone_search *s = &d->search;
+
+	kvfree(s->used);
+	s->used = lclone_alloc_bitmap(d, &s->bits);
+	return s->used ? 0 : -ENOMEM;
+}
+
+static int search(struct lclone_delta *d)
+{
+	int err = walk(d);
+
+	/* for want of memory, or at a suspend, it is tried again */
+	if (err)
+		lclone_alloc_scan_abort(d, err != -ENOMEM && err != -EINTR);
+	return err;
+}
+
+static void no_memory(struct lclone_delta *d)
+{
+	DMERR_LIMIT("%s: no memory to look for freed chunks", d->name);
+	d->search.step = SEARCH_MEMORY;
+	queue_delayed_work(d->wq, &d->search.work, HZ);
+}
+
+static void search_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
+					      search.work);
+	struct lclone_search *s = &d->search;
+	bool begun = s->step == SEARCH_WALK;
+	int err;
+
+	if (READ_ONCE(s->stop))
+		return;
+	err = begun ? search(d) : get_bitmap(d);
+	if (err == -ENOMEM) {
+		no_memory(d);
+		return;
+	}
+	/* pairs with lclone_search_begin() */
+	smp_store_release(&s->step, begun ? SEARCH_NONE : SEARCH_READY);
+	lclone_space_came(d);
+}
+
+bool lclone_search_begin(struct lclone_delta *d)
+{
+	struct lclone_search *s = &d->search;
+
+	if (READ_ONCE(s->stop) || READ_ONCE(d->mode) != LCLONE_RW)
+		return false;
+	switch (smp_load_acquire(&s->step)) {
+	case SEARCH_NONE:
+		if (!lclone_alloc_wants_scan(d))
+			return false;
+		s->step = SEARCH_MEMORY;
+		queue_delayed_work(d->wq, &s->work, 0);
+		return false;
+	case SEARCH_READY:
+		break;
+	default:
+		return false;
+	}
+	/* from now on what is freed is noted; what was before, and may not be used yet, is marked */
+	lclone_alloc_scan_prepare(d);
+	lclone_commit_mark_freed(d, s->used);
+	lclone_io_mark_freed(d, s->used);
+	if (!lclone_alloc_scan_begin(d, s->used, s->bits)) {
+		/* the delta has grown */
+		lclone_alloc_scan_abort(d, false);
+		s->step = SEARCH_MEMORY;
+		queue_delayed_work(d->wq, &s->work, 0);
+		return false;
+	}
+	s->used = NULL;
+	s->step = SEARCH_DRAIN;
+	return true;
+}
+
+void lclone_search_drained(struct lclone_delta *d)
+{
+	if (d->search.step != SEARCH_DRAIN)
+		return;
+	d->search.step = SEARCH_WALK;
+	queue_delayed_work(d->wq, &d->search.work, 0);
+}
+
+void lclone_search_start(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->search.stop, false);
+}
+
+int lclone_search_now(struct lclone_delta *d)
+{
+	struct lclone_search *s = &d->search;
+	int err;
+
+	lclone_search_start(d);
+	err = get_bitmap(d);
+	if (err)
+		return err;
+	lclone_alloc_scan_prepare(d);
+	lclone_alloc_scan_begin(d, s->used, s->bits);
+	s->used = NULL;
+	return search(d);
+}
+
+void lclone_search_stop(struct lclone_delta *d)
+{
+	struct lclone_search *s = &d->search;
+
+	WRITE_ONCE(s->stop, true);
+	cancel_delayed_work_sync(&s->work);
+	if (s->step == SEARCH_DRAIN || s->step == SEARCH_WALK)
+		lclone_alloc_scan_abort(d, false);
+	s->step = SEARCH_NONE;
+	kvfree(s->used);
+	s->used = NULL;
+}
+
+void lclone_search_init(struct lclone_delta *d)
+{
+	INIT_DELAYED_WORK(&d->search.work, search_work);
+}
