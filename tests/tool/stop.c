@@ -4,7 +4,8 @@
  *
  *	STOP_AT=N	right before the N-th of all calls below
  *	STOP_AT=NAME:N	right before the N-th call of that name: ioctl, or, of device-mapper,
- *			load, suspend, resume; pwrite, fsync, rename; uring (set up), submit
+ *			load, suspend, resume; pwrite, fsync, rename; pread, which N alone does not
+ *			count; uring (set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
  */
@@ -51,6 +52,8 @@ static void here(const char *call)
 	if (!at || getpid() != started)
 		return;
 	colon = strchr(at, ':');
+	if (!colon && !strcmp(call, "pread"))	/* reads are many: by their name only */
+		return;
 	if (colon && (strncmp(at, call, colon - at) || call[colon - at]))
 		return;
 	if (++calls != strtoul(colon ? colon + 1 : at, NULL, 10))
@@ -91,6 +94,22 @@ int ioctl(int fd, unsigned long request, ...)
 	if (request != LOOP_GET_STATUS64)	/* asks, for each loop device */
 		here(name_of(request, arg));
 	return real(fd, request, arg);
+}
+
+ssize_t pread(int fd, void *buf, size_t count, off_t offset)
+{
+	ssize_t (*real)(int, void *, size_t, off_t) = next("pread");
+
+	here("pread");
+	return real(fd, buf, count, offset);
+}
+
+ssize_t pread64(int fd, void *buf, size_t count, off64_t offset)
+{
+	ssize_t (*real)(int, void *, size_t, off64_t) = next("pread64");
+
+	here("pread");
+	return real(fd, buf, count, offset);
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset)

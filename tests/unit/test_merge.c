@@ -248,6 +248,36 @@ static void small_base(void **state)
 	image_free(&img);
 }
 
+/* The base was enlarged while a merge into it was interrupted. */
+static void larger_base(void **state)
+{
+	u64 sectors = sizes[0].base_sectors;
+	struct lclone_memdev base;
+	char why[LCLONE_WHY_SIZE];
+	struct image img;
+	u8 *data;
+
+	(void)state;
+	make(&img, &sizes[0], 100);
+	assert_int_equal(merge_files(true, true, false, stop_now), -EINTR);
+	data = read_file("base", &sectors);
+	data = realloc(data, (sectors + 4096) << 9);
+	memset(data + (sectors << 9), 0x5a, 4096 << 9);
+	write_file("base", data, sectors + 4096);
+	img.sb.state |= LCLONE_STATE_MERGING;
+	lclone_memdev_init(&base, data, sectors + 4096);
+	assert_int_equal(lclone_base_verify(&img.sb, &base.dev, why), 0);
+	base.dev.sectors = sectors - 8;
+	assert_int_equal(lclone_base_verify(&img.sb, &base.dev, why), -ESTALE);
+	img.sb.state &= ~LCLONE_STATE_MERGING;
+	base.dev.sectors = sectors + 4096;
+	assert_int_equal(lclone_base_verify(&img.sb, &base.dev, why), -ESTALE);
+	free(data);
+	assert_int_equal(merge_files(true, true, false, go_on), 0);
+	check_clone(&img, true, true);		/* what it has recorded is the larger base */
+	image_free(&img);
+}
+
 /* The child is killed after a random time; returns whether it came to its end. */
 static bool merge_and_kill(bool into, u32 usecs)
 {
@@ -545,6 +575,7 @@ int main(void)
 		cmocka_unit_test(to_a_file),
 		cmocka_unit_test(into_base),
 		cmocka_unit_test(small_base),
+		cmocka_unit_test(larger_base),
 		cmocka_unit_test(killed_into_base),
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),

@@ -529,6 +529,77 @@ static void smaller(void **state)
 	destroy(&s, &shapes[0]);
 }
 
+/* A layer in the middle of a merge is nothing by itself: merged further down, its mark is lost. */
+static void half_merged_upper(void **state)
+{
+	struct lclone_file file = { .path = "upper" };
+	struct lclone_delta upper, lower;
+	static struct stack s;
+	struct lclone_chain chain = { 2, { &upper, &lower }, { &file, &s.lower.file } };
+	struct lclone_merge m = { .chain = &chain, .target = &s.lower.file };
+
+	(void)state;
+	build(&s, &shapes[0], 44);
+	assert_int_equal(lclone_delta_open(&upper, &s.img[UPPER].dev.dev), 0);
+	assert_int_equal(lclone_delta_open(&lower, &s.lower.file.dev), 0);
+	upper.sb.state |= LCLONE_STATE_SEALED | LCLONE_STATE_MERGING;
+	lclone_owner_set(&upper.sb, s.img[TOP].sb.uuid);
+	assert_int_equal(lclone_merge_into_parent(&m), -EBUSY);
+	assert_int_equal(s.lower.ops, 0);
+	lclone_delta_close(&upper);
+	lclone_delta_close(&lower);
+	destroy(&s, &shapes[0]);
+}
+
+/* Nothing is written on the word of a reference that was not verified (with ASan). */
+static void hostile_reference(void **state)
+{
+	struct lclone_index_disk *node;
+	struct lclone_merge_space space;
+	struct lclone_delta upper, lower;
+	struct lclone_chain chain = { 2, { &upper, &lower }, { NULL } };
+	struct lclone_merge m = { .chain = &chain };
+	struct lclone_file file = { .path = "lower" };
+	static const struct image_size size = { 65536, 0, LCLONE_LEAF_EXCEPTIONS * 16 * 3, 16 };
+	static const u64 blocks[] = { 1, 1ull << 32, 65536 / 8, UINT32_MAX };
+	struct image low, up;
+	u8 *saved;
+	u32 csum;
+
+	(void)state;
+	chain.file[0] = chain.file[1] = &file;
+	image_init(&low, &size, 1);
+	image_init(&up, &size, 2);
+	image_activate(&low);
+	for (u64 i = 0; i < low.chunks; i += 7)
+		image_change(&low, i);
+	do {
+		image_checkpoint(&low);
+	} while (low.sb.root_level != 1);
+	node = image_block(&low, low.sb.root_block);
+	saved = malloc(LCLONE_BLOCK_SIZE);
+	memcpy(saved, node, LCLONE_BLOCK_SIZE);
+	for (u32 i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		for (u32 at = 1; at < LCLONE_NODE_REFS; at += 100) {
+			memcpy(node, saved, LCLONE_BLOCK_SIZE);
+			lclone_ref_pack((struct lclone_ref){ .block = blocks[i], .csum = 1 },
+					&node->refs[at]);
+			lclone_node_seal((void *)node, low.sb.uuid, low.sb.checkpoint, 0, 1, &csum);
+			low.sb.root_csum = csum;
+			image_link(&low, NULL, true);
+			image_link(&up, &low, false);
+			assert_int_equal(lclone_delta_open(&upper, &up.dev.dev), 0);
+			assert_int_equal(lclone_delta_open(&lower, &low.dev.dev), 0);
+			assert_int_equal(lclone_merge_measure(&m, &space), -EUCLEAN);
+			lclone_delta_close(&upper);
+			lclone_delta_close(&lower);
+		}
+	}
+	free(saved);
+	image_free(&low);
+	image_free(&up);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +608,8 @@ int main(void)
 		cmocka_unit_test(cut),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(smaller),
+		cmocka_unit_test(half_merged_upper),
+		cmocka_unit_test(hostile_reference),
 	};
 
 	return cmocka_run_group_tests_name("merge into the layer below", tests, NULL, NULL);

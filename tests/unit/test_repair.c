@@ -925,6 +925,50 @@ static void undo(void **state)
 	image_free(&img);
 }
 
+/*
+ * The root is lost, and each leaf is found, and stays where it is: no new node goes there.
+ * One of its chunks is all that is left, and others of an older tree lie below.
+ */
+static void orphans_stay(void **state)
+{
+	static const struct { u32 chunk, leaves; bool older; } of[] = {
+		{ 16, 3, false }, { 128, 3, false }, { 128, 40, false }, { 128, 3, true },
+		{ 16, 3, true },
+	};
+	char why[LCLONE_WHY_SIZE];
+	struct lclone_usage usage;
+	struct lclone_repair r;
+	struct image img;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		u64 chunks = (u64)LCLONE_LEAF_EXCEPTIONS * of[i].leaves;
+		struct image_size s = { 600000, 0, chunks * of[i].chunk, of[i].chunk };
+
+		image_init(&img, &s, i + 1);
+		image_activate(&img);
+		for (u64 c = 0; c < chunks; c += of[i].leaves > 10 ? 97 : 3)
+			image_change(&img, c);
+		if (of[i].older) {
+			image_checkpoint(&img);
+			image_activate(&img);
+			image_change(&img, 1);
+		}
+		do {
+			image_checkpoint(&img);
+		} while (img.sb.root_level != 1);
+		memset(root(&img), 0x5a, LCLONE_BLOCK_SIZE);
+		assert_int_equal(lclone_repair_plan(&r, &img.dev.dev, ignore, NULL), 0);
+		assert_int_equal(r.salvage.orphans, of[i].leaves);
+		for (k = 0; k < r.patches; k++)
+			put_patch(&img, &r.patch[k]);
+		assert_int_equal(lclone_check(&img.dev.dev, NULL, ignore, NULL, &usage, why), 0);
+		lclone_repair_free(&r);
+		image_free(&img);
+	}
+}
+
 /* Any damage, checksums made good again: repaired so that nothing is left, or refused. */
 static void hostile(void **state)
 {
@@ -994,6 +1038,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(undo),
+		cmocka_unit_test(orphans_stay),
 		cmocka_unit_test(hostile),
 	};
 

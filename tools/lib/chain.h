@@ -182,7 +182,10 @@ void lclone_chain_extents_init(struct lclone_chain_extents *x, struct lclone_cha
 /* 1: *extent was set. 0: no more. Else a negative errno, see x->failed. */
 int lclone_chain_extents_next(struct lclone_chain_extents *x, struct lclone_chain_extent *extent);
 
-/* Reads the clone; @base: NULL if it has none.  0, or a negative errno with the sentence in lclone_why(). */
+/*
+ * Reads the clone; @base: NULL if it has none.  0, or a negative errno with the sentence in
+ * lclone_why().
+ */
 int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
 		      u64 sector, u32 count);
 

@@ -752,7 +752,7 @@ int lclone_base_verify(const struct lclone_sb *sb, const struct lclone_dev *base
 		snprintf(why, LCLONE_WHY_SIZE, "the delta needs its base");
 		return -ESTALE;
 	}
-	/* what is beyond the end that was recorded is none of the clone's, as a merge has made sure */
+	/* what is beyond the recorded end is none of the clone's, as a merge has made sure */
 	if (sb->state & LCLONE_STATE_MERGING && base->sectors > sb->base_sectors &&
 	    sb->base_sectors >= sb->virtual_sectors)
 		return 0;

@@ -192,21 +192,20 @@ static int go_back(int err, const char *name, const char *before)
 	return lclone_fail(err, "%s", why);
 }
 
-/* Programs that heed such locks, udev among them, keep off while it changes. A descriptor. */
+/*
+ * Programs that heed such locks, udev among them, keep off while it changes.  Who has it locked
+ * already, as mkfs may for long, is not waited for: it is not what keeps us apart.  A descriptor.
+ */
 static int lock_node(const char *name)
 {
 	char path[PATH_MAX];
-	int fd, err;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return lclone_fail(-errno, "%s: %m", path);
-	if (flock(fd, LOCK_EX)) {
-		err = lclone_fail(-errno, "%s: can't be locked: %m", path);
-		close(fd);
-		return err;
-	}
+	(void)flock(fd, LOCK_EX | LOCK_NB);
 	return fd;
 }
 

@@ -214,6 +214,7 @@ int lclone_apply_log(struct lclone_salvage *s)
 			err = lclone_lose_subchunks(s, l->chunk, LCLONE_MASK_ALL);
 		}
 	}
+	lclone_salvage_sort(s);
 	return err;
 }
 

@@ -49,8 +49,12 @@ int lclone_load_node(struct lclone_salvage *s, struct lclone_ref ref, u32 level,
 		     u64 max_checkpoint);
 /* Every block of the device that may be a node; what cannot be read is none. */
 int lclone_find_nodes(struct lclone_salvage *s);
-/* The leaf of a chunk, a new one if there is none; NULL: no memory. Leaves are sorted. */
+/*
+ * The leaf of a chunk, a new one if there is none; NULL: no memory.  To be called in order of the
+ * chunks, and lclone_salvage_sort() at the end.
+ */
 struct lclone_salvaged *lclone_salvage_leaf(struct lclone_salvage *s, u64 chunk);
+void lclone_salvage_sort(struct lclone_salvage *s);
 void lclone_salvage_set(struct lclone_salvage *s, struct lclone_salvaged *leaf, u64 chunk,
 			u64 exc);
 

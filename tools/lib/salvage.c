@@ -112,7 +112,7 @@ int lclone_load_node(struct lclone_salvage *s, struct lclone_ref ref, u32 level,
 
 static size_t leaf_lower_bound(const struct lclone_salvage *s, u64 first)
 {
-	size_t low = 0, high = s->leaves;
+	size_t low = 0, high = s->sorted;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -129,16 +129,28 @@ struct lclone_salvaged *lclone_salvage_leaf(struct lclone_salvage *s, u64 chunk)
 {
 	u64 first = chunk - chunk % LCLONE_LEAF_EXCEPTIONS;
 	size_t at = leaf_lower_bound(s, first);
-	struct lclone_salvaged *leaf;
 
-	if (at < s->leaves && s->leaf[at]->first == first)
+	if (at < s->sorted && s->leaf[at]->first == first)
 		return s->leaf[at];
+	if (s->leaves > s->sorted && s->leaf[s->leaves - 1]->first == first)
+		return s->leaf[s->leaves - 1];
 	if (add_leaf(s, NULL, (struct lclone_ref){ 0 }, first, s->checkpoint))
 		return NULL;
-	leaf = s->leaf[s->leaves - 1];
-	memmove(&s->leaf[at + 1], &s->leaf[at], (s->leaves - 1 - at) * sizeof(*s->leaf));
-	s->leaf[at] = leaf;
-	return leaf;
+	return s->leaf[s->leaves - 1];
+}
+
+static int compare_leaves(const void *pa, const void *pb)
+{
+	const struct lclone_salvaged *const *a = pa, *const *b = pb;
+
+	return (*a)->first < (*b)->first ? -1 : (*a)->first > (*b)->first;
+}
+
+void lclone_salvage_sort(struct lclone_salvage *s)
+{
+	if (s->leaves)
+		qsort(s->leaf, s->leaves, sizeof(*s->leaf), compare_leaves);
+	s->sorted = s->leaves;
 }
 
 void lclone_salvage_set(struct lclone_salvage *s, struct lclone_salvaged *leaf, u64 chunk,
@@ -218,6 +230,23 @@ int lclone_find_nodes(struct lclone_salvage *s)
 	return err;
 }
 
+/* Index of the first found node of @level at or after @first */
+static size_t found_lower_bound(const struct lclone_salvage *s, u32 level, u64 first)
+{
+	size_t low = 0, high = s->founds;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct lclone_found *f = &s->found[mid];
+
+		if (f->level < level || (f->level == level && f->first < first))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* The newest leaf of each place in a hole that no reference leads to */
 static int fill_from_orphans(struct lclone_salvage *s, const struct lclone_hole *hole,
 			     bool *filled)
@@ -228,11 +257,12 @@ static int fill_from_orphans(struct lclone_salvage *s, const struct lclone_hole 
 	size_t i;
 	int err;
 
-	for (i = 0; i < s->founds && !s->found[i].level; i++) {
+	for (i = found_lower_bound(s, 0, hole->first); i < s->founds; i++) {
 		const struct lclone_found *f = &s->found[i];
 
-		if (f->first < hole->first || f->first - hole->first >= span ||
-		    f->first == done || f->checkpoint > hole->checkpoint ||
+		if (f->level || f->first - hole->first >= span)
+			break;
+		if (f->first == done || f->checkpoint > hole->checkpoint ||
 		    lclone_bit(s->data, lclone_chunk_of_block(s, f->block)))
 			continue;
 		ref = (struct lclone_ref){ .block = f->block, .csum = f->csum };
@@ -255,11 +285,12 @@ static int fill_hole(struct lclone_salvage *s, const struct lclone_hole *hole)
 	int err;
 
 	/* the very node, elsewhere than the reference says */
-	for (i = 0; i < s->founds; i++) {
+	for (i = found_lower_bound(s, hole->level, hole->first); i < s->founds; i++) {
 		const struct lclone_found *f = &s->found[i];
 
-		if (f->level == hole->level && f->first == hole->first && f->csum == hole->csum &&
-		    f->checkpoint <= hole->checkpoint)
+		if (f->level != hole->level || f->first != hole->first)
+			break;
+		if (f->csum == hole->csum && f->checkpoint <= hole->checkpoint)
 			return lclone_load_node(s, (struct lclone_ref){ f->block, f->csum },
 						f->level, f->first, hole->checkpoint);
 	}
@@ -269,13 +300,6 @@ static int fill_hole(struct lclone_salvage *s, const struct lclone_hole *hole)
 	/* a leaf is known to have been there, what an index led to is not */
 	return lclone_lose_chunks(s, hole->first, lclone_node_span(hole->level),
 				  filled || hole->level, 0);
-}
-
-static int compare_leaves(const void *pa, const void *pb)
-{
-	const struct lclone_salvaged *const *a = pa, *const *b = pb;
-
-	return (*a)->first < (*b)->first ? -1 : (*a)->first > (*b)->first;
 }
 
 static int fill_holes(struct lclone_salvage *s)
@@ -289,8 +313,7 @@ static int fill_holes(struct lclone_salvage *s)
 		s->changed = true;
 		err = fill_hole(s, &hole);
 	}
-	if (s->leaves)
-		qsort(s->leaf, s->leaves, sizeof(*s->leaf), compare_leaves);
+	lclone_salvage_sort(s);
 	return err;
 }
 

@@ -32,7 +32,7 @@ struct lclone_salvage {
 	bool changed;			/* the superblock's tree is not the content */
 
 	struct lclone_salvaged **leaf;	/* in order of their chunks */
-	size_t leaves;
+	size_t leaves, sorted;		/* sorted: all, but while some are added */
 	struct lclone_loss *loss;	/* sorted, in order and without overlaps of one kind */
 	size_t losses;
 	u8 *busy;			/* bitmap: chunks of the delta that anything refers to */

@@ -39,7 +39,7 @@ static int write_zeros(struct lclone_file *delta, u32 block, u32 blocks)
 	return err ?: lclone_file_sync(delta);
 }
 
-/* The gate of all who change what there is: a newer lclone's features are not broken by an older. */
+/* The gate of all who change what there is: an older lclone breaks no newer one's features. */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
 {
 	u64 unknown = sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT;

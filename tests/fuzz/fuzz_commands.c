@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fuzz target: the commands that read a delta, as they are called, on a delta that is
+ * edited as for fuzz_delta, and on a good one that lies on it as on a sealed layer.
+ *
+ * None may touch what is not its own (ASan), and each ends with 0, or with one sentence.
+ * The Makefile puts __wrap_lclone_inventory_read() in place of the look at this host's devices.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lclone.h"
+#include "must.h"
+#include "template.h"
+
+#define EDITS_MAX	16u
+#define WORDS_MAX	10
+
+struct input {
+	u8 kind;		/* of the template */
+	u8 cut;			/* blocks that the device lacks, if below its number */
+	struct template_edit edit[];
+} __attribute__((packed));
+
+size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
+
+static struct file {
+	int fd;
+	char path[32];
+} lower, upper, base, saved;
+
+int __wrap_lclone_inventory_read(struct lclone_inventory *inv);
+int __wrap_lclone_inventory_read(struct lclone_inventory *inv)
+{
+	inv->read = true;
+	return 0;
+}
+
+static void make_file(struct file *file, const char *name)
+{
+	file->fd = memfd_create(name, MFD_CLOEXEC);
+	MUST(file->fd >= 0);
+	snprintf(file->path, sizeof(file->path), "/proc/self/fd/%d", file->fd);
+}
+
+static void fill(const struct file *file, const void *data, u64 sectors)
+{
+	MUST(!ftruncate(file->fd, 0) && !ftruncate(file->fd, sectors << 9));
+	MUST(pwrite(file->fd, data, sectors << 9, 0) == (ssize_t)(sectors << 9));
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	template_init();
+	make_file(&lower, "lower");
+	make_file(&upper, "upper");
+	make_file(&base, "base");
+	make_file(&saved, "saved");
+	fill(&base, template_base, TEMPLATE_BASE_SECTORS);
+	MUST(freopen("/dev/null", "w", stdout));
+	return 0;
+}
+
+static void run(const struct command *cmd, char *words[])
+{
+	int argc = 0, ret;
+
+	while (words[argc])
+		argc++;
+	optind = 0;		/* getopt_long() begins anew */
+	lclone_fail(0, "%s", "");
+	ret = cmd->run(argc, words);
+	MUST(ret >= 0 || lclone_why()[0]);
+	MUST(ret < 0 || ret == EXIT_OK || ret == EXIT_DAMAGED);
+	fflush(stdout);
+}
+
+#define RUN(command, ...) \
+	run(&cmd_##command, (char *[]){ #command, __VA_ARGS__, NULL })
+
+/* Both superblocks of a file, changed */
+static void change(const struct file *file, void (*how)(struct lclone_sb *sb, void *ctx), void *ctx)
+{
+	static const u32 slot[2] = { LCLONE_SB_SLOT_A, LCLONE_SB_SLOT_B };
+	struct lclone_sb_disk disk;
+	struct lclone_fault fault;
+	struct lclone_sb sb;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		off_t at = (off_t)slot[i] * LCLONE_BLOCK_SIZE;
+
+		if (pread(file->fd, &disk, sizeof(disk), at) != sizeof(disk) ||
+		    lclone_sb_unpack(&disk, &sb, &fault))
+			continue;
+		how(&sb, ctx);
+		lclone_sb_pack(&sb, &disk);
+		MUST(pwrite(file->fd, &disk, sizeof(disk), at) == sizeof(disk));
+	}
+}
+
+static void seal(struct lclone_sb *sb, void *newest)
+{
+	sb->state |= LCLONE_STATE_SEALED;
+	sb->state &= ~LCLONE_STATE_MERGING;
+	sb->merge_cursor = 0;
+	*(struct lclone_sb *)newest = *sb;
+}
+
+static void put_on(struct lclone_sb *sb, void *below)
+{
+	const struct lclone_sb *parent = below;
+
+	memcpy(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE);
+	sb->parent_generation = parent->generation;
+	sb->uuid[0] ^= 1;
+}
+
+static void by_itself(void)
+{
+	RUN(check, "--base", base.path, lower.path);
+	RUN(check, "--json", lower.path);
+	RUN(dump, lower.path);
+	RUN(dump, "--json", lower.path);
+	RUN(diff, lower.path);
+	RUN(diff, "--json", lower.path);
+	RUN(measure, base.path, lower.path);
+	RUN(repair, "--json", lower.path);
+	RUN(repair, "--undo", saved.path, lower.path);
+	RUN(table, base.path, lower.path);
+	RUN(rebase, "--base", base.path, lower.path);
+	RUN(resize, lower.path);
+}
+
+static void as_layer(void)
+{
+	struct lclone_sb sb = { .seq = 0 };
+
+	change(&lower, seal, &sb);
+	change(&upper, put_on, &sb);
+	RUN(diff, "--parent", lower.path, upper.path);
+	RUN(diff, "--against", lower.path, "--parent", lower.path, upper.path);
+	RUN(measure, "--json", "--parent", lower.path, base.path, upper.path);
+	RUN(check, "--parent", lower.path, upper.path);
+	RUN(rebase, "--parent", lower.path, upper.path);
+	RUN(remove, lower.path);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	const struct input *in = (const struct input *)data;
+	const struct template *t;
+	u64 sectors;
+	u32 nr;
+
+	if (size < sizeof(*in))
+		return 0;
+	nr = (size - sizeof(*in)) / sizeof(in->edit[0]);
+	t = template_get(in->kind % TEMPLATE_KINDS);
+	fill(&upper, t->image, TEMPLATE_SECTORS);
+	template_edit(t, in->edit, nr < EDITS_MAX ? nr : EDITS_MAX);
+	sectors = TEMPLATE_SECTORS - (in->cut < TEMPLATE_BLOCKS ? in->cut : 0) *
+				     LCLONE_BLOCK_SECTORS;
+	fill(&lower, t->image, sectors);
+	by_itself();
+	fill(&lower, t->image, sectors);
+	as_layer();
+	template_restore(t);
+	return 0;
+}
+
+/* As in fuzz_delta: edits that know where fields are */
+size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct input *in = (struct input *)data;
+	u64 random = seed;
+	u32 nr, i;
+
+	if (size < sizeof(*in) || !template_choose(&random, 4))
+		return LLVMFuzzerMutate(data, size, max_size);
+	nr = (size - sizeof(*in)) / sizeof(in->edit[0]);
+	i = template_choose(&random, nr + 1);
+	if (sizeof(*in) + (i + 1) * sizeof(in->edit[0]) > max_size)
+		return LLVMFuzzerMutate(data, size, max_size);
+	template_random_edit(template_get(in->kind % TEMPLATE_KINDS), &random, &in->edit[i]);
+	if (i == nr)
+		nr++;
+	return sizeof(*in) + nr * sizeof(in->edit[0]);
+}

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of two commands at once, for run, which has the tools that they are written with.
+#
+# The first is held up by stop.so where it is about to write, or has begun to read, and the
+# second comes then: either both have their right result, or the second has refused with one
+# sentence, and the first has its result.  One delta, one layer, one target.
+
+race_first=(to to_layer into_base into_parent remove format create open snapshot repair diff)
+race_second=(to into_parent create open repair)
+# Each against each takes half an hour: LCLONE_RACES=all
+[ "${LCLONE_RACES:-}" != all ] ||
+	race_second=(to to_layer into_base into_parent remove format create open snapshot repair
+		     diff check measure)
+
+for command in "${race_first[@]}"; do
+	tests+=("race_$command" "whatever comes while ${command/_/ } is held up is right, or refused")
+	eval "race_$command() { race_all $command; }"
+done
+tests+=(
+	race_sibling "a clone that is put on a layer while another is merged into it is not changed"
+	race_reader "a layer is not merged into while it is read"
+	race_changed "what was changed while it was read is not called read"
+	race_backup "a clone on a layer that is being read can be opened"
+	race_foreign_lock "nobody waits for locks of others on the clone's device"
+	half_merged "a layer in the middle of a merge is not merged further down, nor reverted to"
+	repaired_layer "a layer that was repaired is kept for those that lie on it"
+	shrunk_layer "a layer whose device was shrunk is kept for those that lie on it"
+	half_merged_base "a delta that is half merged into its base is not removed"
+	zero_4k "zeros that do not begin or end with a block go to a device with blocks of 4 KiB"
+	vg_path "a volume group may be named as a path"
+	target_signature "a copy does not overwrite a filesystem unless it is told to"
+)
+
+held_pid=
+stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
+
+# await FILE
+await()
+{
+	local i
+
+	for ((i = 0; i < 600; i++)); do
+		[ ! -e "$1" ] || return 0
+		[ -z "$held_pid" ] || kill -0 "$held_pid" 2>/dev/null || return 1
+		sleep 0.05
+	done
+	fail "nothing is held up"
+}
+
+# hold WHERE COMMAND...: it is held up there, until release
+hold()
+{
+	rm -f "$dir/held.here" "$dir/held.go"
+	STOP_AT=$1 STOP_FILE=$dir/held LD_PRELOAD=$stop_library "${@:2}" >"$dir/out1" 2>"$dir/err1" &
+	held_pid=$!
+	await "$dir/held.here"
+}
+
+release()
+{
+	touch "$dir/held.go"
+	wait "$held_pid"
+	held_rc=$?
+	held_pid=
+}
+
+race_make()
+{
+	local name
+
+	disk rbase rbase 4
+	disk ebase ebase 4
+	disk layer layer 8
+	disk top top 8
+	disk edelta edelta 8
+	disk blank blank 8
+	disk target target 4
+	dd if="$dir/template" of="$rbase" bs=1M count=4 oflag=direct status=none
+	dd if="$dir/template" skip=4 of="$ebase" bs=1M count=4 oflag=direct status=none
+	ok lclone create t1 "$rbase" "$layer"
+	dd if="$dir/template" skip=40 of=/dev/mapper/t1 bs=64k count=9 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/model_layer"
+	ok lclone snapshot t1 --to "$top"
+	dd if="$dir/template" skip=90 of=/dev/mapper/t1 bs=64k seek=5 count=9 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/model_top"
+	ok lclone close t1
+	ok lclone create t1 "$ebase" "$edelta"
+	dd if="$dir/template" skip=99 of=/dev/mapper/t1 bs=64k seek=7 count=9 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/model_edelta"
+	ok lclone close t1
+	for name in rbase ebase layer top edelta blank target; do
+		cp --sparse=always "${!name}" "$dir/$name.saved"
+	done
+}
+
+race_restore()
+{
+	local name
+
+	for name in t1 t2 t3; do
+		dmsetup info $name >/dev/null 2>&1 && ok lclone close $name
+	done
+	for name in rbase ebase layer top edelta blank target; do
+		dd if="$dir/$name.saved" of="${!name}" bs=1M oflag=direct conv=notrunc status=none
+	done
+	rm -f "$dir"/save.*
+}
+
+# words_of COMMAND WHO: the command as words; where it is held up as where.  $b and $d: the delta
+words_of()
+{
+	where=pwrite:1
+	case $1 in
+	to)		words=(merge --force --to "$target" "$b" "$d") where=uring:1 ;;
+	to_layer)	words=(merge --force --to "$target" "$rbase" "$layer") where=uring:1 ;;
+	into_base)	words=(merge --yes --into-base "$b" "$d") ;;
+	into_parent)	words=(merge --into-parent "$d") ;;
+	remove)		words=(remove "$d") ;;
+	format)		words=(format --force "$b" "$d") ;;
+	create)		words=(create --parent "$layer" t3 "$rbase" "$blank") ;;
+	open)		words=(open t1 "$b" "$d") where=load:1 ;;
+	snapshot)	words=(snapshot --to "$blank" t2) where=load:1 ;;
+	repair)		words=(repair --save "$dir/save.$2" "$d") ;;
+	diff)		words=(diff "$d") where=pread:3 ;;
+	check)		words=(check "$d") ;;
+	measure)	words=(measure "$b" "$d") ;;
+	esac
+}
+
+# is_right COMMAND: what it has said that it has done
+is_right()
+{
+	case $1 in
+	to)		same "$model" "$target" ;;
+	to_layer)	same "$dir/model_layer" "$target" ;;
+	into_base)	same "$model" "$ebase" ;;
+	create)		same "$dir/model_layer" /dev/mapper/t3 ;;
+	open)		same "$model" /dev/mapper/t1 ;;
+	snapshot)	same "$dir/model_top" /dev/mapper/t2 ;;
+	esac
+}
+
+# The delta's content, wherever it is now
+content_is_right()
+{
+	local where=$d name
+
+	for name in t1 t2 t3; do
+		dmsetup info $name >/dev/null 2>&1 && ok lclone close $name
+	done
+	case " $done " in
+	*" remove "* | *" format "*) return 0 ;;
+	*" snapshot "*) where=$blank ;;
+	*" into_parent "*) where=$layer ;;
+	esac
+	rm -f "$dir/content"
+	ok lclone merge --to "$dir/content" "$b" "$where"
+	[ ! -e "$dir/content" ] || same "$model" "$dir/content"
+}
+
+# pair FIRST SECOND
+pair()
+{
+	local b=$rbase d=$top model=$dir/model_top done='' rc words where
+
+	if [ "$1" = into_base ] || [ "$2" = into_base ]; then
+		[[ " $1 $2 " != *" into_parent "* && " $1 $2 " != *" snapshot "* ]] || return 0
+		b=$ebase d=$edelta model=$dir/model_edelta
+	fi
+	race_restore
+	[[ " $1 $2 " != *" snapshot "* ]] || ok lclone open t2 "$rbase" "$top"
+	[[ " $1 $2 " != *" repair "* ]] || [[ " $1 $2 " == *" snapshot "* ]] ||
+		printf x | dd of="$d" bs=1 seek=$((65536 + 300)) conv=notrunc,fsync status=none
+	words_of "$1" 1
+	# a delta that is active, or damaged, is refused to most, who have nothing to be held up for
+	if ! hold "$where" lclone "${words[@]}"; then
+		release
+		[[ $held_rc = [36] && " $1 $2 " == *" snapshot "* || $held_rc = [36] && $2 == repair ]] ||
+			fail "$1, then $2: is not held up: $held_rc: $(cat "$dir/err1")"
+		return 0
+	fi
+	words_of "$2" 2
+	rc=0
+	timeout 60 lclone "${words[@]}" >"$dir/out" 2>"$dir/err" || rc=$?
+	release
+	[ $rc -lt 7 ] || fail "$1, then $2: the second has $rc: $(cat "$dir/err")"
+	[ $rc = 0 ] || [ "$2" = check ] || [ "$(wc -l <"$dir/err")" = 1 ] ||
+		fail "$1, then $2: not one sentence: $(cat "$dir/err")"
+	[ $held_rc = 0 ] || fail "$1, then $2 ($rc): the first has $held_rc: $(cat "$dir/err1")"
+	[ $held_rc != 0 ] || done+=" $1"
+	[ $rc != 0 ] || done+=" $2"
+	[ $held_rc != 0 ] || is_right "$1" || fail "$1, then $2 ($rc): the first is wrong"
+	[ $rc != 0 ] || is_right "$2" || fail "$1, then $2: the second is wrong"
+	case " $1 $2 " in
+	*" repair "*) ;;		# the content is looked at by its own tests
+	*) content_is_right || fail "$1, then $2 ($rc): $(cat "$dir/err")" ;;
+	esac
+	[ $rc = 0 ] || refusals=$((refusals + 1))
+}
+
+race_all()
+{
+	local second refusals=0
+
+	race_make
+	for second in "${race_second[@]}"; do
+		pair "$1" "$second"
+	done
+	echo "# $refusals refusals"
+}
+
+race_sibling()
+{
+	race_make
+	hold pwrite:1 lclone merge --into-parent "$top"
+	refused 3 "in use by another lclone" lclone create --parent "$layer" t3 "$rbase" "$blank"
+	release
+	[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	race_restore
+	hold load:1 lclone create --parent "$layer" t3 "$rbase" "$blank"
+	refused 3 "" lclone merge --into-parent "$top"
+	release
+	[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	same "$dir/model_layer" /dev/mapper/t3
+	refused 3 "" lclone merge --into-parent "$top"
+	same "$dir/model_layer" /dev/mapper/t3
+}
+
+race_reader()
+{
+	local words where
+
+	race_make
+	for words in "merge --force --to $target $rbase $layer" "diff $layer"; do
+		where=uring:1
+		[[ $words == merge* ]] || where=pread:3
+		hold $where lclone $words
+		refused 3 "in use by another lclone" lclone merge --into-parent "$top"
+		release
+		[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	done
+	same "$dir/model_layer" "$target"
+	ok lclone merge --into-parent "$top"
+}
+
+# By who knows no locks: another host
+race_changed()
+{
+	race_make
+	hold uring:1 lclone merge --force --to "$target" "$rbase" "$layer"
+	# the newest superblock is in slot A or B: the other one becomes newer
+	dd if="$top" of="$layer" bs=4k count=17 conv=notrunc oflag=direct status=none
+	release
+	[ $held_rc = 3 ] || fail "status $held_rc"
+	grep -q "changed while it was read" "$dir/err1" || fail "$(cat "$dir/err1")"
+}
+
+race_backup()
+{
+	race_make
+	hold uring:1 lclone merge --force --to "$target" "$rbase" "$layer"
+	ok lclone open t1 "$rbase" "$top"
+	ok lclone create --parent "$layer" t3 "$rbase" "$blank"
+	release
+	[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	same "$dir/model_layer" "$target"
+	same "$dir/model_layer" /dev/mapper/t3
+	same "$dir/model_top" /dev/mapper/t1
+}
+
+race_foreign_lock()
+{
+	race_make
+	ok lclone open t1 "$rbase" "$top"
+	exec 9</dev/mapper/t1
+	flock 9
+	ok timeout 20 lclone snapshot t1 --to "$blank"
+	exec 9<&-
+	same "$dir/model_top" /dev/mapper/t1
+}
+
+half_merged()
+{
+	race_make
+	ok lclone open t1 "$rbase" "$top"
+	ok lclone snapshot t1 --to "$blank"
+	dd if="$dir/template" skip=9 of=/dev/mapper/t1 bs=64k seek=6 count=9 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/model"
+	ok lclone close t1
+	STOP_AT=pwrite:2 LD_PRELOAD=$stop_library lclone merge --into-parent "$blank" >/dev/null 2>&1
+	ok lclone tree
+	grep -q "merge of the layer above begun" "$dir/out" || fail "not half merged: $(cat "$dir/out")"
+	refused 3 "is being merged with the layer above" lclone merge --into-parent "$top"
+	refused 3 "is being merged" lclone remove "$blank"
+	ok lclone open t1 "$rbase" "$blank"
+	disk other other 8
+	refused 3 "is being merged with the layer above" lclone revert --yes --to "$other" t1
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	ok lclone merge --into-parent "$blank"
+	ok lclone open t1 "$rbase" "$top"
+	same "$dir/model" /dev/mapper/t1
+}
+
+# The root of the layer's tree is lost, and with it some of its content
+repair_layer()
+{
+	local root
+
+	root=$(lclone dump "$layer" | awk '$1 == "root_block" { print $2 }')
+	dd if=/dev/urandom of="$layer" bs=4k seek="$root" count=1 conv=notrunc oflag=direct status=none
+	ok lclone repair --save "$dir/save.layer" "$layer"
+	grep -q "is refused now" "$dir/out" || fail "nothing was lost: $(cat "$dir/out")"
+}
+
+repaired_layer()
+{
+	race_make
+	repair_layer
+	unchanged "$layer" refused 3 "depend on: $top" lclone remove "$layer"
+	unchanged "$layer" refused 3 "depend on: $top" lclone format --force "$rbase" "$layer"
+	ok lclone rebase --parent "$layer" "$top"
+	# one that has not accepted it is in the way of a merge of one that has
+	race_restore
+	ok lclone format --parent "$layer" "$rbase" "$blank"
+	repair_layer
+	ok lclone rebase --parent "$layer" "$top"
+	unchanged "$layer" refused 3 "$blank" lclone merge --into-parent "$top"
+}
+
+shrunk_layer()
+{
+	local small
+
+	race_make
+	truncate -s 2304K "$dir/layer"
+	losetup -c "$layer"
+	refused 3 "depend on: $top" lclone remove "$layer"
+	refused 3 "depend on: $top" lclone format --force "$rbase" "$layer"
+}
+
+half_merged_base()
+{
+	race_make
+	STOP_AT=pwrite:2 LD_PRELOAD=$stop_library lclone merge --yes --into-base "$ebase" "$edelta" \
+		>/dev/null 2>&1
+	[ $? = 137 ] || fail "not killed"
+	unchanged "$edelta" refused 3 "end that with lclone merge --into-base" lclone remove "$edelta"
+	# and it goes on when the base was enlarged meanwhile
+	truncate -s 5M "$dir/ebase"
+	losetup -c "$ebase"
+	ok lclone merge --yes --into-base "$ebase" "$edelta"
+	same "$dir/model_edelta" "$ebase" 4194304
+	ok lclone open t1 "$ebase" "$edelta"
+	same "$dir/model_edelta" /dev/mapper/t1
+	ok lclone close t1
+	ok lclone remove "$edelta"
+}
+
+zero_4k()
+{
+	local odd large
+
+	head -c $((2097152 + 512)) "$dir/template" >"$dir/odd"
+	odd=$(losetup -f --show "$dir/odd") && loops+=("$odd")
+	truncate -s 8M "$dir/large"
+	large=$(losetup -b 4096 -f --show "$dir/large") && loops+=("$large")
+	dd if="$dir/template" of="$large" bs=1M count=8 oflag=direct status=none
+	ok lclone format --size 8M "$odd" "$delta"
+	ok lclone merge --to "$large" "$odd" "$delta"
+	cp "$dir/odd" "$dir/expected"
+	truncate -s 8M "$dir/expected"
+	same "$dir/expected" "$large"
+}
+
+vg_path()
+{
+	local pv
+
+	disk pv pv 64
+	ok vgcreate -qq ttvg "$pv"
+	ok lclone create --vg /dev/ttvg --delta-size 16M t1 "$base"
+	same "$base" /dev/mapper/t1
+}
+
+target_signature()
+{
+	local target
+
+	disk target target 16
+	ok lclone format "$base" "$delta"
+	ok mkfs.ext4 -q "$target"
+	unchanged "$target" refused 4 "ext4" lclone merge --to "$target" "$base" "$delta"
+	ok lclone merge --force --to "$target" "$base" "$delta"
+	same "$base" "$target"
+	# a run that was killed has left what the next one knows to be its own
+	ok mkfs.ext4 -q "$base"
+	ok lclone format --force "$base" "$delta"
+	STOP_AT=submit:2 LD_PRELOAD=$stop_library lclone merge --to "$target" "$base" "$delta" >/dev/null 2>&1
+	ok lclone merge --to "$target" "$base" "$delta"
+	same "$base" "$target"
+}
