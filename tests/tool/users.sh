@@ -50,8 +50,8 @@ grow()
 	losetup -c "$(losetup -nO NAME -j "$dir/$1")"
 }
 
-# layered TOP DELTA: t1 on the layer DELTA, with the delta TOP, closed
-layered()
+# on_layer TOP DELTA: t1 on the layer DELTA, with the delta TOP, closed
+on_layer()
 {
 	ok lclone create t1 "$base" "$2"
 	scribble
@@ -90,7 +90,7 @@ users_grown()
 	ok lclone merge --yes --into-base "$base" "$d2"
 	# a chain: its layers have nothing to do with the base's size
 	ok lclone remove "$d2"
-	layered "$top" "$delta"
+	on_layer "$top" "$delta"
 	grow base 40
 	ok lclone merge --into-parent "$top"
 	ok lclone open t1 "$base" "$delta"
@@ -118,7 +118,7 @@ users_copied()
 	is_whole t1 "$base" "$delta"
 	ok lclone remove "$delta"
 	# a copy of what is to be merged into the layer below, and of that
-	layered "$top" "$delta"
+	on_layer "$top" "$delta"
 	dd if="$top" of="$copy" bs=1M conv=fsync status=none
 	unchanged "$delta" refused 5 "same identity" lclone merge --into-parent "$top"
 	ok lclone remove "$copy"
@@ -211,7 +211,7 @@ users_volume()
 	is_whole t1 "$base" /dev/ttvg/t1-delta
 	# what lies on a layer is on such a volume, and then the layer
 	ok lclone remove /dev/ttvg/t1-delta
-	layered /dev/ttvg/t1-delta "$delta"
+	on_layer /dev/ttvg/t1-delta "$delta"
 	ok lclone format --parent "$delta" "$base" "$d2"
 	ok lvchange -qq -an ttvg/t1-delta
 	refused 3 "depend on: " lclone remove "$delta"
@@ -281,7 +281,7 @@ users_unseen()
 	is_whole t1 "$base" /dev/mapper/t3
 	ok lclone remove /dev/mapper/t3
 	# it lies on a layer
-	layered /dev/mapper/t3 "$delta"
+	on_layer /dev/mapper/t3 "$delta"
 	ok lclone format --parent "$delta" "$base" "$d3"
 	away "$how"
 	unchanged "$delta" refused 3 "$name" lclone merge --into-parent "$d3"
@@ -461,7 +461,7 @@ users_layer_moved()
 
 	disk d2 d2 24
 	disk copy copy 24
-	layered "$d2" "$delta"
+	on_layer "$d2" "$delta"
 	dd if="$delta" of="$copy" bs=1M conv=notrunc,fsync status=none
 	ok lclone open --parent "$copy" t1 "$base" "$d2"
 	ok lclone tree
