@@ -699,34 +699,12 @@ static const struct lclone_sweep_ops *sweep_ops(const struct lclone *t)
 	return t->flatten_layer ? &lclone_layer_ops : NULL;
 }
 
-/*
- * A base of smaller blocks than the clone's may end within one. Copies of that block
- * are made of this: nothing else can be written where the delta has such blocks.
- */
-static int read_tail(struct lclone *t)
-{
-	u32 sectors = base_sectors(t) & ((t->block_size >> SECTOR_SHIFT) - 1);
-	int err;
-
-	if (!sectors)
-		return 0;
-	t->tail = (void *)get_zeroed_page(GFP_KERNEL);
-	err = t->tail ? lclone_read_sectors(t->base_dev->bdev, base_sectors(t) - sectors, t->tail,
-					    sectors) : -ENOMEM;
-	if (err)
-		t->ti->error = t->tail ? "Can't read the base" : "Out of memory";
-	return err;
-}
-
 /* What preresume needs and may not fail for: a clone that can't be resumed stands still. */
 static int prepare(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
 	int err;
 
-	err = read_tail(t);
-	if (err)
-		return err;
 	if (sweep_ops(t)) {
 		t->sweep = lclone_sweep_create(d, sweep_ops(t));
 		if (!t->sweep) {
@@ -825,12 +803,14 @@ void lclone_delta_destroy(struct lclone_delta *d)
 {
 	if (d->wq)
 		destroy_workqueue(d->wq);
+	cancel_work_sync(&d->event_work);	/* queued by what ran there */
 	lclone_dir_destroy(d);
 	lclone_tree_exit(d);
 	lclone_alloc_destroy(d);
 	lclone_sweep_exit(d);
 	lclone_commit_exit(d);
 	mempool_exit(&d->job_pool);
+	bioset_exit(&d->bios);
 	lclone_leaf_exit(d);
 	lclone_drain_destroy(d);
 	kfree(d);
@@ -861,6 +841,7 @@ struct lclone_delta *lclone_delta_create(struct block_device *bdev)
 	err = err ?: lclone_commit_alloc(d);
 	err = err ?: lclone_tree_alloc(d);
 	err = err ?: lclone_job_pool_init(d);
+	err = err ?: bioset_init(&d->bios, 1, 0, 0);
 	if (!err) {
 		d->wq = alloc_workqueue("dm-lclone/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, d->name);
 		if (!d->wq)
@@ -926,7 +907,6 @@ int lclone_delta_start(struct lclone *t)
 	d->chain = t->chain;
 	d->base_sectors = base_sectors(t);
 	d->plain_sectors = d->chain ? 0 : d->base_sectors;
-	d->tail = t->tail;
 	d->block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->error_if_no_space = t->error_if_no_space;
 	/* what is merged is free as a whole in the end */

@@ -186,7 +186,8 @@ static void load_endio(struct bio *bio)
 static int load_layers(struct lclone_lane *l, sector_t sector)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	struct page *page = alloc_page(GFP_NOIO);
+	/* the worker does not wait for memory: that may wait for what it has to do */
+	struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 
 	if (!page)
 		return -EAGAIN;

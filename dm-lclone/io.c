@@ -926,7 +926,7 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 		part = bio;
 		if (s.sectors < bio_sectors(bio)) {
 			/* the part takes the mapping along, the rest is virtual again */
-			part = bio_split(bio, s.sectors, GFP_NOIO, &lclone_bio_set);
+			part = bio_split(bio, s.sectors, GFP_NOIO, &d->bios);
 			bio_chain(part, bio);
 			bio->bi_iter.bi_sector = sector + s.sectors;
 		}

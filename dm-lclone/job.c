@@ -14,6 +14,24 @@
 /* Leaves that a discard works through before others get their turn */
 #define DISCARD_LEAVES	16
 
+#define FILL_PAGES	8	/* that a fill writes at a time */
+
+struct lclone_job;
+
+/* A place is filled: with data from elsewhere, and zeros behind them */
+struct fill {
+	struct lclone_source from;	/* what is left to be read; sectors 0: only zeros */
+	struct block_device *bdev;	/* to where, what is left to be written */
+	sector_t sector;
+	u32 sectors;
+	blk_opf_t opf;			/* flags of the writes */
+	u32 now;			/* sectors of the write that is next, or under way */
+	u32 nr_pages;			/* of the buffer */
+	void (*done)(struct lclone_job *job);	/* worker; job->error is set */
+	struct bio bio;
+	struct bio_vec vec[FILL_PAGES];	/* the buffer, too */
+};
+
 struct lclone_job {
 	struct lclone_task task;
 	struct lclone_delta *delta;
@@ -23,13 +41,14 @@ struct lclone_job {
 	struct lclone_leaf *leaf;	/* pinned */
 	u32 slot;			/* copy-up: the chunk; discard: the first one */
 	u32 sub;			/* copy-up: the subchunk */
-	struct lclone_source from;	/* copy-up: what lies below it */
 	u32 sectors;			/* discard: from bio's position on, in this leaf */
 	int ref;			/* inflight reference of an edge that is zeroed */
-	DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);	/* discard: the slots it made BUSY */
+	union {
+		struct fill fill;
+		/* discard: the slots it made BUSY */
+		DECLARE_BITMAP(busy, LCLONE_LEAF_EXCEPTIONS);
+	};
 };
-
-static struct dm_kcopyd_client *kcopyd;
 
 /*
  * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
@@ -130,47 +149,176 @@ static struct lclone_leaf *leaf_to_change(struct lclone_delta *d, struct bio *bi
 	return leaf;
 }
 
-static void copied(int read_err, unsigned long write_err, void *context)
-{
-	struct lclone_job *job = context;
+/*
+ * Filling.  By a bio of the job's own, and into pages that are the job's, or, without
+ * memory, the block of the delta's: clones lie on each other, and what one takes out of a
+ * pool for all, another may need to let it go on.  All of it is charged to who sent the
+ * bio that waits for it.
+ */
 
-	if (read_err || write_err)
-		job->error = -EIO;
-	job_ready(job);
-}
+static void fill_next(struct lclone_job *job);
+static void fill_written(struct lclone_job *job);
 
-static void zeroed_endio(struct bio *bio)
+static void fill_endio(struct bio *bio)
 {
-	struct lclone_job *job = bio->bi_private;
+	struct lclone_job *job = container_of(bio, struct lclone_job, fill.bio);
 
 	job->error = blk_status_to_errno(bio->bi_status);
-	bio_put(bio);
+	bio_uninit(bio);
 	job_ready(job);
 }
 
-/* At most a subchunk, each page of it @page. */
-static void write_page(struct lclone_job *job, const struct dm_io_region *to, struct page *page)
+static void fill_init(struct lclone_job *job, struct block_device *bdev, sector_t sector,
+		      blk_opf_t opf, u16 vecs)
 {
-	u32 bytes = to->count << SECTOR_SHIFT;
-	struct bio *bio = bio_alloc_bioset(to->bdev, DIV_ROUND_UP(bytes, PAGE_SIZE), REQ_OP_WRITE,
-					   GFP_NOIO, &lclone_bio_set);
+	struct bio *bio = &job->fill.bio;
 
-	bio->bi_iter.bi_sector = to->sector;
-	bio->bi_end_io = zeroed_endio;
-	bio->bi_private = job;
-	while (bytes) {
-		u32 n = min_t(u32, bytes, PAGE_SIZE);
-
-		__bio_add_page(bio, page, n, 0);
-		bytes -= n;
-	}
-	submit_bio_noacct(bio);
+	bio_init(bio, bdev, job->fill.vec, vecs, opf);
+	bio_clone_blkg_association(bio, job->bio);
+	bio->bi_ioprio = job->bio->bi_ioprio;
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_end_io = fill_endio;
 }
 
-/* Not REQ_OP_WRITE_ZEROES: some devices claim it and fail it. */
-static void write_zeroes(struct lclone_job *job, const struct dm_io_region *to)
+/* Reads or writes @sectors of the buffer, or writes as many zeros; then comes @step. */
+static void fill_submit(struct lclone_job *job, struct block_device *bdev, sector_t sector,
+			u32 sectors, blk_opf_t opf, void (*step)(struct lclone_job *job))
 {
-	write_page(job, to, ZERO_PAGE(0));
+	struct fill *f = &job->fill;
+	u32 bytes = sectors << SECTOR_SHIFT, i, n;
+
+	fill_init(job, bdev, sector, opf, FILL_PAGES);
+	for (i = 0; bytes; i++, bytes -= n) {
+		n = min_t(u32, bytes, PAGE_SIZE);
+		__bio_add_page(&f->bio, f->nr_pages ? f->vec[i].bv_page : ZERO_PAGE(0), n, 0);
+	}
+	job->step = step;
+	submit_bio_noacct(&f->bio);
+}
+
+static void fill_write(struct lclone_job *job)
+{
+	struct fill *f = &job->fill;
+	u32 read = min(f->now, f->from.sectors), n;
+
+	if (job->error) {
+		fill_next(job);
+		return;
+	}
+	f->from.sector += read;
+	f->from.sectors -= read;
+	for (; read < f->now; read += n) {
+		u32 pos = read << SECTOR_SHIFT;
+
+		n = min_t(u32, f->now - read, (PAGE_SIZE - offset_in_page(pos)) >> SECTOR_SHIFT);
+		memset(page_address(f->vec[pos / PAGE_SIZE].bv_page) + offset_in_page(pos), 0,
+		       n << SECTOR_SHIFT);
+	}
+	fill_submit(job, f->bdev, f->sector, f->now, REQ_OP_WRITE | f->opf, fill_written);
+}
+
+static void fill_written(struct lclone_job *job)
+{
+	if (!job->error) {
+		job->fill.sector += job->fill.now;
+		job->fill.sectors -= job->fill.now;
+	}
+	fill_next(job);
+}
+
+static void fill_free(struct fill *f)
+{
+	while (f->nr_pages)
+		__free_page(f->vec[--f->nr_pages].bv_page);
+}
+
+/* As many as can be had at once. False: none. */
+static bool fill_alloc(struct fill *f)
+{
+	u32 want = min_t(u32, DIV_ROUND_UP(f->sectors << SECTOR_SHIFT, PAGE_SIZE), FILL_PAGES);
+
+	while (f->nr_pages < want) {
+		struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
+
+		if (!page)
+			break;
+		f->vec[f->nr_pages++].bv_page = page;
+	}
+	return f->nr_pages;
+}
+
+/* One block of it, without memory. */
+static int fill_block(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct fill *f = &job->fill;
+	u32 n = min(f->sectors, LCLONE_BLOCK_SECTORS), read = min(n, f->from.sectors);
+	int err = 0;
+
+	if (read)
+		err = lclone_read_sectors(f->from.bdev, f->from.sector, d->bounce, read);
+	if (err)
+		return err;
+	memset(d->bounce + (read << SECTOR_SHIFT), 0, (n - read) << SECTOR_SHIFT);
+	fill_init(job, f->bdev, f->sector, REQ_OP_WRITE | f->opf, 1);
+	__bio_add_page(&f->bio, virt_to_page(d->bounce), n << SECTOR_SHIFT,
+		       offset_in_page(d->bounce));
+	err = submit_bio_wait(&f->bio);
+	bio_uninit(&f->bio);
+	f->from.sector += read;
+	f->from.sectors -= read;
+	f->sector += n;
+	f->sectors -= n;
+	return err;
+}
+
+static void fill_blocks(struct lclone_job *job)
+{
+	mutex_lock(&job->delta->tree_lock);
+	while (job->fill.sectors && !job->error)
+		job->error = fill_block(job);
+	mutex_unlock(&job->delta->tree_lock);
+	job->fill.done(job);
+}
+
+static void fill_next(struct lclone_job *job)
+{
+	struct fill *f = &job->fill;
+
+	if (job->error || !f->sectors) {
+		fill_free(f);
+		f->done(job);
+		return;
+	}
+	if (f->from.sectors && !f->nr_pages && !fill_alloc(f)) {
+		fill_blocks(job);
+		return;
+	}
+	f->now = min_t(u32, f->sectors, (f->nr_pages ?: FILL_PAGES) * (PAGE_SIZE >> SECTOR_SHIFT));
+	if (f->from.sectors)
+		fill_submit(job, f->from.bdev, f->from.sector, min(f->now, f->from.sectors),
+			    REQ_OP_READ, fill_write);
+	else if (f->nr_pages)
+		fill_write(job);
+	else	/* not REQ_OP_WRITE_ZEROES: some devices claim it and fail it */
+		fill_submit(job, f->bdev, f->sector, f->now, REQ_OP_WRITE | f->opf, fill_written);
+}
+
+/* Fills @sectors at @sector of @bdev from @from (NULL: with zeros), then calls @done. */
+static void fill(struct lclone_job *job, struct block_device *bdev, sector_t sector, u32 sectors,
+		 const struct lclone_source *from, void (*done)(struct lclone_job *job))
+{
+	struct fill *f = &job->fill;
+
+	f->from.sectors = 0;
+	if (from)
+		f->from = *from;
+	f->from.sectors = f->from.bdev ? min(f->from.sectors, sectors) : 0;
+	f->bdev = bdev;
+	f->sector = sector;
+	f->sectors = sectors;
+	f->done = done;
+	fill_next(job);
 }
 
 /* Copy-up */
@@ -198,66 +346,13 @@ static void copyup_done(struct lclone_job *job)
 		lclone_defer(d, bio);
 }
 
-static void copyup_regions(struct lclone_job *job, struct dm_io_region *from,
-			   struct dm_io_region *to)
-{
-	struct lclone_delta *d = job->delta;
-	u32 phys;
-
-	phys = lclone_exc_phys(READ_ONCE(job->leaf->exceptions[job->slot]));
-	to->bdev = d->bdev;
-	to->sector = lclone_chunk_start(d, phys) + (job->sub << d->sub_shift);
-	to->count = 1u << d->sub_shift;
-	from->bdev = job->from.bdev;
-	from->sector = job->from.sector;
-	from->count = from->bdev ? min_t(sector_t, to->count, job->from.sectors) : 0;
-}
-
-/* The base ends within a block. */
-static void copyup_tail(struct lclone_job *job)
-{
-	struct lclone_delta *d = job->delta;
-	struct dm_io_region from, to;
-
-	if (job->error) {
-		copyup_done(job);
-		return;
-	}
-	copyup_regions(job, &from, &to);
-	to.sector += round_down(from.count, d->block_sectors);
-	to.count = d->block_sectors;
-	job->step = copyup_done;
-	write_page(job, &to, virt_to_page(d->tail));
-}
-
-static void copyup_copy(struct lclone_job *job)
-{
-	struct lclone_delta *d = job->delta;
-	struct dm_io_region from, to;
-	u32 whole;
-
-	if (job->error) {
-		copyup_done(job);
-		return;
-	}
-	copyup_regions(job, &from, &to);
-	whole = round_down(from.count, d->block_sectors);
-	job->step = whole == from.count ? copyup_done : copyup_tail;
-	from.count = whole;
-	to.count = whole;
-	if (whole)
-		dm_kcopyd_copy(kcopyd, &from, 1, &to, 0, copied, job);
-	else
-		copyup_tail(job);
-}
-
 static void copyup_start(struct lclone_job *job)
 {
 	u64 *entry = &job->leaf->exceptions[job->slot], exc = READ_ONCE(*entry);
+	struct lclone_source from = job->fill.from;
 	struct lclone_delta *d = job->delta;
-	struct dm_io_region from, to;
 	struct bio *bio = job->bio;
-	u32 phys;
+	u32 phys = lclone_exc_phys(exc);
 
 	if (lclone_exc_written(exc) & 1u << job->sub) {
 		/* a first write of the whole came before */
@@ -266,7 +361,7 @@ static void copyup_start(struct lclone_job *job)
 		lclone_defer(d, bio);
 		return;
 	}
-	if (!lclone_exc_phys(exc)) {
+	if (!phys) {
 		if (!lclone_alloc_chunks(d, 1, &phys)) {
 			clear_busy(d, job->leaf, job->slot);
 			job_free(job);
@@ -276,15 +371,8 @@ static void copyup_start(struct lclone_job *job)
 		while (!try_cmpxchg64(entry, &exc, exc | phys))
 			;
 	}
-	copyup_regions(job, &from, &to);
-	if (lclone_exc_zero(exc) & 1u << job->sub)
-		from.count = 0;
-	if (from.count == to.count) {
-		copyup_copy(job);
-	} else {
-		job->step = from.count ? copyup_copy : copyup_done;
-		write_zeroes(job, &to);
-	}
+	fill(job, d->bdev, lclone_chunk_start(d, phys) + (job->sub << d->sub_shift),
+	     1u << d->sub_shift, lclone_exc_zero(exc) & 1u << job->sub ? NULL : &from, copyup_done);
 }
 
 void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
@@ -318,7 +406,7 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 		return;
 	}
 	job->sub = sub;
-	job->from = from;
+	job->fill.from = from;
 	job_quiesce(job, copyup_start);
 }
 
@@ -469,7 +557,6 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 		      struct part *p)
 {
 	u32 sub = p->offset >> d->sub_shift;
-	struct dm_io_region to;
 	struct lclone_job *job;
 	u64 exc;
 	int ref;
@@ -500,11 +587,8 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	}
 	job->ref = ref;
 	job->sectors = p->len;
-	job->step = edge_done;
-	to.bdev = d->bdev;
-	to.sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + p->offset;
-	to.count = p->len;
-	write_zeroes(job, &to);
+	fill(job, d->bdev, lclone_chunk_start(d, lclone_exc_phys(exc)) + p->offset, p->len, NULL,
+	     edge_done);
 	return true;
 }
 
@@ -537,14 +621,57 @@ static bool is_edge(const struct lclone_delta *d, const struct bio *bio, u32 sec
 	return lclone_sub_offset(d, bio->bi_iter.bi_sector) || sectors < 1u << d->sub_shift;
 }
 
+static void base_zeroed(struct lclone_job *job)
+{
+	struct bio *bio = job->bio;
+	int error = job->error;
+
+	job_free(job);
+	lclone_end_bio(bio, errno_to_blk_status(error));
+}
+
+/* The base's command for zeros has ended, or failed: some devices claim it and fail it. */
+static void base_command_ended(struct lclone_job *job)
+{
+	if (!job->error)
+		job->fill.sectors = 0;
+	job->error = 0;
+	fill_next(job);
+}
+
+/* Zeros to where the bio points to in the base, by a command where it has one. */
+static void zero_base(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct fill *f = &job->fill;
+	struct bio *bio = job->bio;
+
+	f->opf = bio->bi_opf & REQ_FUA;
+	if (!bdev_write_zeroes_sectors(d->base)) {
+		fill(job, d->base, bio->bi_iter.bi_sector, bio_sectors(bio), NULL, base_zeroed);
+		return;
+	}
+	f->bdev = d->base;
+	f->sector = bio->bi_iter.bi_sector;
+	f->sectors = bio_sectors(bio);
+	f->done = base_zeroed;
+	fill_init(job, f->bdev, f->sector,
+		  REQ_OP_WRITE_ZEROES | (bio->bi_opf & (REQ_FUA | REQ_NOUNMAP)), 0);
+	f->bio.bi_iter.bi_size = bio->bi_iter.bi_size;
+	job->step = base_command_ended;
+	submit_bio_noacct(&f->bio);
+}
+
 /*
- * During a merge what the delta knows nothing of is the base's, and no exception
- * is made.  The bio is of one chunk.  False if the delta, or a leaf, has to be looked at.
+ * During a merge what the delta knows nothing of is the base's, and no exception is made:
+ * a discard writes zeros there, too, for it is to read as zeros afterwards.  The bio is of
+ * one chunk.  False if the delta, or a leaf, has to be looked at.
  */
 static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 {
 	u64 chunk = bio->bi_iter.bi_sector >> d->chunk_shift;
 	struct lclone_leaf *leaf;
+	struct lclone_job *job;
 	bool empty;
 	int ref;
 
@@ -552,19 +679,17 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
 	ref = lclone_inflight_get(d);
 	empty = leaf && !READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
-	/* a copy-up waits for it, as for a write to the base */
-	if (empty)
-		lclone_io_set(bio, IO_COUNTED | ref << 1);
-	else
-		lclone_inflight_put(d, ref);
 	rcu_read_unlock_sched();
-	if (!empty)
-		return false;
-	bio_set_dev(bio, d->base);
-	if (bio_op(bio) == REQ_OP_DISCARD && !bdev_max_discard_sectors(d->base))
-		bio_endio(bio);		/* a hint */
-	else
-		submit_bio_noacct(bio);
+	job = empty ? job_alloc(d, bio, NULL, 0) : NULL;
+	if (!job) {
+		lclone_inflight_put(d, ref);
+		if (empty)
+			lclone_park(d, bio, WAIT_MEMORY);
+		return empty;
+	}
+	/* a copy-up waits for it, as for a write to the base */
+	lclone_io_set(bio, IO_COUNTED | ref << 1);
+	zero_base(job);
 	return true;
 }
 
@@ -659,18 +784,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		lclone_end_bio(bio, BLK_STS_OK);
 }
 
-int lclone_job_init(void)
-{
-	kcopyd = dm_kcopyd_client_create(NULL);
-	return PTR_ERR_OR_ZERO(kcopyd);
-}
-
-void lclone_job_exit(void)
-{
-	dm_kcopyd_client_destroy(kcopyd);
-}
-
 int lclone_job_pool_init(struct lclone_delta *d)
 {
-	return mempool_init_kmalloc_pool(&d->job_pool, 2, sizeof(struct lclone_job));
+	return mempool_init_kmalloc_pool(&d->job_pool, 1, sizeof(struct lclone_job));
 }

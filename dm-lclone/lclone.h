@@ -11,7 +11,6 @@
 
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
-#include <linux/dm-kcopyd.h>
 #include <linux/percpu.h>
 #include <linux/rwsem.h>
 #include <linux/workqueue.h>
@@ -194,7 +193,6 @@ struct lclone_delta {
 	struct block_device *base;	/* or NULL */
 	sector_t base_sectors;
 	sector_t plain_sectors;		/* of these, those that lie right below the delta */
-	void *tail;			/* the block in which the base ends, unless whole */
 	u32 block_sectors;		/* of the clone's logical blocks */
 	bool merge;			/* the base is written; changed in preresume only */
 	u32 chunk_shift;		/* in sectors */
@@ -205,7 +203,7 @@ struct lclone_delta {
 	int epoch;			/* index of the count that new I/O is in */
 	bool drain_kick;		/* who ends queues the worker */
 	struct lclone_inflight __percpu *inflight;
-	struct workqueue_struct *wq;	/* of all the works below */
+	struct workqueue_struct *wq;	/* of all the works below but event_work */
 
 	/* Other features of the active table; changed in preresume only */
 	struct lclone_sweep *sweep;	/* or NULL */
@@ -250,6 +248,7 @@ struct lclone_delta {
 	mempool_t leaf_pool;		/* pages: leaves and directory pages */
 	mempool_t load_pool;
 	mempool_t job_pool;
+	struct bio_set bios;		/* for parts of deferred ones */
 
 	/* Tree */
 	struct mutex tree_lock;
@@ -330,7 +329,6 @@ struct lclone {
 	u32 chunk_sectors;
 	u64 base_fp;			/* of the base, for a rebase or a seal */
 	u32 block_size;			/* of the clone: the largest of all devices, bytes */
-	void *tail;			/* a page, see struct lclone_delta; or NULL */
 };
 
 /* ti->error for a table that is refused; returns @err. Parsing and opening only. */
@@ -776,8 +774,6 @@ void lclone_tree_exit(struct lclone_delta *d);
  * lclone_map() never sleeps, takes no global lock and allocates nothing that
  * can fail.
  */
-extern struct bio_set lclone_bio_set;
-
 int lclone_map(struct dm_target *ti, struct bio *bio);
 int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 void lclone_end_bio(struct bio *bio, blk_status_t status);
@@ -1014,7 +1010,5 @@ bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot);
 /* The caller wakes who waits for it (WAIT_BUSY). */
 void lclone_clear_busy(struct lclone_leaf *leaf, u32 slot);
 int lclone_job_pool_init(struct lclone_delta *d);
-int lclone_job_init(void);
-void lclone_job_exit(void);
 
 #endif /* LCLONE_H */

@@ -16,9 +16,13 @@ DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
 
 /* Events */
 
+/*
+ * Not by the queue of the delta: who has the lock may be allocating memory, and that may
+ * wait for I/O which nobody but the rescuer of that queue goes on with.
+ */
 void lclone_event(struct lclone_delta *d)
 {
-	queue_work(d->wq, &d->event_work);
+	schedule_work(&d->event_work);
 }
 
 void lclone_event_work(struct work_struct *work)

@@ -9,8 +9,6 @@
 #include "lclone.h"
 #include "lclone_version.h"
 
-struct bio_set lclone_bio_set;
-
 static int open_devices(struct lclone *t, const char *base, const char *delta)
 {
 	blk_mode_t mode = t->read_only ? BLK_OPEN_READ : dm_table_get_mode(t->ti->table);
@@ -65,7 +63,6 @@ static void table_free(struct lclone *t)
 {
 	lclone_chain_put(t);
 	close_devices(t);
-	free_page((unsigned long)t->tail);
 	kfree(t->parents);
 	kfree(t);
 }
@@ -292,26 +289,12 @@ static int __init lclone_init(void)
 {
 	int err;
 
-	err = bioset_init(&lclone_bio_set, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
-	if (err)
-		return err;
-	err = lclone_job_init();
-	if (err)
-		goto exit_bios;
 	err = lclone_cache_init();
 	if (err)
-		goto exit_jobs;
+		return err;
 	err = dm_register_target(&lclone_target);
 	if (err)
-		goto exit_cache;
-	return 0;
-
-exit_cache:
-	lclone_cache_exit();
-exit_jobs:
-	lclone_job_exit();
-exit_bios:
-	bioset_exit(&lclone_bio_set);
+		lclone_cache_exit();
 	return err;
 }
 
@@ -319,8 +302,6 @@ static void __exit lclone_exit(void)
 {
 	dm_unregister_target(&lclone_target);
 	lclone_cache_exit();
-	lclone_job_exit();
-	bioset_exit(&lclone_bio_set);
 }
 
 module_init(lclone_init);
