@@ -202,7 +202,7 @@ static int load_layers(struct lclone_lane *l, sector_t sector)
 static int no_space(struct lclone_delta *d, enum lclone_space space)
 {
 	bool ahead = space != LCLONE_SPACE_NONE || lclone_commit_freeing(d) ||
-		     !list_empty(&d->free_draining) || READ_ONCE(d->alloc.new_leaves);
+		     lclone_freed_pending(d) || READ_ONCE(d->alloc.new_leaves);
 
 	return ahead ? -EAGAIN : -ENOSPC;
 }

@@ -414,13 +414,23 @@ static bool cut(struct bio *bio, u32 sectors)
 	return true;
 }
 
+/*
+ * dm core's clones belong to the cgroup of who sets their device first: that must not be
+ * the worker.
+ */
+static int map_to_worker(struct lclone_delta *d, struct bio *bio)
+{
+	bio_associate_blkg(bio);
+	lclone_defer(d, bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
 static int map_defer(struct lclone_delta *d, struct bio *bio)
 {
 	u32 left = chunk_sectors(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
 
-	if (cut(bio, min(left, bio_sectors(bio))))
-		lclone_defer(d, bio);
-	return DM_MAPIO_SUBMITTED;
+	return cut(bio, min(left, bio_sectors(bio))) ? map_to_worker(d, bio) :
+						       DM_MAPIO_SUBMITTED;
 }
 
 /*
@@ -506,8 +516,7 @@ static int map_zero(struct lclone_delta *d, struct bio *bio)
 		lclone_io_set(bio, IO_NEEDS_COMMIT);
 	if (unlikely(d->merge))
 		return map_defer(d, bio);	/* cut: the next chunk may be the base's */
-	lclone_defer(d, bio);
-	return DM_MAPIO_SUBMITTED;
+	return map_to_worker(d, bio);
 }
 
 /* What is not simple. It looks again. */
@@ -865,7 +874,7 @@ void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space 
 		}
 		break;			/* a suspend that flushes waits for the scan */
 	case LCLONE_SPACE_NONE:
-		if (lclone_commit_freeing(d) || !list_empty(&d->free_draining))
+		if (lclone_commit_freeing(d) || lclone_freed_pending(d))
 			break;
 		if (READ_ONCE(d->alloc.new_leaves)) {
 			/* once written they need less of the reserve */
@@ -1089,37 +1098,6 @@ static void worker_space(struct lclone_delta *d)
 	lclone_unpark(d, WAIT_SPACE);
 }
 
-/* Only a hint. By a bio of its own, for the reason of the copier's (copy.c). */
-static void discard_extent(struct lclone_delta *d, const struct lclone_extent *e)
-{
-	u64 sector = lclone_chunk_start(d, e->start), left = lclone_chunk_start(d, e->len);
-	struct bio bio;
-	u32 n;
-
-	for (; left; left -= n, sector += n) {
-		n = min_t(u64, left, rounddown(UINT_MAX >> SECTOR_SHIFT, d->sb.chunk_sectors));
-		bio_init(&bio, d->bdev, NULL, 0, REQ_OP_DISCARD);
-		bio.bi_iter.bi_sector = sector;
-		bio.bi_iter.bi_size = n << SECTOR_SHIFT;
-		submit_bio_wait(&bio);
-		bio_uninit(&bio);
-	}
-}
-
-/* Nobody reads or writes these chunks any more, and no table that could come back names them. */
-static void free_drained(struct lclone_delta *d)
-{
-	struct lclone_extent *e, *next;
-
-	list_for_each_entry_safe(e, next, &d->free_draining, list) {
-		if (d->discard_passdown && bdev_max_discard_sectors(d->bdev))
-			discard_extent(d, e);
-		lclone_alloc_free(d, e->start, e->len);
-		list_del(&e->list);
-		kfree(e);
-	}
-}
-
 static void worker_drained(struct lclone_delta *d)
 {
 	if (!lclone_drain_finish(d))
@@ -1127,7 +1105,7 @@ static void worker_drained(struct lclone_delta *d)
 	spin_lock_irq(&d->lock);
 	list_splice_tail_init(&d->draining, &d->ready);
 	spin_unlock_irq(&d->lock);
-	free_drained(d);
+	lclone_freed_drained(d);
 	lclone_search_drained(d);
 	lclone_space_came(d);
 }
@@ -1155,6 +1133,7 @@ static void worker(struct work_struct *work)
 	struct lclone_delta *d = container_of(work, struct lclone_delta, worker);
 
 	lclone_leaf_finish_loads(d);
+	lclone_freed_finish(d);
 	worker_drained(d);
 	worker_space(d);
 	worker_ahead(d);
@@ -1167,11 +1146,15 @@ static void worker(struct work_struct *work)
 void lclone_io_mark_freed(struct lclone_delta *d, unsigned long *used)
 {
 	lclone_extents_mark(&d->free_draining, used);
+	spin_lock_irq(&d->lock);
+	lclone_extents_mark(&d->discarding, used);
+	lclone_extents_mark(&d->discarded, used);
+	spin_unlock_irq(&d->lock);
 }
 
 bool lclone_io_idle(struct lclone_delta *d)
 {
-	return !lclone_commit_freeing(d) && list_empty_careful(&d->free_draining) &&
+	return !lclone_commit_freeing(d) && !lclone_freed_pending(d) &&
 	       list_empty_careful(&d->loads) &&
 	       !READ_ONCE(d->drain_busy) && !lclone_commit_busy(d);
 }
@@ -1205,7 +1188,7 @@ void lclone_io_init(struct lclone_delta *d)
 	INIT_LIST_HEAD(&d->ready);
 	INIT_LIST_HEAD(&d->draining);
 	INIT_LIST_HEAD(&d->drain_next);
-	INIT_LIST_HEAD(&d->free_draining);
+	lclone_freed_init(d);
 	INIT_WORK(&d->worker, worker);
 	INIT_DELAYED_WORK(&d->space_timer, space_timeout);
 }

@@ -234,6 +234,8 @@ struct lclone_delta {
 	struct list_head draining;	/* worker only: tasks for the drain under way */
 	struct list_head drain_next;	/* worker only: tasks for the next one */
 	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
+	struct list_head discarding;	/* ... behind it, that are discarded first ... */
+	struct list_head discarded;	/* ... and that have been: a scan takes all three for used */
 	bool drain_busy;		/* worker only */
 	bool drain_ready;		/* nobody joins the old epoch any more */
 	int evicted;			/* a leaf, since the last drain began; cache_lock to set */
@@ -260,6 +262,7 @@ struct lclone_delta {
 
 	struct work_struct worker;
 	struct work_struct find_work;
+	struct work_struct discard_work;
 	struct work_struct commit_work;
 	struct work_struct log_work;
 	struct work_struct checkpoint_work;
@@ -866,6 +869,17 @@ void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task);
 void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task);
 /* Worker: goes on with the tasks that are ready. */
 void lclone_task_run(struct lclone_delta *d);
+
+/*
+ * freed.c: the end of a freed chunk's way, behind its drain; worker
+ */
+/* A drain has ended: no I/O is on its way any more to the chunks that waited for it. */
+void lclone_freed_drained(struct lclone_delta *d);
+/* Gives the allocator what has been discarded. */
+void lclone_freed_finish(struct lclone_delta *d);
+/* Any chunk waits for a drain or for its discard. Process context. */
+bool lclone_freed_pending(struct lclone_delta *d);
+void lclone_freed_init(struct lclone_delta *d);
 
 /*
  * sweep.c: work on all chunks of a clone while it is in use, in batches
