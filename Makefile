@@ -15,6 +15,8 @@
 # make vm             a shell in such a machine, module loaded (K=6.1|6.12|newest)
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
+# make check-tool     the tool tests with each command killed before each of its calls, and each
+#                     two at once: an hour or more
 # make crash-mutants  bugs planted in the module, each must be found by those
 # make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run
@@ -110,6 +112,10 @@ crash: deps
 crash-mutants: deps
 	$(MAKE) -C tests/crash mutants
 
+check-tool: deps tools
+	$(MAKE) -C tests/tool
+	tests/vm/run -k $(K) -t 14400 -- env LCLONE_KILLED=all LCLONE_RACES=all tests/tool/run
+
 debug: deps
 	tests/debug/check
 
@@ -148,4 +154,4 @@ need-libraries:
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
 	tools_uninstall clean check fresh compile-others demo vm bench crash \
-	crash-mutants debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
+	crash-mutants check-tool debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
