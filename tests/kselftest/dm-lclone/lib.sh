@@ -326,8 +326,8 @@ clone() {
 
 # reload NAME SECTORS BASE DELTA [feature argument...]: load, suspend, resume
 reload() {
-	dmsetup load "$P-$1" --table "$(line "${@:2}")"
-	dmsetup resume "$P-$1"
+	dmsetup load "$P-$1" --table "$(line "${@:2}")" &&
+		dmsetup resume "$P-$1"
 }
 
 close() {
