@@ -27,7 +27,7 @@ struct walk {
 	struct lclone_delta *delta;
 	u64 next;			/* leaf */
 	u32 nr_reads;
-	struct search_read read[READS];
+	struct search_read *read[READS];
 	u64 phys[LCLONE_LEAF_EXCEPTIONS];
 };
 
@@ -174,7 +174,7 @@ static int walk_leaves(struct walk *w)
 	int err = 0, found = 1;
 
 	while (found > 0 || ended < started) {
-		struct search_read *r = &w->read[started % w->nr_reads];
+		struct search_read *r = w->read[started % w->nr_reads];
 
 		if (found > 0 && started - ended < w->nr_reads) {
 			found = err || READ_ONCE(d->search.stop) ? -EINTR : look_for_next(w, r);
@@ -186,7 +186,7 @@ static int walk_leaves(struct walk *w)
 				err = found;
 			continue;
 		}
-		r = &w->read[ended++ % w->nr_reads];
+		r = w->read[ended++ % w->nr_reads];
 		if (err)
 			read_end(r);
 		else
@@ -195,12 +195,29 @@ static int walk_leaves(struct walk *w)
 	return err;
 }
 
+static struct search_read *read_alloc(void)
+{
+	gfp_t gfp = GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN;
+	struct search_read *r = kmalloc(sizeof(*r), gfp);
+
+	if (!r)
+		return NULL;
+	r->page = (void *)__get_free_page(gfp);
+	if (!r->page) {
+		kfree(r);
+		return NULL;
+	}
+	return r;
+}
+
 static void walk_free(struct walk *w)
 {
 	u32 i;
 
-	for (i = 0; i < w->nr_reads; i++)
-		free_page((unsigned long)w->read[i].page);
+	for (i = 0; i < w->nr_reads; i++) {
+		free_page((unsigned long)w->read[i]->page);
+		kfree(w->read[i]);
+	}
 	kvfree(w);
 }
 
@@ -212,11 +229,9 @@ static struct walk *walk_alloc(struct lclone_delta *d)
 		return NULL;
 	w->delta = d;
 	for (; w->nr_reads < READS; w->nr_reads++) {
-		void *page = (void *)__get_free_page(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
-
-		if (!page)
+		w->read[w->nr_reads] = read_alloc();
+		if (!w->read[w->nr_reads])
 			break;
-		w->read[w->nr_reads].page = page;
 	}
 	if (!w->nr_reads) {
 		walk_free(w);
