@@ -498,7 +498,6 @@ void lclone_commit_free(struct lclone_delta *d, u32 phys)
 	/* may not be forgotten: a scan would take the chunk for free too early */
 	struct lclone_extent *e = kmalloc(sizeof(*e), GFP_NOIO | __GFP_NOFAIL);
 
-	lclone_alloc_pending(d, phys);
 	spin_lock_irq(&c->lock);
 	e = lclone_extent_append(&c->freed, e, phys, 1);
 	spin_unlock_irq(&c->lock);

@@ -105,6 +105,43 @@ static int read_slot(struct lclone_delta *d, u64 block, struct slot *slot)
 	return 0;
 }
 
+/*
+ * What leaves the first 4 KiB of a device free, and would be lost by an automatic format:
+ * lclone(8) knows many more.
+ */
+static const struct {
+	u32 block, offset, len;
+	const char *magic, *what;
+} foreign[] = {
+	{ 1, 0, 4, "\xfc\x4e\x2b\xa9", "a member of an md array" },
+	{ 1, 24, 16, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81",
+	  "bcache" },
+	{ 8, 0, 4, "JFS1", "jfs" },
+	{ 8, 1, 5, "CD001", "iso9660" },
+	{ 16, 0, 4, "\x01\x16\x19\x70", "gfs2" },
+	{ 16, 52, 6, "ReIsEr", "reiserfs" },
+	{ 16, 64, 8, "_BHRfS_M", "btrfs" },
+};
+
+static int refuse_foreign(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(foreign); i++) {
+		int err = lclone_meta_read(d->bdev, foreign[i].block, d->bounce, 1);
+
+		if (err)
+			return lclone_refuse(t, err, "Can't read the delta");
+		if (memcmp(d->bounce + foreign[i].offset, foreign[i].magic, foreign[i].len))
+			continue;
+		DMERR("%s: holds %s", d->name, foreign[i].what);
+		return lclone_refuse(t, -EINVAL,
+			"Not a delta, and not empty: it holds something else behind its first 4 KiB");
+	}
+	return 0;
+}
+
 /* Base identity */
 
 static int fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
@@ -439,7 +476,7 @@ static int open_sb(struct lclone *t)
 		err = -EPROTONOSUPPORT;
 	} else if (a->zero && (b->err == -EINVAL || b->err == -EBADMSG ||
 			       (!b->err && !b->sb.seq))) {
-		err = format_delta(t);
+		err = refuse_foreign(t) ?: format_delta(t);
 	} else if (a->zero) {
 		err = lclone_refuse(t, -EINVAL,
 				    "The delta starts with zeros but its second superblock is valid: wipe it to use it anew");
@@ -679,12 +716,13 @@ static int open_metadata(struct lclone *t)
  * A full delta: what a checkpoint may need has to be found before the first write.
  * At the load of the table, where it may fail, and of one that is not written yet.
  */
-static int find_reserve(struct lclone_delta *d)
+static int find_reserve(struct lclone_delta *d, bool load)
 {
 	int err = 0;
 
 	down_write(&d->messages);
-	if (lclone_alloc_reserve_short(d))
+	/* a resume sets the mode before it comes here: then there is I/O, and it has looked */
+	if (!(load && READ_ONCE(d->mode) == LCLONE_RW) && lclone_alloc_reserve_short(d))
 		err = lclone_search_now(d);
 	up_write(&d->messages);
 	return err;
@@ -714,7 +752,7 @@ static int prepare(struct lclone *t)
 	}
 	if (t->read_only || READ_ONCE(d->degraded) || READ_ONCE(d->mode) == LCLONE_RW)
 		return 0;
-	err = find_reserve(d);
+	err = find_reserve(d, true);
 	if (err)
 		t->ti->error = err == -ENOMEM ? "Out of memory" :
 						"The delta's metadata are damaged or can't be read";
@@ -930,7 +968,7 @@ int lclone_delta_start(struct lclone *t)
 	if (err)
 		return err;
 	/* a growth of the clone may have raised the reserve; the worker tries again */
-	if (find_reserve(d))
+	if (find_reserve(d, false))
 		DMWARN("%s: could not look for free space", d->name);
 	mutex_lock(&d->tree_lock);
 	sb = d->sb;
@@ -974,6 +1012,7 @@ void lclone_delta_stop(struct lclone_delta *d)
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
+	flush_work(&d->worker);		/* a pass that has not seen "stopping" may begin a search */
 	lclone_search_stop(d);
 	cancel_delayed_work_sync(&d->commit_timer);
 	flush_workqueue(d->wq);
@@ -1085,8 +1124,9 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 		lclone_metadata_failed(d, "write the superblock", err);
 		goto unlock;
 	}
-	set_limits(d);
+	/* the tree first: who finds more leaves looks for them below the new root */
 	err = lclone_tree_grow(d);
+	set_limits(d);
 unlock:
 	memalloc_noio_restore(noio);
 	mutex_unlock(&d->tree_lock);

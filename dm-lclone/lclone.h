@@ -629,7 +629,10 @@ bool lclone_alloc_wants_scan(struct lclone_delta *d);
 enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d);
 /* A checkpoint may not find room for its nodes before a scan was made. */
 bool lclone_alloc_reserve_short(struct lclone_delta *d);
-/* A freed chunk, not reusable yet: keeps the scan off it. Worker. */
+/*
+ * A chunk (0: none) that is about to be freed: keeps the search off it.  Worker, before the
+ * entry that has it is cleared: a search beside it would else take the chunk for free.
+ */
 void lclone_alloc_pending(struct lclone_delta *d, u32 phys);
 /* Chunks that nothing refers to any more, durably. Process context. */
 void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count);

@@ -46,6 +46,8 @@ static void publish(struct lclone_lane *l)
 		u64 *entry = &leaf->exceptions[l->chunk[i].slot], exc = READ_ONCE(*entry);
 
 		lclone_leaf_touch(leaf, l->chunk[i].slot);
+		/* before a search may look at the entry without it */
+		lclone_alloc_pending(d, lclone_exc_phys(exc));
 		while (!try_cmpxchg64(entry, &exc, LCLONE_EXC_BUSY | LCLONE_EXC_DIRTY))
 			;
 		if (lclone_exc_phys(exc))

@@ -6,6 +6,7 @@
  *
  * I/O is done without its lock: a device below may be suspended.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "lclone.h"
@@ -121,8 +122,11 @@ static int find_delta(struct lclone *t)
 /* NULL: no memory */
 static struct lclone_delta *register_delta(struct block_device *bdev)
 {
+	/* reclaim might wait for a clone whose resume waits for the registry lock */
+	unsigned int noio = memalloc_noio_save();
 	struct lclone_delta *d = lclone_delta_create(bdev);
 
+	memalloc_noio_restore(noio);
 	if (!d)
 		return NULL;
 	d->refs = 1;

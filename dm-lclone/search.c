@@ -223,7 +223,7 @@ static void walk_free(struct walk *w)
 
 static struct walk *walk_alloc(struct lclone_delta *d)
 {
-	struct walk *w = kvzalloc(sizeof(*w), GFP_NOIO | __GFP_NOWARN);
+	struct walk *w = kvzalloc(sizeof(*w), GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 
 	if (!w)
 		return NULL;
@@ -359,11 +359,16 @@ int lclone_search_now(struct lclone_delta *d)
 	int err;
 
 	lclone_search_start(d);
-	err = get_bitmap(d);
-	if (err)
-		return err;
-	lclone_alloc_scan_prepare(d);
-	lclone_alloc_scan_begin(d, s->used, s->bits);
+	for (;;) {
+		err = get_bitmap(d);
+		if (err)
+			return err;
+		lclone_alloc_scan_prepare(d);
+		if (lclone_alloc_scan_begin(d, s->used, s->bits))
+			break;
+		/* the delta has grown meanwhile */
+		lclone_alloc_scan_abort(d, false);
+	}
 	s->used = NULL;
 	return search(d);
 }

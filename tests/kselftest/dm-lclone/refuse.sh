@@ -187,6 +187,27 @@ a_foreign_signature() {
 	create vm $size "$base" "$delta"
 }
 
+# the first block of these is free, and a format would destroy what is behind it
+a_foreign_signature_behind_zeros() {
+	base=$(template 4m)
+	delta=$(loop 16m)
+	while read -r at magic; do
+		blkio write "$delta" 0 128k 0
+		printf "$magic" | dd of="$delta" bs=1 seek="$at" conv=notrunc,fsync 2>/dev/null
+		keeps "not empty" create vm 8192 "$base" "$delta"
+	done <<-'END'
+		65600 _BHRfS_M
+		65536 \x01\x16\x19\x70
+		65588 ReIsEr2Fs
+		32768 JFS1
+		32769 CD001
+		4096 \xfc\x4e\x2b\xa9
+		4120 \xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81
+	END
+	blkio write "$delta" 0 128k 0
+	create vm 8192 "$base" "$delta"
+}
+
 what_an_old_volume_holds_beyond_its_first_block_is_no_delta() {
 	base=$(template 4m)
 	delta=$(loop 16m)
@@ -242,6 +263,7 @@ run a_length_other_than_formatted \
 	a_newer_version_in_one_slot_only \
 	a_feature_that_is_not_understood \
 	a_foreign_signature \
+	a_foreign_signature_behind_zeros \
 	what_an_old_volume_holds_beyond_its_first_block_is_no_delta \
 	a_recycled_volume_whose_second_superblock_verifies \
 	one_damaged_superblock_is_not_written_to \
