@@ -404,7 +404,7 @@ merging()
 		! grep -q '^t1: merged, ' "$dir/out" || break
 		sleep 0.1
 	done
-	grep -q '^t1: merged, [1-9][0-9]* chunks done, ' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^t1: merged, [1-9][0-9.]* MiB copied of ' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone status --json
 	grep -q '"state":"merged"' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone list
@@ -448,7 +448,7 @@ rebase()
 	disk wrong wrong 24
 	make_clone
 	dd if="$dir/template" of="$larger" bs=1M conv=fsync status=none
-	refused 5 "wrong base" lclone open t1 "$larger" "$delta"
+	refused 5 "wrong base" lclone open t1 "$wrong" "$delta"
 	unchanged "$delta" refused 5 "wrong base" lclone rebase "$delta" --base "$wrong"
 	ok lclone rebase "$delta" --base "$base"
 	grep -q already "$dir/out" || fail "$(cat "$dir/out")"
