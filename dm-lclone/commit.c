@@ -181,7 +181,7 @@ void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 		WRITE_ONCE(c->busy, false);
 		/* after a failed commit never again: what it has lost can't be made durable */
 		if (!READ_ONCE(d->degraded) && list_empty(&c->uncommitted) && list_empty(&c->round))
-			smp_store_release(&c->clean, true);	/* pairs with lclone_commit_clean() */
+			smp_store_release(&c->clean, true);	/* for lclone_commit_clean() */
 		if (wq_has_sleeper(&d->idle))
 			wake_up(&d->idle);
 	}

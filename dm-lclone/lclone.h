@@ -130,7 +130,7 @@ struct lclone_alloc {
 struct lclone_commit {
 	spinlock_t lock;		/* irqs off */
 	bool busy;			/* a commit or checkpoint is under way */
-	bool clean;			/* not busy, nothing uncommitted, and no commit has failed */
+	bool clean;			/* not busy, nothing uncommitted, no commit has failed */
 	bool overdue;			/* the timer has ended: a round is wanted */
 	bool want_checkpoint;
 	struct list_head uncommitted;	/* leaves with DIRTY entries */
@@ -235,7 +235,7 @@ struct lclone_delta {
 	struct list_head drain_next;	/* worker only: tasks for the next one */
 	struct list_head free_draining;	/* worker only: freed chunks for the drain under way */
 	struct list_head discarding;	/* ... behind it, that are discarded first ... */
-	struct list_head discarded;	/* ... and that have been: a scan takes all three for used */
+	struct list_head discarded;	/* ... and that have been: for a scan all three are used */
 	bool drain_busy;		/* worker only */
 	bool drain_ready;		/* nobody joins the old epoch any more */
 	int evicted;			/* a leaf, since the last drain began; cache_lock to set */
@@ -256,7 +256,7 @@ struct lclone_delta {
 	struct mutex tree_lock;
 	struct mutex index_lock;	/* held for no write */
 	struct lclone_sb sb;		/* to change: tree_lock and index_lock */
-	u32 root_level;			/* for the virtual size, may be above sb.root_level; likewise */
+	u32 root_level;			/* for the virtual size, may be > sb.root_level; likewise */
 	struct xarray index;		/* of struct lclone_index, by level and index; index_lock */
 	void *bounce;			/* one block; tree_lock */
 

@@ -311,7 +311,7 @@ static void load_done(struct leaf_load *load)
 
 	/* under the lock: once it is done the worker may free it, and with its bios @d may go */
 	spin_lock_irqsave(&d->lock, flags);
-	smp_store_release(&load->done, true);
+	smp_store_release(&load->done, true);	/* for lclone_leaf_finish_loads() */
 	queue_work(d->wq, &d->worker);
 	spin_unlock_irqrestore(&d->lock, flags);
 }
@@ -407,7 +407,7 @@ void lclone_leaf_finish_loads(struct lclone_delta *d)
 	struct leaf_load *load, *next;
 
 	list_for_each_entry_safe(load, next, &d->loads, list)
-		if (smp_load_acquire(&load->done))	/* pairs with load_endio() */
+		if (smp_load_acquire(&load->done))	/* pairs with load_done() */
 			load_finish(load);
 }
 

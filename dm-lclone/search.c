@@ -312,7 +312,7 @@ bool lclone_search_begin(struct lclone_delta *d)
 
 	if (READ_ONCE(s->stop) || READ_ONCE(d->mode) != LCLONE_RW)
 		return false;
-	switch (smp_load_acquire(&s->step)) {
+	switch (smp_load_acquire(&s->step)) {	/* pairs with search_work() */
 	case SEARCH_NONE:
 		if (!lclone_alloc_wants_scan(d))
 			return false;
@@ -324,7 +324,7 @@ bool lclone_search_begin(struct lclone_delta *d)
 	default:
 		return false;
 	}
-	/* from now on what is freed is noted; what was before, and may not be used yet, is marked */
+	/* from now on what is freed is noted; what was before, and can't be used yet, is marked */
 	lclone_alloc_scan_prepare(d);
 	lclone_commit_mark_freed(d, s->used);
 	lclone_io_mark_freed(d, s->used);

@@ -95,7 +95,8 @@ a_clone_of_a_size_that_cannot_be_is_not_formatted() {
 
 an_unformatted_delta_is_not_opened_read_only() {
 	setup
-	bad "format|not a|empty|no delta|read_only|read-only" "0 2048 lclone $base $delta 1 read_only"
+	bad "format|not a|empty|no delta|read_only|read-only" \
+		"0 2048 lclone $base $delta 1 read_only"
 }
 
 run wrong_argument_counts \

@@ -57,7 +57,8 @@ superblocks_and_log_at_activation() {
 	for area in $A $B $LOG_1 $LOG_2; do
 		becomes $area
 		for how in "" read_only; do
-			unchanged refused "can't read|can't be read" create vm 24576 "$base" "$delta" $how
+			unchanged refused "can't read|can't be read" \
+				create vm 24576 "$base" "$delta" $how
 		done
 	done
 	works

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 . "${0%/*}/lib.sh"
-loses "the clone itself: a disk that shows its template, keeps what was written, and leaves the template alone"
+loses "the clone itself: a disk that shows its template, keeps what was written," \
+	"and leaves the template alone"
 
 the_plain_line_works_on_two_plain_devices() {
 	base=$(template 8m)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 . "${0%/*}/lib.sh"
-loses "a clone whose blocks get larger under its file system, or whose size no table can have any more"
+loses "a clone whose blocks get larger under its file system," \
+	"or whose size no table can have any more"
 
 max() {
 	echo $(($1 > $2 ? $1 : $2))
@@ -29,9 +30,11 @@ an_odd_size_is_refused_where_blocks_are_larger() {
 				continue
 			fi
 			before=$(writes_to "$delta")
-			refused "multiple of the logical block size" create vm 16385 "$base" "$delta"
+			refused "multiple of the logical block size" \
+				create vm 16385 "$base" "$delta"
 			said "16392 (would )?do"
-			is "$before" "$(writes_to "$delta")" "writes to a delta that was refused, $b/$d"
+			is "$before" "$(writes_to "$delta")" \
+				"writes to a delta that was refused, $b/$d"
 			create vm 16384 "$base" "$delta"
 			for n in 16385 16391 16388; do
 				refused "multiple of 8 sectors" message vm resize $n
@@ -74,9 +77,11 @@ a_snapshot_never_makes_blocks_larger() {
 					reload vm 16384 "$base" "$new" parent "$delta"
 				else
 					before=$(writes_to "$new")
-					refused "in use with smaller logical blocks" dmsetup load "$P-vm" \
-						--table "$(line 16384 "$base" "$new" parent "$delta")"
-					is "$before" "$(writes_to "$new")" "writes to the new delta"
+					refused "in use with smaller logical blocks" \
+						dmsetup load "$P-vm" --table \
+						"$(line 16384 "$base" "$new" parent "$delta")"
+					is "$before" "$(writes_to "$new")" \
+						"writes to the new delta"
 					# nor as a clone of what was used so
 					dmsetup clear "$P-vm"
 				fi

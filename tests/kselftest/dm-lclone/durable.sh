@@ -108,7 +108,8 @@ dropped_writes_lose_nothing_that_a_flush_covered() {
 	for i in 1 2 3 4; do
 		dmsetup create "$P-flakey" --table "0 32768 linear $disk 0"
 		create vm 16384 "$base" "/dev/mapper/$P-flakey" commit_interval 50
-		oracle run /dev/mapper/$P-vm -m "$T/model" -o "${LCLONE_DURABLE_OPS:-400}" -t 3 -x 131072
+		oracle run /dev/mapper/$P-vm -m "$T/model" -o "${LCLONE_DURABLE_OPS:-400}" -t 3 \
+			-x 131072
 		dmsetup suspend --noflush --nolockfs "$P-flakey"
 		dmsetup load "$P-flakey" --table "0 32768 flakey $disk 0 0 1000000 1 drop_writes"
 		dmsetup resume "$P-flakey"

@@ -193,9 +193,11 @@ what_makes_no_sense_is_refused() {
 	refused "nothing below" create vm 16384 - "$delta" flatten
 	refused "on a layer" create vm 16384 "$base" "$delta" flatten_layer
 	clone
-	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten read_only)"
+	refused "writable" dmsetup load "$P-vm" \
+		--table "$(line 16384 "$base" "$delta" flatten read_only)"
 	refused "merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" flatten merge)"
-	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" rebase read_only)"
+	refused "writable" dmsetup load "$P-vm" \
+		--table "$(line 16384 "$base" "$delta" rebase read_only)"
 	reload vm 16384 "$base" "$delta" merge
 	refused "being merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" rebase)"
 	refused "resized" message vm resize 32768

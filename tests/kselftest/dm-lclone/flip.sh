@@ -72,7 +72,8 @@ a_flipped_byte_of_a_superblock() {
 	want
 	close vm
 	RANDOM=1
-	for pos in 0 8 12 65544 $(some 12 328) $(some 328 512) $(some 65536 65864) $(some 65864 66048); do
+	for pos in 0 8 12 65544 $(some 12 328) $(some 328 512) \
+		$(some 65536 65864) $(some 65864 66048); do
 		blkio flip "$delta" "$pos"
 		mark "flip of $pos"
 		[ "$(opened_for_writing)" = refused ] ||

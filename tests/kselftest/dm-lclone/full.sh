@@ -14,7 +14,7 @@ setup() {
 fill() {
 	background blkio write "$vm" 0 8m 2 bs=64k
 	writer=$job
-	within 20 is_status vm full full
+	within 20 is_status vm full "full"
 	sleep 0.5
 	! ended $writer || fail "the writer did not wait: $(cat "$T/job")"
 }

@@ -57,7 +57,7 @@ growths_of_a_full_delta() {
 	background blkio write "$vm" 32m 100m 3 bs=64k
 	writer=$job
 	while ! ended "$writer"; do
-		if is_status vm full full; then
+		if is_status vm full "full"; then
 			size=$((size + 3))
 			grow ${size}m
 		fi

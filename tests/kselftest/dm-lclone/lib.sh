@@ -39,7 +39,8 @@ loses() {
 	[ $EUID = 0 ] || skip_all "not root"
 	needs dmsetup blkio oracle kmsg
 	[ -d /sys/module/dm_lclone ] || modprobe -q dm-lclone
-	[[ $(dmsetup targets 2>/dev/null) =~ (^|$'\n')lclone\  ]] || skip_all "no lclone target in this kernel"
+	[[ $(dmsetup targets 2>/dev/null) =~ (^|$'\n')lclone\  ]] ||
+		skip_all "no lclone target in this kernel"
 	[ -e /dev/loop-control ] || modprobe -q loop || skip_all "no loop devices"
 	# saves dmsetup a wait for nobody
 	[ -e /run/udev/control ] || export DM_DISABLE_UDEV=1
@@ -336,7 +337,9 @@ close() {
 
 remove_if_there() {
 	[ -e "/dev/mapper/$P-$1" ] || return 0
-	timeout 20 dmsetup remove "$P-$1" || { timeout 20 dmsetup remove --force "$P-$1"; return 1; }
+	timeout 20 dmsetup remove "$P-$1" && return 0
+	timeout 20 dmsetup remove --force "$P-$1"
+	return 1
 }
 
 message() {

@@ -24,7 +24,8 @@ discards_are_offered_whatever_lies_below() {
 	delta=$(null 16)
 	blkio write "$base" 0 8m 1
 	clone
-	[ "$(limit discard_max_bytes)" -ge 65536 ] || fail "at most $(limit discard_max_bytes) bytes"
+	[ "$(limit discard_max_bytes)" -ge 65536 ] ||
+		fail "at most $(limit discard_max_bytes) bytes"
 	at_most 65536 "$(limit discard_granularity)" "granularity"
 	blkio write "$vm" 64k 64k 2
 	blkio discard "$vm" 64k 128k

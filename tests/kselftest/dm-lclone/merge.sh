@@ -78,7 +78,8 @@ a_merge_for_idle_times_stands_aside() {
 	merge idle
 	begun=$(status vm swept)
 	sleep 5
-	at_most $((used / 4)) $(($(status vm swept) - begun)) "chunks merged while the clone is used"
+	at_most $((used / 4)) $(($(status vm swept) - begun)) \
+		"chunks merged while the clone is used"
 	is merging "$(status vm sweep)" "state"
 	kill -0 "$job" || fail "the load ended: $(<"$T/job")"
 	kill "$job"
@@ -298,7 +299,8 @@ what_is_being_merged_does_not_become_a_layer() {
 	third=$(loop 16m)
 	blkio write "$vm" 0 8m 2
 	merge 100
-	refused "being merged" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$third" parent "$delta")"
+	refused "being merged" dmsetup load "$P-vm" \
+		--table "$(line 16384 "$base" "$third" parent "$delta")"
 	reload vm 16384 "$base" "$delta"
 	reload vm 16384 "$base" "$third" parent "$delta"
 	blkio write "$vm" 1m 64k 3
@@ -326,7 +328,8 @@ what_others_need_is_not_merged_into() {
 
 what_can_not_be_merged_is_refused() {
 	setup
-	refused "writable" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" merge read_only)"
+	refused "writable" dmsetup load "$P-vm" \
+		--table "$(line 16384 "$base" "$delta" merge read_only)"
 	close vm
 	new=$(loop 16m)
 	third=$(loop 16m)

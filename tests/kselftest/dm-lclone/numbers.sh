@@ -51,7 +51,7 @@ full() {
 	clone "$@"
 	background blkio write "$vm" 0 8m 2 bs=64k
 	writer=$job
-	within 20 is_status vm full full
+	within 20 is_status vm full "full"
 }
 
 # 17179870 * 250 and 4294968 * 1000 are a little more than 2^32; a year is the most

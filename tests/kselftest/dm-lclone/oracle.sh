@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 . "${0%/*}/lib.sh"
-loses "any sector, ever: all kinds of I/O in every mix, against an independent model, across activations"
+loses "any sector, ever: all kinds of I/O in every mix, against an independent model," \
+	"across activations"
 
 OPS=${LCLONE_ORACLE_OPS:-102000}	# all together
 

@@ -43,8 +43,8 @@ polled_io_of_a_kernel_thread_verifies() {
 polled_io_with_fixed_buffers_verifies() {
 	setup
 	polled --iodepth=16 --rw=randrw --bsrange=4k-128k --io_size=16m --fixedbufs --registerfiles
-	polled --iodepth=16 --rw=randrw --bsrange=4k-128k --io_size=16m --fixedbufs --registerfiles \
-		--sqthread_poll
+	polled --iodepth=16 --rw=randrw --bsrange=4k-128k --io_size=16m --fixedbufs \
+		--registerfiles --sqthread_poll
 }
 
 # one of each kind that has to be cut

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 . "${0%/*}/lib.sh"
-loses "data, silently: by a delta on the wrong base, of the wrong size, or of a version not understood"
+loses "data, silently: by a delta on the wrong base, of the wrong size," \
+	"or of a version not understood"
 
 SB_A=0
 SB_B=65536

@@ -42,7 +42,8 @@ a_delta_is_not_its_own_base() {
 a_delta_is_not_there_twice_in_a_table() {
 	setup
 	close vm
-	printf '%s\n%s\n' "0 16384 lclone $base $delta" "16384 16384 lclone $base $delta" >"$T/table"
+	printf '%s\n%s\n' "0 16384 lclone $base $delta" \
+		"16384 16384 lclone $base $delta" >"$T/table"
 	on_exit "remove_if_there two"
 	refused "" dmsetup create "$P-two" "$T/table"
 	clone

@@ -41,13 +41,13 @@ a_freed_chunk_waits_for_a_slow_write_to_it() {
 	blkio write "$vm" 0 768k 2
 	background blkio write "$vm" 1m 7m 3 bs=64k
 	filler=$job
-	within 20 is_status vm full full
+	within 20 is_status vm full "full"
 	# the first time it takes a search for free space, which waits anyway
 	was=$(events vm)
 	blkio discard "$vm" 512k 256k
 	message vm commit
 	within 20 more_events
-	within 20 is_status vm full full
+	within 20 is_status vm full "full"
 	becomes "4352+$((disk_size - 4352)):delay % 0 % 6000 % 0"
 	background blkio write "$vm" 0 4k 4
 	writer=$job

@@ -41,7 +41,7 @@ grown() {
 
 	background oracle run "$vm" -m "$T/model" -o "$ops" -t 4 -x 262144
 	while ! ended $job; do
-		if is_status vm full full; then
+		if is_status vm full "full"; then
 			grow 524288
 			times=$((times + 1))
 		fi

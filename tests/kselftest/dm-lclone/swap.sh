@@ -9,7 +9,8 @@ mem() { awk -v f="$1:" '$1 == f { print int($2 / 1024) }' /proc/meminfo; }
 # in pages, ever
 swapped_out() { awk '$1 == "pswpout" { print $2 }' /proc/vmstat; }
 
-[ "$(mem MemTotal)" -le 1024 ] || skip_all "more memory than can be used up here: a machine with 1 GiB does"
+[ "$(mem MemTotal)" -le 1024 ] ||
+	skip_all "more memory than can be used up here: a machine with 1 GiB does"
 
 # Backing store of a clone must not itself be swapped: a RAM disk, all of its pages there
 setup() {

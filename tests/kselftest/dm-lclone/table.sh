@@ -134,8 +134,8 @@ a_bad_message_changes_nothing() {
 	clone
 	blkio write "$vm" 64k 64k 2
 	for m in "" "frobnicate" "commit now" "checkpoint 1" "grow 5" "resize" "resize 0" \
-		"resize -1" "resize 1k" "resize 99999999999999999999" "resize 1024" "resize 8192 1" \
-		"resize 18446744073709551615"; do
+		"resize -1" "resize 1k" "resize 99999999999999999999" "resize 1024" \
+		"resize 8192 1" "resize 18446744073709551615"; do
 		# shellcheck disable=SC2086 # words are what a message has
 		! message vm $m 2>/dev/null || fail "accepted: '$m'"
 	done
