@@ -281,13 +281,13 @@ count_from() {
 
 # counted DEV reads|read|writes|written|flushes...: since count_from; read and written in sectors
 counted() {
-	local dev=$1 from now what out=
+	local dev=$1 stat_then now what out=
 	local -A field=([reads]=0 [read]=2 [writes]=4 [written]=6 [flushes]=15)
 
-	read -ra from <<<"${stat_from["$dev"]}"
+	read -ra stat_then <<<"${stat_from["$dev"]}"
 	read -ra now <"/sys/block/${dev##*/}/stat"
 	for what in "${@:2}"; do
-		out+=" $((now[${field[$what]}] - from[${field[$what]}]))"
+		out+=" $((now[${field[$what]}] - stat_then[${field[$what]}]))"
 	done
 	echo "${out# }"
 }
