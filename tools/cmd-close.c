@@ -119,7 +119,12 @@ static int run(int argc, char **argv)
 	if (clone.open_count)
 		return refuse_open(name, clone.open_count);
 	ret = lclone_dm_begin(name, clone.sectors, clone.params, false);
-	return ret ?: lclone_dm_remove(name);
+	if (ret)
+		return ret;
+	ret = lclone_dm_remove(name);
+	if (ret)
+		lclone_pending_drop(name);
+	return ret;
 }
 
 const struct command cmd_close = {

@@ -10,7 +10,7 @@
 #include "merge.h"
 #include "online.h"
 
-static struct below below;
+static struct below below = { .fd = -1, .disk.file.fd = -1 };
 
 static int refuse_merging(const struct lclone_clone *clone)
 {
@@ -37,7 +37,7 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 static int open_target(const char *path, bool force, const struct lclone_clone *clone,
 		       struct lclone_file *target)
 {
-	int err = lclone_file_open(target, path, O_RDWR | O_EXCL);
+	int err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
 
 	if (err)
 		return err;

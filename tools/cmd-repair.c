@@ -115,7 +115,7 @@ static int repair(const char *path, const char *save, bool json)
 	struct lclone_file file;
 	int err;
 
-	err = lclone_file_open(&file, path, (save ? O_RDWR : O_RDONLY) | O_EXCL);
+	err = lclone_file_open_ready(&file, path, (save ? O_RDWR : O_RDONLY) | O_EXCL);
 	if (err)
 		goto out;
 	err = lclone_repair_plan(&r, &file.dev, json ? report_json : report_text, findings);
@@ -148,7 +148,7 @@ static int undo(const char *path, const char *saved)
 	struct lclone_file file;
 	int err;
 
-	err = lclone_file_open(&file, path, O_RDWR | O_EXCL);
+	err = lclone_file_open_ready(&file, path, O_RDWR | O_EXCL);
 	if (!err)
 		err = lclone_repair_undo(&file, saved);
 	if (!err)

@@ -187,7 +187,7 @@ static int run(int argc, char **argv)
 {
 	int option, ret = 0;
 	struct wanted w = { 0 };
-	const char *what;
+	const char *what, *path;
 
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
 		if (option != 's')
@@ -201,8 +201,12 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_resize, "needs the name of a clone, or a delta");
-	what = lclone_dm_name(argv[optind]);
-	return strchr(what, '/') ? resize_inactive(what, &w) : resize_active(what, &w);
+	path = argv[optind];
+	what = lclone_dm_name(path);
+	if (strchr(what, '/'))
+		return resize_inactive(path, &w);
+	ret = resize_active(what, &w);
+	return ret == -ENOTTY && what != path ? resize_inactive(path, &w) : ret;
 }
 
 const struct command cmd_resize = {

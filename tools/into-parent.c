@@ -136,7 +136,8 @@ static int open_lower(struct pair *p)
 
 	for (i = 0; i < p->count; i++)
 		p->used |= is_user(p, &p->clones[i]);
-	err = lclone_file_open(&p->lower_file, p->lower_path, O_RDWR | (p->used ? 0 : O_EXCL));
+	err = lclone_file_open_ready(&p->lower_file, p->lower_path,
+				     O_RDWR | (p->used ? 0 : O_EXCL));
 	return err ?: lclone_lock(&p->lower_file, LCLONE_LOCK_EXCLUSIVE);
 }
 
@@ -168,8 +169,8 @@ static int open_merged(struct pair *p)
 	err = lclone_sb_of(p->lower_path, &sb);
 	sealed = sb.state & LCLONE_STATE_SEALED;
 	if (!err)
-		err = lclone_file_open(&p->lower_file, p->lower_path,
-				       O_RDWR | (sealed ? 0 : O_EXCL));
+		err = lclone_file_open_ready(&p->lower_file, p->lower_path,
+					     O_RDWR | (sealed ? 0 : O_EXCL));
 	if (err == -EBUSY && !sealed)
 		return 0;
 	return err ?: lclone_lock(&p->lower_file, LCLONE_LOCK_EXCLUSIVE);

@@ -100,10 +100,10 @@ static int run(const struct command *cmd, int argc, char **argv)
 	ret = cmd->run(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		ret = ret ?: lclone_fail(-EIO, "cannot write to the standard output");
-	if (ret >= 0) {
+	if (ret >= 0 || ret == -EINTR)	/* interrupted is not killed: nothing is half done */
 		lclone_pending_end();
+	if (ret >= 0)
 		return ret;
-	}
 	fprintf(stderr, "lclone %s: %s\n", cmd->name, lclone_why());
 	return exit_code(ret);
 }

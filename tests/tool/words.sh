@@ -6,7 +6,9 @@ tests+=(
 	said_suspended "a clone that stands still is said to by status, tree and JSON"
 	said_busy "close says who has a clone open: a mount, a device, a process"
 	closed_linear "what a merge leaves is closed by the clone's name"
-	sizes_taken "a size may be relative, or have a fraction"
+	sizes_taken "a size may be relative, or have a fraction; a delta that was shrunk is not silently used"
+	none_of_ours "what was loaded, suspended or made by others is left as it is"
+	striped_base "a base on stripes has its delta beside it, but not on it"
 	names_taken "a clone is found by its name in /dev/mapper, help by a command's name"
 	watch_ends "a watch ends well when the clone has become something else, or is closed"
 )
@@ -84,9 +86,73 @@ sizes_taken()
 	ok lclone resize --size +1M t1
 	says "the clone has 17.5 MiB, the delta 16.0 MiB"
 	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 18350080 ] || fail "+1M"
+	truncate -s 15M "$dir/delta"
+	losetup -c "$delta"
+	refused 5 "a delta cannot shrink" lclone resize t1
+	truncate -s 16M "$dir/delta"
+	losetup -c "$delta"
+	ok lclone resize t1
 	ok lclone close t1
 	ok lclone resize --size +1MiB "$delta"
 	says "the clone has 18.5 MiB"
+}
+
+none_of_ours()
+{
+	local table
+
+	ok lclone create t1 "$base" "$delta"
+	table=$(dmsetup table t1)
+	# a table loaded by hand, of a clone and of another device; a device without any
+	ok dmsetup load t1 --table "$table"
+	ok lclone resize t1
+	[ "$(dmsetup info -c --noheadings -o tables_loaded t1)" = Both ] || fail "it was cleared"
+	ok dmsetup clear t1
+	ok dmsetup create t2 --table "0 2048 zero"
+	ok dmsetup load t2 --table "0 4096 zero"
+	ok dmsetup suspend t2
+	refused 1 "not a linked clone" lclone close t2
+	[ "$(dmsetup info -c --noheadings -o suspended,tables_loaded t2)" = Suspended:Both ] ||
+		fail "it was resumed"
+	ok dmsetup remove t2
+	ok dmsetup create t2 --notable
+	lclone close t2 2>"$dir/err" && fail "it was closed"
+	ok dmsetup remove t2
+	# suspended by hand after a merge that was interrupted
+	put /dev/mapper/t1 10 1000 100
+	timeout --signal INT 2 lclone merge --yes --rate 100 t1 >"$dir/out" 2>"$dir/err"
+	grep -q "the kernel goes on" "$dir/err" || fail "$(cat "$dir/err")"
+	ok dmsetup suspend t1
+	refused 3 "is suspended" lclone merge --stop t1
+	[ "$(dmsetup info -c --noheadings -o suspended t1)" = Suspended ] || fail "it was resumed"
+	ok dmsetup resume t1
+	# stopped while another waits for its end
+	lclone merge --yes --rate 100 t1 >"$dir/waits" 2>&1 &
+	sleep 1
+	ok timeout 20 lclone merge --stop t1
+	wait $! && fail "it was not stopped"
+	grep -q "stopped before it was merged" "$dir/waits" || fail "$(cat "$dir/waits")"
+	# a delta is also found under /dev/mapper
+	ok lclone close t1
+	ok dmsetup create t2 --table "0 32768 linear $delta 0"
+	ok lclone resize --size 17M /dev/mapper/t2
+	says "/dev/mapper/t2: the clone has 17.0 MiB"
+	ok dmsetup remove t2
+}
+
+striped_base()
+{
+	local extra
+
+	disk extra extra 16
+	ok dmsetup create t2 --table "0 16384 striped 2 128 $delta 0 $extra 0"
+	ok dmsetup create t3 --table "0 16384 linear $delta 8192"
+	ok lclone format /dev/mapper/t2 /dev/mapper/t3
+	ok dmsetup reload t3 --table "0 16384 linear $delta 8128"
+	ok dmsetup resume t3
+	refused 3 "" lclone format --force /dev/mapper/t2 /dev/mapper/t3
+	ok dmsetup remove t3
+	ok dmsetup remove t2
 }
 
 names_taken()

@@ -289,28 +289,41 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 
 /* After a command that was killed */
 
-/* One that was suspended by hand, without a table to go over to, is none of ours. */
+/* Is that table one that the noted command has found, or loaded? */
+static bool is_ours(const char *line, const struct lclone_pending *noted)
+{
+	return !strcmp(line, noted->before) || !strcmp(line, noted->after) ||
+	       (noted->between[0] && !strcmp(line, noted->between));
+}
+
+/*
+ * One that was suspended by hand is none of ours: it has the last table that we gave it, and
+ * none to go over to.
+ */
 static int end_half(const char *name, const struct state *now, const struct lclone_pending *noted)
 {
 	sigset_t signals;
 	int err;
 
+	if (!is_ours(now->line, noted))
+		return 0;
 	if (!now->info.suspended)
 		return now->info.inactive_table ? clear(name) : 0;
-	if (!now->info.inactive_table && !noted)
+	if (!now->info.inactive_table && !strcmp(now->line, noted->after))
 		return 0;
 	lclone_hold_signals(&signals);
 	err = lclone_dm_simple(DM_DEVICE_RESUME, name, "resume", true);
 	if (err)
-		err = go_back(err, name, noted ? noted->before : "");
+		err = go_back(err, name, noted->before);
 	lclone_release_signals(&signals);
 	return err;
 }
 
 /* Made, but for its table: nobody can use it yet. */
-static bool is_half_made(const struct state *now)
+static bool is_half_made(const struct state *now, const struct lclone_pending *noted)
 {
-	return !now->info.live_table && !now->info.open_count && !now->has_uuid;
+	return !noted->before[0] && !now->info.live_table && !now->info.open_count &&
+	       !now->has_uuid;
 }
 
 static int settle_locked(const char *name, struct state *now, const struct lclone_pending *noted)
@@ -330,24 +343,22 @@ static int settle_locked(const char *name, struct state *now, const struct lclon
 int lclone_dm_settle(const char *name, struct lclone_pending *pending)
 {
 	static struct state now;
-	bool noted;
 	int err;
 
 	err = lclone_pending_read(name, pending);
-	noted = !err;
-	if (err && err != -ENOENT)
-		return err;
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	err = look(name, &now);
-	if (!err && is_half_made(&now)) {
+	if (!err && is_half_made(&now, pending)) {
 		err = lclone_dm_remove(name);
 		now.line[0] = '\0';
-	} else if (!err && now.info.live_table && (noted || now.info.inactive_table)) {
-		err = settle_locked(name, &now, noted ? pending : NULL);
+	} else if (!err && now.info.live_table) {
+		err = settle_locked(name, &now, pending);
 	}
 	if (err && err != -ENXIO)
 		return err;
-	if (!noted || !strcmp(now.line, pending->after))
-		return noted;
+	if (!strcmp(now.line, pending->after))
+		return 1;
 	if (pending->between[0] && !strcmp(now.line, pending->between))
 		return 2;
 	lclone_pending_drop(name);

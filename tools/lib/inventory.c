@@ -328,7 +328,7 @@ int lclone_sb_of(const char *path, struct lclone_sb *sb)
 			err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
 					  delta.why);
 	}
-	*sb = delta.sb;
+	*sb = delta.slot[delta.newest].sb;	/* as recorded: the device may have shrunk since */
 	lclone_delta_close(&delta);
 	lclone_file_close(&file);
 	return err;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -108,10 +109,27 @@ static bool is_there(int fd, const char *path)
 	return !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino;
 }
 
+/* -EWOULDBLOCK: the process that has made it lives, and is at what may take long. */
+static int wait_for_writer(int fd)
+{
+	const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
+	unsigned int waited = 0;
+
+	while (flock(fd, LOCK_SH | LOCK_NB)) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || waited >= LCLONE_LOCK_MS)
+			return -errno;
+		nanosleep(&poll, NULL);
+		waited += LCLONE_LOCK_POLL_MS;
+	}
+	return 0;
+}
+
 int lclone_pending_read(const char *name, struct lclone_pending *pending)
 {
 	char path[PATH_MAX], first[64];
-	int err = -ENOENT;
+	int err, locked;
 	FILE *f;
 
 	path_of(name, path);
@@ -120,9 +138,11 @@ int lclone_pending_read(const char *name, struct lclone_pending *pending)
 	f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? -ENOENT : lclone_fail(-errno, "%s: %m", path);
-	if (flock(fileno(f), LOCK_SH))
-		err = lclone_fail(-errno, "%s: can't be locked: %m", path);
-	else if (is_there(fileno(f), path) && line(f, first, sizeof(first)) &&
+	locked = wait_for_writer(fileno(f));
+	err = -ENOENT;
+	if (locked && locked != -EWOULDBLOCK)
+		err = lclone_fail(locked, "%s: can't be locked: %s", path, strerror(-locked));
+	else if (!locked && is_there(fileno(f), path) && line(f, first, sizeof(first)) &&
 		 !strcmp(first, FIRST_LINE) &&
 		 line(f, pending->before, sizeof(pending->before)) &&
 		 line(f, pending->between, sizeof(pending->between)) &&

@@ -25,7 +25,10 @@ struct lclone_pending {
  */
 int lclone_pending_begin(const char *name, const char *before, const char *after);
 
-/* Waits for a command that is at it. -ENOENT, without a sentence, if none was killed in it. */
+/*
+ * Waits for a command that is at it, but not for long: one that lives was not killed.
+ * -ENOENT, without a sentence, if none was killed in it.
+ */
 int lclone_pending_read(const char *name, struct lclone_pending *pending);
 
 /* That of a clone has no meaning any more. */

@@ -224,8 +224,8 @@ bool lclone_dev_linear(dev_t dev, dev_t *lower)
 {
 	struct dm_task *dmt = table_of(dev);
 	char *type = NULL, *params = NULL;
-	unsigned int ma, mi, offset;
-	uint64_t start, len;
+	uint64_t start, len, offset;
+	unsigned int ma, mi;
 	bool linear;
 	void *next;
 
@@ -233,7 +233,7 @@ bool lclone_dev_linear(dev_t dev, dev_t *lower)
 		return false;
 	next = dm_get_next_target(dmt, NULL, &start, &len, &type, &params);
 	linear = !next && type && !strcmp(type, "linear") &&
-		 sscanf(params, "%u:%u %u", &ma, &mi, &offset) == 3 && !offset;
+		 sscanf(params, "%u:%u %" SCNu64, &ma, &mi, &offset) == 3 && !offset;
 	if (linear)
 		*lower = makedev(ma, mi);
 	dm_task_destroy(dmt);
@@ -312,8 +312,42 @@ static int resolve_mixed(dev_t dev, u64 start, u64 sectors, struct lclone_ranges
 	return lower.err;
 }
 
+/* "N chunk device offset ...": of each device an equal part. -EINVAL if that is not it. */
+static int resolve_stripes(const char *params, u64 sectors, struct lclone_ranges *ranges, int depth)
+{
+	unsigned int count, ma, mi;
+	int len, err = 0;
+	u64 offset, part;
+
+	if (sscanf(params, "%u %*u%n", &count, &len) != 1 || !count || sectors % count)
+		return -EINVAL;
+	for (part = sectors / count; !err && count; count--) {
+		params += len;
+		if (sscanf(params, " %u:%u %" SCNu64 "%n", &ma, &mi, &offset, &len) != 3)
+			return -EINVAL;
+		err = resolve(makedev(ma, mi), offset, part, ranges, depth + 1);
+	}
+	return err;
+}
+
+/* All of a striped target: what it has of each device below is known, and the rest is not its. */
+static int resolve_striped(dev_t dev, const char *params, u64 start, u64 sectors,
+			   struct lclone_ranges *ranges, int depth)
+{
+	size_t count = ranges->count;
+	int err;
+
+	err = add_range(ranges, dev, 0, start, sectors);
+	if (!err)
+		err = resolve_stripes(params, sectors, ranges, depth);
+	if (err != -EINVAL)
+		return err;
+	ranges->count = count;
+	return resolve_mixed(dev, start, sectors, ranges, depth);
+}
+
 static int resolve_target(dev_t dev, const char *type, const char *params, u64 skip, u64 start,
-			  u64 sectors, struct lclone_ranges *ranges, int depth)
+			  u64 sectors, bool whole, struct lclone_ranges *ranges, int depth)
 {
 	unsigned int ma, mi;
 	u64 offset;
@@ -322,6 +356,8 @@ static int resolve_target(dev_t dev, const char *type, const char *params, u64 s
 		return resolve(makedev(ma, mi), offset + skip, sectors, ranges, depth + 1);
 	if (is_opaque(type))
 		return add_range(ranges, dev, 0, start, sectors);
+	if (whole && !strcmp(type, "striped"))
+		return resolve_striped(dev, params, start, sectors, ranges, depth);
 	return resolve_mixed(dev, start, sectors, ranges, depth);
 }
 
@@ -341,7 +377,7 @@ static int resolve_table(dev_t dev, struct dm_task *dmt, u64 start, u64 sectors,
 		to = end < first + len ? end : first + len;
 		if (type && from < to)
 			err = resolve_target(dev, type, params, from - first, from, to - from,
-					     ranges, depth);
+					     to - from == len, ranges, depth);
 	} while (!err && next);
 	return err;
 }

@@ -24,7 +24,8 @@ struct lclone_ranges {
 /*
  * Where the sectors of a device or file are, in their order.  Partitions, linear
  * tables and loop devices are looked through.  Of what is below others, as
- * mirrors or encrypted devices, all counts, as loose ranges behind the device itself.
+ * mirrors or encrypted devices, all counts, as loose ranges behind the device itself; of a
+ * striped one, if all of it is asked for, the part of each device below.
  * 0, or -ENOMEM with the sentence in lclone_why().  Free them in any case.
  */
 int lclone_ranges_of(const struct lclone_file *file, struct lclone_ranges *ranges);
