@@ -105,7 +105,7 @@ static int run(int argc, char **argv)
 	if (argc - optind != 1)
 		return usage_error(&cmd_close, "needs the name of a clone");
 	name = lclone_dm_name(argv[optind]);
-	ret = lclone_dm_settle(name, &pending);
+	ret = settle(name, &pending);
 	if (ret == 1 && !pending.after[0]) {	/* closed by a run that was killed */
 		lclone_pending_drop(name);
 		return 0;

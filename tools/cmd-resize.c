@@ -96,7 +96,7 @@ static int resize_active(const char *name, const struct wanted *w)
 	bool grown;
 	int err;
 
-	err = lclone_dm_settle(name, &pending);
+	err = settle(name, &pending);
 	grown = err == 1 && has_grown(name, w, &pending);
 	if (err >= 0)
 		err = lclone_dm_get(name, &clone);

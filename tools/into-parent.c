@@ -92,7 +92,7 @@ static int settle_clones(const struct pair *p)
 
 	for (i = 0; err >= 0 && i < p->count; i++)
 		if (is_user(p, &p->clones[i]))
-			err = lclone_dm_settle(p->clones[i].name, &pending);
+			err = settle(p->clones[i].name, &pending);
 	return err < 0 ? err : 0;
 }
 

@@ -197,6 +197,9 @@ int abandon_delta(const char *path);
  */
 int switch_delta(const char *name, const char *to, bool force, bool back);
 
+/* lclone_dm_settle(), and what was left of a revert is ended, too. */
+int settle(const char *name, struct lclone_pending *pending);
+
 /* -EUCLEAN if a check of it finds anything. */
 int refuse_damaged(const struct lclone_file *delta);
 

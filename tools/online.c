@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <uuid/uuid.h>
 
 #include "online.h"
 #include "stack.h"
@@ -39,7 +40,7 @@ int set_rate(const struct online *o)
 int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status)
 {
 	static struct lclone_pending pending;
-	int err = lclone_dm_settle(name, &pending);
+	int err = settle(name, &pending);
 
 	if (err >= 0)
 		err = lclone_dm_get(name, clone);
@@ -193,17 +194,23 @@ static int start_merge(struct lclone_clone *clone, bool yes)
 	return err;
 }
 
-/* All that the delta had is in the base: nothing is lost with it. No delta: it was wiped. */
-static int wipe_empty(const char *path)
+/*
+ * All that the delta had is in the base: nothing is lost with it. No delta, or not that of the
+ * @uuid, if there is one: it was wiped.
+ */
+static int wipe_empty(const char *path, const char *uuid)
 {
 	struct lclone_file file;
 	struct lclone_delta delta;
 	struct lclone_iter it;
 	u64 chunk, exc;
+	char now[37];
 	int ret;
 
 	ret = open_delta(path, O_RDWR, &file, &delta);
-	if (ret == -EMEDIUMTYPE || ret == -ENODATA) {
+	if (!ret)
+		uuid_unparse_lower(delta.sb.uuid, now);
+	if (ret == -EMEDIUMTYPE || ret == -ENODATA || (!ret && uuid && strcmp(now, uuid))) {
 		close_delta(&file, &delta);
 		return 0;
 	}
@@ -261,7 +268,7 @@ static int switch_to_linear(struct online *o)
 	snprintf(params, sizeof(params), "%.40s 0", clone.table.base);
 	err = lclone_dm_switch(&clone, "linear", clone.sectors, params, &pause_ms);
 	if (!err)
-		err = wipe_empty(delta);
+		err = wipe_empty(delta, NULL);
 	if (!err)
 		print_switched(o, base, delta, pause_ms);
 	return err;
@@ -283,7 +290,9 @@ static int end_merge(const struct online *o)
 	after.params[strcspn(after.params, " ")] = '\0';
 	name_of(after.params, base);
 	name_of(before.table.delta, delta);
-	ret = wipe_empty(delta);
+	ret = wipe_empty(delta, pending.uuid);
+	if (ret == -EUCLEAN)		/* it is not what was merged, nor will be */
+		lclone_pending_drop(o->name);
 	if (ret)
 		return ret;
 	print_switched(o, base, delta, 0);
@@ -317,43 +326,51 @@ static bool is_remnant(const struct lclone_inventory *inv, const struct lclone_f
 	       !lclone_is_active(inv, found->rdev);
 }
 
-/* The base is the disk already: only the wipe of the delta may be missing. */
-static int end_merged(const char *name, const char *base, u64 sectors)
+static void print_merged(const struct online *o, const char *base, const char *left)
+{
+	struct json_object *all;
+
+	if (!o->meter.json) {
+		printf("%s: is merged, %s is the disk%s%s%s\n", o->name, base,
+		       left ? "; its delta may still be there (lclone remove " : "", left ?: "",
+		       left ? ")" : "");
+		return;
+	}
+	all = json_object_new_object();
+	json_object_object_add(all, "state", json_object_new_string("switched"));
+	json_object_object_add(all, "disk", json_object_new_string(base));
+	put_json(all, JSON_C_TO_STRING_SPACED);
+}
+
+/* The base is the disk already.  Which delta was its own is not known: none is wiped. */
+static int end_merged(const struct online *o, const char *base, u64 sectors)
 {
 	struct lclone_inventory inv = { .count = 0 };
-	const struct lclone_found *left = NULL;
-	size_t i, count = 0;
+	const char *left = NULL;
+	size_t i;
 	int err;
 
 	err = lclone_inventory_read_all(&inv);
-	for (i = 0; !err && i < inv.count; i++)
-		if (is_remnant(&inv, &inv.found[i], sectors)) {
-			left = &inv.found[i];
-			count++;
-		}
-	if (count > 1)
-		err = lclone_fail(-EBUSY, "%s is merged, %s is the disk; which delta was its own is not known: %s, or another (lclone remove)",
-				  name, base, left->path);
-	else if (count)
-		err = wipe_empty(left->path);
+	for (i = 0; !err && !left && i < inv.count; i++)
+		if (is_remnant(&inv, &inv.found[i], sectors))
+			left = inv.found[i].path;
 	if (!err)
-		printf("%s: is merged, %s is the disk%s%s%s\n", name, base, left ? "; " : "",
-		       left ? left->path : "", left ? " is free" : "");
+		print_merged(o, base, left);
 	lclone_inventory_free(&inv);
 	return err;
 }
 
-static int merge_again(const char *name)
+static int merge_again(const struct online *o)
 {
 	char path[PATH_MAX], base[PATH_MAX];
 	struct stat st;
 	dev_t lower;
 
-	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	snprintf(path, sizeof(path), "/dev/mapper/%s", o->name);
 	if (stat(path, &st) || !lclone_dev_linear(st.st_rdev, &lower))
-		return lclone_fail(-ENOTTY, "%s is not a linked clone", name);
+		return lclone_fail(-ENOTTY, "%s is not a linked clone", o->name);
 	lclone_dev_name(lower, base);
-	return end_merged(name, base, lclone_dev_attribute(st.st_rdev, "size"));
+	return end_merged(o, base, lclone_dev_attribute(st.st_rdev, "size"));
 }
 
 int merge_online(struct online *o)
@@ -367,7 +384,7 @@ int merge_online(struct online *o)
 		return ret < 0 ? ret : 0;
 	ret = look_at_writable(o->name, &clone, &status);
 	if (ret == -ENOTTY)
-		return merge_again(o->name);
+		return merge_again(o);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
 		ret = start_merge(&clone, o->yes);
 	if (!ret)

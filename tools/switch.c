@@ -79,6 +79,54 @@ static void say_done(const char *name, const char *old, const char *to, bool bac
 		       pause);
 }
 
+static int not_abandoned(int err, const char *name, const char *old)
+{
+	return lclone_fail(err, "%s is as it was at its last snapshot, but its old delta could not be marked, and must not be opened again (lclone remove %s): %s",
+			   name, old, lclone_why());
+}
+
+/* If that delta is still there; another that has got its place since is not touched. */
+static int abandon_noted(const char *old, const char *uuid)
+{
+	struct lclone_sb sb;
+	char now[37];
+	int err;
+
+	err = lclone_sb_of(old, &sb);
+	uuid_unparse_lower(sb.uuid, now);
+	if (err == -ENOENT || err == -ENXIO || err == -EMEDIUMTYPE || err == -ENODATA ||
+	    (!err && strcmp(now, uuid)))
+		return 0;
+	return err ?: abandon_delta(old);
+}
+
+/* A revert that was killed may not have marked the old delta: nobody may open it again. */
+static int end_revert(const char *name, const struct lclone_pending *pending)
+{
+	static struct lclone_clone before, after;
+	char target[32], old[PATH_MAX];
+	int err;
+
+	if (lclone_dm_line(pending->before, &before, target) || strcmp(target, LCLONE_TARGET) ||
+	    lclone_dm_line(pending->after, &after, target) || strcmp(target, LCLONE_TARGET) ||
+	    after.table.parents != before.table.parents ||
+	    !strcmp(after.table.delta, before.table.delta))
+		return 0;
+	name_of(before.table.delta, old);
+	err = abandon_noted(old, pending->uuid);
+	if (!err)
+		return 0;
+	lclone_pending_drop(name);	/* once is enough to say it */
+	return not_abandoned(err, name, old);
+}
+
+int settle(const char *name, struct lclone_pending *pending)
+{
+	int ret = lclone_dm_settle(name, pending);
+
+	return ret == 1 ? end_revert(name, pending) ?: 1 : ret;
+}
+
 /* Has a run that was killed done this very thing, but for saying so? Then it is said. */
 static bool was_done(const char *name, const char *to, bool back,
 		     const struct lclone_pending *pending)
@@ -92,8 +140,6 @@ static bool was_done(const char *name, const char *to, bool back,
 	    after.table.parents != before.table.parents + !back)
 		return false;
 	name_of(before.table.delta, old);
-	if (back && abandon_delta(old))
-		return false;
 	say_done(name, old, to, back, "");
 	lclone_pending_drop(name);
 	return true;
@@ -112,7 +158,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	double pause_ms;
 	int err;
 
-	err = lclone_dm_settle(name, &pending);
+	err = settle(name, &pending);
 	if (err == 1 && was_done(name, to, back, &pending))
 		return 0;
 	if (err >= 0)
@@ -168,9 +214,10 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (err)
 		return err;
 	err = back ? abandon_delta(old) : 0;
-	if (err)
-		return lclone_fail(err, "%s is as it was at its last snapshot, but its old delta could not be marked, and must not be opened again (lclone remove %s): %s",
-				   name, old, lclone_why());
+	if (err) {
+		lclone_pending_drop(name);
+		return not_abandoned(err, name, old);
+	}
 	snprintf(pause, sizeof(pause), "; the clone stood still for %.1f ms", pause_ms);
 	say_done(name, old, to, back, pause);
 	return 0;

@@ -17,6 +17,8 @@ for command in "${killed_commands[@]}"; do
 done
 tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
 
+tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
+
 stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
 
 # Small devices, as all is made anew for each time
@@ -297,4 +299,19 @@ signalled()
 			ok lclone remove "$new"
 		done
 	done
+}
+
+reverted_then_closed()
+{
+	local new top
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk new new 16
+	disk top top 16
+	layered
+	{ STOP_AT=resume:1 LD_PRELOAD=$stop_library lclone revert --yes --to "$top" t1; } 2>/dev/null
+	[ "$(dmsetup info -c --noheadings -o suspended t1)" = Suspended ] || fail "it was not killed in the switch"
+	ok lclone close t1
+	lclone open t1 "$base" "$new" 2>"$dir/err" && fail "the old delta opens"
+	ok lclone open t1 "$base" "$top"
 }

@@ -493,7 +493,11 @@ users_again()
 	ok dmsetup suspend t1
 	ok dmsetup resume t1
 	ok lclone merge t1
-	grep -q "is merged.*$delta is free" "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q "is merged.*may still be there (lclone remove $delta)" "$dir/out" ||
+		fail "$(cat "$dir/out")"
+	ok lclone merge --json t1
+	grep -q '"state": *"switched"' "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone remove "$delta"
 	refused 4 "blank" lclone dump "$delta"
 	ok lclone merge t1
 	same "$dir/model" /dev/mapper/t1

@@ -135,6 +135,7 @@ none_of_ours()
 	# a delta is also found under /dev/mapper
 	ok lclone close t1
 	ok dmsetup create t2 --table "0 32768 linear $delta 0"
+	ok dmsetup mknodes
 	ok lclone resize --size 17M /dev/mapper/t2
 	says "/dev/mapper/t2: the clone has 17.0 MiB"
 	ok dmsetup remove t2
@@ -147,6 +148,7 @@ striped_base()
 	disk extra extra 16
 	ok dmsetup create t2 --table "0 16384 striped 2 128 $delta 0 $extra 0"
 	ok dmsetup create t3 --table "0 16384 linear $delta 8192"
+	ok dmsetup mknodes
 	ok lclone format /dev/mapper/t2 /dev/mapper/t3
 	ok dmsetup reload t3 --table "0 16384 linear $delta 8128"
 	ok dmsetup resume t3

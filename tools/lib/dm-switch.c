@@ -9,9 +9,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
+#include "chain.h"
 #include "dm-parts.h"
 #include "fail.h"
 #include "lock.h"
@@ -221,9 +224,10 @@ static int is_still(const char *name, const char *before)
 }
 
 /* Till now nothing has changed for the users of the device. */
-static int load_and_note(const struct lclone_clone *old, const char *before, const char *after)
+static int load_and_note(const struct lclone_clone *old, const char *before, const char *after,
+			 const char *uuid)
 {
-	int err = lclone_pending_begin(old->name, before, after);
+	int err = lclone_pending_begin(old->name, before, after, uuid);
 
 	if (err)
 		return err;
@@ -238,7 +242,7 @@ static int load_and_note(const struct lclone_clone *old, const char *before, con
 }
 
 static int switch_locked(const struct lclone_clone *old, const char *before, const char *after,
-			 double *pause_ms)
+			 const char *uuid, double *pause_ms)
 {
 	struct dm_task *resume = lclone_dm_task(DM_DEVICE_RESUME, old->name);
 	uint32_t cookie = 0;
@@ -252,7 +256,7 @@ static int switch_locked(const struct lclone_clone *old, const char *before, con
 		return lclone_fail(-EIO, "%s: %s", old->name, lclone_dm_complaint());
 	}
 	lclone_hold_signals(&signals);
-	err = load_and_note(old, before, after);
+	err = load_and_note(old, before, after, uuid);
 	if (err) {
 		dm_udev_complete(cookie);
 	} else {
@@ -266,12 +270,30 @@ static int switch_locked(const struct lclone_clone *old, const char *before, con
 	return err;
 }
 
+static int uuid_of_delta(const struct lclone_clone *clone, char uuid[37])
+{
+	unsigned int ma = 0, mi = 0;
+	char path[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	sscanf(clone->table.delta, "%u:%u", &ma, &mi);
+	lclone_dev_name(makedev(ma, mi), path);
+	err = lclone_sb_of(path, &sb);
+	uuid_unparse_lower(sb.uuid, uuid);
+	return err;
+}
+
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms)
 {
 	static char before[LCLONE_LINE_SIZE], after[LCLONE_LINE_SIZE];
 	int err, lock, node;
+	char uuid[37];
 
+	err = uuid_of_delta(old, uuid);
+	if (err)
+		return err;
 	print_line(before, old->sectors, LCLONE_TARGET, old->params);
 	print_line(after, sectors, target, params);
 	lock = lclone_lock_clone(old->name);
@@ -280,7 +302,7 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 	node = lock_node(old->name);
 	err = node < 0 ? node : is_still(old->name, before);
 	if (!err)
-		err = switch_locked(old, before, after, pause_ms);
+		err = switch_locked(old, before, after, uuid, pause_ms);
 	if (node >= 0)
 		close(node);
 	close(lock);
@@ -384,7 +406,7 @@ int lclone_dm_begin(const char *name, u64 sectors, const char *params, bool open
 	char line[LCLONE_LINE_SIZE];
 
 	print_line(line, sectors, LCLONE_TARGET, params);
-	return lclone_pending_begin(name, opens ? "" : line, opens ? line : "");
+	return lclone_pending_begin(name, opens ? "" : line, opens ? line : "", "");
 }
 
 int lclone_dm_line(const char *line, struct lclone_clone *clone, char target[32])

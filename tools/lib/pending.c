@@ -13,7 +13,7 @@
 #include "lock.h"
 #include "pending.h"
 
-#define FIRST_LINE	"lclone pending 1"
+#define FIRST_LINE	"lclone pending 2"
 
 /* The notes of this process: they are locked as long as it lives. */
 struct note {
@@ -32,7 +32,8 @@ static void path_of(const char *name, char path[PATH_MAX])
 
 static int write_all(int fd, const struct lclone_pending *p)
 {
-	int len = dprintf(fd, FIRST_LINE "\n%s\n%s\n%s\n", p->before, p->between, p->after);
+	int len = dprintf(fd, FIRST_LINE "\n%s\n%s\n%s\n%s\n", p->before, p->between, p->after,
+			  p->uuid);
 
 	return len < 0 ? -errno : 0;
 }
@@ -47,7 +48,7 @@ static const struct note *find_note(const char *path)
 	return NULL;
 }
 
-static void fill_note(struct note *note, const char *before, const char *after)
+static void fill_note(struct note *note, const char *before, const char *after, const char *uuid)
 {
 	const struct note *earlier = find_note(note->path);
 	struct lclone_pending *p = &note->pending;
@@ -55,9 +56,10 @@ static void fill_note(struct note *note, const char *before, const char *after)
 	strcpy(p->before, earlier ? earlier->pending.before : before);
 	strcpy(p->between, earlier ? earlier->pending.after : "");
 	strcpy(p->after, after);
+	strcpy(p->uuid, earlier ? earlier->pending.uuid : uuid);
 }
 
-int lclone_pending_begin(const char *name, const char *before, const char *after)
+int lclone_pending_begin(const char *name, const char *before, const char *after, const char *uuid)
 {
 	char temporary[] = LCLONE_LOCK_DIR "/.XXXXXX";
 	struct note *note = calloc(1, sizeof(*note));
@@ -66,7 +68,7 @@ int lclone_pending_begin(const char *name, const char *before, const char *after
 	if (!note)
 		return lclone_fail(-ENOMEM, "out of memory");
 	path_of(name, note->path);
-	fill_note(note, before, after);
+	fill_note(note, before, after, uuid);
 	if (mkdir(LCLONE_LOCK_DIR, 0700) && errno != EEXIST) {
 		err = lclone_fail(-errno, LCLONE_LOCK_DIR ": %m");
 		free(note);
@@ -146,7 +148,8 @@ int lclone_pending_read(const char *name, struct lclone_pending *pending)
 		 !strcmp(first, FIRST_LINE) &&
 		 line(f, pending->before, sizeof(pending->before)) &&
 		 line(f, pending->between, sizeof(pending->between)) &&
-		 line(f, pending->after, sizeof(pending->after)))
+		 line(f, pending->after, sizeof(pending->after)) &&
+		 line(f, pending->uuid, sizeof(pending->uuid)))
 		err = 0;
 	fclose(f);
 	return err;

@@ -17,13 +17,14 @@ struct lclone_pending {
 	char before[LCLONE_LINE_SIZE];
 	char between[LCLONE_LINE_SIZE];
 	char after[LCLONE_LINE_SIZE];
+	char uuid[40];		/* of the delta before, whose number another may get; or "" */
 };
 
 /*
  * Noted from here on, until lclone_pending_end().  Of a command that changes a clone
  * twice, what was before is that of the first time.
  */
-int lclone_pending_begin(const char *name, const char *before, const char *after);
+int lclone_pending_begin(const char *name, const char *before, const char *after, const char *uuid);
 
 /*
  * Waits for a command that is at it, but not for long: one that lives was not killed.
