@@ -8,7 +8,7 @@
 # command is killed before its 5th call, and before each 11th from there.
 
 killed_commands=(format create open close remove snapshot revert resize resize_inactive
-		 merge merge_stop merge_to merge_into_base merge_into_parent
+		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
 
 for command in "${killed_commands[@]}"; do
@@ -29,7 +29,7 @@ begin_killed()
 	for name in t1 t2; do
 		dmsetup info "$name" >/dev/null 2>&1 && ok dmsetup remove "$name"
 	done
-	rm -f "$dir/target.img" "$dir/target.img.part"
+	rm -f "$dir"/target.img*
 	for name in "$delta" "$new" "$top" "$target"; do
 		dd if=/dev/zero of="$name" bs=64k count=8 conv=notrunc status=none
 		dd if=/dev/zero of="$name" bs=4k count=1 seek=1 conv=notrunc,fsync status=none
@@ -126,6 +126,15 @@ prepare_merge_to()	{ inactive; }
 command_merge_to()	{ words=(merge --to "$target" "$base" "$delta"); }
 verify_merge_to()	{ is_model "$target"; opens "$delta"; }
 
+prepare_merge_to_file()	{ inactive; }
+command_merge_to_file()	{ words=(merge --to "$dir/target.img" "$base" "$delta"); }
+verify_merge_to_file()
+{
+	is_model "$dir/target.img"
+	! ls "$dir"/target.img?* >/dev/null 2>&1 || fail "left: $(ls "$dir"/target.img*)"
+	opens "$delta"
+}
+
 prepare_merge_into_base() { inactive; }
 command_merge_into_base() { words=(merge --yes --into-base "$base" "$delta"); }
 verify_merge_into_base()  { is_model "$base"; opens "$delta"; }
@@ -203,6 +212,7 @@ accept()
 {
 	case $1 in
 	remove) grep -q "blank" "$dir/err" ;;
+	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
 	*) false ;;
 	esac
 }

@@ -4,7 +4,7 @@
  *
  *	STOP_AT=N	right before the N-th of all calls below
  *	STOP_AT=NAME:N	right before the N-th call of that name: ioctl, or, of device-mapper,
- *			load, suspend, resume; pwrite, fsync, rename; pread, which N alone does not
+ *			load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which N alone does not
  *			count; uring (set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
@@ -150,6 +150,22 @@ int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsign
 
 	here("rename");
 	return real(from_dir, from, to_dir, to, flags);
+}
+
+int link(const char *from, const char *to)
+{
+	int (*real)(const char *, const char *) = next("link");
+
+	here("link");
+	return real(from, to);
+}
+
+int unlink(const char *path)
+{
+	int (*real)(const char *) = next("unlink");
+
+	here("unlink");
+	return real(path);
 }
 
 int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,

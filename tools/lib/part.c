@@ -26,14 +26,30 @@ int lclone_sync_directory(const char *path)
 	return err;
 }
 
-/* From one name to another that is free: by a link, or where there are none a rename. */
+/* From one name to another that is free: at once, or where that cannot be by a link. */
 static int give_name(const char *from, const char *to)
 {
-	if (!link(from, to))
-		return unlink(from) ? -errno : 0;
-	if (errno == EEXIST)
-		return -EEXIST;
-	return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? -errno : 0;
+	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+		return 0;
+	if (errno == EEXIST || link(from, to))
+		return -errno;
+	return unlink(from) ? -errno : 0;
+}
+
+static void probe_of(const struct lclone_part *part, char probe[PATH_MAX + 16])
+{
+	snprintf(probe, PATH_MAX + 16, "%s.try", part->part);
+}
+
+/* What a run that was killed in try_names() has left is empty. */
+static void forget_probe(const struct lclone_part *part)
+{
+	char probe[PATH_MAX + 16];
+	struct stat st;
+
+	probe_of(part, probe);
+	if (!lstat(probe, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !st.st_size)
+		unlink(probe);
 }
 
 /* Known before the copy, not at its end. */
@@ -42,7 +58,7 @@ static int try_names(struct lclone_part *part)
 	char probe[PATH_MAX + 16];
 	int err;
 
-	snprintf(probe, sizeof(probe), "%s%d", part->part, getpid());
+	probe_of(part, probe);
 	err = give_name(part->part, probe);
 	if (!err)
 		err = give_name(probe, part->part);
@@ -88,6 +104,8 @@ static int prepare(struct lclone_part *part, struct lclone_file *raw, u64 sector
 		return lclone_fail(-errno, "%s: %m", part->part);
 	snprintf(raw->path, sizeof(raw->path), "%s", part->part);
 	err = lclone_lock(raw, LCLONE_LOCK_EXCLUSIVE);
+	if (!err)
+		forget_probe(part);
 	if (!err)
 		err = verify(part, raw, sectors);
 	if (!err && (ftruncate(raw->fd, 0) || fchmod(raw->fd, 0600)))
