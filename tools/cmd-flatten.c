@@ -30,7 +30,9 @@ static void print_not_needed(const struct online *o, const char *names)
 
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
-	meter_show(merge->ctx, "copying", done, total, done == total);
+	u64 head = merge->first << 9;
+
+	meter_show(merge->ctx, "copying", head + done, head + total, done == total);
 	return interrupted();
 }
 
@@ -50,14 +52,40 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	return err ?: may_overwrite(target, force);
 }
 
+static int write_head(struct lclone_file *target, const void *head)
+{
+	int err = lclone_file_write(target, head, 0, LCLONE_BLOCK_SECTORS);
+
+	return err ?: lclone_file_sync(target);
+}
+
+/* Such a clone is copied as it is. */
+static bool is_all_head(void)
+{
+	return below.disk.delta.sb.virtual_sectors <= LCLONE_BLOCK_SECTORS;
+}
+
+/*
+ * All but the head, which would make the target equal to the base: other clones of that would
+ * keep a next run from it.  As long as a copy has not ended it has the head of merge --to.
+ */
 static int copy_below(struct online *o, struct lclone_file *target)
 {
+	const u8 head[LCLONE_BLOCK_SIZE] =
+		"lclone: a copy to this device was begun, and has not ended\n";
+
 	struct lclone_merge merge = {
 		.chain = &below.disk.chain, .base = below.base, .target = target,
 		.progress = progress, .ctx = &o->meter,
 	};
-	int err = lclone_merge_to(&merge);
+	int err = 0;
 
+	if (!is_all_head()) {
+		merge.first = LCLONE_BLOCK_SECTORS;
+		err = write_head(target, head);
+	}
+	if (!err)
+		err = lclone_merge_to(&merge);
 	meter_end(&o->meter);
 	if (err == -EINTR)
 		return lclone_fail(err, "interrupted: the clone is as it was, and %s holds a part of the copy (--force to begin again)",
@@ -81,6 +109,28 @@ static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
 	return err;
 }
 
+static int copy_head(struct lclone_file *target)
+{
+	u8 head[LCLONE_BLOCK_SIZE];
+	int err;
+
+	if (is_all_head())
+		return 0;
+	err = lclone_chain_read(&below.disk.chain, below.base, head, 0, LCLONE_BLOCK_SECTORS);
+	return err ?: write_head(target, head);
+}
+
+static int refuse_changed(const struct lclone_clone *clone, u64 before)
+{
+	u64 after;
+	int err = incarnation_of(clone, &after);
+
+	if (!err && before != after)
+		err = lclone_fail(-EAGAIN, "%s was changed, or suspended, during the copy: nothing is done, run it again with --force",
+				  clone->name);
+	return err;
+}
+
 /* Has a run that was killed begun with the merge into that device already? */
 static bool goes_on(const struct online *o, const char *path)
 {
@@ -100,7 +150,7 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	static struct lclone_table table;
 	char names[LCLONE_PARENTS_SIZE];
 	struct lclone_status status;
-	u64 before = 0, after = 0;
+	u64 before = 0;
 	int err;
 
 	if (goes_on(o, path))
@@ -120,13 +170,14 @@ static int flatten_to(struct online *o, const char *path, bool force)
 		err = below_open(&below, &clone, status.chunk_sectors);
 	if (!err)
 		err = copy_below(o, &target);
+	if (!err)
+		err = refuse_changed(&clone, before);
+	if (!err)
+		err = copy_head(&target);
 	below_close(&below);
 	lclone_file_yield(&target);
 	if (!err)
-		err = incarnation_of(&clone, &after);
-	if (!err && before != after)
-		err = lclone_fail(-EAGAIN, "%s was changed, or suspended, during the copy: nothing is done, run it again with --force",
-				  o->name);
+		err = refuse_changed(&clone, before);
 	if (err)
 		goto out;
 	table = clone.table;

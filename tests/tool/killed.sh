@@ -320,7 +320,8 @@ reverted_then_closed()
 	disk top top 16
 	layered
 	{ STOP_AT=resume:1 LD_PRELOAD=$stop_library lclone revert --yes --to "$top" t1; } 2>/dev/null
-	[ "$(dmsetup info -c --noheadings -o suspended t1)" = Suspended ] || fail "it was not killed in the switch"
+	[ "$(dmsetup info -c --noheadings -o suspended t1)" = Suspended ] ||
+		fail "it was not killed in the switch"
 	ok lclone close t1
 	lclone open t1 "$base" "$new" 2>"$dir/err" && fail "the old delta opens"
 	ok lclone open t1 "$base" "$top"

@@ -353,23 +353,33 @@ flatten_to()
 	same "$dir/model" "$target" 20971520
 }
 
-# The copy waits for the device to flatten to; meanwhile another activation may have merged
+# The copy is held up; meanwhile another activation may have merged.  Another clone of the base
+# does not keep the next copy from what is only begun.
 flatten_to_changed()
 {
-	local target copy
+	local target sibling copy
 
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
 	disk target target 24
+	disk sibling sibling 16
+	ok lclone format "$base" "$sibling"
 	cp "$template" "$dir/model"
 	ok lclone create t1 "$base" "$delta"
 	put /dev/mapper/t1 100 50 3
 	ok env DM_DISABLE_UDEV=1 dmsetup create t3 --table "0 49152 linear $target 0"
 	ok dmsetup suspend t3
-	lclone flatten --to /dev/mapper/t3 t1 >"$dir/copy" 2>&1 &
+	refused 3 "is suspended" timeout 20 lclone flatten --to /dev/mapper/t3 t1
+	ok dmsetup resume t3
+	STOP_FILE=$dir/stop STOP_AT=submit:1 LD_PRELOAD=$stop_library \
+		lclone flatten --to /dev/mapper/t3 t1 >"$dir/copy" 2>&1 &
 	copy=$!
-	sleep 2
+	for _ in {1..200}; do
+		[ -e "$dir/stop.here" ] && break
+		sleep 0.05
+	done
 	ok dmsetup suspend t1
 	ok dmsetup resume t1
-	ok dmsetup resume t3
+	touch "$dir/stop.go"
 	! wait $copy || fail "it went on: $(cat "$dir/copy")"
 	grep -q "was changed" "$dir/copy" || fail "$(cat "$dir/copy")"
 	ok dmsetup table t1

@@ -4,8 +4,8 @@
  *
  *	STOP_AT=N	right before the N-th of all calls below
  *	STOP_AT=NAME:N	right before the N-th call of that name: ioctl, or, of device-mapper,
- *			load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which N alone does not
- *			count; uring (set up), submit
+ *			load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which
+ *			N alone does not count; uring (set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
  */

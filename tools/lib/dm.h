@@ -50,9 +50,9 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 
 /*
  * Ends what a killed command has left of a switch, or of the device's making, and
- * waits for one that is at it.  Without a note nothing was begun by us.  1: what is noted in @pending has been done, and what
- * its command would have done after it may not; 2: only what is in between;
- * 0: nothing of the kind.
+ * waits for one that is at it.  Without a note nothing was begun by us.  1: what is
+ * noted in @pending has been done, and what its command would have done after it may
+ * not; 2: only what is in between; 0: nothing of the kind.
  */
 int lclone_dm_settle(const char *name, struct lclone_pending *pending);
 
