@@ -7,6 +7,17 @@
 #include "lclone.h"
 #include "super.h"
 
+/* It may be a base: it is not known to be a delta.  A blank file is nothing yet. */
+static int refuse_base(const struct lclone_file *file, int err, bool none, bool force)
+{
+	bool blank;
+
+	if (!err || err == -ENOSPC || err == -EUCLEAN)
+		return 0;
+	blank = none && !lclone_file_is_blank(file);
+	return (blank ? file->block : force) ? refuse_base_of_others(file, NULL, blank) : 0;
+}
+
 int may_overwrite(const struct lclone_file *file, bool force)
 {
 	struct lclone_delta delta;
@@ -14,9 +25,7 @@ int may_overwrite(const struct lclone_file *file, bool force)
 	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
 	/* it is as lost as a base is that others lie on */
-	depended = lclone_refuse_loss(file->path, &delta, err);
-	if (!depended && none && force && lclone_file_is_blank(file))
-		depended = refuse_base_of_others(file);
+	depended = refuse_loss(file->path, &delta, err) ?: refuse_base(file, err, none, force);
 	if (depended)
 		err = depended;
 	else if (force)
@@ -89,7 +98,7 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		err = lclone_fail(-ERANGE, "a clone without a base needs --size");
 		goto out_base;
 	}
-	err = base ? refuse_as_base(base) : 0;
+	err = base ? refuse_as_base(base, "; if it is another: --assume-no-other-clones") : 0;
 	if (!err)
 		err = lclone_file_open_ready(&delta, delta_path, O_RDWR | O_EXCL);
 	if (!err && base && !lclone_file_same(&delta, base))

@@ -70,6 +70,36 @@ static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
 	return err ? lclone_fail(err, "%s: %s", file->path, delta->why) : 0;
 }
 
+/* 1: what is merged already says that this is the base; 0: it fits */
+static int open_and_check_base(const char *path, int flags, struct lclone_delta *delta,
+			       struct lclone_file *base, bool *grown)
+{
+	int err;
+
+	err = lclone_file_open_ready(base, path, flags);
+	if (!err)
+		err = check_base(delta, base, grown);
+	if (!err && base->dev.sectors < delta->sb.virtual_sectors)
+		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
+				  path, (unsigned long long)base->dev.sectors,
+				  (unsigned long long)delta->sb.virtual_sectors);
+	return err ?: lclone_merge_begun_in(delta, base);
+}
+
+/* The base is not kept from others meanwhile. */
+static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev)
+{
+	struct lclone_file base;
+	bool grown;
+	int ret;
+
+	ret = open_and_check_base(path, O_RDONLY, delta, &base, &grown);
+	if (!ret)
+		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL);
+	lclone_file_close(&base);
+	return ret < 0 ? ret : 0;
+}
+
 static int into_base(const char *base_path, const char *delta_path, bool yes, struct meter *meter)
 {
 	struct lclone_file delta_file, base = { .fd = -1 };
@@ -86,17 +116,13 @@ static int into_base(const char *base_path, const char *delta_path, bool yes, st
 		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
 				  delta_path);
 	if (!err)
-		err = lclone_file_open_ready(&base, base_path, O_RDWR | O_EXCL);
-	if (!err)
-		err = check_base(&delta, &base, &grown);
-	if (!err && base.dev.sectors < delta.sb.virtual_sectors)
-		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
-				  base_path, (unsigned long long)base.dev.sectors,
-				  (unsigned long long)delta.sb.virtual_sectors);
-	if (!err)
 		err = refuse_damaged(&delta_file);
+	if (!err && !yes)
+		err = confirm(base_path, &delta, delta_file.rdev);
 	if (!err)
-		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL, yes);
+		err = open_and_check_base(base_path, O_RDWR | O_EXCL, &delta, &base, &grown);
+	if (err >= 0)
+		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
 	if (!err && grown)
 		err = record_grown(&delta_file, &delta, &base);
 	if (!err) {
@@ -119,15 +145,16 @@ static const char unfinished[] = "lclone: a copy to this device was begun, and h
 
 #define HEAD_SECTORS	LCLONE_BLOCK_SECTORS
 
-static int may_write(const struct lclone_file *target, bool force)
+static int may_write(const struct lclone_file *target, const struct lclone_chain *chain, bool force)
 {
 	u8 head[LCLONE_BLOCK_SIZE];
 
-	if (force || (!lclone_dev_read(&target->dev, head, 0, HEAD_SECTORS) &&
-		      !memcmp(head, unfinished, sizeof(unfinished))))
+	if (!lclone_dev_read(&target->dev, head, 0, HEAD_SECTORS) &&
+	    !memcmp(head, unfinished, sizeof(unfinished)))
 		return 0;
-	return lclone_file_no_signature(target) ?
-	       lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why()) : 0;
+	if (!force && lclone_file_no_signature(target))
+		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
+	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target));
 }
 
 /* A device must be large enough and not be of this clone, or a delta itself. */
@@ -150,6 +177,11 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	if (ours)
 		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
 				   path);
+	err = base ? refuse_common_sectors(target, base) : 0;
+	for (i = 0; !err && i < chain->count; i++)
+		err = refuse_common_sectors(target, chain->file[i]);
+	if (err)
+		return err;
 	if (target->dev.sectors < sectors)
 		return lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu", path,
 				   (unsigned long long)target->dev.sectors,
@@ -157,7 +189,7 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	err = lclone_delta_open_sb(&other, &target->dev);
 	lclone_delta_close(&other);
 	if (err == -ENODATA || err == -EINVAL)
-		return may_write(target, force);
+		return may_write(target, chain, force);
 	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
 }
 

@@ -33,12 +33,8 @@ static int wipe(const char *path)
 	err = lclone_delta_open_sb(&delta, &file.dev);
 	if (err && err != -EBADMSG && err != -EUCLEAN && err != -ENOSPC)
 		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
-	else if (!err && delta.sb.state & LCLONE_STATE_MERGING &&
-		 !(delta.sb.state & LCLONE_STATE_SEALED))
-		err = lclone_fail(-EBUSY, "%s is being merged into its base, which is nothing without it: end that with lclone merge --into-base",
-				  path);
 	else
-		err = lclone_refuse_loss(path, &delta, err);
+		err = refuse_loss(path, &delta, err);
 	if (!err)
 		err = lclone_super_wipe(&file);
 out:

@@ -160,16 +160,33 @@ int open_clone(const char *name, const char *base, const char *delta,
  * -EBUSY, with their names, if others than the delta @ours, on the device @delta, can
  * have been made on @base, or on what has sectors in common with it; or if
  * other devices than @clone (or NULL) are built on it; or if there is
- * what could not be looked at.  Else, and without @yes, the user is asked.
+ * what could not be looked at.  @base is locked.
  */
 int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			const char *clone, bool yes);
+			const char *clone);
 
-/* The same for a device that is going to be overwritten */
-int refuse_base_of_others(const struct lclone_file *file);
+/*
+ * The same before that, and then the user is asked, who may take long: @base is not locked.
+ * Who goes on with a merge has answered, if this can be seen to be the same base.
+ */
+int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
+			    const char *clone);
 
-/* -EADDRINUSE for a delta or layer, -EBUSY for what is, or may be, half merged. */
-int refuse_as_base(const struct lclone_file *base);
+/*
+ * -EBUSY if others than those of @chain (or NULL) can have been made on a device that is going
+ * to be overwritten.  What could not be looked at matters unless it is @blank.
+ */
+int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
+			  bool blank);
+
+/* lclone_refuse_loss(), and -EBUSY for what a half merged base is nothing without */
+int refuse_loss(const char *path, const struct lclone_delta *delta, int err);
+
+/*
+ * -EADDRINUSE for a delta or layer, -EBUSY for what is, or may be, half merged; @option ends
+ * the sentence about that which may be wrong.
+ */
+int refuse_as_base(const struct lclone_file *base, const char *option);
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
 

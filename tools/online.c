@@ -145,8 +145,6 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 
 	name_of(clone->table.delta, delta);
 	err = lclone_file_open_ready(base, path, O_RDONLY);
-	if (!err)
-		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
 	if (!err && ioctl(base->fd, BLKROGET, &ro))
 		err = lclone_fail(-errno, "%s: %m", path);
 	if (!err && ro)
@@ -160,7 +158,11 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = may_merge_into_base(base, &sb, delta_number(clone), clone->name, yes);
+		err = yes ? 0 : confirm_merge_into_base(base, &sb, delta_number(clone), clone->name);
+	if (!err)
+		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
+	if (!err)
+		err = may_merge_into_base(base, &sb, delta_number(clone), clone->name);
 	return err;
 }
 

@@ -25,6 +25,8 @@ struct views {
 	struct lclone_place *place;	/* to be read */
 	size_t count;
 	struct lclone_inventory *inv;	/* what cannot be read is noted there */
+	const struct lclone_chain *chain;	/* of the clone that is asked for, or NULL */
+	bool blank;			/* as far as was looked */
 };
 
 static int add_view(struct views *v, const char *path, u64 start, u64 sectors)
@@ -79,12 +81,12 @@ static int add_partitions(struct views *v, const char *path)
 	return err;
 }
 
-static int read_views(struct views *v, const struct lclone_file *base, struct lclone_inventory *inv)
+static int read_views(struct views *v, const struct lclone_file *base)
 {
 	char path[64];
 	int err;
 
-	*v = (struct views){ .base = base, .inv = inv };
+	v->base = base;
 	err = lclone_ranges_of(base, &v->ranges);
 	/* our own descriptor: its name may be long, or not be its name any more */
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), base->fd);
@@ -105,11 +107,14 @@ static void free_views(struct views *v)
 static int matches(const struct views *v, const struct lclone_sb *sb)
 {
 	struct lclone_place *place = calloc(v->count, sizeof(*place));
+	const struct lclone_dev nothing = { .sectors = 0 };
 	size_t i, n = 0;
+	u64 zeros;
 	int ret;
 
 	if (!place)
 		return lclone_fail(-ENOMEM, "out of memory");
+	lclone_fingerprint(&nothing, &zeros);
 	for (i = 0; i < v->count; i++) {
 		if (v->place[i].sectors < sb->base_sectors)
 			continue;
@@ -123,7 +128,8 @@ static int matches(const struct views *v, const struct lclone_sb *sb)
 					  i ? place[i].path : v->base->path,
 					  strerror(-place[i].err));
 		else
-			ret = place[i].fp == sb->base_fp;
+			/* a base of zeros is like all that is not used yet */
+			ret = place[i].fp == sb->base_fp && !(v->blank && sb->base_fp == zeros);
 	}
 	free(place);
 	return ret;
@@ -228,6 +234,16 @@ static int is_user(const struct views *v, const struct lclone_found *found,
 	return matches_once(known, v, sb);
 }
 
+static bool is_of_chain(const struct lclone_chain *chain, dev_t rdev)
+{
+	u32 i;
+
+	for (i = 0; chain && i < chain->count; i++)
+		if (lclone_shows_same(rdev, chain->file[i]->rdev))
+			return true;
+	return false;
+}
+
 static int add_deltas(struct lclone_names *n, const struct views *v, const struct lclone_sb *ours,
 		      dev_t but)
 {
@@ -238,7 +254,8 @@ static int add_deltas(struct lclone_names *n, const struct views *v, const struc
 	for (i = 0; ret >= 0 && i < v->inv->count; i++) {
 		const struct lclone_found *found = &v->inv->found[i];
 
-		if (lclone_shows_same(found->rdev, but))	/* the device, whatever is on it */
+		/* the device, whatever is on it */
+		if (lclone_shows_same(found->rdev, but) || is_of_chain(v->chain, found->rdev))
 			continue;
 		ret = is_user(v, found, ours, &known);
 		if (ret > 0)
@@ -276,19 +293,18 @@ static int refuse_holders(const struct lclone_file *base, const char *clone)
 			 0;
 }
 
-static int find_base_users(const struct lclone_file *base, const struct lclone_sb *ours,
-			   dev_t delta, const char *clone, struct lclone_inventory *inv,
+static int find_base_users(struct views *v, const struct lclone_file *base,
+			   const struct lclone_sb *ours, dev_t delta, const char *clone,
 			   struct lclone_names *names)
 {
-	struct views v;
 	int err;
 
-	err = lclone_inventory_read_all(inv) ?: read_views(&v, base, inv);
+	err = lclone_inventory_read_all(v->inv) ?: read_views(v, base);
 	if (!err) {
-		add_active(names, &v, clone);
-		err = add_deltas(names, &v, ours, delta);
+		add_active(names, v, clone);
+		err = add_deltas(names, v, ours, delta);
 	}
-	free_views(&v);
+	free_views(v);
 	return err;
 }
 
@@ -296,9 +312,10 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 			const char *clone, struct lclone_inventory *inv)
 {
 	struct lclone_names n = { .count = 0 };
+	struct views v = { .inv = inv };
 	int err;
 
-	err = find_base_users(base, ours, delta, clone, inv, &n);
+	err = find_base_users(&v, base, ours, delta, clone, &n);
 	if (!err && n.count)
 		err = lclone_fail(-EBUSY, "%s is the base of other deltas, too, which would be lost: %s",
 				  base->path, n.text);
@@ -337,82 +354,135 @@ static int ask(const char *base)
 }
 
 int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			const char *clone, bool yes)
+			const char *clone)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	int err;
 
 	err = refuse_users(base, ours, delta, clone, &inv);
-	/* what has begun was confirmed then */
-	if (!err && !yes && !(ours->state & LCLONE_STATE_MERGING)) {
-		tell_what_is_known(base->path, &inv);
-		err = ask(base->path);
-	}
 	lclone_inventory_free(&inv);
 	return err;
 }
 
+/* What has begun was confirmed then, but for the base that it has.  1, 0, or a negative errno */
+static int was_confirmed(struct lclone_file *base, const struct lclone_sb *ours)
+{
+	const u64 sectors = base->dev.sectors;
+	u64 fp;
+	int err;
+
+	if (!(ours->state & LCLONE_STATE_MERGING) || sectors < ours->base_sectors)
+		return 0;
+	base->dev.sectors = ours->base_sectors;
+	err = lclone_fingerprint(&base->dev, &fp);
+	base->dev.sectors = sectors;
+	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) :
+		     fp == ours->base_fp;
+}
+
+int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
+			    const char *clone)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	int ret;
+
+	ret = refuse_users(base, ours, delta, clone, &inv) ?: was_confirmed(base, ours);
+	if (!ret) {
+		tell_what_is_known(base->path, &inv);
+		if (ours->state & LCLONE_STATE_MERGING)
+			fputs("A merge was begun, and in which base is not recorded: see that it is this one.\n",
+			      stderr);
+		ret = ask(base->path);
+	}
+	lclone_inventory_free(&inv);
+	return ret < 0 ? ret : 0;
+}
+
 /* What is no base */
 
-int refuse_base_of_others(const struct lclone_file *file)
+/* That a device itself cannot be read, or is a damaged delta, says nothing of others. */
+static void drop_unseen(struct lclone_inventory *inv, dev_t rdev)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < inv->unseen_count; i++) {
+		if (lclone_shows_same(inv->unseen[i].rdev, rdev)) {
+			free(inv->unseen[i].path);
+			free(inv->unseen[i].why);
+		} else {
+			inv->unseen[n++] = inv->unseen[i];
+		}
+	}
+	inv->unseen_count = n;
+}
+
+int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
+			  bool blank)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	struct lclone_names n = { .count = 0 };
+	struct views v = { .inv = &inv, .chain = chain, .blank = blank };
 	int err;
 
-	err = find_base_users(file, NULL, file->rdev, NULL, &inv, &n);
+	err = find_base_users(&v, file, NULL, file->rdev, NULL, &n);
 	if (!err && n.count)
 		err = lclone_fail(-EBUSY, "%s is the base of deltas, which would be lost: %s",
 				  file->path, n.text);
-	if (!err && file->block)
+	drop_unseen(&inv, file->rdev);
+	if (!err && file->block && !blank)
 		err = lclone_refuse_unseen(&inv, file->path);
 	lclone_inventory_free(&inv);
 	return err;
 }
 
-/* A merge that was interrupted leaves a mixture.  Which base it is in is not recorded. */
-static int refuse_half(const struct lclone_file *base, const struct lclone_found *found)
+int refuse_loss(const char *path, const struct lclone_delta *delta, int err)
 {
-	char other[PATH_MAX];
-	u64 fp;
-	int err;
+	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
 
-	if (found->sb.base_sectors != base->dev.sectors)
-		return 0;
-	err = lclone_fingerprint(&base->dev, &fp);
-	if (err)
-		return lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err));
-	if (fp != found->sb.base_fp) {
-		err = lclone_find_base(&found->sb, other);
-		if (err || other[0])
-			return err;
-	}
-	return lclone_fail(-EBUSY, "%s may be half merged with %s: end that first (lclone merge --into-base); if it is another: --assume-no-other-clones",
-			   base->path, found->path);
+	if ((!err || err == -ENOSPC) && (delta->sb.state & states) == LCLONE_STATE_MERGING)
+		return lclone_fail(-EBUSY, "%s is being merged into its base, which is nothing without it: end that with lclone merge --into-base",
+				   path);
+	return lclone_refuse_loss(path, delta, err);
 }
 
-static int refuse_half_merged(const struct lclone_file *base)
+/* Is it in one of them?  Which base a merge was begun in is not recorded, but what it needs. */
+static bool can_be_in(const struct views *v, const struct lclone_sb *sb)
+{
+	size_t i;
+
+	for (i = 0; i < v->count; i++)
+		if (v->place[i].sectors >= sb->base_sectors)
+			return true;
+	return false;
+}
+
+/* A merge that was interrupted leaves a mixture. */
+static int refuse_half_merged(const struct lclone_file *base, const char *option)
 {
 	struct lclone_inventory inv = { .count = 0 };
+	struct views v = { .inv = &inv };
 	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
 	size_t i;
 	int err;
 
-	err = lclone_inventory_read_all(&inv);
+	err = lclone_inventory_read_all(&inv) ?: read_views(&v, base);
 	for (i = 0; !err && i < inv.clone_count; i++)
-		if (inv.clones[i].table.features.merge && base->block &&
-		    number_in(inv.clones[i].table.base) == base->rdev)
+		if (inv.clones[i].table.features.merge &&
+		    overlaps(&v, number_in(inv.clones[i].table.base)))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s", inv.clones[i].name,
 					  base->path);
 	for (i = 0; !err && i < inv.count; i++)
 		if ((inv.found[i].sb.state & states) == LCLONE_STATE_MERGING &&
-		    !lclone_is_active(&inv, inv.found[i].rdev) && !lclone_others_assumed_away())
-			err = refuse_half(base, &inv.found[i]);
+		    !lclone_is_active(&inv, inv.found[i].rdev) && !lclone_others_assumed_away() &&
+		    can_be_in(&v, &inv.found[i].sb))
+			err = lclone_fail(-EBUSY, "%s may be half merged with %s: end that first (lclone merge --into-base)%s",
+					  base->path, inv.found[i].path, option);
+	free_views(&v);
 	lclone_inventory_free(&inv);
 	return err;
 }
 
-int refuse_as_base(const struct lclone_file *base)
+int refuse_as_base(const struct lclone_file *base, const char *option)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &base->dev);
@@ -420,7 +490,7 @@ int refuse_as_base(const struct lclone_file *base)
 	lclone_delta_close(&delta);
 	if (err != -EINVAL && err != -ENODATA)
 		return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: it can be no base", base->path);
-	return base->block ? refuse_half_merged(base) : 0;
+	return base->block ? refuse_half_merged(base, option) : 0;
 }
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b)

@@ -516,8 +516,8 @@ static void merge(void)
 	pid_t pid;
 
 	for (;;) {
-		pid = start((char *[]){ "lclone", "merge", "--into-base", (char *)base_path,
-					(char *)delta_path, NULL });
+		pid = start((char *[]){ "lclone", "merge", "--yes", "--into-base",
+					(char *)base_path, (char *)delta_path, NULL });
 		if (!crash_rand(&main_worker.rng, 2))
 			break;
 		usleep(crash_rand(&main_worker.rng, 200000));

@@ -24,6 +24,12 @@ tests+=(
 	users_guests "what a guest writes is not looked at"
 	users_hang "nothing hangs on what is suspended below other devices"
 	users_shrunk "a delta whose device was shrunk is seen"
+	users_begun "a merge goes on by itself only in the base that it was begun in"
+	users_target "a copy overwrites no base, nor what has its sectors"
+	users_zeros "a base that begins with zeros is not taken for blank, and what is blank for no base"
+	users_unread "a base that cannot be read where a delta's superblocks are is not formatted"
+	users_half "what is, or may be, half merged is no base, and its delta is not lost"
+	users_asked "nobody is kept from a base while the user is asked"
 )
 
 # clone NAME BASE DELTA CHUNKS: a clone with something of its own, closed again
@@ -432,7 +438,7 @@ users_bases()
 	ok dmsetup remove t1
 	refused 3 "may be half merged with $delta" lclone create t2 "$base" "$d2"
 	refused 3 "may be half merged with $delta" lclone format "$base" "$d2"
-	ok lclone merge --into-base "$base" "$delta"	# it was confirmed when it began
+	ok lclone merge --yes --into-base "$base" "$delta"
 	ok lclone create t2 "$base" "$d2"
 }
 
@@ -587,4 +593,142 @@ users_shrunk()
 	losetup -c "$delta"
 	ok lclone create t2 "$base" "$d2"
 	refused 3 "lost: $delta" lclone merge --yes t2
+}
+
+# half_merge BASE DELTA: a merge that was killed as it began
+half_merge()
+{
+	STOP_AT=pwrite:2 LD_PRELOAD=$stop_library lclone merge --yes --into-base "$1" "$2" \
+		>/dev/null 2>&1
+	[ $? = 137 ] || fail "not killed"
+}
+
+# filled VARIABLE NAME MIB: a loop device with something of its own
+filled()
+{
+	disk "$1" "$2" "$3" && dd if=/dev/urandom of="${!1}" bs=1M count="$3" conv=fsync status=none
+}
+
+users_begun()
+{
+	local wrong
+
+	filled wrong wrong 24
+	clone t1 "$base" "$delta" 3
+	half_merge "$base" "$delta"
+	unchanged "$wrong" unchanged "$delta" rejected lclone merge --into-base "$wrong" "$delta"
+	grep -q "in which base is not recorded" "$dir/err" || fail "$(cat "$dir/err")"
+	ok lclone merge --into-base "$base" "$delta"	# it was confirmed when it began
+	same "$dir/t1" "$base"
+}
+
+users_target()
+{
+	local other again d2
+
+	filled other other 16
+	disk d2 d2 24
+	ok lclone format "$base" "$delta"
+	ok lclone format "$other" "$d2"
+	unchanged "$other" refused 3 "lost: $d2" lclone merge --to "$other" "$base" "$delta"
+	unchanged "$other" refused 3 "lost: $d2" lclone merge --force --to "$other" "$base" "$delta"
+	again=$(losetup -f --show "$dir/base") && loops+=("$again")
+	unchanged "$base" refused 3 "sectors in common" \
+		lclone merge --force --to "$again" "$base" "$delta"
+	ok lclone remove "$d2"
+	ok lclone merge --to "$other" "$base" "$delta"
+	# it looks like the base of the clone now, which it is a copy of
+	ok lclone merge --to "$other" "$base" "$delta"
+	same "$base" "$other"
+}
+
+users_zeros()
+{
+	local other d2 d3 empty more
+
+	filled other other 16
+	disk d2 d2 24
+	disk d3 d3 24
+	disk empty empty 16
+	disk more more 24
+	dd if=/dev/zero of="$other" bs=4k count=1 conv=notrunc,fsync status=none
+	ok lclone format "$other" "$d2"
+	unchanged "$other" refused 3 "lost: $d2" lclone format --size 8M - "$other"
+	unchanged "$other" refused 3 "lost: $d2" lclone format --force --size 8M - "$other"
+	ok lclone format "$empty" "$d3"
+	ok lclone format "$base" "$more"
+}
+
+users_unread()
+{
+	local other d2
+
+	filled other other 16
+	disk d2 d2 24
+	ok dmsetup create t3 --table "0 32768 linear $other 0"
+	ok dmsetup mknodes t3
+	ok lclone format /dev/mapper/t3 "$d2"
+	ok dmsetup load t3 --table "0 8 error
+8 8 error
+16 32752 linear $other 16"
+	ok dmsetup suspend t3
+	ok dmsetup resume t3
+	lclone format --force --size 8M - /dev/mapper/t3 >"$dir/out" 2>"$dir/err" &&
+		fail "formatted"
+	ok dmsetup remove t3
+	unchanged "$other" refused 3 "lost: $d2" lclone format --force --size 8M - "$other"
+}
+
+users_half()
+{
+	local twin small again d2 d3
+
+	disk twin twin 16
+	disk d2 d2 24
+	disk d3 d3 24
+	filled small small 8
+	dd if="$dir/template" of="$twin" bs=1M conv=fsync status=none
+	ok lclone format "$small" "$d3"
+	ok lclone format "$base" "$delta"
+	half_merge "$base" "$delta"
+	refused 3 "being merged into its base" lclone remove "$delta"
+	refused 3 "being merged into its base" lclone format --force --size 8M - "$delta"
+	# written to, as a merge does, and enlarged; the twin is what it was
+	dd if=/dev/urandom of="$base" bs=4k count=1 conv=notrunc,fsync status=none
+	refused 3 "may be half merged with $delta" lclone format "$base" "$d2"
+	refused 3 "may be half merged with $delta" lclone format "$twin" "$d2"
+	grow base 20
+	refused 3 "may be half merged with $delta" lclone format "$base" "$d2"
+	refused 3 "may be half merged with $delta" lclone rebase --base "$base" "$d3"
+	! grep -q -- --assume "$dir/err" || fail "$(cat "$dir/err")"
+	again=$(losetup -f --show --sizelimit 8M "$dir/base") && loops+=("$again")
+	refused 3 "may be half merged with $delta" lclone format "$again" "$d2"
+	# too small for it
+	ok lclone format "$small" "$d2"
+	ok lclone format --force --assume-no-other-clones "$twin" "$d2"
+	truncate -s 4M "$dir/delta"
+	losetup -c "$delta"
+	unchanged "$delta" refused 3 "being merged into its base" lclone remove "$delta"
+	unchanged "$delta" refused 3 "being merged into its base" \
+		lclone format --force --size 1M - "$delta"
+}
+
+users_asked()
+{
+	local d2 pid
+
+	command -v script >/dev/null || return 0
+	disk d2 d2 24
+	ok lclone format "$base" "$delta"
+	{ await "$dir/answer"; echo y; } |
+		script -qec "lclone merge --into-base $base $delta" /dev/null >"$dir/asked" &
+	pid=$!
+	for _ in {1..100}; do
+		grep -q "y/N" "$dir/asked" && break
+		sleep 0.1
+	done
+	ok lclone format "$base" "$d2"
+	touch "$dir/answer"
+	wait $pid && fail "merged: $(cat "$dir/asked")"
+	grep -q "lost: $d2" "$dir/asked" || fail "$(cat "$dir/asked")"
 }

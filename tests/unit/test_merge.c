@@ -278,6 +278,57 @@ static void larger_base(void **state)
 	image_free(&img);
 }
 
+static int begun_in(const char *name)
+{
+	struct lclone_file delta_file, base;
+	struct lclone_delta delta;
+	int ret;
+
+	assert_int_equal(lclone_file_open(&delta_file, path_of("delta"), O_RDONLY), 0);
+	assert_int_equal(lclone_file_open(&base, path_of(name), O_RDONLY), 0);
+	assert_int_equal(lclone_delta_open(&delta, &delta_file.dev), 0);
+	ret = lclone_merge_begun_in(&delta, &base);
+	lclone_delta_close(&delta);
+	lclone_file_close(&delta_file);
+	lclone_file_close(&base);
+	return ret;
+}
+
+static void set_cursor(u64 chunk)
+{
+	struct lclone_file file;
+	struct lclone_delta delta;
+	struct lclone_sb sb;
+
+	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDWR), 0);
+	assert_int_equal(lclone_delta_open(&delta, &file.dev), 0);
+	sb = delta.sb;
+	sb.state |= LCLONE_STATE_MERGING;
+	sb.merge_cursor = chunk;
+	assert_int_equal(lclone_super_write(&file, &sb), 0);
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+}
+
+/* What is below the cursor tells the base from others; nothing below it tells nothing. */
+static void base_of_a_merge(void **state)
+{
+	const struct image_size *size = &sizes[0];
+	struct image img;
+
+	(void)state;
+	make(&img, size, 300);
+	assert_int_equal(begun_in("base"), 0);
+	set_cursor(0);
+	assert_int_equal(begun_in("base"), 0);
+	set_cursor(size->virtual_sectors / img.sb.chunk_sectors / 2);
+	assert_int_equal(begun_in("base"), -ESTALE);
+	assert_non_null(strstr(lclone_why(), "is not the base that the merge was begun in"));
+	write_file("out", img.clone, size->virtual_sectors);
+	assert_int_equal(begun_in("out"), 1);
+	image_free(&img);
+}
+
 /* The child is killed after a random time; returns whether it came to its end. */
 static bool merge_and_kill(bool into, u32 usecs)
 {
@@ -576,6 +627,7 @@ int main(void)
 		cmocka_unit_test(into_base),
 		cmocka_unit_test(small_base),
 		cmocka_unit_test(larger_base),
+		cmocka_unit_test(base_of_a_merge),
 		cmocka_unit_test(killed_into_base),
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),
