@@ -333,9 +333,8 @@ static void print_merged(const struct online *o, const char *base, const char *l
 	struct json_object *all;
 
 	if (!o->meter.json) {
-		printf("%s: is merged, %s is the disk%s%s%s\n", o->name, base,
-		       left ? "; its delta may still be there (lclone remove " : "", left ?: "",
-		       left ? ")" : "");
+		printf("%s: is merged, %s is the disk%s%s%s\n", o->name, base, left ? "; " : "",
+		       left ?: "", left ? ", which may have been its delta, was not wiped" : "");
 		return;
 	}
 	all = json_object_new_object();
