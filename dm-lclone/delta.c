@@ -1009,6 +1009,9 @@ void lclone_delta_stop(struct lclone_delta *d)
 	err = lclone_delta_flush_base(d);
 	if (err)
 		lclone_metadata_failed(d, "flush the base", err);
+	/* what others have read of it is old: our bios went past its page cache */
+	if (d->merge)
+		invalidate_bdev(d->base);
 	if (d->activated && d->mode == LCLONE_RW)
 		lclone_commit_sync(d, true);
 	wait_event(d->idle, lclone_io_idle(d));
