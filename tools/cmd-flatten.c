@@ -363,8 +363,12 @@ static int flatten(struct online *o, bool layer)
 						   "but only of its topmost layer");
 	if (!ret && !lclone_flattens(f))
 		ret = accept_base_online(&clone, NULL);
-	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed")))
+	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed"))) {
 		ret = start_flatten(o, &clone, &status, layer);
+		/* from here on the table says it; what is noted next began with a flatten */
+		if (!ret)
+			lclone_pending_end();
+	}
 	if (!ret)
 		ret = set_rate(o);
 	if (!ret)
