@@ -497,7 +497,8 @@ void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
 unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits)
 {
 	*bits = READ_ONCE(d->alloc.end);
-	return kvcalloc(BITS_TO_LONGS(*bits), sizeof(long), GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	return kvcalloc(BITS_TO_LONGS(*bits), sizeof(long),
+			GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 void lclone_alloc_scan_prepare(struct lclone_delta *d)
@@ -666,7 +667,8 @@ void lclone_alloc_grow(struct lclone_delta *d)
 	lockdep_assert_held(&d->tree_lock);
 	if (end <= a->end)
 		return;
-	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long), GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long),
+			GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 
 	spin_lock(&a->lock);
 	old = a->used;

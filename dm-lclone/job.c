@@ -478,7 +478,7 @@ static void discard_free(struct lclone_job *job)
 		if (!test_bit(p.slot, job->busy))
 			continue;
 		lclone_leaf_touch(job->leaf, p.slot);
-		/* before a search may look at the entry without it; it is BUSY, and keeps its phys */
+		/* before a search may look at the entry without it; BUSY, it keeps its phys */
 		lclone_alloc_pending(d, lclone_exc_phys(exc));
 		do
 			new = zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
