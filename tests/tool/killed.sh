@@ -224,7 +224,7 @@ next_kill()
 		# what makes very many calls copies data: there each third will do
 		echo $(($1 + ($1 < 60 ? 1 : 3)))
 	else
-		echo $(($1 ? $1 + 11 : 5))	# some make less than 11
+		echo $(($1 ? $1 + 11 : 2))	# some make less than 5
 	fi
 }
 
