@@ -29,11 +29,6 @@ static u32 slot_len(u64 slot)
 	return (u32)slot;
 }
 
-static u32 blocks_per_chunk(const struct lclone_delta *d)
-{
-	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
-}
-
 struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone_extent *new,
 					   u64 start, u64 len)
 {
@@ -150,7 +145,7 @@ static u32 known_free(const struct lclone_delta *d)
 static u32 reserve(const struct lclone_delta *d)
 {
 	return READ_ONCE(d->alloc.reserve) +
-	       DIV_ROUND_UP(2 * d->alloc.new_leaves, blocks_per_chunk(d));
+	       DIV_ROUND_UP(2 * d->alloc.new_leaves, lclone_blocks_per_chunk(d));
 }
 
 /* Free chunks below the mark are not known yet, and a scan is under way or would find them. */
@@ -413,7 +408,7 @@ static u32 nodes_take(struct lclone_delta *d, struct lclone_extent *e, u32 want,
 
 u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block)
 {
-	u32 bpc = blocks_per_chunk(d), chunks = DIV_ROUND_UP(want, bpc), phys, n = 0;
+	u32 bpc = lclone_blocks_per_chunk(d), chunks = DIV_ROUND_UP(want, bpc), phys, n = 0;
 	struct lclone_extent *e, *new = extent_alloc();
 
 	spin_lock(&d->alloc.lock);
@@ -442,7 +437,7 @@ unlock:
  */
 static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct lclone_extent *new)
 {
-	u32 bpc = blocks_per_chunk(d);
+	u32 bpc = lclone_blocks_per_chunk(d);
 	struct lclone_extent *e, *next;
 
 	if (d->alloc.scanning)
@@ -480,7 +475,7 @@ static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
 {
 	struct lclone_extent *new = extent_alloc(), *spare = extent_alloc();
-	u32 bpc = blocks_per_chunk(d), phys = block / bpc;
+	u32 bpc = lclone_blocks_per_chunk(d), phys = block / bpc;
 
 	spin_lock(&d->alloc.lock);
 	if (d->alloc.used)
@@ -511,7 +506,7 @@ void lclone_alloc_scan_prepare(struct lclone_delta *d)
 bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits)
 {
 	struct lclone_alloc *a = &d->alloc;
-	u32 bpc = blocks_per_chunk(d);
+	u32 bpc = lclone_blocks_per_chunk(d);
 	struct lclone_extent *e;
 	bool fits;
 

@@ -965,23 +965,13 @@ int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
 	return 0;
 }
 
-static bool is_cached(struct lclone_delta *d, u64 index)
-{
-	bool cached;
-
-	rcu_read_lock_sched();
-	cached = lclone_leaf_lookup(d, index);
-	rcu_read_unlock_sched();
-	return cached;
-}
-
 /* The leaf could not be pinned: mostly the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	enum lclone_space space;
 	int err;
 
-	if (!is_cached(d, index)) {
+	if (!lclone_leaf_cached(d, index)) {
 		lclone_leaf_load(d, index, bio);	/* evicted meanwhile */
 		return;
 	}
@@ -1003,7 +993,7 @@ static void worker_ahead(struct lclone_delta *d)
 	/* once it stops, nobody waits for a load that has no bio */
 	if (!index || READ_ONCE(d->mode) != LCLONE_RW || READ_ONCE(d->stopping))
 		return;
-	if (is_cached(d, index))
+	if (lclone_leaf_cached(d, index))
 		lclone_new_leaf(d, index, &space);
 	else
 		lclone_leaf_load(d, index, NULL);

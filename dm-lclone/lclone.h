@@ -394,6 +394,11 @@ static inline sector_t lclone_chunk_start(const struct lclone_delta *d, u64 chun
 	return chunk << d->chunk_shift;
 }
 
+static inline u32 lclone_blocks_per_chunk(const struct lclone_delta *d)
+{
+	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
+}
+
 /* args.c: table arguments */
 
 /* Parses, but does not open devices. Sets ti->error; the caller frees t->parents. */
@@ -587,6 +592,8 @@ void lclone_dir_destroy(struct lclone_delta *d);
  * pinned, or the empty leaf, or an ERR_PTR.
  */
 struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create);
+/* Is it in RAM, or known to be empty?  It may be evicted when this returns. */
+bool lclone_leaf_cached(struct lclone_delta *d, u64 index);
 /*
  * Worker only: loads a leaf if it is not in RAM, and puts @bio, if there is one, back to
  * the deferred ones when that has ended; ends it with an error where the leaf can't be read.

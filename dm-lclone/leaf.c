@@ -245,14 +245,14 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 	return leaf;
 }
 
-static bool leaf_present(struct lclone_delta *d, u64 index)
+bool lclone_leaf_cached(struct lclone_delta *d, u64 index)
 {
-	bool present;
+	bool cached;
 
 	rcu_read_lock_sched();
-	present = lclone_leaf_lookup(d, index);
+	cached = lclone_leaf_lookup(d, index);
 	rcu_read_unlock_sched();
-	return present;
+	return cached;
 }
 
 static struct leaf_load *load_find(struct lclone_delta *d, u64 index)
@@ -269,7 +269,7 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 {
 	struct leaf_load *load;
 
-	if (leaf_present(d, index)) {
+	if (lclone_leaf_cached(d, index)) {
 		if (bio)
 			lclone_defer_back(d, bio);
 		return;
@@ -382,7 +382,7 @@ static void load_finish(struct leaf_load *load)
 	if (load->page)
 		bio_uninit(&load->bio);
 	/* lclone_leaf_get() may have been faster: then the block may be another's by now */
-	if (load->stale || leaf_present(d, load->index))
+	if (load->stale || lclone_leaf_cached(d, load->index))
 		load->err = 0;
 	else if (!load->err)
 		leaf = loaded(load);

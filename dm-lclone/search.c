@@ -31,14 +31,9 @@ struct walk {
 	u64 phys[LCLONE_LEAF_EXCEPTIONS];
 };
 
-static u32 blocks_per_chunk(const struct lclone_delta *d)
-{
-	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
-}
-
 static void mark_block(struct lclone_delta *d, u64 block)
 {
-	u64 phys = block / blocks_per_chunk(d);
+	u64 phys = block / lclone_blocks_per_chunk(d);
 
 	lclone_alloc_scan_mark(d, &phys, 1);
 }
