@@ -472,14 +472,21 @@ static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct
 	return new;
 }
 
+/* The chunks that these metadata blocks are in */
+static void mark_blocks(struct lclone_delta *d, u64 block, u64 count)
+{
+	u32 bpc = lclone_blocks_per_chunk(d), phys = block / bpc;
+
+	bitmap_set(d->alloc.used, phys, (block + count - 1) / bpc + 1 - phys);
+}
+
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
 {
 	struct lclone_extent *new = extent_alloc(), *spare = extent_alloc();
-	u32 bpc = lclone_blocks_per_chunk(d), phys = block / bpc;
 
 	spin_lock(&d->alloc.lock);
 	if (d->alloc.used)
-		bitmap_set(d->alloc.used, phys, (block + count - 1) / bpc + 1 - phys);
+		mark_blocks(d, block, count);
 	new = nodes_add(d, new, block, count);
 	spare = nodes_trim(d, 2 * lclone_dirty_max(&d->sb), spare);
 	spin_unlock(&d->alloc.lock);
@@ -496,28 +503,20 @@ unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits)
 			GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
-void lclone_alloc_scan_prepare(struct lclone_delta *d)
-{
-	spin_lock(&d->alloc.lock);
-	WRITE_ONCE(d->alloc.scanning, true);
-	spin_unlock(&d->alloc.lock);
-}
-
 bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits)
 {
 	struct lclone_alloc *a = &d->alloc;
-	u32 bpc = lclone_blocks_per_chunk(d);
 	struct lclone_extent *e;
 	bool fits;
 
 	spin_lock(&a->lock);
 	fits = bits == a->end;
 	if (fits) {
+		WRITE_ONCE(a->scanning, true);
 		a->used = used;
 		a->nr_used = bits;
 		list_for_each_entry(e, &a->nodes, list)
-			bitmap_set(used, e->start / bpc,
-				   (e->start + e->len - 1) / bpc + 1 - e->start / bpc);
+			mark_blocks(d, e->start, e->len);
 	}
 	spin_unlock(&a->lock);
 	return fits;

@@ -618,14 +618,14 @@ void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count);
 /* Worker: fills the slots. */
 enum lclone_space lclone_alloc_refill(struct lclone_delta *d);
 /*
- * For search.c: the bitmap of a scan.  From lclone_alloc_scan_prepare() on what is freed
- * is noted, and from lclone_alloc_scan_begin() on what is taken is marked in it, under the
- * lock; false: it has the wrong size.  Then comes a drain, so that what was taken before is
+ * For search.c: the bitmap of a scan.  From lclone_alloc_scan_begin() on what is freed is
+ * noted, and what is taken is marked in it, under the lock; false: it has the wrong size, and
+ * nothing was begun.  What is on its way to be free is marked before, and by the worker,
+ * which alone brings it to the allocator.  Then comes a drain, so that what was taken before is
  * in an entry or back in a slot; then all that is found in use is marked, until _end()
  * (tree_lock held) or _abort(): from _end() on what is not marked is free.
  */
 unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits);
-void lclone_alloc_scan_prepare(struct lclone_delta *d);
 bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits);
 void lclone_alloc_scan_mark(struct lclone_delta *d, const u64 *phys, u32 nr);
 void lclone_alloc_scan_end(struct lclone_delta *d);

@@ -319,13 +319,11 @@ bool lclone_search_begin(struct lclone_delta *d)
 	default:
 		return false;
 	}
-	/* from now on what is freed is noted; what was before, and can't be used yet, is marked */
-	lclone_alloc_scan_prepare(d);
+	/* what is on its way to be free; only the worker, which is here, brings it to the end */
 	lclone_commit_mark_freed(d, s->used);
 	lclone_io_mark_freed(d, s->used);
 	if (!lclone_alloc_scan_begin(d, s->used, s->bits)) {
 		/* the delta has grown */
-		lclone_alloc_scan_abort(d, false);
 		s->step = SEARCH_MEMORY;
 		queue_delayed_work(d->wq, &s->work, 0);
 		return false;
@@ -354,16 +352,12 @@ int lclone_search_now(struct lclone_delta *d)
 	int err;
 
 	lclone_search_start(d);
-	for (;;) {
+	do {
 		err = get_bitmap(d);
 		if (err)
 			return err;
-		lclone_alloc_scan_prepare(d);
-		if (lclone_alloc_scan_begin(d, s->used, s->bits))
-			break;
-		/* the delta has grown meanwhile */
-		lclone_alloc_scan_abort(d, false);
-	}
+		/* again if the delta has grown meanwhile */
+	} while (!lclone_alloc_scan_begin(d, s->used, s->bits));
 	s->used = NULL;
 	return search(d);
 }
