@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "below.h"
+#include "head.h"
 #include "merge.h"
 #include "online.h"
 
@@ -52,38 +53,19 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	return err ?: may_overwrite(target, force);
 }
 
-static int write_head(struct lclone_file *target, const void *head)
-{
-	int err = lclone_file_write(target, head, 0, LCLONE_BLOCK_SECTORS);
-
-	return err ?: lclone_file_sync(target);
-}
-
-/* Such a clone is copied as it is. */
-static bool is_all_head(void)
-{
-	return below.disk.delta.sb.virtual_sectors <= LCLONE_BLOCK_SECTORS;
-}
-
 /*
  * All but the head, which would make the target equal to the base: other clones of that would
- * keep a next run from it.  As long as a copy has not ended it has the head of merge --to.
+ * keep a next run from it.
  */
 static int copy_below(struct online *o, struct lclone_file *target)
 {
-	const u8 head[LCLONE_BLOCK_SIZE] =
-		"lclone: a copy to this device was begun, and has not ended\n";
-
 	struct lclone_merge merge = {
 		.chain = &below.disk.chain, .base = below.base, .target = target,
 		.progress = progress, .ctx = &o->meter,
 	};
-	int err = 0;
+	int err;
 
-	if (!is_all_head()) {
-		merge.first = LCLONE_BLOCK_SECTORS;
-		err = write_head(target, head);
-	}
+	err = lclone_head_begin(&below.disk.chain, target, &merge.first);
 	if (!err)
 		err = lclone_merge_to(&merge);
 	meter_end(&o->meter);
@@ -107,17 +89,6 @@ static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
 	err = lclone_sb_of(delta, &sb);
 	*incarnation = sb.incarnation;
 	return err;
-}
-
-static int copy_head(struct lclone_file *target)
-{
-	u8 head[LCLONE_BLOCK_SIZE];
-	int err;
-
-	if (is_all_head())
-		return 0;
-	err = lclone_chain_read(&below.disk.chain, below.base, head, 0, LCLONE_BLOCK_SECTORS);
-	return err ?: write_head(target, head);
 }
 
 static int refuse_changed(const struct lclone_clone *clone, u64 before)
@@ -173,7 +144,7 @@ static int flatten_to(struct online *o, const char *path, bool force)
 	if (!err)
 		err = refuse_changed(&clone, before);
 	if (!err)
-		err = copy_head(&target);
+		err = lclone_head_end(&below.disk.chain, below.base, &target);
 	below_close(&below);
 	lclone_file_yield(&target);
 	if (!err)

@@ -25,7 +25,7 @@ int may_overwrite(const struct lclone_file *file, bool force)
 	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
 	/* it is as lost as a base is that others lie on */
-	depended = refuse_loss(file->path, &delta, err) ?: refuse_base(file, err, none, force);
+	depended = lclone_refuse_loss(file->path, &delta, err) ?: refuse_base(file, err, none, force);
 	if (depended)
 		err = depended;
 	else if (force)

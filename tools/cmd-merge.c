@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "head.h"
 #include "lclone.h"
 #include "merge.h"
 #include "online.h"
@@ -137,20 +138,9 @@ static int into_base(const char *base_path, const char *delta_path, bool yes, st
 	return err;
 }
 
-/*
- * A device whose copy is not complete begins with this instead of the clone's first 4 KiB: it
- * is not taken for the clone, and the next run knows that what is there is its own.
- */
-static const char unfinished[] = "lclone: a copy to this device was begun, and has not ended\n";
-
-#define HEAD_SECTORS	LCLONE_BLOCK_SECTORS
-
 static int may_write(const struct lclone_file *target, const struct lclone_chain *chain, bool force)
 {
-	u8 head[LCLONE_BLOCK_SIZE];
-
-	if (!lclone_dev_read(&target->dev, head, 0, HEAD_SECTORS) &&
-	    !memcmp(head, unfinished, sizeof(unfinished)))
+	if (lclone_head_is_note(target))
 		return 0;
 	if (!force && lclone_file_no_signature(target))
 		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
@@ -220,31 +210,6 @@ static int copy_to_file(struct lclone_merge *merge, const char *path)
 	return err;
 }
 
-static int write_head(struct lclone_file *target, const void *head)
-{
-	int err = lclone_file_write(target, head, 0, HEAD_SECTORS);
-
-	return err ?: lclone_file_sync(target);
-}
-
-/* The head comes last; a clone that is all head is copied as it is. */
-static int copy_but_head(struct lclone_merge *merge, struct lclone_file *target)
-{
-	u8 head[LCLONE_BLOCK_SIZE] = { 0 };
-	int err;
-
-	if (merge->chain->delta[0]->sb.virtual_sectors <= HEAD_SECTORS)
-		return copy(merge, target);
-	memcpy(head, unfinished, sizeof(unfinished));
-	merge->first = HEAD_SECTORS;
-	err = write_head(target, head);
-	if (!err)
-		err = copy(merge, target);
-	if (!err)
-		err = lclone_chain_read(merge->chain, merge->base, head, 0, HEAD_SECTORS);
-	return err ?: write_head(target, head);
-}
-
 static int copy_to_device(struct lclone_merge *merge, const char *path, bool force)
 {
 	struct lclone_file target;
@@ -252,7 +217,11 @@ static int copy_to_device(struct lclone_merge *merge, const char *path, bool for
 
 	err = open_target_device(path, &target, merge->chain, merge->base, force);
 	if (!err)
-		err = copy_but_head(merge, &target);
+		err = lclone_head_begin(merge->chain, &target, &merge->first);
+	if (!err)
+		err = copy(merge, &target);
+	if (!err)
+		err = lclone_head_end(merge->chain, merge->base, &target);
 	lclone_file_close(&target);
 	return err;
 }

@@ -179,9 +179,6 @@ int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ou
 int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
 			  bool blank);
 
-/* lclone_refuse_loss(), and -EBUSY for what a half merged base is nothing without */
-int refuse_loss(const char *path, const struct lclone_delta *delta, int err);
-
 /*
  * -EADDRINUSE for a delta or layer, -EBUSY for what is, or may be, half merged; @option ends
  * the sentence about that which may be wrong.

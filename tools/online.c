@@ -321,9 +321,8 @@ static bool is_remnant(const struct lclone_inventory *inv, const struct lclone_f
 		       u64 sectors)
 {
 	const struct lclone_sb *sb = &found->sb;
-	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
 
-	return found->rdev && (sb->state & states) == LCLONE_STATE_MERGING &&
+	return found->rdev && lclone_merges_into_base(sb) &&
 	       !lclone_has_parent(sb) && sb->virtual_sectors == sectors &&
 	       !lclone_is_active(inv, found->rdev);
 }

@@ -435,16 +435,6 @@ int refuse_base_of_others(const struct lclone_file *file, const struct lclone_ch
 	return err;
 }
 
-int refuse_loss(const char *path, const struct lclone_delta *delta, int err)
-{
-	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
-
-	if ((!err || err == -ENOSPC) && (delta->sb.state & states) == LCLONE_STATE_MERGING)
-		return lclone_fail(-EBUSY, "%s is being merged into its base, which is nothing without it: end that with lclone merge --into-base",
-				   path);
-	return lclone_refuse_loss(path, delta, err);
-}
-
 /* Is it in one of them?  Which base a merge was begun in is not recorded, but what it needs. */
 static bool can_be_in(const struct views *v, const struct lclone_sb *sb)
 {
@@ -461,7 +451,6 @@ static int refuse_half_merged(const struct lclone_file *base, const char *option
 {
 	struct lclone_inventory inv = { .count = 0 };
 	struct views v = { .inv = &inv };
-	const u32 states = LCLONE_STATE_MERGING | LCLONE_STATE_SEALED;
 	size_t i;
 	int err;
 
@@ -472,7 +461,7 @@ static int refuse_half_merged(const struct lclone_file *base, const char *option
 			err = lclone_fail(-EBUSY, "%s is being merged into %s", inv.clones[i].name,
 					  base->path);
 	for (i = 0; !err && i < inv.count; i++)
-		if ((inv.found[i].sb.state & states) == LCLONE_STATE_MERGING &&
+		if (lclone_merges_into_base(&inv.found[i].sb) &&
 		    !lclone_is_active(&inv, inv.found[i].rdev) && !lclone_others_assumed_away() &&
 		    can_be_in(&v, &inv.found[i].sb))
 			err = lclone_fail(-EBUSY, "%s may be half merged with %s: end that first (lclone merge --into-base)%s",

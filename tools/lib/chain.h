@@ -122,7 +122,7 @@ int lclone_refuse_depended(const char *path, const struct lclone_sb *sb);
 
 /*
  * The same for what is on a device that is going to be overwritten, of which
- * lclone_delta_open_sb() has returned @err.
+ * lclone_delta_open_sb() has returned @err; and for what a half merged base is nothing without.
  */
 int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err);
 

@@ -47,6 +47,11 @@ void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid)
 	uuid_unparse_lower(uuid, sb->owner);
 }
 
+bool lclone_merges_into_base(const struct lclone_sb *sb)
+{
+	return sb->state & LCLONE_STATE_MERGING && !(sb->state & LCLONE_STATE_SEALED);
+}
+
 bool lclone_half_merged(const struct lclone_sb *sb)
 {
 	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&

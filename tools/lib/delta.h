@@ -93,6 +93,9 @@ bool lclone_delta_unchanged(const struct lclone_delta *delta);
 /* After lclone_delta_open_sb(): goes on from this slot, which is valid. */
 int lclone_delta_use_slot(struct lclone_delta *delta, int i);
 
+/* A merge of a delta into the base has begun, and not ended: each has a part of the clone. */
+bool lclone_merges_into_base(const struct lclone_sb *sb);
+
 /*
  * Merges of a layer with the one above it, see format.rst: SEALED, MERGING and a
  * uuid in owner is a layer in the middle of that, which is read through the

@@ -506,6 +506,9 @@ int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int e
 	switch (-err) {
 	case 0:
 	case ENOSPC:	/* the device was shrunk: what it is is known all the same */
+		if (lclone_merges_into_base(&delta->sb))
+			return lclone_fail(-EBUSY, "%s is being merged into its base, which is nothing without it: end that with lclone merge --into-base",
+					   path);
 		return lclone_refuse_depended(path, &delta->sb);
 	case EUCLEAN:	/* it may be either */
 		for (i = 0, err = 0; !err && i < 2; i++)
