@@ -4,8 +4,8 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "lclone.h"
 
 #define PROBE_SECTORS	512u		/* read at a time */
@@ -29,19 +29,11 @@ struct plan {
 	double seconds;
 };
 
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* How fast is it read, from @sector on? */
 static int probe(struct lclone_file *file, u64 sector, double *rate)
 {
 	static u8 buf[PROBE_SECTORS * 512];
-	double start = seconds(), now = start;
+	double start = lclone_seconds(), now = start;
 	u64 done = 0;
 	int err;
 
@@ -52,7 +44,7 @@ static int probe(struct lclone_file *file, u64 sector, double *rate)
 					   strerror(-err));
 		sector += PROBE_SECTORS;
 		done += sizeof(buf);
-		now = seconds();
+		now = lclone_seconds();
 	}
 	*rate = done ? done / (now - start) : 0;
 	return 0;

@@ -266,10 +266,10 @@ int check_free_name(const char *name)
 
 void name_of(const char *major_minor, char name[PATH_MAX])
 {
-	unsigned int ma, mi;
+	dev_t rdev = lclone_dev_number(major_minor);
 
-	if (sscanf(major_minor, "%u:%u", &ma, &mi) == 2)
-		lclone_dev_name(makedev(ma, mi), name);
+	if (rdev)
+		lclone_dev_name(rdev, name);
 	else
 		snprintf(name, PATH_MAX, "%s", major_minor);
 }

@@ -4,14 +4,10 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "format_user.h"
 #include "lclone.h"
 #include "online.h"
 #include "super.h"
-
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
-}
 
 /* The clone has read zeros there till now. */
 static int check_zero(struct lclone_file *base, u64 sector, u64 end)

@@ -127,14 +127,6 @@ int wait_for_task(struct online *o, const char *done, const char *again)
 
 /* Merge */
 
-static dev_t delta_number(const struct lclone_clone *clone)
-{
-	unsigned int ma = 0, mi = 0;
-
-	sscanf(clone->table.delta, "%u:%u", &ma, &mi);
-	return makedev(ma, mi);
-}
-
 /* Nobody can come to use it as long as @base, which is opened here, is locked. */
 static int refuse_base(struct lclone_file *base, const char *path, const struct lclone_clone *clone,
 		       bool yes)
@@ -158,11 +150,11 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = yes ? 0 : confirm_merge_into_base(base, &sb, delta_number(clone), clone->name);
+		err = yes ? 0 : confirm_merge_into_base(base, &sb, lclone_dev_number(clone->table.delta), clone->name);
 	if (!err)
 		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
 	if (!err)
-		err = may_merge_into_base(base, &sb, delta_number(clone), clone->name);
+		err = may_merge_into_base(base, &sb, lclone_dev_number(clone->table.delta), clone->name);
 	return err;
 }
 

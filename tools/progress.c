@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "lclone.h"
 #include "progress.h"
 
@@ -22,14 +22,6 @@ bool interrupted(void)
 	return stop;
 }
 
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 void meter_init(struct meter *m, bool json)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -43,13 +35,13 @@ void meter_init(struct meter *m, bool json)
 
 void meter_start(struct meter *m, u64 first)
 {
-	m->start = seconds();
+	m->start = lclone_seconds();
 	m->first = first;
 }
 
 void meter_rate(const struct meter *m, u64 done, u64 total, double *rate, double *left)
 {
-	double passed = seconds() - m->start;
+	double passed = lclone_seconds() - m->start;
 
 	*rate = passed > 0 && done > m->first ? (done - m->first) / passed : 0;
 	*left = *rate > 0 ? (total - done) / *rate : 0;
@@ -92,7 +84,7 @@ static void draw_bar(u64 done, u64 total, double rate, double left)
 
 void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool last)
 {
-	double now = seconds(), rate, left;
+	double now = lclone_seconds(), rate, left;
 
 	if ((!m->tty && !m->json) || (m->json && !last && now - m->last < 1))
 		return;

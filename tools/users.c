@@ -175,13 +175,6 @@ static bool overlaps(const struct views *v, dev_t rdev)
 	return ret;
 }
 
-static dev_t number_in(const char *word)
-{
-	unsigned int ma, mi;
-
-	return sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
-}
-
 /* Active clones whose delta was not found: their table has the base, or what is on it. */
 static void add_active(struct lclone_names *n, const struct views *v, const char *but)
 {
@@ -191,14 +184,14 @@ static void add_active(struct lclone_names *n, const struct views *v, const char
 
 	for (i = 0; i < inv->clone_count; i++) {
 		const struct lclone_clone *c = &inv->clones[i];
-		dev_t delta = number_in(c->table.delta);
+		dev_t delta = lclone_dev_number(c->table.delta);
 
 		for (k = 0; k < inv->count && inv->found[k].rdev != delta; k++)
 			;
 		if (k < inv->count || (but && !strcmp(c->name, but)))
 			continue;
 		snprintf(name, sizeof(name), "/dev/mapper/%s", c->name);
-		if (overlaps(v, number_in(c->table.base)) || overlaps(v, delta))
+		if (overlaps(v, lclone_dev_number(c->table.base)) || overlaps(v, delta))
 			lclone_add_name(n, name);
 	}
 }
@@ -211,7 +204,7 @@ static bool has_active(const struct views *v, dev_t rdev)
 	dev_t below;
 
 	while (!found && (c = lclone_next_with(v->inv, rdev, c, &below)))
-		found = overlaps(v, number_in(c->table.base));
+		found = overlaps(v, lclone_dev_number(c->table.base));
 	return found;
 }
 
@@ -457,7 +450,7 @@ static int refuse_half_merged(const struct lclone_file *base, const char *option
 	err = lclone_inventory_read_all(&inv) ?: read_views(&v, base);
 	for (i = 0; !err && i < inv.clone_count; i++)
 		if (inv.clones[i].table.features.merge &&
-		    overlaps(&v, number_in(inv.clones[i].table.base)))
+		    overlaps(&v, lclone_dev_number(inv.clones[i].table.base)))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s", inv.clones[i].name,
 					  base->path);
 	for (i = 0; !err && i < inv.count; i++)

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "fail.h"
+#include "format_user.h"
 
 bool lclone_has_parent(const struct lclone_sb *sb)
 {
@@ -190,11 +191,6 @@ static int seek(struct lclone_chain_extents *x, u32 i)
 		x->level[i].ended = !ret;
 	}
 	return 0;
-}
-
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
 }
 
 static int next_piece(struct lclone_chain_extents *x, struct lclone_chain_extent *e)

@@ -11,10 +11,11 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "copy.h"
 #include "fail.h"
+#include "format_user.h"
 
 #define BATCHES		64
 #define BATCH_SECTORS	1024u			/* 512 KiB */
@@ -65,14 +66,6 @@ struct lclone_copy {
 	int err;				/* the first: no more batches are started */
 	bool ended;
 };
-
-static u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
 
 static bool wanted(const struct lclone_copy *c, const struct lclone_chain_extent *e)
 {
@@ -175,11 +168,6 @@ static void consume(struct lclone_copy *c, u64 sectors)
 	c->extent.delta_sector += sectors;
 	c->extent.sectors -= sectors;
 	c->sector = c->extent.sector;
-}
-
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
 }
 
 /*
@@ -336,7 +324,7 @@ static void complete(struct lclone_copy *c, struct io *io, int res)
 
 static void tick(struct lclone_copy *c, bool last)
 {
-	u64 now = now_ms();
+	u64 now = lclone_now_ms();
 
 	if (!last && now < c->next_tick)
 		return;
@@ -348,7 +336,7 @@ static void tick(struct lclone_copy *c, bool last)
 /* The kernel may lack memory for a moment. */
 static int stuck(struct lclone_copy *c, int err)
 {
-	u64 now = now_ms();
+	u64 now = lclone_now_ms();
 
 	if (!c->stuck)
 		c->stuck = now;
@@ -383,12 +371,12 @@ static int wait_some(struct lclone_copy *c)
 
 int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
 {
-	u64 end = now_ms() + ms;
+	u64 end = lclone_now_ms() + ms;
 	struct batch *b;
 	int ret;
 
 	for (;;) {
-		while (!c->err && !c->ended && c->free && now_ms() < end) {
+		while (!c->err && !c->ended && c->free && lclone_now_ms() < end) {
 			b = c->free;
 			ret = fill_batch(c, b);
 			if (ret < 0)
@@ -398,7 +386,7 @@ int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
 			c->free = b->next_free;
 			start_batch(c, b);
 		}
-		if (!c->busy && (c->err || c->ended || now_ms() >= end))
+		if (!c->busy && (c->err || c->ended || lclone_now_ms() >= end))
 			break;
 		if (c->busy) {
 			ret = wait_some(c);

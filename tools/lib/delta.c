@@ -623,11 +623,6 @@ void lclone_extents_init(struct lclone_extents *x, struct lclone_delta *delta, u
 	lclone_iter_init(&x->it, delta, x->sector / delta->sb.chunk_sectors);
 }
 
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
-}
-
 /* What lies below the delta, from x->sector up to @end */
 static void below_extent(const struct lclone_extents *x, u64 end, struct lclone_extent *e)
 {

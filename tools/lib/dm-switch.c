@@ -10,11 +10,11 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "dm-parts.h"
 #include "fail.h"
 #include "lock.h"
@@ -136,28 +136,21 @@ static int suspend_noflush(const char *name)
 	return err;
 }
 
-static double now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
 /*
  * All but the two calls themselves is done before the first and after the last, and
  * what they need is in memory: it could lie on the device.
  */
 static int suspend_resume(const char *name, struct dm_task *resume, double *pause_ms)
 {
+	double begin;
 	int err;
 
 	mlockall(MCL_CURRENT | MCL_FUTURE);	/* if not, it most likely is there anyway */
-	*pause_ms = now_ms();
+	begin = lclone_seconds();
 	err = suspend_noflush(name);
 	if (!err)
 		err = lclone_dm_run(resume, "resume", name);
-	*pause_ms = now_ms() - *pause_ms;
+	*pause_ms = (lclone_seconds() - begin) * 1e3;
 	munlockall();
 	return err;
 }
@@ -272,13 +265,11 @@ static int switch_locked(const struct lclone_clone *old, const char *before, con
 
 static int uuid_of_delta(const struct lclone_clone *clone, char uuid[37])
 {
-	unsigned int ma = 0, mi = 0;
 	char path[PATH_MAX];
 	struct lclone_sb sb;
 	int err;
 
-	sscanf(clone->table.delta, "%u:%u", &ma, &mi);
-	lclone_dev_name(makedev(ma, mi), path);
+	lclone_dev_name(lclone_dev_number(clone->table.delta), path);
 	err = lclone_sb_of(path, &sb);
 	uuid_unparse_lower(sb.uuid, uuid);
 	return err;

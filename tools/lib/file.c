@@ -35,6 +35,13 @@ static void sysfs_line(const char *path, char *line, size_t size)
 	fclose(f);
 }
 
+dev_t lclone_dev_number(const char *word)
+{
+	unsigned int ma, mi;
+
+	return sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
+}
+
 void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
 {
 	char path[128], line[256], link[1024];

@@ -73,4 +73,7 @@ int lclone_file_is_blank(const struct lclone_file *file);
 /* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
 void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
 
+/* The device of "major:minor", as tables have it; 0 for anything else. */
+dev_t lclone_dev_number(const char *word);
+
 #endif /* LCLONE_FILE_H */

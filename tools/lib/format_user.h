@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dm-lclone/format.c takes from kernel headers, for user space.
+ * What dm-lclone/format.c takes from kernel headers, for user space; and what is like that.
  */
 #ifndef LCLONE_FORMAT_USER_H
 #define LCLONE_FORMAT_USER_H
@@ -26,6 +26,11 @@
 static inline bool is_power_of_2(unsigned long n)
 {
 	return n && !(n & (n - 1));
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 #endif /* LCLONE_FORMAT_USER_H */

@@ -206,9 +206,7 @@ void lclone_add_name(struct lclone_names *n, const char *name)
 
 static bool is_number(const char *word, dev_t rdev)
 {
-	unsigned int ma, mi;
-
-	return rdev && sscanf(word, "%u:%u", &ma, &mi) == 2 && makedev(ma, mi) == rdev;
+	return rdev && lclone_dev_number(word) == rdev;
 }
 
 const struct lclone_clone *lclone_clone_with_delta(const struct lclone_inventory *inv, dev_t rdev)
@@ -252,13 +250,12 @@ struct below {
 static bool look_below(const char *word, void *ctx)
 {
 	struct below *b = ctx;
-	unsigned int ma, mi;
 
 	if (!b->reached) {
 		b->reached = is_number(word, b->of);
 		return false;
 	}
-	b->dev = sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
+	b->dev = lclone_dev_number(word);
 	return true;
 }
 

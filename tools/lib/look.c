@@ -8,9 +8,9 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "look.h"
 
@@ -119,26 +119,18 @@ static void child(struct shared *shared, size_t from, size_t count)
 
 /* Waiting */
 
-static u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
-
 /* Until the child has ended, or does not get on. */
 static void wait_for(int pidfd, const struct shared *shared)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	u64 since = now_ms();
+	u64 since = lclone_now_ms();
 	size_t at = SIZE_MAX, now;
 
 	while (poll(&p, 1, POLL_MS) <= 0) {
 		now = __atomic_load_n(&shared->at, __ATOMIC_ACQUIRE);
 		if (now != at)
-			since = now_ms();
-		else if (now_ms() - since >= LCLONE_LOOK_SECONDS * 1000)
+			since = lclone_now_ms();
+		else if (lclone_now_ms() - since >= LCLONE_LOOK_SECONDS * 1000)
 			return;
 		at = now;
 	}

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "stack.h"
 #include "volumes.h"
@@ -56,24 +56,16 @@ static void exec_lvm(int out)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
-
 /* All that comes; false if that does not end in time. */
 static bool read_json(int fd, struct json_object **o)
 {
 	struct json_tokener *tok = json_tokener_new();
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	time_t end = now() + SECONDS;
+	double end = lclone_seconds() + SECONDS;
 	char buf[65536];
 	ssize_t len = 1;
 
-	while (tok && len > 0 && now() < end) {
+	while (tok && len > 0 && lclone_seconds() < end) {
 		if (poll(&p, 1, 1000) <= 0)
 			continue;
 		len = read(fd, buf, sizeof(buf));
