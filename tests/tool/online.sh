@@ -77,6 +77,15 @@ make_large_clone()
 	scribble
 }
 
+# It is waited for; whether it has come to that is asked by who calls
+until_merged()
+{
+	for _ in {1..100}; do
+		lclone status t1 | grep -q ' merged,' && break
+		sleep 0.1
+	done
+}
+
 fill()
 {
 	put /dev/mapper/t1 0 4000 50
@@ -284,10 +293,7 @@ online_merge_crash()
 	ok lclone create t1 "$base" "$delta"
 	scribble
 	ok lclone merge --yes --rate max --detach t1
-	for _ in {1..100}; do
-		lclone status t1 | grep -q ' merged,' && break
-		sleep 0.1
-	done
+	until_merged
 	task_is merged
 	# before the switch
 	ok dmsetup remove t1
@@ -295,10 +301,7 @@ online_merge_crash()
 	same "$dir/model" /dev/mapper/t1
 	put /dev/mapper/t1 700 40 3
 	ok lclone merge --yes --rate max --detach t1
-	for _ in {1..100}; do
-		lclone status t1 | grep -q ' merged,' && break
-		sleep 0.1
-	done
+	until_merged
 	# between switch and wipe
 	ok dmsetup load t1 --table "0 $(blockdev --getsz "$base") linear $base 0"
 	ok dmsetup suspend t1

@@ -491,10 +491,7 @@ users_again()
 	ok lclone create t1 "$base" "$delta"
 	scribble
 	ok lclone merge --yes --rate max --detach t1
-	for _ in {1..100}; do
-		lclone status t1 | grep -q ' merged,' && break
-		sleep 0.1
-	done
+	until_merged
 	ok dmsetup load t1 --table "0 $(blockdev --getsz "$base") linear $base 0"
 	ok dmsetup suspend t1
 	ok dmsetup resume t1

@@ -114,8 +114,7 @@ a_log_that_stays_broken_is_refused_and_kept() {
 
 # Where all writes work: the last sectors are never written
 a_flush_that_fails_with_nothing_to_commit() {
-	modprobe -q dm-flakey
-	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	need_target flakey
 	setup
 	arm
 	becomes "32760+8:flakey % 0 1000000 1 error_writes"
@@ -129,8 +128,7 @@ a_flush_that_fails_with_nothing_to_commit() {
 
 # The record must not be written then: its data may not be durable
 a_flush_that_fails_before_a_commit() {
-	modprobe -q dm-flakey
-	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	need_target flakey
 	setup
 	blkio write "$vm" 2m 64k 3
 	arm

@@ -98,8 +98,7 @@ many_commits_wrap_the_log() {
 
 # A disk that drops, from one moment on, all writes and says they are done
 dropped_writes_lose_nothing_that_a_flush_covered() {
-	modprobe -q dm-flakey
-	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	need_target flakey
 	base=$(loop 6m)
 	disk=$(loop 16m)
 	oracle base "$base" -s 11

@@ -24,8 +24,7 @@ grow() {
 }
 
 need_delay() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 }
 
 # The superblock that tells of the growth is slow: the allocator must not use it before

@@ -234,6 +234,27 @@ null() {
 	echo "/dev/$name"
 }
 
+# need_target NAME: of device-mapper
+need_target() {
+	modprobe -q "dm-$1"
+	dmsetup targets | grep -q "^$1 " || skip "no $1 target"
+}
+
+# milliseconds COMMAND...: $took is how many
+milliseconds() {
+	local from=${EPOCHREALTIME/./}
+
+	"$@"
+	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+}
+
+# quick MS COMMAND...: it takes no longer
+quick() {
+	milliseconds "${@:2}"
+	echo "$took ms: ${*:2}"
+	[ $took -le "$1" ] || fail "it took $took ms, not $1 at most: ${*:2}"
+}
+
 # A disk that can be told to fail
 
 # sick DEV: $delta, a device on top of DEV that works at first

@@ -273,8 +273,7 @@ a_write_does_not_run_into_a_batch() {
 # What is in flight may hold a leaf that was evicted before the merge met the one in its place
 a_slow_write_is_merged_though_its_leaf_was_evicted() {
 	command -v fio >/dev/null || skip "no fio here"
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	base=$(loop 64m)
 	sick "$(loop 96m)"
 	clone chunk_size 16

@@ -3,22 +3,11 @@
 . "${0%/*}/lib.sh"
 loses "time: what is not in memory waits for what is written"
 
-# quick MS COMMAND...: it takes no longer
-quick() {
-	local began=${EPOCHREALTIME/./} ms
-
-	"${@:2}"
-	ms=$(((${EPOCHREALTIME/./} - began) / 1000))
-	echo "$ms ms: ${*:2}"
-	[ $ms -le "$1" ] || fail "it took $ms ms, not $1 at most: ${*:2}"
-}
-
 # What has to be loaded while a checkpoint is written, and what is deferred behind it
 a_leaf_is_loaded_during_a_checkpoint() {
 	local checkpoint
 
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	base=$(loop 8g)
 	sick "$(loop 38m)"
 	create vm 16777216 "$base" "$delta" chunk_size 16 commit_interval 3600000

@@ -5,8 +5,7 @@ loses "what was committed, when a disk fails; and the notice of it"
 
 # A delta whose writes can be made to fail
 setup() {
-	modprobe -q dm-flakey
-	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	need_target flakey
 	base=$(template 8m)
 	disk=$(loop 16m)
 	on_exit "remove_if_there flakey"

@@ -4,8 +4,7 @@
 loses "what is written while a commit is under way"
 
 need_delay() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 }
 
 # the log answers slowly, all else at once

@@ -8,8 +8,7 @@ LEAVES=2000
 # A delta with many leaves of one small chunk each, not much space above the mark, and
 # something free below it: with the activation the search begins
 setup() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	base=$(loop 8g)
 	sick "$(loop 38m)"
 	open
@@ -36,16 +35,6 @@ reads() {
 
 	read -ra stat <"/sys/block/${delta_dm}/stat"
 	echo "${stat[0]}"
-}
-
-# quick MS COMMAND...: it takes no longer
-quick() {
-	local began=${EPOCHREALTIME/./} ms
-
-	"${@:2}"
-	ms=$(((${EPOCHREALTIME/./} - began) / 1000))
-	echo "$ms ms: ${*:2}"
-	[ $ms -le "$1" ] || fail "it took $ms ms, not $1 at most: ${*:2}"
 }
 
 searches() {
@@ -101,8 +90,7 @@ a_search_ends_with_a_suspend() {
 what_changes_during_a_search_is_kept() {
 	local round
 
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	size=$((16 * 2048))
 	base=$(loop $((size * 256)))
 	sick "$(loop 24m)"

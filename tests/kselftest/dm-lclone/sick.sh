@@ -7,8 +7,7 @@ loses "data, or the machine, when a disk is slow, goes away, or lies"
 A=0+8 LOG=256+4096 NODES=12800+19968
 
 a_slow_disk_only_takes_longer() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	base=$(loop 8m)
 	sick "$(loop 16m)"
 	oracle base "$base" -s 4
@@ -33,8 +32,7 @@ a_slow_disk_only_takes_longer() {
 
 # The write would land on what another has put there
 a_freed_chunk_waits_for_a_slow_write_to_it() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
+	need_target delay
 	base=$(template 8m)
 	sick "$(loop 6m)"
 	clone no_space_timeout 0 commit_interval 3600000 no_discard_passdown
@@ -114,8 +112,7 @@ lies() {
 
 # liar: a clone with something committed, on a disk that can lie
 liar() {
-	modprobe -q dm-flakey
-	dmsetup targets | grep -q '^flakey ' || skip "no flakey target"
+	need_target flakey
 	base=$(template 8m)
 	sick "$(loop 16m)"
 	clone commit_interval 3600000

@@ -5,12 +5,14 @@ loses "seconds in every write that waits, while a slow disk discards what was fr
 
 DATA=4352	# the first sector of data in a delta, see format.rst
 
-# milliseconds COMMAND...
-milliseconds() {
-	local from=${EPOCHREALTIME/.}
-
-	"$@"
-	took=$(((${EPOCHREALTIME/.} - from) / 1000))
+# A clone with 1 MiB of data that can be discarded
+setup() {
+	need_target delay
+	base=$(template 8m)
+	sick "$(loop 32m)"
+	clone commit_interval 3600000
+	blkio write "$vm" 0 1m 2
+	message vm commit
 }
 
 at_or_below() {
@@ -18,13 +20,7 @@ at_or_below() {
 }
 
 nobody_waits_for_a_slow_discard() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
-	base=$(template 8m)
-	sick "$(loop 32m)"
-	clone commit_interval 3600000
-	blkio write "$vm" 0 1m 2
-	message vm commit
+	setup
 	becomes "$DATA+2048:delay % 0 % 6000"
 	used=$(status vm used)
 	blkio discard "$vm" 0 1m
@@ -44,13 +40,7 @@ nobody_waits_for_a_slow_discard() {
 
 # a suspend waits for it, and what was discarded is not another's by then
 a_suspend_waits_for_a_slow_discard() {
-	modprobe -q dm-delay
-	dmsetup targets | grep -q '^delay ' || skip "no delay target"
-	base=$(template 8m)
-	sick "$(loop 32m)"
-	clone commit_interval 3600000
-	blkio write "$vm" 0 1m 2
-	message vm commit
+	setup
 	becomes "$DATA+2048:delay % 0 % 3000"
 	blkio discard "$vm" 0 1m
 	message vm commit
