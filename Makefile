@@ -113,6 +113,7 @@ crash-mutants: deps
 	$(MAKE) -C tests/crash mutants
 
 check-tool: deps tools
+	$(MAKE) -C tests/kselftest
 	$(MAKE) -C tests/tool
 	tests/vm/run -k $(K) -t 14400 -- env LCLONE_KILLED=all LCLONE_RACES=all tests/tool/run
 
