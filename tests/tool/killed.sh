@@ -109,16 +109,7 @@ verify_merge()
 	refused 4 "" lclone open t2 "$base" "$delta"
 }
 
-# with_word WORD: the table has that feature; so small a clone is merged or flattened at once
-with_word()
-{
-	active
-	ok dmsetup load t1 --table "$(dmsetup table t1) 1 $1"
-	ok dmsetup suspend t1
-	ok dmsetup resume t1
-}
-
-prepare_merge_stop()	{ with_word merge; }
+prepare_merge_stop()	{ active; with_word merge; }
 command_merge_stop()	{ words=(merge --stop t1); }
 verify_merge_stop()	{ ! dmsetup table t1 | grep merge || fail "it merges"; is_model; }
 
@@ -185,7 +176,7 @@ verify_flatten_to()
 	refused 4 "" lclone open t2 "$base" "$delta"
 }
 
-prepare_flatten_stop()	{ with_word flatten; }
+prepare_flatten_stop()	{ active; with_word flatten; }
 command_flatten_stop()	{ words=(flatten --stop t1); }
 verify_flatten_stop()	{ ! dmsetup table t1 | grep flatten || fail "it flattens"; is_model; }
 

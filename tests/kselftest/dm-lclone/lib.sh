@@ -77,7 +77,7 @@ at_most() {
 }
 
 run() {
-	local n=0 bad=0 t rc began
+	local n=0 bad=0 t rc began start
 
 	T=$(mktemp -d "${TMPDIR:-/tmp}/$P.XXXXXX") && mount -t tmpfs -o size=2g lclone-test "$T" ||
 		skip_all "no tmpfs"
@@ -88,7 +88,7 @@ run() {
 	for t; do
 		n=$((n + 1))
 		mark "$ME $t"
-		began=$marker
+		began=$marker start=$SECONDS
 		( set -eE
 		  trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND"' ERR
 		  "$t" ) >"$T/out" 2>&1 &
@@ -99,6 +99,7 @@ run() {
 			echo "the kernel complained: ${BASH_REMATCH[0]}" >>"$T/out"
 			rc=1
 		fi
+		[ $((SECONDS - start)) -lt 5 ] || echo "# $((SECONDS - start)) s: ${t//_/ }"
 		case $rc in
 		0) echo "ok $n ${t//_/ }" ;;
 		"$SKIP") echo "ok $n ${t//_/ } # SKIP $(<"$T/skip")" ;;
