@@ -8,7 +8,7 @@
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
 # make check          every test; on stock kernels 6.1, 6.12 and the newest in virtual machines
-# make check-6.12     the kernel tests on 6.12, too (any kernel that tests/vm/kernel has)
+# make check-6.12     all kernel tests on 6.12 (or on any kernel that tests/vm/kernel has)
 # make demo           the whole story on a real file system
 # make fresh          the whole check in a new, minimal Debian 12 with nothing cached
 # make compile-others the module for PREEMPT_RT and for arm64, 4 and 16 KiB pages, compiles

@@ -5,7 +5,7 @@
 # second, until it ends by itself; each time it is run again, and must end what it began.
 #
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
-# command is killed before its 5th call, and before each 11th from there.
+# command is killed before its second call, and before each 19th from there.
 
 killed_commands=(format create open close remove snapshot revert resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
@@ -215,7 +215,7 @@ next_kill()
 		# what makes very many calls copies data: there each third will do
 		echo $(($1 + ($1 < 60 ? 1 : 3)))
 	else
-		echo $(($1 ? $1 + 11 : 2))	# some make less than 5
+		echo $(($1 ? $1 + 19 : 2))	# some make less than 5
 	fi
 }
 
@@ -284,21 +284,20 @@ signalled_at()
 
 signalled()
 {
-	local new signal at
+	local new how
 
 	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
 	disk new new 16
-	for signal in TERM INT HUP QUIT PIPE; do
-		for at in load suspend resume; do
-			ok lclone create --force t1 "$base" "$delta"
-			cp "$dir/template" "$dir/model"
-			put /dev/mapper/t1 10 3 100
-			signalled_at $signal $at
-			ok lclone snapshot --to "$new" t1
-			same "$dir/model" /dev/mapper/t1
-			ok lclone close t1
-			ok lclone remove "$new"
-		done
+	for how in {TERM,INT,HUP,QUIT,PIPE}" suspend" "TERM load" "TERM resume"; do
+		ok lclone create --force t1 "$base" "$delta"
+		cp "$dir/template" "$dir/model"
+		put /dev/mapper/t1 10 3 100
+		# shellcheck disable=SC2086 # two words
+		signalled_at $how
+		ok lclone snapshot --to "$new" t1
+		same "$dir/model" /dev/mapper/t1
+		ok lclone close t1
+		ok lclone remove "$new"
 	done
 }
 

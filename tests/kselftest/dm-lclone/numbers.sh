@@ -44,33 +44,35 @@ each_feature_at_both_ends() {
 	done
 }
 
-# full FEATURE...: a writer waits for space in a delta that is full
-full() {
-	base=$(template 8m)
-	delta=$(loop 3m)
-	clone "$@"
-	background blkio write "$vm" 0 8m 2 bs=64k
-	writer=$job
-	within 20 is_status vm full "full"
-}
-
 # 17179870 * 250 and 4294968 * 1000 are a little more than 2^32; a year is the most
 a_long_timeout_is_not_a_short_one() {
-	local s
+	local n=0 s writers=()
 
+	base=$(template 8m)
 	for s in 17179870 14316558 4294968 31536000 0; do
-		full no_space_timeout $s
-		sleep 4
-		! ended $writer || fail "the writer did not wait $s s: $(cat "$T/job")"
-		blkio resize "$delta" "$(backing "$delta")" 16m
-		message vm grow
-		wait $writer || fail "$(cat "$T/job")"
-		close vm
+		deltas[n]=$(loop 3m)
+		create wait$n 16384 "$base" "${deltas[n]}" no_space_timeout $s
+		background blkio write "/dev/mapper/$P-wait$n" 0 8m 2 bs=64k
+		writers[n]=$job
+		within 20 is_status wait$n full "full"
+		n=$((n + 1))
+	done
+	sleep 4
+	for n in "${!writers[@]}"; do
+		! ended "${writers[n]}" || fail "writer $n did not wait: $(cat "$T/job")"
+		blkio resize "${deltas[n]}" "$(backing "${deltas[n]}")" 16m
+		message wait$n grow
+		wait "${writers[n]}" || fail "$(cat "$T/job")"
+		close wait$n
 	done
 }
 
 a_timeout_of_a_second_is_one() {
-	full no_space_timeout 1
+	base=$(template 8m)
+	delta=$(loop 3m)
+	clone no_space_timeout 1
+	background blkio write "$vm" 0 8m 2 bs=64k
+	writer=$job
 	within 10 ended $writer
 	! wait $writer || fail "written without space"
 	is rw "$(status vm mode)" "mode"
