@@ -379,7 +379,7 @@ vg_path()
 	local pv
 
 	disk pv pv 64
-	ok vgcreate -qq ttvg "$pv"
+	make_vg "$pv"
 	ok lclone create --vg /dev/ttvg --delta-size 16M t1 "$base"
 	same "$base" /dev/mapper/t1
 }

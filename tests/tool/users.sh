@@ -195,7 +195,7 @@ users_volume()
 	disk pv pv 128
 	disk d2 d2 24
 	disk top top 24
-	ok vgcreate -qq ttvg "$pv"
+	make_vg "$pv"
 	ok lclone create --vg ttvg --delta-size 16M t1 "$base"
 	dd if="$template" of=/dev/mapper/t1 bs=64k count=9 seek=7 oflag=direct status=none
 	cp /dev/mapper/t1 "$dir/t1"
@@ -510,7 +510,7 @@ users_recycled()
 	local pv
 
 	disk pv pv 64
-	ok vgcreate -qq ttvg "$pv"
+	make_vg "$pv"
 	for _ in 1 2; do
 		ok lclone create --vg ttvg --delta-size 16M t1 "$base"
 		same "$base" /dev/mapper/t1
