@@ -3,13 +3,22 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lclone.h"
+#include "progress.h"
 #include "repair.h"
+
+/* A run: what it has found, and how far it is */
+struct run {
+	struct json_object *findings;	/* NULL: they were printed */
+	struct meter meter;
+	const char *phase;
+};
 
 static void report_text(const struct lclone_finding *f, void *ctx)
 {
-	(void)ctx;
+	meter_hide(&((struct run *)ctx)->meter);
 	printf("%s: %s\n", lclone_damage_name(f->class), f->text);
 }
 
@@ -27,7 +36,18 @@ static void report_json(const struct lclone_finding *f, void *ctx)
 	add(o, "chunk", f->chunk);
 	add(o, "chunks", f->chunks);
 	json_object_object_add(o, "text", json_object_new_string(f->text));
-	json_object_array_add(ctx, o);
+	json_object_array_add(((struct run *)ctx)->findings, o);
+}
+
+static int progress(void *ctx, const char *phase, u64 done, u64 total)
+{
+	struct run *run = ctx;
+
+	if (!run->phase || strcmp(run->phase, phase))
+		meter_start(&run->meter, done);
+	run->phase = phase;
+	meter_show(&run->meter, phase, done, total, false);
+	return interrupted();
 }
 
 /* Sectors in all of one kind */
@@ -110,7 +130,8 @@ static void print_json(const struct lclone_repair *r, struct json_object *findin
 
 static int repair(const char *path, const char *save, bool json)
 {
-	struct json_object *findings = json ? json_object_new_array() : NULL;
+	struct run run = { .findings = json ? json_object_new_array() : NULL };
+	const struct lclone_watch watch = { .progress = progress, .ctx = &run };
 	struct lclone_repair r = { .findings = 0 };
 	struct lclone_file file;
 	int err;
@@ -118,18 +139,20 @@ static int repair(const char *path, const char *save, bool json)
 	err = lclone_file_open_ready(&file, path, (save ? O_RDWR : O_RDONLY) | O_EXCL);
 	if (err)
 		goto out;
-	err = lclone_repair_plan(&r, &file.dev, json ? report_json : report_text, findings);
+	meter_init(&run.meter, false);	/* its lines would be no part of the JSON object */
+	run.meter.named = true;
+	err = lclone_repair_plan(&r, &file.dev, json ? report_json : report_text, &run, &watch);
 	if (err) {
 		lclone_fail(err, "%s: %s", path, r.why);
 		err = err == -EINVAL ? -EMEDIUMTYPE : err;
-		goto out;
-	}
-	if (save && r.findings)
+	} else if (save && r.findings) {
 		err = lclone_repair_apply(&r, &file, save);
+	}
+	meter_hide(&run.meter);
 	if (err)
 		goto out;
 	if (json)
-		print_json(&r, findings, save && r.findings);
+		print_json(&r, run.findings, save && r.findings);
 	else if (r.findings)
 		print_text(&r, path, save);
 	else
@@ -138,7 +161,7 @@ static int repair(const char *path, const char *save, bool json)
 		err = EXIT_DAMAGED;
 out:
 	lclone_repair_free(&r);
-	json_object_put(findings);
+	json_object_put(run.findings);
 	lclone_file_close(&file);
 	return err;
 }

@@ -60,7 +60,7 @@ const char *size_text(u64 bytes, char text[16])
 }
 
 /* A line that fits in the terminal: with a bar where there is room for one */
-static void draw_bar(u64 done, u64 total, double rate, double left)
+static void draw_bar(const char *name, u64 done, u64 total, double rate, double left)
 {
 	double part = total ? (double)done / total : 1;
 	char numbers[128], is[16], of[16], speed[16];
@@ -71,22 +71,25 @@ static void draw_bar(u64 done, u64 total, double rate, double left)
 		width = size.ws_col;
 	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left", size_text(done, is),
 		 size_text(total, of), size_text(rate, speed), (int)left / 60, (int)left % 60);
+	fputc('\r', stderr);
+	if (name[0] && width > 40 + (int)strlen(numbers))
+		width -= fprintf(stderr, "%-10s ", name);
 	bar = width - 12 - (int)strlen(numbers);
 	if (bar > 96)
 		bar = 96;
 	if (bar >= 10)
-		fprintf(stderr, "\r%3.0f %% [%.*s%*s] %s\033[K", 100 * part, (int)(part * bar),
+		fprintf(stderr, "%3.0f %% [%.*s%*s] %s\033[K", 100 * part, (int)(part * bar),
 			"################################################################################################",
 			bar - (int)(part * bar), "", numbers);
 	else if (width > 7)
-		fprintf(stderr, "\r%3.0f %% %.*s\033[K", 100 * part, width - 7, numbers);
+		fprintf(stderr, "%3.0f %% %.*s\033[K", 100 * part, width - 7, numbers);
 }
 
 void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool last)
 {
 	double now = lclone_seconds(), rate, left;
 
-	if ((!m->tty && !m->json) || (m->json && !last && now - m->last < 1))
+	if ((!m->tty && !m->json) || (!last && now - m->last < (m->json ? 1 : 0.1)))
 		return;
 	m->last = now;
 	meter_rate(m, done, total, &rate, &left);
@@ -96,8 +99,15 @@ void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool la
 		       JSON_VERSION);
 		fflush(stdout);
 	} else {
-		draw_bar(done, total, rate, left);
+		draw_bar(m->named ? state : "", done, total, rate, left);
 	}
+}
+
+void meter_hide(struct meter *m)
+{
+	if (m->tty && !m->json && m->last)
+		fputs("\r\033[K", stderr);
+	m->last = 0;
 }
 
 void meter_end(struct meter *m)

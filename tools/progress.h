@@ -10,6 +10,7 @@
 
 struct meter {
 	bool tty, json;
+	bool named;			/* the bar says the state, too */
 	double start, last;		/* seconds; last: 0 as long as nothing was shown */
 	u64 first;			/* bytes that were done at the start */
 };
@@ -27,6 +28,9 @@ void meter_show(struct meter *meter, const char *state, u64 done, u64 total, boo
 
 /* Bytes for people, in MiB or a larger unit: "12.5 MiB", "1.20 TiB" */
 const char *size_text(u64 bytes, char text[16]);
+
+/* The bar goes, until the next meter_show(): something is to be printed. */
+void meter_hide(struct meter *meter);
 
 /* The terminal's cursor is at the start of a line again. */
 void meter_end(struct meter *meter);

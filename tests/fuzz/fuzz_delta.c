@@ -104,7 +104,7 @@ static void try_repair(const struct lclone_dev *dev)
 	u64 end = 0;
 	bool old = false;
 	size_t i;
-	int err = lclone_repair_plan(&r, dev, see_finding, &seen);
+	int err = lclone_repair_plan(&r, dev, see_finding, &seen, NULL);
 
 	MUST(!err || (r.why[0] && !strstr(r.why, "no repair is possible: ")));
 	MUST(err || r.findings == seen);

@@ -87,9 +87,18 @@ static void assert_content(struct image *img, const struct outcome *o)
 	free(buf);
 }
 
-static void put_patch(struct image *img, const struct lclone_patch *patch)
+static void get_patch(struct lclone_repair *r, size_t i, struct lclone_patch *patch)
 {
-	memcpy(image_block(img, patch->block), patch->data, LCLONE_BLOCK_SIZE);
+	if (lclone_repair_patch(r, i, patch))
+		fail_msg("%s", r->why);
+}
+
+static void put_patch(struct image *img, struct lclone_repair *r, size_t i)
+{
+	struct lclone_patch patch;
+
+	get_patch(r, i, &patch);
+	memcpy(image_block(img, patch.block), patch.data, LCLONE_BLOCK_SIZE);
 }
 
 static void assert_same_loss(const struct lclone_loss *a, const struct lclone_loss *b)
@@ -100,14 +109,13 @@ static void assert_same_loss(const struct lclone_loss *a, const struct lclone_lo
 }
 
 /* After a stop behind any write the repair can be run again, with the same result. */
-static void stop_anywhere(struct image *img, const struct lclone_repair *r,
-			  const struct outcome *o)
+static void stop_anywhere(struct image *img, struct lclone_repair *r, const struct outcome *o)
 {
 	struct lclone_repair again;
 	size_t done, i;
 
 	for (done = 0; done < r->patches; done++) {
-		assert_int_equal(lclone_repair_plan(&again, &img->dev.dev, ignore, NULL), 0);
+		assert_int_equal(lclone_repair_plan(&again, &img->dev.dev, ignore, NULL, NULL), 0);
 		if (done + 2 <= r->patches) {	/* no superblock yet: the old state */
 			assert_int_equal(again.findings, o->findings);
 			assert_int_equal(again.salvage.losses, r->salvage.losses);
@@ -117,22 +125,23 @@ static void stop_anywhere(struct image *img, const struct lclone_repair *r,
 			assert_int_equal(again.salvage.losses, 0);
 		}
 		if (again.findings) {
-			u8 (*saved)[LCLONE_BLOCK_SIZE] = calloc(again.patches, sizeof(*saved));
+			struct lclone_patch *saved = calloc(again.patches, sizeof(*saved));
 
 			for (i = 0; i < again.patches; i++) {
-				memcpy(saved[i], image_block(img, again.patch[i].block),
-				       sizeof(*saved));
-				put_patch(img, &again.patch[i]);
+				get_patch(&again, i, &saved[i]);
+				memcpy(saved[i].data, image_block(img, saved[i].block),
+				       LCLONE_BLOCK_SIZE);
+				put_patch(img, &again, i);
 			}
 			assert_clean(img);
 			assert_content(img, o);
 			while (i--)
-				memcpy(image_block(img, again.patch[i].block), saved[i],
-				       sizeof(*saved));
+				memcpy(image_block(img, saved[i].block), saved[i].data,
+				       LCLONE_BLOCK_SIZE);
 			free(saved);
 		}
 		lclone_repair_free(&again);
-		put_patch(img, &r->patch[done]);
+		put_patch(img, r, done);
 	}
 }
 
@@ -143,7 +152,7 @@ static struct outcome *repair(struct image *img)
 	size_t i;
 	u64 k;
 
-	if (lclone_repair_plan(&r, &img->dev.dev, ignore, NULL))
+	if (lclone_repair_plan(&r, &img->dev.dev, ignore, NULL, NULL))
 		fail_msg("%s", r.why);
 	o->findings = r.findings;
 	o->patches = r.patches;
@@ -793,7 +802,7 @@ static void counts(void **state)
 static int plan_error(struct image *img)
 {
 	struct lclone_repair r;
-	int err = lclone_repair_plan(&r, &img->dev.dev, ignore, NULL);
+	int err = lclone_repair_plan(&r, &img->dev.dev, ignore, NULL, NULL);
 
 	if (err)
 		assert_true(r.why[0]);
@@ -895,11 +904,11 @@ static void undo(void **state)
 	assert_int_equal(write(fd, img.data, bytes), bytes);
 
 	assert_int_equal(lclone_file_open(&file, path, O_RDWR | O_EXCL), 0);
-	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL), 0);
+	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
 	assert_int_equal(lclone_repair_apply(&r, &file, saved), 0);
 	assert_true(lclone_repair_apply(&r, &file, saved) < 0);	/* never over a saved file */
 	lclone_repair_free(&r);
-	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL), 0);
+	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
 	assert_int_equal(r.findings, 0);
 	lclone_repair_free(&r);
 
@@ -959,10 +968,10 @@ static void orphans_stay(void **state)
 			image_checkpoint(&img);
 		} while (img.sb.root_level != 1);
 		memset(root(&img), 0x5a, LCLONE_BLOCK_SIZE);
-		assert_int_equal(lclone_repair_plan(&r, &img.dev.dev, ignore, NULL), 0);
+		assert_int_equal(lclone_repair_plan(&r, &img.dev.dev, ignore, NULL, NULL), 0);
 		assert_int_equal(r.salvage.orphans, of[i].leaves);
 		for (k = 0; k < r.patches; k++)
-			put_patch(&img, &r.patch[k]);
+			put_patch(&img, &r, k);
 		assert_int_equal(lclone_check(&img.dev.dev, NULL, ignore, NULL, &usage, why), 0);
 		lclone_repair_free(&r);
 		image_free(&img);
@@ -997,7 +1006,7 @@ static void hostile(void **state)
 			((u8 *)root(&img)->refs)[image_random(&img, 64)] ^= bit;
 			forge_ref(&img, 9, 0, 0, 0);
 		}
-		if (!lclone_repair_plan(&r, &img.dev.dev, ignore, NULL))
+		if (!lclone_repair_plan(&r, &img.dev.dev, ignore, NULL, NULL))
 			repaired += !!r.patches;
 		else
 			refused++;

@@ -14,6 +14,8 @@ struct check {
 	void *ctx;
 	long findings;
 	bool incomplete;		/* part of the tree could not be read */
+	const struct lclone_watch *watch;
+	bool stopped;			/* who watches wants no more */
 	u32 phys_end;			/* bits in the bitmaps */
 	u8 *data, *node;		/* chunks of the delta in use */
 	u8 *twice;			/* chunks that more than one uses */
@@ -290,6 +292,11 @@ static void check_node(struct check *c, struct lclone_ref ref, u32 level, u64 fi
 	union lclone_node node;
 	u64 checkpoint;
 
+	c->stopped = c->stopped || lclone_watch_stops(c->watch, "checking",
+						      (first * delta->sb.chunk_sectors) << 9,
+						      delta->sb.virtual_sectors << 9);
+	if (c->stopped)
+		return;
 	if (at.chunks > delta->chunks - first)
 		at.chunks = delta->chunks - first;
 	if (lclone_ref_verify(&delta->sb, ref, &fault)) {
@@ -395,17 +402,20 @@ static int check_delta(struct check *c)
 			break;
 		}
 	}
-	if (!c->incomplete)
+	if (!c->incomplete && !c->stopped)
 		check_freed(c);
 	free(c->data);
-	return 0;
+	if (!c->stopped)
+		return 0;
+	snprintf(c->delta.why, sizeof(c->delta.why), "interrupted");
+	return -EINTR;
 }
 
-long lclone_check(const struct lclone_dev *dev, const struct lclone_dev *base,
-		  lclone_report_fn report, void *ctx, struct lclone_usage *usage,
-		  char why[LCLONE_WHY_SIZE])
+long lclone_check_watched(const struct lclone_dev *dev, const struct lclone_dev *base,
+			  lclone_report_fn report, void *ctx, struct lclone_usage *usage,
+			  char why[LCLONE_WHY_SIZE], const struct lclone_watch *watch)
 {
-	struct check c = { .report = report, .ctx = ctx };
+	struct check c = { .report = report, .ctx = ctx, .watch = watch };
 	char text[LCLONE_WHY_SIZE];
 	long ret;
 
@@ -428,4 +438,11 @@ long lclone_check(const struct lclone_dev *dev, const struct lclone_dev *base,
 	snprintf(why, LCLONE_WHY_SIZE, "%s", c.delta.why);
 	lclone_delta_close(&c.delta);
 	return ret ?: c.findings;
+}
+
+long lclone_check(const struct lclone_dev *dev, const struct lclone_dev *base,
+		  lclone_report_fn report, void *ctx, struct lclone_usage *usage,
+		  char why[LCLONE_WHY_SIZE])
+{
+	return lclone_check_watched(dev, base, report, ctx, usage, why, NULL);
 }

@@ -6,6 +6,7 @@
 #define LCLONE_CHECK_H
 
 #include "delta.h"
+#include "watch.h"
 
 enum lclone_damage {
 	LCLONE_DAMAGE_SLOT,		/* a superblock slot */
@@ -51,5 +52,10 @@ typedef void (*lclone_report_fn)(const struct lclone_finding *finding, void *ctx
 long lclone_check(const struct lclone_dev *dev, const struct lclone_dev *base,
 		  lclone_report_fn report, void *ctx, struct lclone_usage *usage,
 		  char why[LCLONE_WHY_SIZE]);
+
+/* The same; -EINTR if @watch, which may be NULL, wants to stop. */
+long lclone_check_watched(const struct lclone_dev *dev, const struct lclone_dev *base,
+			  lclone_report_fn report, void *ctx, struct lclone_usage *usage,
+			  char why[LCLONE_WHY_SIZE], const struct lclone_watch *watch);
 
 #endif /* LCLONE_CHECK_H */

@@ -23,6 +23,9 @@
 #define offsetofend(type, member)	\
 	(offsetof(type, member) + sizeof(((type *)0)->member))
 
+/* lclone_crc32c() of what @crc, 0 at first, is the checksum of, and of what follows it */
+uint32_t lclone_crc32c_more(uint32_t crc, const void *data, uint32_t len);
+
 static inline bool is_power_of_2(unsigned long n)
 {
 	return n && !(n & (n - 1));

@@ -7,6 +7,7 @@
 
 #include "format_user.h"
 #include "salvage-parts.h"
+#include "sort.h"
 
 #define PLAUSIBLE	(1ull << 32)	/* no log is further ahead of its superblock */
 
@@ -26,35 +27,35 @@ size_t lclone_logged_lower_bound(const struct lclone_salvage *s, u64 chunk)
 }
 
 struct half {
-	struct lclone_log_disk *block;
 	struct lclone_log *head;	/* blocks 0: not valid, or not of this log */
-	u32 blocks;
+	u32 pos, blocks;
 };
 
-static void free_half(struct half *h)
+static bool read_log_block(struct lclone_salvage *s, u32 pos, struct lclone_log_disk *d,
+			   struct lclone_log *log)
 {
-	free(h->block);
-	free(h->head);
+	const struct lclone_sb *sb = &s->delta.sb;
+	struct lclone_fault fault;
+
+	return !lclone_dev_read(s->delta.dev, d, (sb->log_start + pos) * LCLONE_BLOCK_SECTORS,
+				LCLONE_BLOCK_SECTORS) &&
+	       !lclone_log_verify(d, sb->uuid, log, &fault);
 }
 
 static int read_half(struct lclone_salvage *s, struct half *h, u32 pos)
 {
-	const struct lclone_sb *sb = &s->delta.sb;
-	struct lclone_fault fault;
+	struct lclone_log_disk block;
 	struct lclone_log *log;
 	u32 i;
 
-	h->blocks = sb->log_blocks / 2;
-	h->block = calloc(h->blocks, sizeof(*h->block));
+	h->pos = pos;
+	h->blocks = s->delta.sb.log_blocks / 2;
 	h->head = calloc(h->blocks, sizeof(*h->head));
-	if (!h->block || !h->head)
+	if (!h->head)
 		return lclone_salvage_why(s, -ENOMEM, "out of memory");
 	for (i = 0; i < h->blocks; i++) {
 		log = &h->head[i];
-		if (lclone_dev_read(s->delta.dev, &h->block[i],
-				    (sb->log_start + pos + i) * LCLONE_BLOCK_SECTORS,
-				    LCLONE_BLOCK_SECTORS) ||
-		    lclone_log_verify(&h->block[i], sb->uuid, log, &fault)) {
+		if (!read_log_block(s, pos + i, &block, log)) {
 			*log = (struct lclone_log){ .blocks = 0 };
 			continue;
 		}
@@ -147,7 +148,9 @@ static int take_log(struct lclone_salvage *s, struct half *h, u64 checkpoint, u6
 		    u64 *hole)
 {
 	u32 i, end = h->blocks, next = 0;
+	struct lclone_log_disk block;
 	u64 commit = first_commit;
+	struct lclone_log again;
 	int err;
 
 	pick_log(h, checkpoint, first_commit);
@@ -162,7 +165,12 @@ static int take_log(struct lclone_salvage *s, struct half *h, u64 checkpoint, u6
 		}
 		if (i != next || log->commit != commit || !commit_whole(h, i))
 			*hole = commit_whole(h, i) ? log->commit - 1 : log->commit;
-		err = take_records(s, &h->block[i], log);
+		if (!read_log_block(s, h->pos + i, &block, &again) ||
+		    again.commit != log->commit || again.index != log->index)
+			return lclone_salvage_why(s, -EIO, "log block %" PRIu64
+						  " cannot be read any more",
+						  s->delta.sb.log_start + h->pos + i);
+		err = take_records(s, &block, log);
 		if (err)
 			return err;
 		next = i + 1;
@@ -189,91 +197,136 @@ static void sort_logged(struct lclone_salvage *s)
 
 	if (!s->nr_logged)
 		return;
-	qsort(s->logged, s->nr_logged, sizeof(*s->logged), compare_logged);
+	lclone_sort(s->logged, s->nr_logged, sizeof(*s->logged), compare_logged);
 	for (i = 0; i < s->nr_logged; i++)
 		if (i + 1 == s->nr_logged || s->logged[i + 1].chunk != s->logged[i].chunk)
 			s->logged[kept++] = s->logged[i];
 	s->nr_logged = kept;
 }
 
-int lclone_apply_log(struct lclone_salvage *s)
+int lclone_leaves_of_log(struct lclone_salvage *s)
 {
-	struct lclone_salvaged *leaf;
-	size_t i;
+	u64 place, last = UINT64_MAX;
 	int err = 0;
+	size_t i;
 
 	for (i = 0; !err && i < s->nr_logged; i++) {
-		const struct lclone_logged *l = &s->logged[i];
-
-		leaf = lclone_salvage_leaf(s, l->chunk);
-		if (!leaf)
-			return -ENOMEM;
-		lclone_salvage_set(s, leaf, l->chunk, l->bad ? 0 : l->exc);
-		if (l->bad) {
-			s->dropped++;
-			err = lclone_lose_subchunks(s, l->chunk, LCLONE_MASK_ALL);
-		}
+		place = s->logged[i].chunk / LCLONE_LEAF_EXCEPTIONS;
+		if (place == last)
+			continue;
+		last = place;
+		if (!lclone_leaf_find(s, place))
+			err = lclone_leaf_add(s, (struct lclone_salvaged){ .place = place },
+					      s->checkpoint);
 	}
-	lclone_salvage_sort(s);
-	return err;
+	return err ?: lclone_leaves_settle(s);
 }
 
 /* A later checkpoint than the superblock's */
 
-static u64 exception_of(struct lclone_salvage *s, struct lclone_salvaged **leaf, size_t leaves,
-			u64 first, u32 i)
+struct later {
+	struct lclone_walk walk;
+	size_t at;			/* the older tree's leaf to be looked at next */
+	u64 holes;
+};
+
+/* Where the later leaf, or none, has another value than the older one, or none, with the log */
+static int differences(struct lclone_salvage *s, const struct lclone_salvaged *leaf,
+		       const struct lclone_leaf_disk *later, u64 first)
 {
-	size_t low = 0, high = leaves;
-	size_t l = lclone_logged_lower_bound(s, first + i);
-
-	if (l < s->nr_logged && s->logged[l].chunk == first + i)
-		return s->logged[l].exc;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (leaf[mid]->first < first)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < leaves && leaf[low]->first == first ? leaf[low]->exc[i] : 0;
-}
-
-/* Where the later tree has another value than the older one with its log */
-static int differences(struct lclone_salvage *s, struct lclone_salvaged **leaf, size_t leaves,
-		       struct lclone_salvaged **later, size_t laters)
-{
-	size_t a = 0, b = 0;
-	u64 first;
+	union lclone_node node;
 	int err = 0;
+	size_t l;
+	u64 exc;
 	u32 i;
 
-	while (!err && (a < leaves || b < laters)) {
-		bool in_a = a < leaves && (b >= laters || leaf[a]->first <= later[b]->first);
-		bool in_b = b < laters && (a >= leaves || later[b]->first <= leaf[a]->first);
-
-		first = in_a ? leaf[a]->first : later[b]->first;
-		for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++)
-			if ((in_b ? later[b]->exc[i] : 0) !=
-			    exception_of(s, leaf, leaves, first, i))
-				err = lclone_lose_chunks(s, first + i, 1, true, UINT64_MAX);
-		a += in_a;
-		b += in_b;
+	memset(&node, 0, sizeof(node));
+	if (leaf)
+		err = lclone_leaf_read(s, leaf, &node);
+	l = lclone_logged_lower_bound(s, first);
+	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++) {
+		exc = le64_to_cpu(node.leaf.exceptions[i]);
+		if (l < s->nr_logged && s->logged[l].chunk == first + i)
+			exc = s->logged[l++].exc;
+		if (exc != (later ? le64_to_cpu(later->exceptions[i]) : 0))
+			err = lclone_lose_chunks(s, first + i, 1, true, UINT64_MAX);
 	}
 	return err;
 }
 
-/* The root that a checkpoint has written: it covers the whole clone. */
-static const struct lclone_found *find_root(const struct lclone_salvage *s, u64 checkpoint)
+/* The older tree's leaves before a place, which the later one has not */
+static int differences_before(struct later *later, u64 place)
 {
-	const struct lclone_found *root = NULL;
-	size_t i;
+	struct lclone_salvage *s = later->walk.s;
+	const struct lclone_salvaged *leaf;
+	int err = 0;
 
-	for (i = 0; i < s->founds; i++)
-		if (s->found[i].checkpoint == checkpoint && !s->found[i].first &&
-		    s->found[i].level >= lclone_tree_level(s->delta.chunks))
-			root = &s->found[i];
-	return root;
+	while (!err && later->at < s->leaves && s->leaf[later->at].place < place) {
+		leaf = &s->leaf[later->at++];
+		if (!(leaf->flags & LCLONE_LEAF_LOST))
+			err = differences(s, leaf, NULL,
+					  (u64)leaf->place * LCLONE_LEAF_EXCEPTIONS);
+	}
+	return err;
+}
+
+static int compare_leaf(struct lclone_walk *walk, const struct lclone_leaf_disk *node,
+			struct lclone_ref ref, u64 first, u64 checkpoint, u64 max)
+{
+	struct later *later = (struct later *)walk;
+	u64 place = first / LCLONE_LEAF_EXCEPTIONS;
+	const struct lclone_salvaged *leaf = NULL;
+	struct lclone_salvage *s = walk->s;
+	int err;
+
+	(void)ref;
+	(void)checkpoint;
+	(void)max;
+	err = differences_before(later, place);
+	if (!err && later->at < s->leaves && s->leaf[later->at].place == place)
+		leaf = &s->leaf[later->at++];
+	if (leaf && leaf->flags & LCLONE_LEAF_LOST)
+		leaf = NULL;
+	return err ?: differences(s, leaf, node, first);
+}
+
+static int mark_leaf(struct lclone_walk *walk, const struct lclone_leaf_disk *node,
+		     struct lclone_ref ref, u64 first, u64 checkpoint, u64 max)
+{
+	(void)first;
+	(void)max;
+	lclone_mark_leaf(walk->s, node, ref.block, checkpoint);
+	return 0;
+}
+
+static int count_hole(struct lclone_walk *walk, struct lclone_ref ref, u32 level, u64 first,
+		      u64 max)
+{
+	(void)ref;
+	(void)level;
+	(void)first;
+	(void)max;
+	((struct later *)walk)->holes++;
+	return 0;
+}
+
+struct wanted {
+	u64 checkpoint;
+	struct lclone_found root;	/* block 0: not found so far */
+};
+
+/* The root that a checkpoint has written: it covers the whole clone. */
+static int is_root(struct lclone_salvage *s, const struct lclone_found *f,
+		   const union lclone_node *node, void *ctx)
+{
+	struct wanted *wanted = ctx;
+
+	(void)node;
+	if (f->checkpoint == wanted->checkpoint && !f->first &&
+	    f->level >= lclone_tree_level(s->delta.chunks) &&
+	    (!wanted->root.block || f->level < wanted->root.level))
+		wanted->root = *f;
+	return 0;
 }
 
 /*
@@ -284,47 +337,47 @@ static const struct lclone_found *find_root(const struct lclone_salvage *s, u64 
  */
 static int load_later(struct lclone_salvage *s, u64 checkpoint, bool durable, bool *whole)
 {
-	const struct lclone_found *root = find_root(s, checkpoint);
-	struct lclone_salvaged **leaf = s->leaf;
-	struct lclone_hole *hole = s->hole;
-	size_t leaves = s->leaves, holes = s->holes, i;
+	struct later later = { { mark_leaf, count_hole, s } };
+	struct wanted wanted = { .checkpoint = checkpoint };
 	u64 saved = s->delta.sb.checkpoint;
 	bool changed = s->changed;
+	struct lclone_ref ref;
+	u32 level;
 	int err;
 
 	*whole = false;
-	if (!root)
-		return 0;
-	s->leaf = NULL;
-	s->hole = NULL;
-	s->leaves = s->holes = 0;
-	s->delta.sb.checkpoint = checkpoint;
-	err = lclone_load_node(s, (struct lclone_ref){ root->block, root->csum }, root->level, 0,
-			       checkpoint);
-	*whole = !err && !s->holes;
-	if (*whole && !durable)
-		err = differences(s, leaf, leaves, s->leaf, s->leaves);
-	if (err || !*whole || !durable) {
-		struct lclone_salvaged **other = s->leaf;
-
-		for (i = 0; i < s->leaves; i++)
-			free(other[i]);
-		free(other);
-		free(s->hole);
-		s->leaf = leaf;
-		s->leaves = leaves;
-		s->hole = hole;
-		s->holes = holes;
-		s->changed = changed;
-		s->delta.sb.checkpoint = saved;
+	err = lclone_each_found(s, is_root, &wanted);
+	if (err || !wanted.root.block)
 		return err;
+	ref = (struct lclone_ref){ wanted.root.block, wanted.root.csum };
+	level = wanted.root.level;
+	s->delta.sb.checkpoint = checkpoint;
+	err = lclone_walk_node(&later.walk, ref, level, 0, checkpoint);
+	*whole = !err && !later.holes;
+	if (*whole && durable) {
+		lclone_leaves_forget(s);
+		s->holes = 0;
+		s->changed = true;
+		err = lclone_load_node(s, ref, level, 0, checkpoint);
+		return err ?: lclone_leaves_settle(s);
 	}
-	for (i = 0; i < leaves; i++)
-		free(leaf[i]);
-	free(leaf);
-	free(hole);
-	s->changed = true;
-	return 0;
+	if (*whole) {
+		later.walk.leaf = compare_leaf;
+		err = lclone_walk_node(&later.walk, ref, level, 0, checkpoint);
+		if (!err)
+			err = differences_before(&later, UINT64_MAX);
+		if (!err && later.holes)
+			err = lclone_salvage_why(s, -EIO, "%" PRIu64
+						 " nodes cannot be read any more", later.holes);
+	}
+	s->changed = changed;
+	s->delta.sb.checkpoint = saved;
+	return err;
+}
+
+static bool has_holes(const struct lclone_salvage *s)
+{
+	return s->holes || s->lost_leaves;
 }
 
 static bool slot_may_be_later(const struct lclone_delta *delta)
@@ -354,11 +407,11 @@ int lclone_salvage_log(struct lclone_salvage *s)
 		err = lclone_salvage_why(s, -EUCLEAN, "the log has a block of checkpoint %" PRIu64
 					 ", the superblock is of %" PRIu64 ": not plausible, no repair is possible",
 					 s->max_checkpoint, checkpoint);
-	if (!err && (s->holes || later || slot_may_be_later(&s->delta)))
+	if (!err && (has_holes(s) || later || slot_may_be_later(&s->delta)))
 		err = lclone_find_nodes(s);
 	if (!err && later) {
 		err = load_later(s, later, true, &whole);
-	} else if (!err && s->holes && slot_may_be_later(&s->delta)) {
+	} else if (!err && has_holes(s) && slot_may_be_later(&s->delta)) {
 		/* what this superblock leads to was used anew, so the other one was written */
 		err = load_later(s, checkpoint + 1, true, &whole);
 		later = whole ? checkpoint + 1 : 0;
@@ -379,8 +432,8 @@ int lclone_salvage_log(struct lclone_salvage *s)
 	}
 	if (!err && hole)
 		err = lclone_lose_chunks(s, 0, s->delta.chunks, true, hole);
-	free_half(&ours);
-	free_half(&other);
+	free(ours.head);
+	free(other.head);
 	return err;
 }
 

@@ -7,6 +7,7 @@
 
 #include "format_user.h"
 #include "salvage-parts.h"
+#include "sort.h"
 
 #define SCAN_BLOCKS	256u		/* read at a time */
 
@@ -42,177 +43,135 @@ bool lclone_legal_phys(const struct lclone_salvage *s, u32 phys)
 	return phys >= s->delta.sb.first_chunk && phys < lclone_phys_end(&s->delta.sb);
 }
 
-static int add_leaf(struct lclone_salvage *s, const struct lclone_leaf_disk *disk,
-		    struct lclone_ref ref, u64 first, u64 age)
+void lclone_mark_leaf(struct lclone_salvage *s, const struct lclone_leaf_disk *node, u64 block,
+		      u64 checkpoint)
 {
-	struct lclone_salvaged *leaf;
 	u32 i, phys;
 
-	if (!LCLONE_GROW(s, s->leaf, s->leaves))
-		return -ENOMEM;
-	leaf = malloc(sizeof(*leaf));
-	if (!leaf)
-		return lclone_salvage_why(s, -ENOMEM, "out of memory");
-	leaf->first = first;
-	leaf->ref = ref;
-	leaf->age = age;
-	leaf->changed = false;
-	if (ref.block)		/* it may stay where it is: nothing new goes there */
-		lclone_bit_set(s->busy, lclone_chunk_of_block(s, ref.block));
+	if (block)		/* it may stay where it is: nothing new goes there */
+		lclone_bit_set(s->busy, lclone_chunk_of_block(s, block));
 	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
-		leaf->exc[i] = disk ? le64_to_cpu(disk->exceptions[i]) : 0;
-		phys = lclone_exc_phys(leaf->exc[i]);
+		phys = lclone_exc_phys(le64_to_cpu(node->exceptions[i]));
 		if (!lclone_legal_phys(s, phys))
 			continue;
 		lclone_bit_set(s->busy, phys);
-		if (age)
+		if (checkpoint)
 			lclone_bit_set(s->data, phys);
 	}
-	s->leaf[s->leaves++] = leaf;
-	return 0;
 }
 
-static int add_hole(struct lclone_salvage *s, struct lclone_ref ref, u32 level, u64 first,
-		    u64 checkpoint)
-{
-	if (!LCLONE_GROW(s, s->hole, s->holes))
-		return -ENOMEM;
-	s->hole[s->holes++] = (struct lclone_hole){ level, ref.csum, first, checkpoint };
-	return 0;
-}
-
-int lclone_load_node(struct lclone_salvage *s, struct lclone_ref ref, u32 level, u64 first,
-		     u64 max_checkpoint)
+int lclone_walk_node(struct lclone_walk *walk, struct lclone_ref ref, u32 level, u64 first,
+		     u64 max)
 {
 	u64 span = level ? lclone_node_span(level - 1) : 1, checkpoint;
+	struct lclone_salvage *s = walk->s;
 	union lclone_node node;
 	struct lclone_ref child;
 	int err = 0;
 	u32 i;
 
+	if (lclone_watch_stops(s->watch, "reading", (first * s->delta.sb.chunk_sectors) << 9,
+			       s->delta.sb.virtual_sectors << 9))
+		return lclone_salvage_why(s, -EINTR, "interrupted");
 	if (lclone_delta_read_node(&s->delta, ref, level, first, &node))
-		return add_hole(s, ref, level, first, max_checkpoint);
+		return walk->hole(walk, ref, level, first, max);
 	lclone_bit_set(s->busy, lclone_chunk_of_block(s, ref.block));
-	checkpoint = le64_to_cpu(node.head.checkpoint);
-	if (checkpoint > max_checkpoint) {
+	checkpoint = min_u64(le64_to_cpu(node.head.checkpoint), max);
+	if (le64_to_cpu(node.head.checkpoint) > max)
 		s->changed = true;
-		checkpoint = max_checkpoint;
-	}
 	if (!level)
-		return add_leaf(s, &node.leaf, ref, first, checkpoint);
+		return walk->leaf(walk, &node.leaf, ref, first, checkpoint, max);
 	for (i = 0; !err && i < LCLONE_NODE_REFS; i++) {
 		child = lclone_ref_unpack(&node.index.refs[i]);
 		if (child.block && first + i * span < s->delta.chunks)
-			err = lclone_load_node(s, child, level - 1, first + i * span, checkpoint);
+			err = lclone_walk_node(walk, child, level - 1, first + i * span,
+					       checkpoint);
 		else if (child.block || child.csum || child.flags)
 			s->changed = true;
 	}
 	return err;
 }
 
-static size_t leaf_lower_bound(const struct lclone_salvage *s, u64 first)
+/* What a leaf is measured by: the checkpoint of the node above, or of the superblock */
+static int add_limit(struct lclone_salvage *s, u32 place, u64 max)
 {
-	size_t low = 0, high = s->sorted;
+	return lclone_leaf_limit_add(s, place / LCLONE_NODE_REFS * LCLONE_NODE_REFS, max);
+}
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
+static int load_leaf(struct lclone_walk *walk, const struct lclone_leaf_disk *node,
+		     struct lclone_ref ref, u64 first, u64 checkpoint, u64 max)
+{
+	bool limited = le64_to_cpu(node->node.checkpoint) > max;
+	struct lclone_salvaged leaf = {
+		.place = first / LCLONE_LEAF_EXCEPTIONS, .csum = ref.csum, .block = ref.block,
+		.flags = limited ? LCLONE_LEAF_LIMITED : 0,
+	};
+	int err = limited ? add_limit(walk->s, leaf.place, max) : 0;
 
-		if (s->leaf[mid]->first < first)
-			low = mid + 1;
-		else
-			high = mid;
+	lclone_mark_leaf(walk->s, node, ref.block, checkpoint);
+	return err ?: lclone_leaf_add(walk->s, leaf, checkpoint);
+}
+
+static int load_hole(struct lclone_walk *walk, struct lclone_ref ref, u32 level, u64 first,
+		     u64 max)
+{
+	struct lclone_salvage *s = walk->s;
+	struct lclone_salvaged leaf = {
+		.place = first / LCLONE_LEAF_EXCEPTIONS, .csum = ref.csum,
+		.flags = LCLONE_LEAF_LOST | LCLONE_LEAF_LIMITED,
+	};
+	int err;
+
+	if (!level) {
+		err = add_limit(s, leaf.place, max);
+		return err ?: lclone_leaf_add(s, leaf, max);
 	}
-	return low;
+	if (!LCLONE_GROW(s, s->hole, s->holes))
+		return -ENOMEM;
+	s->hole[s->holes++] = (struct lclone_hole){ level, ref.csum, first, max, 0 };
+	return 0;
 }
 
-struct lclone_salvaged *lclone_salvage_leaf(struct lclone_salvage *s, u64 chunk)
+int lclone_load_node(struct lclone_salvage *s, struct lclone_ref ref, u32 level, u64 first,
+		     u64 max_checkpoint)
 {
-	u64 first = chunk - chunk % LCLONE_LEAF_EXCEPTIONS;
-	size_t at = leaf_lower_bound(s, first);
+	struct lclone_walk walk = { .leaf = load_leaf, .hole = load_hole, .s = s };
 
-	if (at < s->sorted && s->leaf[at]->first == first)
-		return s->leaf[at];
-	if (s->leaves > s->sorted && s->leaf[s->leaves - 1]->first == first)
-		return s->leaf[s->leaves - 1];
-	if (add_leaf(s, NULL, (struct lclone_ref){ 0 }, first, s->checkpoint))
-		return NULL;
-	return s->leaf[s->leaves - 1];
-}
-
-static int compare_leaves(const void *pa, const void *pb)
-{
-	const struct lclone_salvaged *const *a = pa, *const *b = pb;
-
-	return (*a)->first < (*b)->first ? -1 : (*a)->first > (*b)->first;
-}
-
-void lclone_salvage_sort(struct lclone_salvage *s)
-{
-	if (s->leaves)
-		qsort(s->leaf, s->leaves, sizeof(*s->leaf), compare_leaves);
-	s->sorted = s->leaves;
-}
-
-void lclone_salvage_set(struct lclone_salvage *s, struct lclone_salvaged *leaf, u64 chunk,
-			u64 exc)
-{
-	u64 *old = &leaf->exc[chunk % LCLONE_LEAF_EXCEPTIONS];
-
-	if (*old == exc)
-		return;
-	*old = exc;
-	leaf->changed = true;
-	s->changed = true;
+	return lclone_walk_node(&walk, ref, level, first, max_checkpoint);
 }
 
 /* Scan for nodes */
 
-static int compare_found(const void *pa, const void *pb)
-{
-	const struct lclone_found *a = pa, *b = pb;
+typedef int (*each_fn)(struct lclone_salvage *s, const struct lclone_found *found,
+		       const union lclone_node *node, void *ctx);
 
-	if (a->level != b->level)
-		return a->level < b->level ? -1 : 1;
-	if (a->first != b->first)
-		return a->first < b->first ? -1 : 1;
-	if (a->checkpoint != b->checkpoint)
-		return a->checkpoint > b->checkpoint ? -1 : 1;
-	return a->block < b->block ? -1 : a->block > b->block;
-}
-
-static int find_node(struct lclone_salvage *s, const struct lclone_node_disk *n, u64 block)
+static bool is_node(const struct lclone_salvage *s, const struct lclone_node_disk *n, u64 block,
+		    struct lclone_found *f)
 {
-	struct lclone_found f = {
+	struct lclone_fault fault;
+
+	*f = (struct lclone_found){
 		.level = le32_to_cpu(n->level), .csum = le32_to_cpu(n->csum),
 		.first = le64_to_cpu(n->first_chunk), .checkpoint = le64_to_cpu(n->checkpoint),
 		.block = block,
 	};
-	struct lclone_fault fault;
-
-	if (lclone_node_verify(n, s->delta.sb.uuid, f.first, f.level, f.csum, UINT64_MAX, &fault))
-		return 0;
-	if (f.level >= LCLONE_LEVELS || f.first >= s->delta.chunks ||
-	    f.first % lclone_node_span(f.level))
-		return 0;
-	if (!LCLONE_GROW(s, s->found, s->founds))
-		return -ENOMEM;
-	s->found[s->founds++] = f;
-	return 0;
+	return !lclone_node_verify(n, s->delta.sb.uuid, f->first, f->level, f->csum, UINT64_MAX,
+				   &fault) &&
+	       f->level < LCLONE_LEVELS && f->first < s->delta.chunks &&
+	       !(f->first % lclone_node_span(f->level));
 }
 
-/* Every block of the device that may be a node; what cannot be read is none. */
-int lclone_find_nodes(struct lclone_salvage *s)
+static int scan(struct lclone_salvage *s, union lclone_node *buf, u64 block, u64 end, each_fn each,
+		void *ctx)
 {
-	u32 per_chunk = s->delta.sb.chunk_sectors / LCLONE_BLOCK_SECTORS, i, n;
-	u64 block = (u64)s->delta.sb.first_chunk * per_chunk;
-	u64 end = (u64)lclone_phys_end(&s->delta.sb) * per_chunk;
-	union lclone_node *buf;
+	u64 total = s->delta.sb.device_sectors << 9;
+	struct lclone_found f;
 	int err = 0;
+	u32 i, n;
 
-	buf = malloc(SCAN_BLOCKS * sizeof(*buf));
-	if (!buf)
-		return lclone_salvage_why(s, -ENOMEM, "out of memory");
 	for (; !err && block < end; block += n) {
+		if (lclone_watch_stops(s->watch, "searching", block * LCLONE_BLOCK_SIZE, total))
+			return lclone_salvage_why(s, -EINTR, "interrupted");
 		n = end - block < SCAN_BLOCKS ? end - block : SCAN_BLOCKS;
 		if (lclone_dev_read(s->delta.dev, buf, block * LCLONE_BLOCK_SECTORS,
 				    n * LCLONE_BLOCK_SECTORS)) {
@@ -222,99 +181,235 @@ int lclone_find_nodes(struct lclone_salvage *s)
 				continue;
 		}
 		for (i = 0; !err && i < n; i++)
-			err = find_node(s, &buf[i].head, block + i);
+			if (is_node(s, &buf[i].head, block + i, &f))
+				err = each(s, &f, &buf[i], ctx);
 	}
-	free(buf);
-	if (s->founds)
-		qsort(s->found, s->founds, sizeof(*s->found), compare_found);
 	return err;
 }
 
-/* Index of the first found node of @level at or after @first */
-static size_t found_lower_bound(const struct lclone_salvage *s, u32 level, u64 first)
+static int note_chunk(struct lclone_salvage *s, const struct lclone_found *found,
+		      const union lclone_node *node, void *ctx)
 {
-	size_t low = 0, high = s->founds;
+	(void)node;
+	(void)ctx;
+	lclone_bit_set(s->found, lclone_chunk_of_block(s, found->block));
+	return 0;
+}
+
+int lclone_find_nodes(struct lclone_salvage *s)
+{
+	u32 per_chunk = s->delta.sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
+	union lclone_node *buf = malloc(SCAN_BLOCKS * sizeof(*buf));
+	int err;
+
+	s->found = calloc(1, lclone_phys_end(&s->delta.sb) / 8 + 1);
+	err = buf && s->found ? scan(s, buf, (u64)s->delta.sb.first_chunk * per_chunk,
+				     (u64)lclone_phys_end(&s->delta.sb) * per_chunk, note_chunk,
+				     NULL) :
+				lclone_salvage_why(s, -ENOMEM, "out of memory");
+	free(buf);
+	return err;
+}
+
+int lclone_each_found(struct lclone_salvage *s, each_fn each, void *ctx)
+{
+	u32 per_chunk = s->delta.sb.chunk_sectors / LCLONE_BLOCK_SECTORS, phys, to;
+	union lclone_node *buf = malloc(SCAN_BLOCKS * sizeof(*buf));
+	u32 end = lclone_phys_end(&s->delta.sb);
+	int err = 0;
+
+	if (!buf)
+		return lclone_salvage_why(s, -ENOMEM, "out of memory");
+	for (phys = s->delta.sb.first_chunk; !err && phys < end; phys = to + 1) {
+		for (to = phys; to < end && lclone_bit(s->found, to); to++)
+			;
+		err = scan(s, buf, (u64)phys * per_chunk, (u64)to * per_chunk, each, ctx);
+	}
+	free(buf);
+	return err;
+}
+
+/* Holes */
+
+static int compare_holes(const void *pa, const void *pb)
+{
+	const struct lclone_hole *a = pa, *b = pb;
+
+	return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* The hole that a chunk lies in, or NULL. They are in order, and none lies in another. */
+static struct lclone_hole *hole_of(struct lclone_salvage *s, u64 chunk)
+{
+	size_t low = 0, high = s->holes;
+	struct lclone_hole *hole;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const struct lclone_found *f = &s->found[mid];
 
-		if (f->level < level || (f->level == level && f->first < first))
+		if (s->hole[mid].first <= chunk)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low;
+	hole = low ? &s->hole[low - 1] : NULL;
+	return hole && chunk - hole->first < lclone_node_span(hole->level) ? hole : NULL;
 }
 
-/* The newest leaf of each place in a hole that no reference leads to */
-static int fill_from_orphans(struct lclone_salvage *s, const struct lclone_hole *hole,
-			     bool *filled)
+/* The very node that a reference means, elsewhere than that says */
+static int match(struct lclone_salvage *s, const struct lclone_found *f,
+		 const union lclone_node *node, void *ctx)
 {
-	u64 span = lclone_node_span(hole->level), done = UINT64_MAX;
-	union lclone_node node;
-	struct lclone_ref ref;
-	size_t i;
-	int err;
+	struct lclone_salvaged *leaf;
+	struct lclone_hole *hole;
 
-	for (i = found_lower_bound(s, 0, hole->first); i < s->founds; i++) {
-		const struct lclone_found *f = &s->found[i];
-
-		if (f->level || f->first - hole->first >= span)
-			break;
-		if (f->first == done || f->checkpoint > hole->checkpoint ||
-		    lclone_bit(s->data, lclone_chunk_of_block(s, f->block)))
-			continue;
-		ref = (struct lclone_ref){ .block = f->block, .csum = f->csum };
-		if (lclone_delta_read_node(&s->delta, ref, 0, f->first, &node))
-			continue;
-		err = add_leaf(s, &node.leaf, ref, f->first, 0);
-		if (err)
-			return err;
-		done = f->first;
-		s->orphans++;
-		*filled = true;
+	(void)ctx;
+	if (f->level) {
+		hole = hole_of(s, f->first);
+		if (hole && hole->first == f->first && hole->level == f->level &&
+		    hole->csum == f->csum && f->checkpoint <= hole->checkpoint && !hole->block)
+			hole->block = f->block;
+		return 0;
 	}
+	leaf = lclone_leaf_find(s, f->first / LCLONE_LEAF_EXCEPTIONS);
+	if (!leaf || !(leaf->flags & LCLONE_LEAF_LOST) || leaf->csum != f->csum ||
+	    f->checkpoint > lclone_leaf_limit(s, leaf->place))
+		return 0;
+	leaf->block = f->block;
+	leaf->flags &= ~LCLONE_LEAF_LOST;
+	s->lost_leaves--;
+	lclone_mark_leaf(s, &node->leaf, f->block, f->checkpoint);
 	return 0;
 }
 
-static int fill_hole(struct lclone_salvage *s, const struct lclone_hole *hole)
+/* Loads what was found of holes: there may be others below. *any: there may, now. */
+static int load_matched(struct lclone_salvage *s, bool *any)
 {
-	bool filled = false;
-	size_t i;
-	int err;
+	struct lclone_hole *hole = s->hole;
+	size_t holes = s->holes, i;
+	int err = 0;
 
-	/* the very node, elsewhere than the reference says */
-	for (i = found_lower_bound(s, hole->level, hole->first); i < s->founds; i++) {
-		const struct lclone_found *f = &s->found[i];
+	*any = false;
+	s->hole = NULL;
+	s->holes = 0;
+	for (i = 0; !err && i < holes; i++) {
+		struct lclone_ref ref = { hole[i].block, hole[i].csum };
 
-		if (f->level != hole->level || f->first != hole->first)
-			break;
-		if (f->csum == hole->csum && f->checkpoint <= hole->checkpoint)
-			return lclone_load_node(s, (struct lclone_ref){ f->block, f->csum },
-						f->level, f->first, hole->checkpoint);
+		if (hole[i].block) {
+			*any = true;
+			err = lclone_load_node(s, ref, hole[i].level, hole[i].first,
+					       hole[i].checkpoint);
+			continue;
+		}
+		if (!LCLONE_GROW(s, s->hole, s->holes))
+			err = -ENOMEM;
+		else
+			s->hole[s->holes++] = hole[i];
 	}
-	err = fill_from_orphans(s, hole, &filled);
-	if (err)
-		return err;
+	free(hole);
+	return err;
+}
+
+/* Is the node that was found newer than the one that is taken so far? */
+static bool is_newer(struct lclone_salvage *s, const struct lclone_found *f,
+		     const struct lclone_salvaged *leaf)
+{
+	union lclone_node node;
+
+	return leaf->flags & LCLONE_LEAF_LOST || lclone_leaf_read(s, leaf, &node) ||
+	       f->checkpoint > le64_to_cpu(node.head.checkpoint);
+}
+
+/* The newest leaf of each place in a hole that no reference leads to */
+static int take_orphan(struct lclone_salvage *s, const struct lclone_found *f,
+		       const union lclone_node *node, void *ctx)
+{
+	u64 place = f->first / LCLONE_LEAF_EXCEPTIONS, max;
+	struct lclone_salvaged *leaf;
+	struct lclone_hole *hole;
+
+	(void)node;
+	(void)ctx;
+	if (f->level || lclone_bit(s->data, lclone_chunk_of_block(s, f->block)))
+		return 0;
+	leaf = lclone_leaf_find(s, place);
+	if (leaf && !(leaf->flags & (LCLONE_LEAF_LOST | LCLONE_LEAF_ORPHAN)))
+		return 0;
+	if (leaf && leaf->flags & LCLONE_LEAF_LIMITED) {
+		max = lclone_leaf_limit(s, place);
+	} else {
+		hole = hole_of(s, f->first);
+		if (!hole)
+			return 0;
+		max = hole->checkpoint;
+	}
+	if (f->checkpoint > max)
+		return 0;
+	if (!leaf)
+		return lclone_leaf_add(s, (struct lclone_salvaged){
+			.place = place, .csum = f->csum, .block = f->block,
+			.flags = LCLONE_LEAF_ORPHAN }, f->checkpoint);
+	if (!is_newer(s, f, leaf))
+		return 0;
+	if (leaf->flags & LCLONE_LEAF_LOST)
+		s->lost_leaves--;
+	leaf->block = f->block;
+	leaf->csum = f->csum;
+	leaf->flags = (leaf->flags & LCLONE_LEAF_LIMITED) | LCLONE_LEAF_ORPHAN;
+	return 0;
+}
+
+/* What is not there any more, or may be outdated; the leaves that are lost go. */
+static int count_lost(struct lclone_salvage *s)
+{
+	size_t i, left = 0;
+	int err = 0;
+
 	/* a leaf is known to have been there, what an index led to is not */
-	return lclone_lose_chunks(s, hole->first, lclone_node_span(hole->level),
-				  filled || hole->level, 0);
+	for (i = 0; !err && i < s->holes; i++)
+		err = lclone_lose_chunks(s, s->hole[i].first,
+					 lclone_node_span(s->hole[i].level), true, 0);
+	for (i = 0; !err && i < s->leaves; i++) {
+		const struct lclone_salvaged *leaf = &s->leaf[i];
+		bool orphan = leaf->flags & LCLONE_LEAF_ORPHAN;
+
+		s->orphans += orphan;
+		if (leaf->flags & LCLONE_LEAF_LOST ||
+		    (orphan && leaf->flags & LCLONE_LEAF_LIMITED))
+			err = lclone_lose_chunks(s, (u64)leaf->place * LCLONE_LEAF_EXCEPTIONS,
+						 LCLONE_LEAF_EXCEPTIONS, orphan, 0);
+		if (!(leaf->flags & LCLONE_LEAF_LOST))
+			s->leaf[left++] = *leaf;
+	}
+	if (!err)
+		s->leaves = left;
+	return err;
 }
 
 static int fill_holes(struct lclone_salvage *s)
 {
-	struct lclone_hole hole;
-	size_t i;
-	int err = 0;
+	bool more = s->holes || s->lost_leaves;
+	int err = 0, round;
 
-	for (i = 0; !err && i < s->holes; i++) {	/* which may find more of them */
-		hole = s->hole[i];
-		s->changed = true;
-		err = fill_hole(s, &hole);
+	if (!more)
+		return 0;
+	s->changed = true;
+	for (round = 0; !err && more && round <= LCLONE_LEVELS; round++) {
+		if (s->holes)
+			lclone_sort(s->hole, s->holes, sizeof(*s->hole), compare_holes);
+		err = lclone_each_found(s, match, NULL);
+		if (!err)
+			err = load_matched(s, &more);
+		if (!err)
+			err = lclone_leaves_settle(s);
 	}
-	lclone_salvage_sort(s);
-	return err;
+	if (s->holes)
+		lclone_sort(s->hole, s->holes, sizeof(*s->hole), compare_holes);
+	if (!err && (s->holes || s->lost_leaves))
+		err = lclone_each_found(s, take_orphan, NULL);
+	if (!err)
+		err = lclone_leaves_settle(s);
+	return err ?: count_lost(s);
 }
 
 /* Is there anything on the device that has the superblock's uuid? */
@@ -385,20 +480,20 @@ static int open_best(struct lclone_salvage *s, const struct lclone_dev *dev)
 		s->next_commit = other->sb.log_commit;
 
 	size = lclone_phys_end(&delta->sb) / 8 + 1;
-	s->busy = calloc(3, size);
-	if (!s->busy)
-		return lclone_salvage_why(s, -ENOMEM, "out of memory");
-	s->data = s->busy + size;
-	s->node = s->data + size;
-	return 0;
+	s->busy = calloc(1, size);
+	s->data = calloc(1, size);
+	s->node = calloc(1, size);
+	return s->busy && s->data && s->node ? 0 : lclone_salvage_why(s, -ENOMEM, "out of memory");
 }
 
-int lclone_salvage(struct lclone_salvage *s, const struct lclone_dev *dev)
+int lclone_salvage(struct lclone_salvage *s, const struct lclone_dev *dev,
+		   const struct lclone_watch *watch)
 {
 	struct lclone_ref root;
 	int err;
 
 	memset(s, 0, sizeof(*s));
+	s->watch = watch;
 	err = open_best(s, dev);
 	if (err)
 		return err;
@@ -407,11 +502,15 @@ int lclone_salvage(struct lclone_salvage *s, const struct lclone_dev *dev)
 	if (root.block)
 		err = lclone_load_node(s, root, s->delta.sb.root_level, 0, s->delta.sb.checkpoint);
 	if (!err)
+		err = lclone_leaves_settle(s);
+	if (!err)
 		err = lclone_salvage_log(s);
 	if (!err)
 		err = fill_holes(s);
+	free(s->found);
+	s->found = NULL;
 	if (!err)
-		err = lclone_apply_log(s);
+		err = lclone_leaves_of_log(s);
 	if (!err)
 		err = lclone_apply_rules(s);
 	lclone_join_losses(s);
@@ -420,14 +519,18 @@ int lclone_salvage(struct lclone_salvage *s, const struct lclone_dev *dev)
 
 void lclone_salvage_free(struct lclone_salvage *s)
 {
-	while (s->leaves)
-		free(s->leaf[--s->leaves]);
 	free(s->leaf);
+	free(s->late);
+	free(s->limit);
 	free(s->loss);
 	free(s->busy);
-	free(s->hole);
+	free(s->data);
+	free(s->node);
 	free(s->found);
+	free(s->hole);
 	free(s->logged);
+	free(s->contest);
+	lclone_leaf_ahead_end(s);
 	lclone_delta_close(&s->delta);
 	memset(s, 0, sizeof(*s));
 }
