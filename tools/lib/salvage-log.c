@@ -403,8 +403,9 @@ int lclone_salvage_log(struct lclone_salvage *s)
 		if (other.head[i].blocks && other.head[i].checkpoint > checkpoint &&
 		    other.head[i].checkpoint > later)
 			later = other.head[i].checkpoint;
-	if (!err && s->max_checkpoint - checkpoint > PLAUSIBLE)
-		err = lclone_salvage_why(s, -EUCLEAN, "the log has a block of checkpoint %" PRIu64
+	/* the repaired delta is of a later one than all of these */
+	if (!err && (s->max_checkpoint - checkpoint > PLAUSIBLE || s->max_checkpoint == UINT64_MAX))
+		err = lclone_salvage_why(s, -EUCLEAN, "a superblock or the log is of checkpoint %" PRIu64
 					 ", the superblock is of %" PRIu64 ": not plausible, no repair is possible",
 					 s->max_checkpoint, checkpoint);
 	if (!err && (has_holes(s) || later || slot_may_be_later(&s->delta)))
