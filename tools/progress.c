@@ -72,7 +72,7 @@ static void draw_bar(const char *name, u64 done, u64 total, double rate, double 
 	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left", size_text(done, is),
 		 size_text(total, of), size_text(rate, speed), (int)left / 60, (int)left % 60);
 	fputc('\r', stderr);
-	if (name[0] && width > 40 + (int)strlen(numbers))
+	if (name[0] && width > 33 + (int)strlen(numbers))
 		width -= fprintf(stderr, "%-10s ", name);
 	bar = width - 12 - (int)strlen(numbers);
 	if (bar > 96)
