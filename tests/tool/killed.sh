@@ -5,7 +5,7 @@
 # second, until it ends by itself; each time it is run again, and must end what it began.
 #
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
-# command is killed before its second call, and before each 19th from there.
+# command is killed before its second call, and before each 29th from there.
 
 killed_commands=(format create open close remove snapshot revert resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
@@ -215,7 +215,7 @@ next_kill()
 		# what makes very many calls copies data: there each third will do
 		echo $(($1 + ($1 < 60 ? 1 : 3)))
 	else
-		echo $(($1 ? $1 + 19 : 2))	# some make less than 5
+		echo $(($1 ? $1 + 29 : 2))	# some make less than 5
 	fi
 }
 
