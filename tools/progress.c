@@ -72,12 +72,12 @@ static void draw_bar(const char *name, u64 done, u64 total, double rate, double 
 	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left", size_text(done, is),
 		 size_text(total, of), size_text(rate, speed), (int)left / 60, (int)left % 60);
 	fputc('\r', stderr);
-	if (name[0] && width > 33 + (int)strlen(numbers))
+	if (name[0] && width > 28 + (int)strlen(numbers))
 		width -= fprintf(stderr, "%-10s ", name);
 	bar = width - 12 - (int)strlen(numbers);
 	if (bar > 96)
 		bar = 96;
-	if (bar >= 10)
+	if (bar >= 5)
 		fprintf(stderr, "%3.0f %% [%.*s%*s] %s\033[K", 100 * part, (int)(part * bar),
 			"################################################################################################",
 			bar - (int)(part * bar), "", numbers);

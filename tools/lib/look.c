@@ -168,6 +168,8 @@ int lclone_look(struct lclone_place *places, size_t count)
 	struct shared *shared;
 	int err = 0;
 
+	if (!count)
+		return 0;
 	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return lclone_fail(-errno, "out of memory");
