@@ -4,15 +4,18 @@
  * edited as for fuzz_delta, and on a good one that lies on it as on a sealed layer.
  *
  * None may touch what is not its own (ASan), and each ends with 0, or with one sentence.
- * The Makefile puts __wrap_lclone_inventory_read() in place of the look at this host's devices.
+ * The Makefile puts functions __wrap_... in place of the look at this host's devices: there are
+ * these two deltas, and no clone.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "find.h"
 #include "lclone.h"
 #include "must.h"
 #include "template.h"
@@ -31,12 +34,44 @@ size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 static struct file {
 	int fd;
 	char path[32];
-} lower, upper, base, saved;
+} lower, upper, base, saved, disk;
 
-int __wrap_lclone_inventory_read(struct lclone_inventory *inv);
-int __wrap_lclone_inventory_read(struct lclone_inventory *inv)
+static int find(const struct lclone_finder *finder, const struct file *file)
 {
-	inv->read = true;
+	struct lclone_file opened;
+	struct lclone_delta delta;
+	int err;
+
+	err = lclone_file_open(&opened, file->path, O_RDONLY);
+	if (!err) {
+		if (!lclone_delta_open_sb(&delta, &opened.dev))
+			err = finder->found(file->path, 0, &delta.sb, finder->ctx);
+		lclone_delta_close(&delta);
+	}
+	lclone_file_close(&opened);
+	return err;
+}
+
+int __wrap_lclone_find_deltas(const struct lclone_finder *finder);
+int __wrap_lclone_find_deltas(const struct lclone_finder *finder)
+{
+	return find(finder, &lower) ?: find(finder, &upper);
+}
+
+int __wrap_lclone_each_block_device(int (*visit)(const char *, dev_t, u64, void *), void *ctx);
+int __wrap_lclone_each_block_device(int (*visit)(const char *, dev_t, u64, void *), void *ctx)
+{
+	(void)visit;
+	(void)ctx;
+	return 1;
+}
+
+int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count);
+int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count)
+{
+	*clones = calloc(1, sizeof(**clones));
+	*count = 0;
+	MUST(*clones);
 	return 0;
 }
 
@@ -62,6 +97,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	make_file(&upper, "upper");
 	make_file(&base, "base");
 	make_file(&saved, "saved");
+	make_file(&disk, "disk");
 	fill(&base, template_base, TEMPLATE_BASE_SECTORS);
 	MUST(freopen("/dev/null", "w", stdout));
 	return 0;
@@ -136,6 +172,10 @@ static void by_itself(void)
 	RUN(table, base.path, lower.path);
 	RUN(rebase, "--base", base.path, lower.path);
 	RUN(resize, lower.path);
+	fill(&disk, template_base, TEMPLATE_BASE_SECTORS);
+	RUN(merge, "--json", "--force", "--to", disk.path, base.path, lower.path);
+	fill(&disk, template_base, TEMPLATE_BASE_SECTORS);
+	RUN(merge, "--json", "--yes", "--into-base", disk.path, lower.path);
 }
 
 static void as_layer(void)
@@ -148,6 +188,10 @@ static void as_layer(void)
 	RUN(diff, "--against", lower.path, "--parent", lower.path, upper.path);
 	RUN(measure, "--json", "--parent", lower.path, base.path, upper.path);
 	RUN(check, "--parent", lower.path, upper.path);
+	RUN(tree, "--json");
+	RUN(list, "--json");
+	RUN(merge, "--json", "--force", "--parent", lower.path, "--to", disk.path, base.path,
+	    upper.path);
 	RUN(rebase, "--parent", lower.path, upper.path);
 	RUN(remove, lower.path);
 }
