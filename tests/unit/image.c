@@ -180,7 +180,8 @@ static u64 new_block(struct writer *w)
 
 	if (!w->blocks_left) {
 		assert(w->img->next_phys < lclone_phys_end(&w->img->sb));
-		w->block = w->img->next_phys++ * per_chunk;
+		w->block = (w->img->node_phys ? w->img->node_phys++ : w->img->next_phys++) *
+			   per_chunk;
 		w->blocks_left = per_chunk;
 		w->node_chunks++;
 	}

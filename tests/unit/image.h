@@ -20,6 +20,7 @@ struct image {
 	struct lclone_memdev dev, base;	/* over data and base_data */
 	struct lclone_sb sb;		/* as in the newest slot */
 	u32 next_phys;			/* never used so far */
+	u32 node_phys;			/* where the next tree goes; 0: there */
 	u64 next_commit, incarnation;
 	u32 log_end;			/* position of the next log block */
 	u64 random;
