@@ -46,15 +46,15 @@ static void print_json(struct json_object *findings, const struct lclone_usage *
 }
 
 /* The chain below, as far as it is there. 1: a finding was reported. */
-static int check_chain(struct lclone_file *file, const struct lclone_parents *parents,
-		       lclone_report_fn report, void *ctx)
+static int check_chain(struct lclone_file *file, const struct lclone_dev *dev,
+		       const struct lclone_parents *parents, lclone_report_fn report, void *ctx)
 {
 	struct lclone_finding finding = { .class = LCLONE_DAMAGE_PARENT };
 	static struct lclone_chain chain;
 	struct lclone_delta delta;
 	int err = 0;
 
-	if (!lclone_delta_open(&delta, &file->dev))	/* if not: that was reported */
+	if (!lclone_delta_open(&delta, dev))	/* if not: that was reported */
 		err = lclone_chain_open(&chain, &delta, file, parents);
 	lclone_chain_close(&chain);
 	lclone_delta_close(&delta);
@@ -77,23 +77,25 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	lclone_report_fn report = json ? report_json : report_text;
 	struct json_object *findings = json ? json_object_new_array() : NULL;
 	struct lclone_delta before = { .dev = NULL };
+	struct lclone_moment moment;
+	const struct lclone_dev *dev;
 	struct lclone_usage usage;
 	struct lclone_file file;
 	char why[LCLONE_WHY_SIZE];
 	bool readable = false;
 	long ret, links;
 
-	ret = open_delta_file(path, O_RDONLY, &file);
+	ret = open_delta_file_now(path, false, &file, &moment, &dev);
 	if (ret)
 		goto out;
-	readable = !lclone_delta_open_sb(&before, &file.dev);
-	ret = lclone_check(&file.dev, base ? &base->dev : NULL, report, findings, &usage, why);
+	readable = !lclone_delta_open_sb(&before, dev);
+	ret = lclone_check(dev, base ? &base->dev : NULL, report, findings, &usage, why);
 	if (ret < 0) {
 		lclone_fail(ret, "%s: %s", path, why);
 		ret = ret == -EINVAL ? -EMEDIUMTYPE : ret;
 		goto out;
 	}
-	links = check_chain(&file, parents, report, findings);
+	links = check_chain(&file, dev, parents, report, findings);
 	if (links < 0) {
 		ret = links;
 		goto out;
@@ -117,6 +119,7 @@ out:
 	json_object_put(findings);
 	lclone_delta_close(&before);
 	lclone_file_close(&file);
+	lclone_moment_free(&moment);
 	return ret;
 }
 
@@ -168,8 +171,9 @@ const struct command cmd_check = {
 	.usage =
 	"check [--base BASE] [--parent LAYER]... [--json] DELTA\n\n"
 	"Checks superblocks, log, tree and exceptions of DELTA, and that the layers that it lies\n"
-	"on are there and what they were. Changes nothing. Prints what it finds; exit code 0 if\n"
-	"that is nothing, 6 if there is damage.\n\n"
+	"on are there and what they were. Changes nothing. DELTA may be active: it is checked as\n"
+	"of one moment. Prints what it finds; exit code 0 if that is nothing, 6 if there is\n"
+	"damage.\n\n"
 	"  --base BASE     check, too, that this is the base\n"
 	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
 	"  --json          findings and use of space as a JSON object\n",

@@ -93,7 +93,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_diff, "needs a delta");
-	ret = open_disk(argv[optind], O_RDONLY, &parents, &disk);
+	ret = open_disk_now(argv[optind], &parents, &disk);
 	levels = disk.chain.count;
 	if (!ret && against)
 		ret = levels_above(&disk, against, &levels);
@@ -111,8 +111,8 @@ const struct command cmd_diff = {
 	.usage =
 	"diff [--against LAYER] [--parent LAYER]... [--json] DELTA\n\n"
 	"Shows the ranges of the disk that were written (data) or zeroed (zero), as\n"
-	"\"KIND BYTE BYTES\": by DELTA and all layers below it, against the base. DELTA is not\n"
-	"active, or a sealed layer, which may be in use.\n\n"
+	"\"KIND BYTE BYTES\": by DELTA and all layers below it, against the base. If DELTA is\n"
+	"active this is what it had at one moment.\n\n"
 	"  --against LAYER  only what was changed since LAYER, which DELTA lies on\n"
 	"  --parent LAYER   a layer that DELTA lies on; those not named are looked for\n"
 	"  --json           as a JSON array\n",

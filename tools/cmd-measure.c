@@ -209,7 +209,7 @@ static int measure(const char *base_path, const char *delta_path,
 	disk.file.fd = -1;
 	err = open_base(base_path, &base_file, &base);
 	if (!err)
-		err = open_disk(delta_path, O_RDONLY, parents, &disk);
+		err = open_disk_now(delta_path, parents, &disk);
 	if (!err)
 		err = verify_base(&disk.delta, base);
 	if (!err)
@@ -268,7 +268,8 @@ const struct command cmd_measure = {
 	"Tells how much would be copied by a merge of DELTA into its base or the layer below,\n"
 	"by making DELTA independent of all that (flatten), and by a copy to another device;\n"
 	"how long that takes at least, at the rate at which the devices can be read now; and\n"
-	"which space it needs. Changes nothing.\n\n"
+	"which space it needs. Changes nothing. DELTA may be active: it is measured as of one\n"
+	"moment.\n\n"
 	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
 	"  --json          as a JSON object\n",
 	.run = run,

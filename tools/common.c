@@ -167,19 +167,21 @@ int open_delta_file(const char *path, int flags, struct lclone_file *file)
 	return lclone_file_open_ready(file, path, flags | O_EXCL);
 }
 
+static int open_on(const char *path, const struct lclone_dev *dev, struct lclone_delta *delta)
+{
+	int err = lclone_delta_open(delta, dev);
+
+	return err ? lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta->why) :
+		     0;
+}
+
 int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)
 {
 	int err;
 
 	memset(delta, 0, sizeof(*delta));
 	err = open_delta_file(path, flags, file);
-	if (err)
-		return err;
-	err = lclone_delta_open(delta, &file->dev);
-	if (err)
-		return lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
-				   delta->why);
-	return 0;
+	return err ?: open_on(path, &file->dev, delta);
 }
 
 void close_delta(struct lclone_file *file, struct lclone_delta *delta)
@@ -194,7 +196,21 @@ int open_disk(const char *path, int flags, const struct lclone_parents *parents,
 	int err;
 
 	disk->chain.count = 0;
+	memset(&disk->moment, 0, sizeof(disk->moment));
 	err = open_delta(path, flags, &disk->file, &disk->delta);
+	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
+}
+
+int open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk)
+{
+	const struct lclone_dev *dev;
+	int err;
+
+	disk->chain.count = 0;
+	memset(&disk->delta, 0, sizeof(disk->delta));
+	err = open_delta_file_now(path, true, &disk->file, &disk->moment, &dev);
+	if (!err)
+		err = open_on(path, dev, &disk->delta);
 	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
 }
 
@@ -202,6 +218,7 @@ void close_disk(struct disk *disk)
 {
 	lclone_chain_close(&disk->chain);
 	close_delta(&disk->file, &disk->delta);
+	lclone_moment_free(&disk->moment);
 }
 
 int check_writable(const struct lclone_delta *delta, const char *path)

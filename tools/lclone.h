@@ -13,6 +13,7 @@
 #include "fail.h"
 #include "file.h"
 #include "merge.h"
+#include "moment.h"
 
 /* Exit codes: documented in lclone(8). */
 enum {
@@ -107,11 +108,22 @@ struct disk {
 	struct lclone_file file;
 	struct lclone_delta delta;
 	struct lclone_chain chain;
+	struct lclone_moment moment;	/* open_disk_now(): of an active delta */
 };
 
 int open_disk(const char *path, int flags, const struct lclone_parents *parents,
 	      struct disk *disk);
 void close_disk(struct disk *disk);
+
+/*
+ * A delta that is only looked at, and may be active: the clone commits, its metadata are read
+ * as of one moment after that, and @file is not locked any more.  They are to be read from *dev.
+ * If the clone cannot commit, that is an error if @all, and else said on stderr.  Close @file,
+ * and free @moment, in any case.
+ */
+int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
+			struct lclone_moment *moment, const struct lclone_dev **dev);
+int open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk);
 
 /* -EUCLEAN, -EPROTONOSUPPORT or -EBUSY if the delta can be read, but must not be written. */
 int check_writable(const struct lclone_delta *delta, const char *path);

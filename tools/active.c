@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The delta of an active clone, to be looked at while that goes on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lclone.h"
+
+/* The active clone that writes to @rdev: 1, 0 if there is none, or a negative errno */
+static int find_clone(dev_t rdev, struct lclone_clone *clone)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	const struct lclone_clone *found;
+	int ret;
+
+	ret = lclone_dm_list(&inv.clones, &inv.clone_count);
+	found = ret ? NULL : lclone_clone_with_delta(&inv, rdev);
+	if (found) {
+		*clone = *found;
+		ret = 1;
+	}
+	lclone_inventory_free(&inv);
+	return ret;
+}
+
+static bool can_commit(const struct lclone_clone *clone)
+{
+	return !clone->suspended && !clone->table.features.read_only;
+}
+
+/* A suspend has written all that there is, too. */
+static int commit(const struct lclone_clone *clone)
+{
+	struct lclone_clone now;
+	char why[1024];
+	int err;
+
+	if (!can_commit(clone))
+		return 0;
+	err = lclone_dm_message(clone->name, "commit");
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	return lclone_dm_get(clone->name, &now) || !can_commit(&now) ? 0 :
+								       lclone_fail(err, "%s", why);
+}
+
+static int read_moment(struct lclone_file *file, const char *clone, struct lclone_moment *moment)
+{
+	int err = lclone_moment_read(moment, &file->dev);
+
+	if (err == -EBUSY)
+		return lclone_fail(err, "%s: %s changes it faster than it can be read: try again later",
+				   file->path, clone);
+	return err ? lclone_fail(err, "%s: %s", file->path, strerror(-err)) : 0;
+}
+
+int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
+			struct lclone_moment *moment, const struct lclone_dev **dev)
+{
+	struct lclone_clone clone;
+	char why[1024];
+	int err, ret;
+
+	memset(moment, 0, sizeof(*moment));
+	*dev = &file->dev;
+	err = open_delta_file(path, O_RDONLY, file);
+	if (err != -EBUSY || !file->block || geteuid())
+		return err;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	ret = find_clone(file->rdev, &clone);
+	if (ret <= 0)
+		return ret ?: lclone_fail(err, "%s", why);
+	lclone_file_close(file);
+	ret = lclone_file_open_ready(file, path, O_RDONLY);
+	if (!ret)
+		ret = lclone_lock(file, LCLONE_LOCK_SHARED);
+	if (!ret)
+		ret = commit(&clone);
+	if (ret && all)
+		return ret;
+	if (ret)
+		fprintf(stderr, "lclone: %s; what was committed before is looked at\n", lclone_why());
+	ret = read_moment(file, clone.name, moment);
+	lclone_unlock(file);
+	*dev = &moment->dev;
+	return ret;
+}
