@@ -101,7 +101,9 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	err = base ? refuse_as_base(base, "; if it is another: --assume-no-other-clones") : 0;
 	if (!err)
 		err = lclone_file_open_ready(&delta, delta_path, O_RDWR | O_EXCL);
-	if (!err && base && !lclone_file_same(&delta, base))
+	if (base && lclone_file_same(&delta, base))
+		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", delta_path);
+	if (!err && base)
 		err = refuse_common_sectors(&delta, base);
 	if (!err)
 		err = may_overwrite(&delta, args->force);

@@ -159,15 +159,14 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	int err;
 
 	err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
-	if (err)
-		return err;
 	ours = base && lclone_file_same(target, base);
 	for (i = 0; i < chain->count; i++)
 		ours |= lclone_file_same(target, chain->file[i]);
 	if (ours)
 		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
 				   path);
-	err = base ? refuse_common_sectors(target, base) : 0;
+	if (!err && base)
+		err = refuse_common_sectors(target, base);
 	for (i = 0; !err && i < chain->count; i++)
 		err = refuse_common_sectors(target, chain->file[i]);
 	if (err)

@@ -45,7 +45,7 @@ static int rebase(const char *path, const char *base_path, bool force)
 		err = open_delta(path, O_RDWR, &file, &delta);
 	if (!err && lclone_delta_damaged_slot(&delta) >= 0)
 		err = check_writable(&delta, path);
-	if (!err && lclone_file_same(&file, base))
+	if (base && lclone_file_same(&file, base))
 		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", path);
 	if (!err && delta.sb.base_fp_alg == LCLONE_FP_NONE)
 		err = lclone_fail(-ESTALE, "%s has no base (\"-\")", path);

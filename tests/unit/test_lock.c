@@ -160,6 +160,33 @@ static void not_itself(void **state)
 	lclone_file_close(&a);
 }
 
+/* A lock that others share is not one to write under. */
+static void not_shared_with_itself(void **state)
+{
+	struct lclone_file a, b;
+	pid_t pid;
+
+	(void)state;
+	make_file("layer");
+	pid = other_run("layer", O_RDONLY, LCLONE_LOCK_SHARED, FOR_LONG);
+	assert_int_equal(lclone_file_open(&a, path_of("layer"), O_RDONLY), 0);
+	assert_int_equal(lclone_lock(&a, LCLONE_LOCK_SHARED), 0);
+	assert_int_equal(lclone_file_open(&b, path_of("layer"), O_RDWR | O_EXCL), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "read by this very command"));
+	lclone_file_close(&b);
+	end(pid);
+	/* the lock has become another one */
+	assert_int_equal(lclone_lock(&a, LCLONE_LOCK_EXCLUSIVE), 0);
+	assert_int_equal(lclone_file_open(&b, path_of("layer"), O_RDWR | O_EXCL), 0);
+	lclone_file_close(&b);
+	assert_int_equal(lclone_lock(&a, LCLONE_LOCK_SHARED), 0);
+	assert_int_equal(lclone_file_open(&b, path_of("layer"), O_RDWR | O_EXCL), -EBUSY);
+	lclone_file_close(&b);
+	assert_int_equal(lclone_file_open(&b, path_of("layer"), O_RDONLY | O_EXCL), 0);
+	lclone_file_close(&b);
+	lclone_file_close(&a);
+}
+
 static int open_part(struct lclone_part *part)
 {
 	return lclone_part_open(part, path_of("disk"), SECTORS);
@@ -307,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_writer_is_alone),
 		cmocka_unit_test(who_ends_is_waited_for),
 		cmocka_unit_test(not_itself),
+		cmocka_unit_test(not_shared_with_itself),
 		cmocka_unit_test(part_of_others),
 		cmocka_unit_test(part_of_a_run),
 		cmocka_unit_test(part_too_late),

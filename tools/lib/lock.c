@@ -20,6 +20,7 @@ struct lclone_lock {
 	struct lclone_lock *next;	/* of those that this process has */
 	dev_t dev;			/* of a device its number, and no inode */
 	ino_t ino;
+	enum lclone_lock_kind kind;
 	int fd;				/* of a device; -1: a plain file's own */
 };
 
@@ -69,25 +70,32 @@ static int name_what(const struct lclone_file *file, struct lclone_lock *lock)
 	return 0;
 }
 
-static bool is_held(const struct lclone_lock *wanted)
+static const struct lclone_lock *find_held(const struct lclone_lock *wanted)
 {
 	const struct lclone_lock *lock;
 
 	for (lock = held; lock; lock = lock->next)
 		if (lock->dev == wanted->dev && lock->ino == wanted->ino)
-			return true;
-	return false;
+			return lock;
+	return NULL;
 }
 
 static int new_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 {
-	struct lclone_lock wanted = { .fd = -1 }, *lock;
+	struct lclone_lock wanted = { .kind = kind, .fd = -1 }, *lock;
+	const struct lclone_lock *ours;
 	char name[32];
 	int err;
 
 	err = name_what(file, &wanted);
-	if (err || is_held(&wanted))
+	if (err)
 		return err;
+	ours = find_held(&wanted);
+	if (ours && kind == LCLONE_LOCK_EXCLUSIVE && ours->kind != LCLONE_LOCK_EXCLUSIVE)
+		return lclone_fail(-EBUSY, "%s is read by this very command, which cannot write to it, too: name another one",
+				   file->path);
+	if (ours)
+		return 0;
 	if (file->block) {
 		snprintf(name, sizeof(name), "%u:%u", major(wanted.dev), minor(wanted.dev));
 		wanted.fd = open_lock(name, file->path);
@@ -110,9 +118,14 @@ static int new_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 
 int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 {
+	int err;
+
 	if (!file->lock)
 		return new_lock(file, kind);
-	return wait_for(file->block ? file->lock->fd : file->fd, kind, LCLONE_LOCK_MS, file->path);
+	err = wait_for(file->block ? file->lock->fd : file->fd, kind, LCLONE_LOCK_MS, file->path);
+	if (!err)
+		file->lock->kind = kind;
+	return err;
 }
 
 void lclone_unlock(struct lclone_file *file)

@@ -20,7 +20,8 @@
  * The lock of a device is on a file in LCLONE_LOCK_DIR that is named after its number,
  * since udev, mkfs and others lock device nodes themselves. The lock of a plain file is
  * on the file: a dead writer's lock goes when its last I/O has ended, and not before.
- * Both end with the process. A process does not exclude itself.
+ * Both end with the process. A process does not exclude itself, but for an exclusive lock on
+ * what another file of it has locked as shared: others may be reading that.
  *
  * The kernel knows nothing of these locks. It is kept out by O_EXCL, which all but layers and
  * bases are opened with, and by what superblocks say.
