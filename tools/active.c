@@ -9,18 +9,21 @@
 
 #include "lclone.h"
 
-/* The active clone that writes to @rdev: 1, 0 if there is none, or a negative errno */
-static int find_clone(dev_t rdev, struct lclone_clone *clone)
+/* The active clone that writes to @path: 1, 0 if there is none, or a negative errno */
+static int find_clone(const char *path, dev_t rdev, struct lclone_clone *clone)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	const struct lclone_clone *found;
 	int ret;
 
-	ret = lclone_dm_list(&inv.clones, &inv.clone_count);
+	ret = lclone_inventory_ask_clones(&inv);
 	found = ret ? NULL : lclone_clone_with_delta(&inv, rdev);
 	if (found) {
 		*clone = *found;
 		ret = 1;
+	} else if (!ret && inv.unseen_count) {
+		ret = lclone_fail(-EBUSY, "%s is in use, maybe by %s, which %s", path,
+				  inv.unseen[0].path, inv.unseen[0].why);
 	}
 	lclone_inventory_free(&inv);
 	return ret;
@@ -71,7 +74,7 @@ int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
 	if (err != -EBUSY || !file->block || geteuid())
 		return err;
 	snprintf(why, sizeof(why), "%s", lclone_why());
-	ret = find_clone(file->rdev, &clone);
+	ret = find_clone(path, file->rdev, &clone);
 	if (ret <= 0)
 		return ret ?: lclone_fail(err, "%s", why);
 	lclone_file_close(file);

@@ -78,10 +78,9 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	struct lclone_clone *clones;
+	struct lclone_inventory inv = { .count = 0 };
 	bool json = false;
 	int option, ret = 0;
-	size_t count;
 
 	while ((option = next_option(&cmd_list, argc, argv, options, &ret)) != -1) {
 		if (option != 'j')
@@ -90,17 +89,17 @@ static int run(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error(&cmd_list, "takes no arguments");
-	ret = lclone_dm_list(&clones, &count);
-	if (ret)
-		return ret;
-	if (count)
-		qsort(clones, count, sizeof(*clones), by_base);
-	if (json)
-		print_json(clones, count);
-	else
-		print_text(clones, count);
-	free(clones);
-	return 0;
+	ret = lclone_inventory_ask_clones(&inv);
+	if (!ret && inv.clone_count)
+		qsort(inv.clones, inv.clone_count, sizeof(*inv.clones), by_base);
+	if (!ret && json)
+		print_json(inv.clones, inv.clone_count);
+	else if (!ret)
+		print_text(inv.clones, inv.clone_count);
+	if (!ret)
+		tell_unseen(&inv);
+	lclone_inventory_free(&inv);
+	return ret;
 }
 
 const struct command cmd_list = {

@@ -146,14 +146,16 @@ static int one(const char *name, struct json_object *array)
 
 static int all(struct json_object *array)
 {
-	struct lclone_clone *clones;
-	size_t i, count;
+	struct lclone_inventory inv = { .count = 0 };
+	size_t i;
 	int err;
 
-	err = lclone_dm_list(&clones, &count);
-	for (i = 0; !err && i < count; i++)
-		err = one(clones[i].name, array);
-	free(clones);
+	err = lclone_inventory_ask_clones(&inv);
+	for (i = 0; !err && i < inv.clone_count; i++)
+		err = one(inv.clones[i].name, array);
+	if (!err)
+		tell_unseen(&inv);
+	lclone_inventory_free(&inv);
 	return err;
 }
 

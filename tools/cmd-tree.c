@@ -316,9 +316,7 @@ static void show(const struct tree *t, struct json_object *array)
 	for (i = 0; i < t->inv.count; i++)
 		if (is_first_of_base(t, i))
 			show_base(t, &t->node[i], array);
-	for (i = 0; i < t->inv.unseen_count; i++)
-		fprintf(stderr, "not looked at: %s %s\n", t->inv.unseen[i].path,
-			t->inv.unseen[i].why);
+	tell_unseen(&t->inv);
 }
 
 static const struct option options[] = {

@@ -113,6 +113,15 @@ int parse_feature_option(struct lclone_features *f, int option, const char *valu
 	return err ?: 1;
 }
 
+void tell_unseen(const struct lclone_inventory *inv)
+{
+	size_t i;
+
+	for (i = 0; i < inv->unseen_count; i++)
+		fprintf(stderr, "not looked at: %s %s\n", inv->unseen[i].path,
+			inv->unseen[i].why);
+}
+
 int add_parent(struct lclone_parents *parents, const char *path)
 {
 	if (parents->count == LCLONE_LAYERS_MAX)

@@ -96,19 +96,30 @@ static int settle_clones(const struct pair *p)
 	return err < 0 ? err : 0;
 }
 
+/* It may have the two, or the lower one alone. */
+static int refuse_unseen(const char *name, const char *why, void *ctx)
+{
+	const struct pair *p = ctx;
+
+	if (lclone_others_assumed_away())
+		return 0;
+	return lclone_fail(-EBUSY, "%s may be needed by /dev/mapper/%s, which %s (if you know that it is not: --assume-no-other-clones)",
+			   p->lower_path, name, why);
+}
+
 static int read_clones(struct pair *p)
 {
 	size_t i;
 	int err;
 
 	free(p->clones);
-	err = lclone_dm_list(&p->clones, &p->count);
+	err = lclone_dm_list(&p->clones, &p->count, refuse_unseen, p);
 	if (!err)
 		err = settle_clones(p);
 	free(p->clones);
 	p->clones = NULL;
 	if (!err)
-		err = lclone_dm_list(&p->clones, &p->count);
+		err = lclone_dm_list(&p->clones, &p->count, refuse_unseen, p);
 	for (i = 0; !err && i < p->count; i++)
 		err = check_clone(p, &p->clones[i]);
 	return err;

@@ -163,6 +163,9 @@ int size_fits_clone(u64 sectors, const char *name);
 int open_clone(const char *name, const char *base, const char *delta,
 	       const struct lclone_parents *parents, const struct lclone_features *features);
 
+/* What a list or tree lacks, to the standard error */
+void tell_unseen(const struct lclone_inventory *inv);
+
 /* What merge, remove, format and create take where not all devices can be looked at. */
 #define ASSUME_OPTION	{ "assume-no-other-clones", no_argument, NULL, 'A' }
 #define ASSUME_USAGE							\

@@ -66,9 +66,13 @@ int __wrap_lclone_each_block_device(int (*visit)(const char *, dev_t, u64, void 
 	return 1;
 }
 
-int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count);
-int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count)
+int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count,
+			  int (*unseen)(const char *, const char *, void *), void *ctx);
+int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count,
+			  int (*unseen)(const char *, const char *, void *), void *ctx)
 {
+	(void)unseen;
+	(void)ctx;
 	*clones = calloc(1, sizeof(**clones));
 	*count = 0;
 	MUST(*clones);

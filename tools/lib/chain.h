@@ -41,11 +41,11 @@ struct lclone_found {
 	struct lclone_sb sb;
 };
 
-/* A device that may have one, and could not be looked at */
+/* A device that may have one, or may be a clone, and could not be looked at */
 struct lclone_unseen {
 	char *path;
 	char *why;			/* ends a sentence: "is suspended" */
-	dev_t rdev;
+	dev_t rdev;			/* 0: of a clone, or not known */
 };
 
 /*
@@ -66,6 +66,8 @@ struct lclone_inventory {
 /* Nothing is done if it was read already. @inv is 0 before the first call. */
 int lclone_inventory_read(struct lclone_inventory *inv);
 int lclone_inventory_read_all(struct lclone_inventory *inv);
+/* Only the active clones, and those that could not be looked at; @inv is 0 before. */
+int lclone_inventory_ask_clones(struct lclone_inventory *inv);
 void lclone_inventory_free(struct lclone_inventory *inv);
 
 /* The user knows that nothing depends on anything which could not be looked at. */

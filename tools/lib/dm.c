@@ -297,13 +297,28 @@ static int by_name(const void *a, const void *b)
 		      ((const struct lclone_clone *)b)->name);
 }
 
-int lclone_dm_list(struct lclone_clone **clones, size_t *count)
+/* A device that is no clone, or that went away meanwhile, is nothing to tell. */
+static int tell_unseen(const char *name, int err,
+		       int (*unseen)(const char *name, const char *why, void *ctx), void *ctx)
+{
+	char why[128];
+
+	if (err == -ENXIO || err == -ENOTTY)
+		return 0;
+	if (err == -EPROTO)
+		return unseen(name, "has a table that is not understood", ctx);
+	snprintf(why, sizeof(why), "could not be asked for its table (%s)", strerror(-err));
+	return unseen(name, why, ctx);
+}
+
+int lclone_dm_list(struct lclone_clone **clones, size_t *count,
+		   int (*unseen)(const char *name, const char *why, void *ctx), void *ctx)
 {
 	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_LIST, NULL);
 	struct lclone_clone *bigger;
 	struct dm_names *names;
 	size_t room = 0;
-	int err;
+	int err, seen;
 
 	*clones = NULL;
 	*count = 0;
@@ -321,18 +336,22 @@ int lclone_dm_list(struct lclone_clone **clones, size_t *count)
 			}
 			*clones = bigger;
 		}
-		/* a device that is no clone, or that went away meanwhile, is not listed */
-		if (!lclone_dm_get(names->name, &(*clones)[*count]))
+		seen = lclone_dm_get(names->name, &(*clones)[*count]);
+		if (!seen)
 			++*count;
-		if (!names->next)
+		else
+			err = tell_unseen(names->name, seen, unseen, ctx);
+		if (err || !names->next)
 			break;
 	}
 	dm_task_destroy(dmt);
 	if (err) {
 		free(*clones);
 		*clones = NULL;
+		*count = 0;
 		return err;
 	}
-	qsort(*clones, *count, sizeof(**clones), by_name);
+	if (*count)
+		qsort(*clones, *count, sizeof(**clones), by_name);
 	return 0;
 }

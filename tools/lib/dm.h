@@ -66,7 +66,11 @@ int lclone_dm_line(const char *line, struct lclone_clone *clone, char target[32]
 int lclone_dm_get(const char *name, struct lclone_clone *clone);
 int lclone_dm_status(const char *name, struct lclone_status *status);
 
-/* All clones: an array to be freed, in order of their names. */
-int lclone_dm_list(struct lclone_clone **clones, size_t *count);
+/*
+ * All clones: an array to be freed, in order of their names. Calls @unseen, as long as that
+ * returns 0, for what may be one and could not be looked at; @why ends a sentence.
+ */
+int lclone_dm_list(struct lclone_clone **clones, size_t *count,
+		   int (*unseen)(const char *name, const char *why, void *ctx), void *ctx);
 
 #endif /* LCLONE_DM_H */

@@ -120,6 +120,19 @@ static int is_dm_device(const char *path, dev_t rdev, u64 sectors, void *ctx)
 	return lclone_dev_is_dm(rdev);
 }
 
+static int add_unseen_clone(const char *name, const char *why, void *ctx)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	return add_unseen(path, 0, why, ctx);	/* whatever it lies on, it is not itself */
+}
+
+int lclone_inventory_ask_clones(struct lclone_inventory *inv)
+{
+	return lclone_dm_list(&inv->clones, &inv->clone_count, add_unseen_clone, inv);
+}
+
 /*
  * Without a device of device-mapper there is no clone, and nothing to ask.  Who is not
  * root may not ask, and works on files.
@@ -133,7 +146,7 @@ static int read_clones(struct lclone_inventory *inv)
 	ret = lclone_each_block_device(is_dm_device, NULL);
 	if (ret <= 0)
 		return ret;
-	return lclone_dm_list(&inv->clones, &inv->clone_count);
+	return lclone_inventory_ask_clones(inv);
 }
 
 int lclone_inventory_read_all(struct lclone_inventory *inv)
