@@ -142,6 +142,7 @@ static int run(int argc, char **argv)
 	u64 delta_sectors = 0, chunk = 0;
 	int option, ret = 0;
 
+	lclone_can_assume_no_other_clones();
 	while ((option = next_option(&cmd_create, argc, argv, options, &ret)) != -1) {
 		switch (option) {
 		case 's':

@@ -145,6 +145,7 @@ static int run(int argc, char **argv)
 	int option, ret = 0;
 	u64 chunk = 0;
 
+	lclone_can_assume_no_other_clones();
 	while ((option = next_option(&cmd_format, argc, argv, options, &ret)) != -1) {
 		switch (option) {
 		case 's':

@@ -284,6 +284,7 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 {
 	int option;
 
+	lclone_can_assume_no_other_clones();
 	while ((option = next_option(&cmd_merge, argc, argv, options, ret)) != -1) {
 		switch (option) {
 		case 'b':

@@ -52,6 +52,7 @@ static int run(int argc, char **argv)
 {
 	int option, ret = 0;
 
+	lclone_can_assume_no_other_clones();
 	while ((option = next_option(&cmd_remove, argc, argv, options, &ret)) != -1) {
 		if (option != 'A')
 			return ret;

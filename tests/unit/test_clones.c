@@ -120,6 +120,26 @@ static void all_are_told(void **state)
 	lclone_inventory_free(&inv);
 }
 
+/* The option is named only where there is one, and long names do not cut it off. */
+static void option_is_told(void **state)
+{
+	char path[900];
+	struct lclone_unseen unseen = { .path = path, .why = path };
+	const struct lclone_inventory inv = { .unseen = &unseen, .unseen_count = 1 };
+
+	(void)state;
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(lclone_refuse_unseen(&inv, "layer"), -EBUSY);
+	assert_null(strstr(lclone_why(), "--assume"));
+	assert_non_null(strstr(lclone_why(), "resume or repair"));
+	lclone_can_assume_no_other_clones();
+	assert_int_equal(lclone_refuse_unseen(&inv, "layer"), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "--assume-no-other-clones)"));
+	lclone_assume_no_other_clones();
+	assert_int_equal(lclone_refuse_unseen(&inv, "layer"), 0);
+}
+
 static int refuse(const char *name, const char *why, void *ctx)
 {
 	(void)name;
@@ -145,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_are_told),
 		cmocka_unit_test(a_refusal_ends_it),
+		cmocka_unit_test(option_is_told),
 	};
 
 	return cmocka_run_group_tests_name("what device-mapper has", tests, NULL, NULL);

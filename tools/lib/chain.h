@@ -70,6 +70,8 @@ int lclone_inventory_read_all(struct lclone_inventory *inv);
 int lclone_inventory_ask_clones(struct lclone_inventory *inv);
 void lclone_inventory_free(struct lclone_inventory *inv);
 
+/* The command has the option --assume-no-other-clones: sentences may name it. */
+void lclone_can_assume_no_other_clones(void);
 /* The user knows that nothing depends on anything which could not be looked at. */
 void lclone_assume_no_other_clones(void);
 bool lclone_others_assumed_away(void);

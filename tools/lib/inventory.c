@@ -171,7 +171,12 @@ void lclone_inventory_free(struct lclone_inventory *inv)
 
 /* What could not be looked at */
 
-static bool assume_no_others;
+static bool assume_no_others, can_assume;
+
+void lclone_can_assume_no_other_clones(void)
+{
+	can_assume = true;
+}
 
 void lclone_assume_no_other_clones(void)
 {
@@ -195,8 +200,11 @@ int lclone_refuse_unseen(const struct lclone_inventory *inv, const char *what)
 	}
 	if (!n.count || assume_no_others)
 		return 0;
-	return lclone_fail(-EBUSY, "%s may be needed by a delta that could not be looked at: %s; if you know that it is not: --assume-no-other-clones",
-			   what, n.text);
+	return lclone_fail(-EBUSY, "%s may be needed by a delta that could not be looked at (%s): %s",
+			   what, can_assume ?
+			   "if you know that it is not: --assume-no-other-clones" :
+			   "activate, resume or repair what is named here, and run this again",
+			   n.text);
 }
 
 /* Who is told */
