@@ -272,13 +272,13 @@ a_write_does_not_run_into_a_batch() {
 a_slow_write_is_merged_though_its_leaf_was_evicted() {
 	command -v fio >/dev/null || skip "no fio here"
 	need_target delay
-	base=$(loop 32m)
-	sick "$(loop 48m)"
+	base=$(loop 64m)
+	sick "$(loop 96m)"
 	clone chunk_size 16
-	blkio write "$vm" 0 32m 2 bs=1m
+	blkio write "$vm" 0 64m 2 bs=1m
 	message vm checkpoint
 	becomes "0+$disk_size:delay % 0 % 20"
-	background fio --name=job --filename="$vm" --direct=1 --rw=randwrite --bs=4k --size=32m \
+	background fio --name=job --filename="$vm" --direct=1 --rw=randwrite --bs=4k --size=64m \
 		--ioengine=libaio --iodepth=64 --verify=crc32c --verify_fatal=1 --do_verify=1 \
 		--verify_state_save=0 --allow_file_create=0
 	merge 10000

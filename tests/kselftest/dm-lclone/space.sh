@@ -79,5 +79,23 @@ space_that_is_always_short() {
 	done
 }
 
+# Each checkpoint writes some leaves anew, and frees single blocks here and there
+metadata_that_is_freed_is_used_again() {
+	local i leaf=4128768 step
+
+	base=$(loop 300m)
+	delta=$(loop 64m)
+	clone chunk_size 16 commit_interval 3600000
+	for ((i = 0; i < 60; i++)); do
+		step=$((3 + i % 3))
+		blkio write "$vm" $((i % step * leaf + i * 8192)) $((60 * leaf)) 2 bs=8k \
+			step=$((step * leaf))
+		message vm checkpoint
+	done
+	# 20, 15 and 12 chunks of data in three rounds
+	at_most 200 $(($(status vm used) - 20 * 47)) "chunks of metadata"
+}
+
 run writes_that_wait_while_it_grows \
-	space_that_is_always_short
+	space_that_is_always_short \
+	metadata_that_is_freed_is_used_again
