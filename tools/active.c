@@ -81,8 +81,9 @@ int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
 	ret = lclone_file_open_ready(file, path, O_RDONLY);
 	if (!ret)
 		ret = lclone_lock(file, LCLONE_LOCK_SHARED);
-	if (!ret)
-		ret = commit(&clone);
+	if (ret)
+		return ret;
+	ret = commit(&clone);
 	if (ret && all)
 		return ret;
 	if (ret)

@@ -67,7 +67,7 @@ place() { echo $(($1 * 104729 % 262144)); }
 # Is what diff shows the first so many of these?
 is_prefix()
 {
-	local n
+	local n i
 
 	n=$(awk '{ sum += $3 } END { print sum / 4096 }' "$1")
 	for ((i = 0; i < n; i++)); do
@@ -131,6 +131,7 @@ now_busy()
 	kill "${pids[@]}"
 	wait "${pids[@]}" 2>/dev/null
 	echo "# $(cat "$dir/done") writes; $good times looked at, $busy times too busy"
+	[ $((good + busy)) = 24 ] || fail "not each time"
 	[ $good -gt 0 ] || fail "never"
 	ok lclone measure "$base" "$delta"
 	ok lclone close t1

@@ -545,7 +545,7 @@ users_guests()
 
 users_hang()
 {
-	local low d2
+	local low d2 command
 
 	disk low low 8
 	disk d2 d2 24
@@ -566,6 +566,15 @@ users_hang()
 	refused 3 "is suspended" timeout 20 lclone remove /dev/mapper/t3
 	refused 3 "is suspended" timeout 20 lclone rebase --base "$base" /dev/mapper/t3
 	ok dmsetup resume t2
+	# below an active clone
+	ok lclone create x1 "$base" /dev/mapper/t3
+	ok dmsetup suspend t2
+	for command in check diff measure; do
+		[ $command != measure ] || command="measure $base"
+		refused 3 "is suspended" timeout 20 lclone $command /dev/mapper/t3
+	done
+	ok dmsetup resume t2
+	ok lclone close x1
 	# not suspended, but without an answer
 	ok dmsetup load t2 --table "0 16384 delay $low 0 60000"
 	ok dmsetup suspend t2

@@ -544,7 +544,26 @@ static void leaf_damage(void **state)
 	}
 }
 
-/* The root is lost: all its leaves are found, and only that they are the last is not sure. */
+/*
+ * A checkpoint may have been lost with the slot.  What a repair that was stopped has written is
+ * none: stop_anywhere() wants the same losses from the next run.
+ */
+static void leaf_and_slot(void **state)
+{
+	struct image img;
+	struct outcome *o;
+
+	(void)state;
+	setup_image(&img);
+	image_activate(&img);
+	((u8 *)image_block(&img, img.sb.seq % 2 ? LCLONE_SB_SLOT_B : LCLONE_SB_SLOT_A))[30] ^= 1;
+	spoil(&img, leaf_block(&img, image_used_chunk(&img)));
+	o = repair(&img);
+	assert_true(o->lost_sectors + o->old_sectors > 0);
+	free(o);
+	image_free(&img);
+}
+
 /* What lies on a layer sees that it has lost something, and only then. */
 static void sealed_layer(void **state)
 {
@@ -1036,6 +1055,7 @@ int main(void)
 		cmocka_unit_test(torn_commit),
 		cmocka_unit_test(log_record),
 		cmocka_unit_test(leaf_damage),
+		cmocka_unit_test(leaf_and_slot),
 		cmocka_unit_test(sealed_layer),
 		cmocka_unit_test(index_damage),
 		cmocka_unit_test(ref_damage),

@@ -111,7 +111,11 @@ static int plan(struct lclone_repair *r)
 	struct lclone_sb sb = s->delta.sb;
 	int err;
 
-	sb.checkpoint = s->max_checkpoint + 1;
+	/*
+	 * Not the next one: if the repair is stopped before a superblock is written, its nodes
+	 * must not be taken for those of a checkpoint whose superblock was lost.
+	 */
+	sb.checkpoint = s->max_checkpoint + 2;
 	sb.incarnation = s->max_incarnation;
 	sb.log_commit = s->next_commit;
 	sb.log_pos = sb.log_pos ? 0 : sb.log_blocks / 2;

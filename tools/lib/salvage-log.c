@@ -404,7 +404,7 @@ int lclone_salvage_log(struct lclone_salvage *s)
 		    other.head[i].checkpoint > later)
 			later = other.head[i].checkpoint;
 	/* the repaired delta is of a later one than all of these */
-	if (!err && (s->max_checkpoint - checkpoint > PLAUSIBLE || s->max_checkpoint == UINT64_MAX))
+	if (!err && (s->max_checkpoint - checkpoint > PLAUSIBLE || s->max_checkpoint > UINT64_MAX - 2))
 		err = lclone_salvage_why(s, -EUCLEAN, "a superblock or the log is of checkpoint %" PRIu64
 					 ", the superblock is of %" PRIu64 ": not plausible, no repair is possible",
 					 s->max_checkpoint, checkpoint);
