@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lclone.h"
@@ -61,6 +63,34 @@ static int read_moment(struct lclone_file *file, const char *clone, struct lclon
 	return err ? lclone_fail(err, "%s: %s", file->path, strerror(-err)) : 0;
 }
 
+/* A delta may be enlarged at any time: then the size that its superblock has is beyond the file's. */
+static bool has_grown(const struct lclone_file *file)
+{
+	u64 bytes;
+
+	return !ioctl(file->fd, BLKGETSIZE64, &bytes) && bytes >> 9 > file->dev.sectors;
+}
+
+static int read_committed(const char *path, bool all, const struct lclone_clone *clone,
+			  struct lclone_file *file, struct lclone_moment *moment)
+{
+	int ret;
+
+	ret = lclone_file_open_ready(file, path, O_RDONLY);
+	if (!ret)
+		ret = lclone_lock(file, LCLONE_LOCK_SHARED);
+	if (ret)
+		return ret;
+	ret = commit(clone);
+	if (ret && all)
+		return ret;
+	if (ret)
+		fprintf(stderr, "lclone: %s; what was committed before is looked at\n", lclone_why());
+	ret = read_moment(file, clone->name, moment);
+	lclone_unlock(file);
+	return ret;
+}
+
 int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
 			struct lclone_moment *moment, const struct lclone_dev **dev)
 {
@@ -77,19 +107,11 @@ int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
 	ret = find_clone(path, file->rdev, &clone);
 	if (ret <= 0)
 		return ret ?: lclone_fail(err, "%s", why);
-	lclone_file_close(file);
-	ret = lclone_file_open_ready(file, path, O_RDONLY);
-	if (!ret)
-		ret = lclone_lock(file, LCLONE_LOCK_SHARED);
-	if (ret)
-		return ret;
-	ret = commit(&clone);
-	if (ret && all)
-		return ret;
-	if (ret)
-		fprintf(stderr, "lclone: %s; what was committed before is looked at\n", lclone_why());
-	ret = read_moment(file, clone.name, moment);
-	lclone_unlock(file);
+	do {
+		lclone_moment_free(moment);
+		lclone_file_close(file);
+		ret = read_committed(path, all, &clone, file, moment);
+	} while (!ret && has_grown(file));
 	*dev = &moment->dev;
 	return ret;
 }

@@ -6,6 +6,7 @@
 tests+=(
 	now_quiet "check, diff and measure say of an active clone what they say when it is closed"
 	now_busy "what diff shows of a busy clone is what it had at one moment, and no damage is found"
+	now_grown "a delta that is enlarged while it is looked at is not called damaged"
 	now_refused "a delta that something else has is not looked at"
 )
 
@@ -136,6 +137,28 @@ now_busy()
 	ok lclone measure "$base" "$delta"
 	ok lclone close t1
 	ok lclone check --base "$base" "$delta"
+}
+
+# It is held up where it has opened the delta, and while it reads
+now_grown()
+{
+	local at mib=16
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	ok lclone create t1 "$base" "$delta"
+	scribble
+	for at in 1 2 3 5 8 12; do
+		if ! hold pread:$at lclone check --base "$base" "$delta"; then
+			release
+			break
+		fi
+		mib=$((mib + 8))
+		grow delta $mib
+		ok dmsetup message t1 0 grow
+		release
+		[ "$held_rc" = 0 ] || fail "grown at $at: $held_rc: $(cat "$dir/out1" "$dir/err1")"
+	done
+	[ $mib -gt 16 ] || fail "it was never held up"
 }
 
 now_refused()
