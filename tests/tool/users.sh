@@ -575,6 +575,7 @@ users_hang()
 	done
 	ok dmsetup resume t2
 	ok lclone close x1
+	ok lclone remove /dev/mapper/t3
 	# not suspended, but without an answer
 	ok dmsetup load t2 --table "0 16384 delay $low 0 60000"
 	ok dmsetup suspend t2
