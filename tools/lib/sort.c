@@ -2,6 +2,7 @@
 /* A heap sort, which needs no memory and has no bad case */
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "sort.h"
@@ -49,7 +50,7 @@ void lclone_sort(void *array, size_t count, size_t size,
 		 int (*compare)(const void *a, const void *b))
 {
 	const struct heap h = { array, size, compare };
-	char element[ELEMENT_MAX];
+	_Alignas(max_align_t) char element[ELEMENT_MAX];
 	size_t i;
 
 	assert(size <= sizeof(element));

@@ -253,8 +253,8 @@ static int unchanged_since(struct lclone_file *delta, const struct undo *undo)
 
 int lclone_repair_undo(struct lclone_file *delta, const char *path)
 {
+	struct undo undo = { .count = 0 };
 	struct undo_entry e;
-	struct undo undo;
 	int err;
 	u64 i;
 
