@@ -178,38 +178,36 @@ static int list_leaves(struct lclone_repair *r)
 	return 0;
 }
 
+/* The node over @place of the level below, unless it was the last one. @node may be NULL. */
+static size_t add_over(struct lclone_new_index *node, size_t nodes, u64 *last, u64 place)
+{
+	if (place / LCLONE_NODE_REFS == *last)
+		return nodes;
+	*last = place / LCLONE_NODE_REFS;
+	if (node)
+		node[nodes].place = *last;
+	return nodes + 1;
+}
+
 /* The places of the nodes of level 1, or how many there are */
 static size_t over_leaves(const struct lclone_salvage *s, struct lclone_new_index *node)
 {
-	u64 last = UINT64_MAX, place;
+	u64 last = UINT64_MAX;
 	size_t i, nodes = 0;
 
-	for (i = 0; i < s->leaves; i++) {
-		place = s->leaf[i].place / LCLONE_NODE_REFS;
-		if (!is_needed(&s->leaf[i]) || place == last)
-			continue;
-		last = place;
-		if (node)
-			node[nodes].place = place;
-		nodes++;
-	}
+	for (i = 0; i < s->leaves; i++)
+		if (is_needed(&s->leaf[i]))
+			nodes = add_over(node, nodes, &last, s->leaf[i].place);
 	return nodes;
 }
 
 static size_t over_nodes(const struct lclone_new_level *below, struct lclone_new_index *node)
 {
-	u64 last = UINT64_MAX, place;
+	u64 last = UINT64_MAX;
 	size_t i, nodes = 0;
 
-	for (i = 0; i < below->nodes; i++) {
-		place = below->node[i].place / LCLONE_NODE_REFS;
-		if (place == last)
-			continue;
-		last = place;
-		if (node)
-			node[nodes].place = place;
-		nodes++;
-	}
+	for (i = 0; i < below->nodes; i++)
+		nodes = add_over(node, nodes, &last, below->node[i].place);
 	return nodes;
 }
 
