@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "lclone.h"
-#include "super.h"
+#include "clone/super.h"
 
 /* ".5", with at most six digits, of a @unit. False: it is no such thing */
 static bool parse_fraction(const char *text, u64 unit, u64 *bytes)

@@ -7,13 +7,13 @@
 
 #include <getopt.h>
 
-#include "chain.h"
-#include "delta.h"
-#include "dm.h"
-#include "fail.h"
-#include "file.h"
-#include "merge.h"
-#include "moment.h"
+#include "clone/chain.h"
+#include "format/delta.h"
+#include "host/dm.h"
+#include "basic/fail.h"
+#include "host/file.h"
+#include "offline/merge.h"
+#include "format/moment.h"
 
 /* Exit codes: documented in lclone(8). */
 enum {

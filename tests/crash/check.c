@@ -28,8 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "delta.h"
+#include "offline/check.h"
+#include "format/delta.h"
 #include "disk.h"
 #include "image.h"
 #include "oracle.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "dev.h"
+#include "format/dev.h"
 #include "format_user.h"
 #include "image.h"
 

@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../vm/lib.sh"
 
 CRASH=$TOP/tests/crash
-PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/*.[ch] \
+PROGRAMS=$CACHE/crash/$(cat "$CRASH"/{*.[ch],Makefile} "$TOP"/tools/lib/{,*/}*.[ch] \
 			"$TOP"/dm-lclone/{format.c,lclone_format.h} | hash_stdin)
 SCENARIOS=(mixed hot wide full tight large plain through short merge online flatten)
 

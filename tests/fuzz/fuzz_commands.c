@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "find.h"
+#include "host/find.h"
 #include "lclone.h"
 #include "must.h"
 #include "template.h"

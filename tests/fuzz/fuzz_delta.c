@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "check.h"
-#include "delta.h"
+#include "offline/check.h"
+#include "format/delta.h"
 #include "must.h"
-#include "repair.h"
+#include "offline/repair.h"
 #include "template.h"
 
 #define EDITS_MAX	16u

@@ -27,8 +27,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "delta.h"
+#include "offline/check.h"
+#include "format/delta.h"
 #include "template.h"
 
 #define DELTA_SECTORS	2048u		/* the image, and what it may grow into */

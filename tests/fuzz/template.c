@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dev.h"
+#include "format/dev.h"
 #include "format_user.h"
 #include "template.h"
 

@@ -8,7 +8,7 @@
 #ifndef LCLONE_IMAGE_H
 #define LCLONE_IMAGE_H
 
-#include "dev.h"
+#include "format/dev.h"
 #include "lclone_format.h"
 
 struct image {

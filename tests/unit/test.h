@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "delta.h"
+#include "format/delta.h"
 #include "format_user.h"
 
 #endif /* LCLONE_TEST_H */

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "chain.h"
-#include "fail.h"
+#include "clone/chain.h"
+#include "basic/fail.h"
 #include "image.h"
 #include "test.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The checker: silent on good deltas, and names each class of damage at its place. */
-#include "check.h"
+#include "offline/check.h"
 #include "image.h"
 #include "test.h"
 

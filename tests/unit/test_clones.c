@@ -7,8 +7,8 @@
 #include <libdevmapper.h>
 #include <string.h>
 
-#include "chain.h"
-#include "fail.h"
+#include "clone/chain.h"
+#include "basic/fail.h"
 #include "test.h"
 
 #define NAME_SIZE	16

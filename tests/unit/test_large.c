@@ -5,7 +5,7 @@
  * newest leaves and an older copy of each lie on it in another order than that of the clone.
  */
 #include "image.h"
-#include "repair.h"
+#include "offline/repair.h"
 #include "test.h"
 
 /* Of the address sanitizer, which has no header for it with every compiler */

@@ -9,12 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "basic/fail.h"
 #include "image.h"
-#include "part.h"
-#include "super.h"
+#include "host/part.h"
+#include "clone/super.h"
 #include "test.h"
-#include "text.h"
+#include "basic/text.h"
 
 #define SECTORS	64u
 #define FOR_LONG	60000u

@@ -7,11 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "fail.h"
+#include "offline/check.h"
+#include "basic/fail.h"
 #include "image.h"
-#include "merge.h"
-#include "super.h"
+#include "offline/merge.h"
+#include "clone/super.h"
 #include "test.h"
 
 static char dir[] = "/tmp/lclone-test-XXXXXX";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is read of a delta while it is written to is what it was at one moment. */
-#include "check.h"
+#include "offline/check.h"
 #include "image.h"
-#include "moment.h"
+#include "format/moment.h"
 #include "test.h"
 
 #define STATES	200

@@ -6,12 +6,12 @@
  *
  * The Makefile puts the functions named __wrap_ in the place of the library's.
  */
-#include "chain.h"
-#include "check.h"
-#include "copy.h"
-#include "fail.h"
+#include "clone/chain.h"
+#include "offline/check.h"
+#include "offline/copy.h"
+#include "basic/fail.h"
 #include "image.h"
-#include "merge.h"
+#include "offline/merge.h"
 #include "test.h"
 
 /* A write; a flush if it has no sectors */

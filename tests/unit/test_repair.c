@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "fail.h"
+#include "offline/check.h"
+#include "basic/fail.h"
 #include "image.h"
-#include "repair.h"
+#include "offline/repair.h"
 #include "test.h"
 
 static const struct image_size size = { 36864, 8192, 30000, 16 };

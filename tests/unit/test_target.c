@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The target's lines, from literal strings. */
-#include "target.h"
+#include "host/target.h"
 #include "test.h"
 
 static void round_trip(const char *line)

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "offline/check.h"
+#include "lclone.h"
+
+static void report_text(const struct lclone_finding *f, void *ctx)
+{
+	(void)ctx;
+	printf("%s: %s\n", lclone_damage_name(f->class), f->text);
+}
+
+static void report_json(const struct lclone_finding *f, void *ctx)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "class", json_object_new_string(lclone_damage_name(f->class)));
+	json_object_object_add(o, "block", json_object_new_uint64(f->block));
+	json_object_object_add(o, "chunk", json_object_new_uint64(f->chunk));
+	json_object_object_add(o, "chunks", json_object_new_uint64(f->chunks));
+	json_object_object_add(o, "text", json_object_new_string(f->text));
+	json_object_array_add(ctx, o);
+}
+
+static void add(struct json_object *o, const char *name, u64 value)
+{
+	json_object_object_add(o, name, json_object_new_uint64(value));
+}
+
+static void print_json(struct json_object *findings, const struct lclone_usage *u)
+{
+	struct json_object *o = json_object_new_object(), *usage = json_object_new_object();
+
+	add(usage, "exceptions", u->exceptions);
+	add(usage, "data_chunks", u->data_chunks);
+	add(usage, "node_chunks", u->node_chunks);
+	add(usage, "nodes", u->nodes);
+	add(usage, "written_subchunks", u->written);
+	add(usage, "zero_subchunks", u->zero);
+	json_object_object_add(o, "findings", findings);
+	json_object_object_add(o, "usage", usage);
+	put_json(o, JSON_C_TO_STRING_PRETTY);
+}
+
+/* The chain below, as far as it is there. 1: a finding was reported. */
+static int check_chain(struct lclone_file *file, const struct lclone_dev *dev,
+		       const struct lclone_parents *parents, lclone_report_fn report, void *ctx)
+{
+	struct lclone_finding finding = { .class = LCLONE_DAMAGE_PARENT };
+	static struct lclone_chain chain;
+	struct lclone_delta delta;
+	int err = 0;
+
+	if (!lclone_delta_open(&delta, dev))	/* if not: that was reported */
+		err = lclone_chain_open(&chain, &delta, file, parents);
+	lclone_chain_close(&chain);
+	lclone_delta_close(&delta);
+	switch (-err) {
+	case ESTALE:
+	case EUCLEAN:
+	case EBADMSG:
+	case EMEDIUMTYPE:
+		finding.text = lclone_why();
+		report(&finding, ctx);
+		return 1;
+	default:
+		return err;
+	}
+}
+
+static int check(const char *path, struct lclone_file *base, const struct lclone_parents *parents,
+		 bool json)
+{
+	lclone_report_fn report = json ? report_json : report_text;
+	struct json_object *findings = json ? json_object_new_array() : NULL;
+	struct lclone_delta before = { .dev = NULL };
+	struct lclone_moment moment;
+	const struct lclone_dev *dev;
+	struct lclone_usage usage;
+	struct lclone_file file;
+	char why[LCLONE_WHY_SIZE];
+	bool readable = false;
+	long ret, links;
+
+	ret = open_delta_file_now(path, false, &file, &moment, &dev);
+	if (ret)
+		goto out;
+	readable = !lclone_delta_open_sb(&before, dev);
+	ret = lclone_check(dev, base ? &base->dev : NULL, report, findings, &usage, why);
+	if (ret < 0) {
+		lclone_fail(ret, "%s: %s", path, why);
+		ret = ret == -EINVAL ? -EMEDIUMTYPE : ret;
+		goto out;
+	}
+	links = check_chain(&file, dev, parents, report, findings);
+	if (links < 0) {
+		ret = links;
+		goto out;
+	}
+	if (readable && !lclone_delta_unchanged(&before)) {
+		ret = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
+		goto out;
+	}
+	ret += links;
+	if (json) {
+		print_json(findings, &usage);
+		findings = NULL;
+	} else if (!ret) {
+		printf("%s: no damage; %llu exceptions in %llu chunks, %llu nodes in %llu chunks\n",
+		       path, (unsigned long long)usage.exceptions,
+		       (unsigned long long)usage.data_chunks, (unsigned long long)usage.nodes,
+		       (unsigned long long)usage.node_chunks);
+	}
+	ret = ret ? EXIT_DAMAGED : EXIT_OK;
+out:
+	json_object_put(findings);
+	lclone_delta_close(&before);
+	lclone_file_close(&file);
+	lclone_moment_free(&moment);
+	return ret;
+}
+
+static const struct option options[] = {
+	{ "base", required_argument, NULL, 'b' },
+	PARENT_OPTION,
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct lclone_file base_file, *base = NULL;
+	struct lclone_parents parents = { 0 };
+	const char *base_path = "-";
+	bool json = false;
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_check, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 'b':
+			base_path = optarg;
+			break;
+		case 'P':
+			ret = add_parent(&parents, optarg);
+			if (ret)
+				return ret;
+			break;
+		case 'j':
+			json = true;
+			break;
+		default:
+			return ret;
+		}
+	}
+	if (argc - optind != 1)
+		return usage_error(&cmd_check, "needs a delta");
+	ret = open_base(base_path, &base_file, &base);
+	if (!ret)
+		ret = check(argv[optind], base, &parents, json);
+	close_base(base);
+	return ret;
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.summary = "check every invariant of a delta, reading only",
+	.usage =
+	"check [--base BASE] [--parent LAYER]... [--json] DELTA\n\n"
+	"Checks superblocks, log, tree and exceptions of DELTA, and that the layers that it lies\n"
+	"on are there and what they were. Changes nothing. DELTA may be active: it is checked as\n"
+	"of one moment. Prints what it finds; exit code 0 if that is nothing, 6 if there is\n"
+	"damage.\n\n"
+	"  --base BASE     check, too, that this is the base\n"
+	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
+	"  --json          findings and use of space as a JSON object\n",
+	.run = run,
+};

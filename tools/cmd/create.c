@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lclone.h"
+#include "clone/super.h"
+
+/* Runs a program of LVM; its own messages tell the user what is wrong. */
+static int run_lvm(const char *const argv[])
+{
+	pid_t pid;
+	int status;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
+	if (!pid) {
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+		close_range(STDERR_FILENO + 1, ~0u, 0);	/* LVM complains of what is inherited */
+		execvp(argv[0], (char *const *)argv);
+		fprintf(stderr, "%s: %m\n", argv[0]);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return lclone_fail(-errno, "waiting for %s: %m", argv[0]);
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		return lclone_fail(-ECHILD, "%s failed", argv[0]);
+	return 0;
+}
+
+static int lvcreate(const char *vg, const char *lv, u64 sectors)
+{
+	char size[32];
+	const char *const argv[] = { "lvcreate", "--quiet", "--yes", "--wipesignatures", "y",
+				     "--zero", "y", "--name", lv, "--size", size, vg, NULL };
+
+	snprintf(size, sizeof(size), "%llus", (unsigned long long)sectors);
+	return run_lvm(argv);
+}
+
+static int lvremove(const char *vg, const char *lv)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = { "lvremove", "--quiet", "--yes", path, NULL };
+
+	snprintf(path, sizeof(path), "%s/%s", vg, lv);
+	return run_lvm(argv);
+}
+
+/* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
+static int wipe_recycled(const char *path)
+{
+	struct lclone_file delta;
+	int err;
+
+	err = lclone_file_open(&delta, path, O_RDWR | O_EXCL);
+	if (!err)
+		err = lclone_super_wipe(&delta);
+	lclone_file_close(&delta);
+	return err;
+}
+
+/* What this command has formatted and could not open becomes blank again. */
+static void undo_format(const char *path)
+{
+	struct lclone_file delta;
+
+	if (!lclone_file_open(&delta, path, O_RDWR | O_EXCL))
+		lclone_super_wipe(&delta);
+	lclone_file_close(&delta);
+}
+
+static int create(const char *name, const char *base, const char *delta,
+		  const struct format_arguments *format, const struct lclone_features *features)
+{
+	char why[1024];
+	int err;
+
+	err = format_delta(base, delta, format);
+	if (err)
+		return err;
+	err = open_clone(name, base, delta, &format->parents, features);
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	undo_format(delta);
+	return lclone_fail(err, "%s", why);
+}
+
+static int create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
+			  const struct format_arguments *format,
+			  const struct lclone_features *features)
+{
+	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
+	int err;
+
+	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
+		vg += 5;
+	snprintf(lv, sizeof(lv), "%s-delta", name);
+	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
+	err = lvcreate(vg, lv, sectors);
+	if (err)
+		return err;
+	err = wipe_recycled(path);
+	if (!err)
+		err = create(name, base, path, format, features);
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	if (lvremove(vg, lv))
+		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
+				   lv);
+	return lclone_fail(err, "%s", why);
+}
+
+static const struct option options[] = {
+	FEATURE_OPTIONS,
+	{ "size", required_argument, NULL, 's' },
+	{ "chunk-size", required_argument, NULL, 'c' },
+	{ "label", required_argument, NULL, 'l' },
+	{ "force", no_argument, NULL, 'f' },
+	ASSUME_OPTION,
+	PARENT_OPTION,
+	{ "vg", required_argument, NULL, 'V' },
+	{ "delta-size", required_argument, NULL, 'S' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int run(int argc, char **argv)
+{
+	struct format_arguments format = { 0 };
+	struct lclone_features features = { 0 };
+	const char *vg = NULL, *name;
+	u64 delta_sectors = 0, chunk = 0;
+	int option, ret = 0;
+
+	lclone_can_assume_no_other_clones();
+	while ((option = next_option(&cmd_create, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 's':
+			ret = parse_size(optarg, &format.virtual_sectors);
+			break;
+		case 'c':
+			ret = parse_size(optarg, &chunk);
+			format.chunk_sectors = chunk > LCLONE_CHUNK_SECTORS_MAX ? UINT32_MAX :
+					       chunk;
+			break;
+		case 'l':
+			format.label = optarg;
+			break;
+		case 'f':
+			format.force = true;
+			break;
+		case 'A':
+			lclone_assume_no_other_clones();
+			break;
+		case 'P':
+			ret = add_parent(&format.parents, optarg);
+			break;
+		case 'V':
+			vg = optarg;
+			break;
+		case 'S':
+			ret = parse_size(optarg, &delta_sectors);
+			break;
+		case '?':
+			return ret;
+		default:
+			ret = parse_feature_option(&features, option, optarg);
+			break;
+		}
+		if (ret < 0)
+			return ret;
+	}
+	if (!vg != !delta_sectors)
+		return usage_error(&cmd_create, "--vg and --delta-size go together");
+	if (argc - optind != (vg ? 2 : 3))
+		return usage_error(&cmd_create, vg ? "needs a name and a base (or -)" :
+				   "needs a name, a base (or -) and a delta");
+	name = argv[optind];
+	if (!vg && was_opened(name, argv[optind + 1], argv[optind + 2], &features))
+		return 0;
+	ret = check_free_name(name);
+	if (ret)
+		return ret;
+	if (vg)
+		return create_with_lv(name, argv[optind + 1], vg, delta_sectors, &format,
+				      &features);
+	return create(name, argv[optind + 1], argv[optind + 2], &format, &features);
+}
+
+const struct command cmd_create = {
+	.name = "create",
+	.summary = "format a delta and activate the clone",
+	.usage =
+	"create [OPTION]... NAME BASE|- DELTA\n"
+	"       lclone create [OPTION]... --vg VG --delta-size SIZE NAME BASE|-\n\n"
+	"Makes DELTA the empty delta of BASE and activates the clone as /dev/mapper/NAME.\n\n"
+	"  --vg VG                  make the logical volume NAME-delta in VG and use that\n"
+	"  --delta-size SIZE        its size\n"
+	"  --size SIZE              size of the clone, also beyond the base (the base's)\n"
+	"  --chunk-size SIZE        unit of allocation, a power of two from 8K to 2M (64K)\n"
+	"  --parent LAYER           put DELTA on this sealed layer, as a clone of that clone;\n"
+	"                           layers below it are looked for, or named before it\n"
+	"  --label TEXT             a name to keep in the superblock\n"
+	"  --force                  overwrite what is on DELTA\n"
+	ASSUME_USAGE
+	FEATURE_USAGE,
+	.run = run,
+};

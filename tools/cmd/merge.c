@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "offline/check.h"
+#include "offline/head.h"
+#include "lclone.h"
+#include "offline/merge.h"
+#include "online/online.h"
+#include "host/part.h"
+#include "clone/super.h"
+
+struct arguments {
+	const char *to, *rate;
+	bool into, into_parent, detach, stop, json, force, yes;
+	struct lclone_parents parents;
+};
+
+static int progress(struct lclone_merge *merge, u64 done, u64 total)
+{
+	bool copying = merge->target != merge->base && merge->target != merge->chain->file[1];
+
+	meter_show(merge->ctx, copying ? "copying" : "merging", done, total, done == total);
+	return interrupted();
+}
+
+/* Preparation: everything is looked at before anything is written. */
+
+static void ignore_finding(const struct lclone_finding *finding, void *ctx)
+{
+	(void)finding;
+	(void)ctx;
+}
+
+int refuse_damaged(const struct lclone_file *delta)
+{
+	struct lclone_usage usage;
+	char why[LCLONE_WHY_SIZE];
+	long ret = lclone_check(&delta->dev, NULL, ignore_finding, NULL, &usage, why);
+
+	if (ret < 0)
+		return lclone_fail(ret, "%s: %s", delta->path, why);
+	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
+}
+
+/* As it was recorded, or enlarged since: then that is recorded when all else is right. */
+static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
+{
+	*grown = base_has_grown(base, &delta->sb);
+	return *grown ? same_but_larger(base, &delta->sb) : verify_base(delta, base);
+}
+
+static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
+			const struct lclone_file *base)
+{
+	struct lclone_sb sb = delta->slot[delta->newest].sb;
+	int err;
+
+	err = set_base_of(&sb, base);
+	if (!err)
+		err = lclone_super_write(file, &sb);
+	if (err)
+		return err;
+	lclone_delta_close(delta);
+	err = lclone_delta_open(delta, &file->dev);
+	return err ? lclone_fail(err, "%s: %s", file->path, delta->why) : 0;
+}
+
+/* 1: what is merged already says that this is the base; 0: it fits */
+static int open_and_check_base(const char *path, int flags, struct lclone_delta *delta,
+			       struct lclone_file *base, bool *grown)
+{
+	int err;
+
+	err = lclone_file_open_ready(base, path, flags);
+	if (!err)
+		err = check_base(delta, base, grown);
+	if (!err && base->dev.sectors < delta->sb.virtual_sectors)
+		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
+				  path, (unsigned long long)base->dev.sectors,
+				  (unsigned long long)delta->sb.virtual_sectors);
+	return err ?: lclone_merge_begun_in(delta, base);
+}
+
+/* The base is not kept from others meanwhile. */
+static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev)
+{
+	struct lclone_file base;
+	bool grown;
+	int ret;
+
+	ret = open_and_check_base(path, O_RDONLY, delta, &base, &grown);
+	if (!ret)
+		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL);
+	lclone_file_close(&base);
+	return ret < 0 ? ret : 0;
+}
+
+static int into_base(const char *base_path, const char *delta_path, bool yes, struct meter *meter)
+{
+	struct lclone_file delta_file, base = { .fd = -1 };
+	struct lclone_delta delta;
+	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
+	struct lclone_merge merge;
+	bool grown = false;
+	int err;
+
+	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
+	if (!err)
+		err = check_writable(&delta, delta_path);
+	if (!err && lclone_has_parent(&delta.sb))
+		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
+				  delta_path);
+	if (!err)
+		err = refuse_damaged(&delta_file);
+	if (!err && !yes)
+		err = confirm(base_path, &delta, delta_file.rdev);
+	if (!err)
+		err = open_and_check_base(base_path, O_RDWR | O_EXCL, &delta, &base, &grown);
+	if (err >= 0)
+		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
+	if (!err && grown)
+		err = record_grown(&delta_file, &delta, &base);
+	if (!err) {
+		merge = (struct lclone_merge){
+			.chain = &chain, .base = &base,
+			.target = &base, .progress = progress, .ctx = meter,
+		};
+		err = lclone_merge_into_base(&merge);
+	}
+	lclone_file_close(&base);
+	close_delta(&delta_file, &delta);
+	return err;
+}
+
+static int may_write(const struct lclone_file *target, const struct lclone_chain *chain, bool force)
+{
+	if (lclone_head_is_note(target))
+		return 0;
+	if (!force && lclone_file_no_signature(target))
+		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
+	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target));
+}
+
+/* A device must be large enough and not be of this clone, or a delta itself. */
+static int open_target_device(const char *path, struct lclone_file *target,
+			      const struct lclone_chain *chain, const struct lclone_file *base,
+			      bool force)
+{
+	u64 sectors = chain->delta[0]->sb.virtual_sectors;
+	struct lclone_delta other;
+	bool ours;
+	u32 i;
+	int err;
+
+	err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
+	ours = base && lclone_file_same(target, base);
+	for (i = 0; i < chain->count; i++)
+		ours |= lclone_file_same(target, chain->file[i]);
+	if (ours)
+		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
+				   path);
+	if (!err && base)
+		err = refuse_common_sectors(target, base);
+	for (i = 0; !err && i < chain->count; i++)
+		err = refuse_common_sectors(target, chain->file[i]);
+	if (err)
+		return err;
+	if (target->dev.sectors < sectors)
+		return lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu", path,
+				   (unsigned long long)target->dev.sectors,
+				   (unsigned long long)sectors);
+	err = lclone_delta_open_sb(&other, &target->dev);
+	lclone_delta_close(&other);
+	if (err == -ENODATA || err == -EINVAL)
+		return may_write(target, chain, force);
+	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
+}
+
+static int copy(struct lclone_merge *merge, struct lclone_file *target)
+{
+	int err;
+
+	merge->target = target;
+	err = lclone_merge_to(merge);
+	if (err == -EINTR)
+		err = lclone_fail(err, "interrupted: %s has a part of the copy; run again, it begins anew",
+				  merge->target->path);
+	return err ?: lclone_chain_unchanged(merge->chain);
+}
+
+static int copy_to_file(struct lclone_merge *merge, const char *path)
+{
+	static struct lclone_part part;
+	int err;
+
+	err = lclone_part_open(&part, path, merge->chain->delta[0]->sb.virtual_sectors);
+	merge->target_is_zero = true;
+	if (!err)
+		err = copy(merge, &part.file);
+	if (!err)
+		err = lclone_part_finish(&part);
+	lclone_part_close(&part);
+	return err;
+}
+
+static int copy_to_device(struct lclone_merge *merge, const char *path, bool force)
+{
+	struct lclone_file target;
+	int err;
+
+	err = open_target_device(path, &target, merge->chain, merge->base, force);
+	if (!err)
+		err = lclone_head_begin(merge->chain, &target, &merge->first);
+	if (!err)
+		err = copy(merge, &target);
+	if (!err)
+		err = lclone_head_end(merge->chain, merge->base, &target);
+	lclone_file_close(&target);
+	return err;
+}
+
+static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const char *path,
+		   bool force, struct meter *meter)
+{
+	struct lclone_merge merge = { .chain = chain, .base = base, .progress = progress,
+				      .ctx = meter };
+	struct stat st;
+
+	if (stat(path, &st))
+		return copy_to_file(&merge, path);
+	if (S_ISREG(st.st_mode))
+		return lclone_fail(-EEXIST, "%s exists", path);
+	return copy_to_device(&merge, path, force);
+}
+
+static int merge_to(const char *base_path, const char *delta_path, const struct arguments *a,
+		    struct meter *meter)
+{
+	struct lclone_file base_file, *base;
+	static struct disk disk;
+	u32 i;
+	int err;
+
+	err = open_base(base_path, &base_file, &base);
+	if (err)
+		goto out_base;
+	err = open_disk(delta_path, O_RDONLY, &a->parents, &disk);
+	if (!err)
+		err = verify_base(&disk.delta, base);
+	for (i = 0; !err && i < disk.chain.count; i++)
+		err = refuse_damaged(disk.chain.file[i]);
+	if (!err)
+		err = copy_to(&disk.chain, base, a->to, a->force, meter);
+	close_disk(&disk);
+out_base:
+	close_base(base);
+	return err;
+}
+
+static const struct option options[] = {
+	{ "into-base", no_argument, NULL, 'b' },
+	{ "into-parent", no_argument, NULL, 'p' },
+	{ "to", required_argument, NULL, 'o' },
+	{ "rate", required_argument, NULL, 'r' },
+	{ "detach", no_argument, NULL, 'd' },
+	{ "stop", no_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "yes", no_argument, NULL, 'y' },
+	ASSUME_OPTION,
+	PARENT_OPTION,
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+/* False: the command ends with *ret. */
+static bool parse(int argc, char **argv, struct arguments *a, int *ret)
+{
+	int option;
+
+	lclone_can_assume_no_other_clones();
+	while ((option = next_option(&cmd_merge, argc, argv, options, ret)) != -1) {
+		switch (option) {
+		case 'b':
+			a->into = true;
+			break;
+		case 'p':
+			a->into_parent = true;
+			break;
+		case 'o':
+			a->to = optarg;
+			break;
+		case 'r':
+			a->rate = optarg;
+			*ret = check_rate(optarg);
+			break;
+		case 'd':
+			a->detach = true;
+			break;
+		case 's':
+			a->stop = true;
+			break;
+		case 'j':
+			a->json = true;
+			break;
+		case 'f':
+			a->force = true;
+			break;
+		case 'y':
+			a->yes = true;
+			break;
+		case 'A':
+			lclone_assume_no_other_clones();
+			break;
+		case 'P':
+			*ret = add_parent(&a->parents, optarg);
+			break;
+		default:
+			return false;
+		}
+		if (*ret)
+			return false;
+	}
+	return true;
+}
+
+/* The clone is active: the kernel merges */
+static int run_online(const struct arguments *a, const char *name)
+{
+	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
+			    .yes = a->yes };
+
+	if (a->parents.count)
+		return usage_error(&cmd_merge, "an active clone knows its layers");
+	if (a->stop && (a->rate || a->detach || a->json))
+		return usage_error(&cmd_merge, "--stop goes with no other option");
+	if (a->stop)
+		return stop_task(name, "merge");
+	meter_init(&o.meter, a->json);
+	return merge_online(&o);
+}
+
+static int run_into_parent(const struct arguments *a, const char *delta)
+{
+	struct meter meter;
+	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
+	int err;
+
+	meter_init(&meter, a->json);
+	err = merge_into_parent(delta, &a->parents, &merge, a->json);
+	meter_end(&meter);
+	return err;
+}
+
+static int run(int argc, char **argv)
+{
+	struct arguments a = { .to = NULL };
+	const char *base, *delta;
+	struct meter meter;
+	int ret = 0;
+
+	if (!parse(argc, argv, &a, &ret))
+		return ret;
+	argv += optind;
+	argc -= optind;
+	if (a.force && !a.to)
+		return usage_error(&cmd_merge, "--force goes with --to");
+	if (!a.into && !a.into_parent && !a.to && argc == 1)
+		return run_online(&a, lclone_dm_name(argv[0]));
+	if (a.into + a.into_parent + !!a.to != 1)
+		return usage_error(&cmd_merge, "needs the name of an active clone, or one of --into-base, --into-parent and --to");
+	if (a.rate || a.detach || a.stop)
+		return usage_error(&cmd_merge, "--rate, --detach and --stop are for an active clone");
+	if (a.into_parent && argc != 1)
+		return usage_error(&cmd_merge, "--into-parent needs a delta or layer");
+	if (a.into_parent)
+		return run_into_parent(&a, argv[0]);
+	if (argc != 2)
+		return usage_error(&cmd_merge, "needs a base (or -) and a delta");
+	base = argv[0];
+	delta = argv[1];
+	if (a.into && !strcmp(base, "-"))
+		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
+
+	meter_init(&meter, a.json);
+	ret = a.into ? into_base(base, delta, a.yes, &meter) :
+		       merge_to(base, delta, &a, &meter);
+	meter_end(&meter);
+	return ret;
+}
+
+const struct command cmd_merge = {
+	.name = "merge",
+	.summary = "consolidate a clone",
+	.usage =
+	"merge [--rate RATE] [--detach] [--json] [--yes] NAME\n"
+	"       lclone merge --stop NAME\n"
+	"       lclone merge [--json] [--yes] --into-base BASE DELTA\n"
+	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
+	"       lclone merge [--json] [--parent LAYER]... [--force] --to DEVICE|FILE BASE|- DELTA\n\n"
+	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
+	"its delta holds to its base. At the end the base is the disk, and the delta is free. If\n"
+	"interrupted, the kernel goes on: run it again to wait for the end. No other clone may\n"
+	"depend on the base: it would be lost.\n\n"
+	"  --rate RATE    KiB/s, max, auto: pause as long as each batch took, or idle: only\n"
+	"                 while the clone has no I/O\n"
+	"  --detach       do not wait; run it again, later, for the end\n"
+	"  --stop         the clone goes on with its delta; the merge can be taken up again\n\n"
+	"The others consolidate a clone that is not active. May be interrupted at any time: run\n"
+	"it again and it goes on; --to begins anew.\n\n"
+	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
+	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
+	"  --into-parent  write what DELTA holds to the layer right below, which takes its place\n"
+	"                 in all chains. DELTA may be a sealed layer below active clones: they\n"
+	"                 go on without it. No other delta may lie on that layer\n"
+	"  --to TARGET    write the clone to another device, which must be large enough, or\n"
+	"                 to a new file; changes neither BASE nor DELTA\n"
+	"  --force        overwrite what is on DEVICE, unless it is a delta or in use\n"
+	"  --parent LAYER a layer that DELTA lies on; those not named are looked for\n"
+	"  --yes          other clones of the base that cannot be seen here, on other hosts, in\n"
+	"                 files, may be lost: do not ask\n"
+	ASSUME_USAGE
+	"  --json         progress as JSON, a line for each second, instead of a bar\n",
+	.run = run,
+};

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/text.h"
+
+/* Bytes of the UTF-8 character that @s begins with, which is *c; 0 if it is none. */
+static size_t decode(const char *s, uint32_t *c)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = *s;
+	size_t len = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 :
+		     first < 0xf8 ? 4 : 0, i;
+
+	*c = len < 2 ? first : first & (0x7f >> len);
+	for (i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)	/* the end of the string is none, too */
+			return 0;
+		*c = *c << 6 | (s[i] & 0x3f);
+	}
+	if (len > 1 && (*c < least[len] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000)))
+		return 0;
+	return len;
+}
+
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+static char *escape(char *to, size_t size, const char *from, bool controls)
+{
+	size_t at = 0, len, need;
+	uint32_t c;
+
+	while (*from) {
+		len = decode(from, &c);
+		if (len && controls && is_control(c))
+			len = 0;
+		need = len ?: 4;
+		if (at + need >= size)
+			break;
+		if (len)
+			memcpy(to + at, from, len);
+		else
+			snprintf(to + at, size - at, "\\x%02x", (unsigned char)*from);
+		at += need;
+		from += len ?: 1;
+	}
+	to[at] = '\0';
+	return to;
+}
+
+char *lclone_text_utf8(char *to, size_t size, const char *from)
+{
+	return escape(to, size, from, false);
+}
+
+char *lclone_text_plain(char *to, size_t size, const char *from)
+{
+	return escape(to, size, from, true);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Writer of superblocks: format, update, wipe.  The delta is open with O_RDWR
+ * and O_EXCL: nobody else writes it.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_SUPER_H
+#define LCLONE_SUPER_H
+
+#include "host/file.h"
+
+struct lclone_format_options {
+	u64 virtual_sectors;		/* 0: the parent's, or the base's */
+	u32 chunk_sectors;		/* 0: the parent's, or the default */
+	const char *label;		/* or NULL */
+	const struct lclone_sb *parent;	/* the sealed layer that it will lie on, or NULL */
+	u32 block_size;			/* logical, the largest of that and the layers below it */
+};
+
+/*
+ * Formats @delta over @base (NULL: over nothing) and fills in @sb with what was
+ * written.  Nothing is written if anything is wrong with sizes or options.
+ * A crash in between leaves a device that is blank or one whose format can be
+ * started again: slot A is wiped first and written last.
+ */
+int lclone_format(struct lclone_file *delta, struct lclone_file *base,
+		  const struct lclone_format_options *options, struct lclone_sb *sb);
+
+/*
+ * Writes @sb, which is the newest with changes, to the slot of the next
+ * sequence number.  On return it is durable and @sb has the new number.  -EPROTONOSUPPORT,
+ * and nothing is written, if it has features that this version must not write to.
+ */
+int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
+
+/* -ERANGE if a clone of so many sectors cannot have logical blocks of so many bytes. */
+int lclone_size_fits(u64 sectors, u32 block_size);
+
+/* Wipes both slots, the one that is chosen last. Afterwards this is no delta. */
+int lclone_super_wipe(struct lclone_file *delta);
+
+#endif /* LCLONE_SUPER_H */

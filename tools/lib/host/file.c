@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "host/file.h"
+#include "host/stack.h"
+
+#define BOUNCE_SIZE	(256u << 10)
+#define BOUNCE_ALIGN	LCLONE_BLOCK_SIZE	/* no logical block is larger */
+
+static void sysfs_line(const char *path, char *line, size_t size)
+{
+	FILE *f = fopen(path, "re");
+
+	line[0] = '\0';
+	if (!f)
+		return;
+	if (fgets(line, size, f))
+		line[strcspn(line, "\n")] = '\0';
+	else
+		line[0] = '\0';
+	fclose(f);
+}
+
+dev_t lclone_dev_number(const char *word)
+{
+	unsigned int ma, mi;
+
+	return sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
+}
+
+void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
+{
+	char path[128], line[256], link[1024];
+	const char *base;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(rdev), minor(rdev));
+	sysfs_line(path, line, sizeof(line));
+	if (line[0]) {
+		snprintf(name, PATH_MAX, "/dev/mapper/%s", line);
+		return;
+	}
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len <= 0) {
+		snprintf(name, PATH_MAX, "%u:%u", major(rdev), minor(rdev));
+		return;
+	}
+	link[len] = '\0';
+	base = strrchr(link, '/');
+	snprintf(name, PATH_MAX, "/dev/%s", base ? base + 1 : link);
+}
+
+int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx)
+{
+	char path[128], attr[PATH_MAX], line[64], name[PATH_MAX];
+	struct dirent *d;
+	unsigned int ma, mi;
+	int ret = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(rdev), minor(rdev));
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while (!ret && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(attr, sizeof(attr), "/sys/class/block/%s/dev", d->d_name);
+		sysfs_line(attr, line, sizeof(line));
+		if (sscanf(line, "%u:%u", &ma, &mi) != 2)
+			continue;
+		lclone_dev_name(makedev(ma, mi), name);
+		ret = visit(name, ctx);
+	}
+	closedir(dir);
+	return ret;
+}
+
+static int keep_name(const char *name, void *ctx)
+{
+	snprintf(ctx, PATH_MAX, "%s", name);
+	return 1;
+}
+
+/* "... - btrfs /dev/vda rw": a filesystem of several devices has a number of its own. */
+static bool is_source(const char *line, dev_t rdev)
+{
+	const char *fields = strstr(line, " - ");
+	char source[PATH_MAX];
+	struct stat st;
+
+	return fields && sscanf(fields, " - %*s %4095s", source) == 1 &&
+	       source[0] == '/' && !stat(source, &st) &&
+	       S_ISBLK(st.st_mode) && st.st_rdev == rdev;
+}
+
+/* Where the device is mounted, "" if nowhere. @rw: only mounts that may write count. */
+static void mount_of(dev_t rdev, bool rw, char where[PATH_MAX])
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *options;
+	unsigned int ma, mi;
+	size_t size = 0;
+	char point[PATH_MAX];
+
+	where[0] = '\0';
+	if (!f)
+		return;
+	while (!where[0] && getline(&line, &size, f) > 0) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &ma, &mi, point) != 3 ||
+		    (makedev(ma, mi) != rdev && !is_source(line, rdev)))
+			continue;
+		/* the options of the superblock are the last word */
+		line[strcspn(line, "\n")] = '\0';
+		options = strrchr(line, ' ');
+		if (!rw || !options || strncmp(options + 1, "ro", 2))
+			snprintf(where, PATH_MAX, "%s", point);
+	}
+	free(line);
+	fclose(f);
+}
+
+/* -EAGAIN if nobody is seen who uses it: it may be free in a moment. */
+static int busy(const struct lclone_file *file)
+{
+	char who[PATH_MAX];
+
+	mount_of(file->rdev, false, who);
+	if (who[0])
+		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
+	if (lclone_dev_holders(file->rdev, keep_name, who))
+		return lclone_fail(-EBUSY, "%s is in use by %s", file->path, who);
+	return lclone_fail(-EAGAIN, "%s is in use", file->path);
+}
+
+int lclone_file_not_mounted_rw(const struct lclone_file *file)
+{
+	char where[PATH_MAX];
+
+	if (!file->block)
+		return 0;
+	mount_of(file->rdev, true, where);
+	if (where[0])
+		return lclone_fail(-EBUSY, "%s is mounted writable on %s", file->path, where);
+	return 0;
+}
+
+static int file_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+{
+	const struct lclone_file *file = (const struct lclone_file *)dev;
+	u64 from = sector << 9, to = from + ((u64)count << 9);
+	u64 align = file->direct ? file->logical_block : 512, start, end;
+	ssize_t ret;
+
+	while (from < to) {
+		start = from / align * align;
+		end = (to + align - 1) / align * align;
+		if (end - start > BOUNCE_SIZE)
+			end = start + BOUNCE_SIZE;
+		ret = pread(file->fd, file->bounce, end - start, start);
+		if (ret < 0)
+			return -errno;
+		if ((u64)ret < end - start)
+			return -EIO;
+		if (end > to)
+			end = to;
+		memcpy(buf, (u8 *)file->bounce + (from - start), end - from);
+		buf = (u8 *)buf + (end - from);
+		from = end;
+	}
+	return 0;
+}
+
+static int file_size(struct lclone_file *file)
+{
+	struct stat st;
+	u64 bytes;
+
+	if (file->block) {
+		if (ioctl(file->fd, BLKGETSIZE64, &bytes))
+			return lclone_fail(-errno, "%s: cannot get its size: %m", file->path);
+	} else {
+		if (fstat(file->fd, &st))
+			return lclone_fail(-errno, "%s: cannot get its size: %m", file->path);
+		bytes = st.st_size;
+	}
+	file->dev.sectors = bytes >> 9;
+	return 0;
+}
+
+int lclone_file_buffered(struct lclone_file *file)
+{
+	int flags = fcntl(file->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(file->fd, F_SETFL, flags & ~O_DIRECT))
+		return lclone_fail(-errno, "%s: %m", file->path);
+	file->direct = false;
+	return 0;
+}
+
+/* O_DIRECT, but not every filesystem has it */
+static int try_open(struct lclone_file *file, int flags)
+{
+	file->fd = open(file->path, flags | O_DIRECT | O_CLOEXEC);
+	file->direct = file->fd >= 0;
+	if (file->fd < 0 && errno == EINVAL)
+		file->fd = open(file->path, flags | O_CLOEXEC);
+	if (file->fd >= 0)
+		return 0;
+	return errno == EBUSY ? busy(file) : lclone_fail(-errno, "%s: %m", file->path);
+}
+
+/* "vg/lv", as LVM's programs take it, is /dev/vg/lv; one that is not active has no node. */
+static int find_path(struct lclone_file *file, struct stat *st)
+{
+	char dev[PATH_MAX], vg[128], lv[128], rest;
+	int err;
+
+	if (!stat(file->path, st))
+		return 0;
+	err = -errno;
+	if (err == -ENOENT && sscanf(file->path, "%127[^/]/%127[^/]%c", vg, lv, &rest) == 2 &&
+	    vg[0] != '.') {
+		snprintf(dev, sizeof(dev), "/dev/%s/%s", vg, lv);
+		if (!stat(dev, st)) {
+			strcpy(file->path, dev);
+			return 0;
+		}
+	} else if (err != -ENOENT ||
+		   sscanf(file->path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) != 2 ||
+		   !strcmp(vg, "mapper")) {
+		return lclone_fail(err, "%s: %s", file->path, strerror(-err));
+	}
+	return lclone_fail(err, "%s: %s (if it is a logical volume that is not active: lvchange -ay %s/%s)",
+			   file->path, strerror(-err), vg, lv);
+}
+
+/* O_EXCL is not for plain files. */
+static int open_fd(struct lclone_file *file, int flags)
+{
+	const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
+	unsigned int waited = 0;
+	struct stat st;
+	int err;
+
+	err = find_path(file, &st);
+	if (err)
+		return err;
+	file->block = S_ISBLK(st.st_mode);
+	if (!file->block && !S_ISREG(st.st_mode))
+		return lclone_fail(-ENOTBLK, "%s is neither a block device nor a file",
+				   file->path);
+	file->rdev = st.st_rdev;
+
+	if (!file->block)
+		flags &= ~O_EXCL;
+	while ((err = try_open(file, flags)) == -EAGAIN && waited < LCLONE_LOCK_MS) {
+		nanosleep(&poll, NULL);
+		waited += LCLONE_LOCK_POLL_MS;
+	}
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
+void lclone_file_yield(struct lclone_file *file)
+{
+	if (!file->block || file->fd < 0)
+		return;
+	close(file->fd);
+	file->fd = -1;
+}
+
+int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
+{
+	int err = lclone_file_open(file, path, flags);	/* which reads nothing */
+
+	return err || !file->block ? err : lclone_refuse_suspended(file->rdev, file->path);
+}
+
+int lclone_file_open(struct lclone_file *file, const char *path, int flags)
+{
+	int err, lbs;
+
+	memset(file, 0, sizeof(*file));
+	file->fd = -1;
+	file->logical_block = 512;
+	file->dev.read = file_read;
+	if (snprintf(file->path, sizeof(file->path), "%s", path) >= (int)sizeof(file->path))
+		return lclone_fail(-ENAMETOOLONG, "%.64s...: the name is too long", path);
+
+	err = open_fd(file, flags);
+	if (err)
+		return err;
+	if (flags & O_EXCL)
+		err = lclone_lock(file, (flags & O_ACCMODE) == O_RDONLY ? LCLONE_LOCK_SHARED :
+							LCLONE_LOCK_EXCLUSIVE);
+	if (!err)
+		err = file_size(file);
+	if (err)
+		return err;
+	if (file->block) {
+		if (ioctl(file->fd, BLKSSZGET, &lbs))
+			return lclone_fail(-errno, "%s: cannot get its block size: %m", path);
+		if (lbs > LCLONE_BLOCK_SIZE)
+			return lclone_fail(-EOPNOTSUPP,
+					   "%s has a logical block size of %d, more than %d",
+					   path, lbs, LCLONE_BLOCK_SIZE);
+		file->logical_block = lbs;
+	} else {
+		struct stat st;
+
+		if (fstat(file->fd, &st))
+			return lclone_fail(-errno, "%s: %m", path);
+		if (st.st_size % 512)
+			return lclone_fail(-EINVAL, "%s: its size is not a multiple of 512", path);
+		/* what O_DIRECT on a file wants is the filesystem's matter */
+		if (file->dev.sectors % LCLONE_BLOCK_SECTORS) {
+			err = lclone_file_buffered(file);
+			if (err)
+				return err;
+		}
+		if (file->direct)
+			file->logical_block = LCLONE_BLOCK_SIZE;
+	}
+	if (posix_memalign(&file->bounce, BOUNCE_ALIGN, BOUNCE_SIZE))
+		return lclone_fail(-ENOMEM, "out of memory");
+	return 0;
+}
+
+void lclone_file_close(struct lclone_file *file)
+{
+	lclone_unlock(file);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->bounce);
+	file->fd = -1;
+	file->bounce = NULL;
+}
+
+int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count)
+{
+	size_t left = (size_t)count << 9;
+	u64 at = sector << 9;
+	size_t len;
+	ssize_t ret;
+
+	while (left) {
+		len = left < BOUNCE_SIZE ? left : BOUNCE_SIZE;
+		memcpy(file->bounce, buf, len);
+		ret = pwrite(file->fd, file->bounce, len, at);
+		if (ret < 0)
+			return lclone_fail(-errno, "%s: write error at byte %" PRIu64 ": %m",
+					   file->path, at);
+		if ((size_t)ret < len)
+			return lclone_fail(-EIO, "%s: short write at byte %" PRIu64, file->path,
+					   at);
+		buf = (const u8 *)buf + len;
+		at += len;
+		left -= len;
+	}
+	return 0;
+}
+
+int lclone_file_sync(struct lclone_file *file)
+{
+	if (fsync(file->fd))
+		return lclone_fail(-errno, "%s: cannot flush: %m", file->path);
+	return 0;
+}
+
+bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b)
+{
+	struct stat sa, sb;
+
+	if (a->block && b->block)
+		return a->rdev == b->rdev;
+	return !fstat(a->fd, &sa) && !fstat(b->fd, &sb) && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+int lclone_file_no_signature(const struct lclone_file *file)
+{
+	const char *type = NULL;
+	blkid_probe probe;
+	int ret;
+
+	/* opens it again: libblkid does not read with O_DIRECT */
+	probe = blkid_new_probe_from_filename(file->path);
+	if (!probe)
+		return lclone_fail(-EIO, "%s: cannot be probed for signatures", file->path);
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE);
+	blkid_probe_enable_partitions(probe, 1);
+	ret = blkid_do_fullprobe(probe);
+	if (!ret && blkid_probe_lookup_value(probe, "TYPE", &type, NULL))
+		blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL);
+	if (!ret)
+		ret = lclone_fail(-EEXIST, "%s holds a signature of %s", file->path,
+				  type ? type : "something else");
+	else if (ret == 1)
+		ret = 0;	/* nothing found */
+	else
+		ret = lclone_fail(-EIO, "%s: cannot be probed for signatures", file->path);
+	blkid_free_probe(probe);
+	return ret;
+}
+
+int lclone_file_is_blank(const struct lclone_file *file)
+{
+	u8 block[LCLONE_BLOCK_SIZE];
+	int err;
+
+	err = lclone_file_no_signature(file);
+	if (err)
+		return err;
+	err = lclone_dev_read(&file->dev, block, 0, LCLONE_BLOCK_SECTORS);
+	if (err)
+		return lclone_fail(err, "%s: cannot be read: %s", file->path, strerror(-err));
+	if (block[0] || memcmp(block, block + 1, sizeof(block) - 1))
+		return lclone_fail(-EEXIST, "%s is not blank: its first 4 KiB are not zero",
+				   file->path);
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Block devices and plain files: open, size, who uses them, read and write.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_FILE_H
+#define LCLONE_FILE_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "format/dev.h"
+#include "host/lock.h"
+
+struct lclone_file {
+	struct lclone_dev dev;		/* reads bypass the page cache where that is possible */
+	int fd;
+	bool block;			/* a block device, else a plain file */
+	bool direct;
+	u32 logical_block;		/* in bytes; 512 for a file */
+	dev_t rdev;			/* of a block device */
+	char path[PATH_MAX];
+	void *bounce;
+	struct lclone_lock *lock;	/* see lock.h; NULL: none */
+};
+
+/*
+ * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags are those of
+ * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
+ * that it is locked, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
+ * killed process whose last I/O is on its way, is waited for.
+ * @file is closed by lclone_file_close() also if this fails.
+ */
+int lclone_file_open(struct lclone_file *file, const char *path, int flags);
+void lclone_file_close(struct lclone_file *file);
+
+/*
+ * The same, but -EBUSY for a device that is suspended, or lies on one that is: whoever
+ * reads it would wait without end.
+ */
+int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+
+/* The kernel may have the device from here on; the lock stays until the file is closed. */
+void lclone_file_yield(struct lclone_file *file);
+
+/*
+ * Calls @visit with the name of each device that is built on a block device, as
+ * long as that returns 0; returns what it has returned.
+ */
+int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx);
+
+/* From now on through the page cache, where any alignment goes. */
+int lclone_file_buffered(struct lclone_file *file);
+
+int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
+int lclone_file_sync(struct lclone_file *file);
+
+bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
+
+/* -EBUSY if the device is mounted so that it can be written. */
+int lclone_file_not_mounted_rw(const struct lclone_file *file);
+
+/* -EEXIST if a signature of something else is on the device. */
+int lclone_file_no_signature(const struct lclone_file *file);
+
+/*
+ * -EEXIST if a signature of something else is on the device, or its first 4
+ * KiB are not zero: formatting it would lose data.
+ */
+int lclone_file_is_blank(const struct lclone_file *file);
+
+/* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
+void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
+
+/* The device of "major:minor", as tables have it; 0 for anything else. */
+dev_t lclone_dev_number(const char *word);
+
+#endif /* LCLONE_FILE_H */

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/major.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "basic/fail.h"
+#include "host/find.h"
+#include "host/look.h"
+#include "host/stack.h"
+#include "host/volumes.h"
+
+/* Both superblocks of a delta are in so many sectors. */
+#define LEAST_SECTORS	((LCLONE_SB_SLOT_B + 1) * LCLONE_BLOCK_SECTORS)
+
+/* "/dev/..." for a name in sysfs, which writes cciss!c0d0 */
+static void node_of(const char *device, char *path, size_t size)
+{
+	snprintf(path, size, "/dev/%s", device);
+	for (char *slash = path + 5; (slash = strchr(slash, '!')); )
+		*slash = '/';
+}
+
+static bool number_of(const char *device, dev_t *rdev)
+{
+	char path[PATH_MAX];
+	unsigned int ma, mi;
+	bool ok;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/dev", device);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fscanf(f, "%u:%u", &ma, &mi) == 2;
+	fclose(f);
+	*rdev = makedev(ma, mi);
+	return ok;
+}
+
+/* Floppies and CDs have no delta, and take long to say that they are empty. */
+static bool is_of_interest(dev_t rdev)
+{
+	return major(rdev) != FLOPPY_MAJOR && major(rdev) != SCSI_CDROM_MAJOR &&
+	       !lclone_dev_attribute(rdev, "hidden") && !lclone_dev_is_path(rdev) &&
+	       !lclone_dev_is_guests(rdev);
+}
+
+int lclone_each_block_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+			     void *ctx)
+{
+	DIR *dir = opendir("/sys/class/block");
+	char path[PATH_MAX];
+	struct dirent *d;
+	u64 sectors;
+	dev_t rdev;
+	int ret = 0;
+
+	if (!dir)
+		return lclone_fail(-errno, "/sys/class/block: %m");
+	while (!ret && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || !number_of(d->d_name, &rdev))
+			continue;
+		sectors = lclone_dev_attribute(rdev, "size");
+		node_of(d->d_name, path, sizeof(path));
+		ret = visit(path, rdev, sectors, ctx);
+	}
+	closedir(dir);
+	return ret;
+}
+
+struct filter {
+	int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx);
+	void *ctx;
+};
+
+static int visit_if_of_interest(const char *path, dev_t rdev, u64 sectors, void *ctx)
+{
+	const struct filter *f = ctx;
+
+	if (sectors < LEAST_SECTORS || !is_of_interest(rdev))
+		return 0;
+	return f->visit(path, rdev, sectors, f->ctx);
+}
+
+int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+		       void *ctx)
+{
+	struct filter filter = { visit, ctx };
+
+	return lclone_each_block_device(visit_if_of_interest, &filter);
+}
+
+/* Deltas */
+
+struct places {
+	const struct lclone_finder *finder;
+	struct lclone_place *place;
+	dev_t *rdev;
+	size_t count;
+};
+
+static int add_place(struct places *p, const char *path, dev_t rdev, u64 start, u64 sectors)
+{
+	struct lclone_place *place = reallocarray(p->place, p->count + 1, sizeof(*place));
+	dev_t *number = reallocarray(p->rdev, p->count + 1, sizeof(*number));
+
+	p->place = place ?: p->place;
+	p->rdev = number ?: p->rdev;
+	if (!place || !number)
+		return lclone_fail(-ENOMEM, "out of memory");
+	place[p->count] = (struct lclone_place){ .start = start, .sectors = sectors };
+	snprintf(place[p->count].path, sizeof(place->path), "%s", path);
+	number[p->count++] = rdev;
+	return 0;
+}
+
+static int add_device(const char *path, dev_t rdev, u64 sectors, void *ctx)
+{
+	struct places *p = ctx;
+	char name[PATH_MAX], low[PATH_MAX], why[PATH_MAX + 64];
+	dev_t which;
+
+	if (!lclone_dev_suspended(rdev, &which))
+		return add_place(p, path, rdev, 0, sectors);
+	lclone_dev_name(rdev, name);
+	lclone_dev_name(which, low);
+	if (which == rdev)
+		snprintf(why, sizeof(why), "is suspended");
+	else
+		snprintf(why, sizeof(why), "lies on %s, which is suspended", low);
+	return p->finder->unseen(name, rdev, why, p->finder->ctx);
+}
+
+/* Tells what was seen on a place, which the user knows as @name. */
+static int tell(const struct lclone_finder *f, const struct lclone_place *place, const char *name,
+		dev_t rdev)
+{
+	char why[128];
+
+	switch (place->seen) {
+	case LCLONE_SEEN_DELTA:
+		return f->found(name, rdev, &place->sb, f->ctx);
+	case LCLONE_SEEN_DAMAGED:
+		snprintf(why, sizeof(why), place->err == -EPROTONOSUPPORT ?
+			 "holds a delta that needs a newer lclone" : "holds a damaged delta");
+		break;
+	case LCLONE_SEEN_ERROR:
+		snprintf(why, sizeof(why), "cannot be read: %s", strerror(-place->err));
+		break;
+	case LCLONE_SEEN_TIMEOUT:
+		snprintf(why, sizeof(why), "did not answer within %d seconds", LCLONE_LOOK_SECONDS);
+		break;
+	default:
+		return 0;
+	}
+	return f->unseen(name, rdev, why, f->ctx);
+}
+
+/* Volumes that are not active: where LVM says that they begin */
+static int look_at_volumes(const struct lclone_finder *f)
+{
+	struct lclone_volumes volumes = { .count = 0 };
+	struct places p = { .finder = f };
+	size_t i, k = 0;
+	int ret;
+
+	ret = lclone_volumes_read(&volumes);
+	for (i = 0; !ret && i < volumes.count; i++) {
+		const struct lclone_volume *v = &volumes.volume[i];
+
+		if (v->unseen[0])
+			ret = f->unseen(v->name, 0, v->unseen, f->ctx);
+		else
+			ret = add_place(&p, v->path, 0, v->start, v->sectors);
+	}
+	if (!ret)
+		ret = lclone_look(p.place, p.count);
+	for (i = 0; !ret && i < volumes.count; i++)
+		if (!volumes.volume[i].unseen[0])
+			ret = tell(f, &p.place[k++], volumes.volume[i].name, 0);
+	lclone_volumes_free(&volumes);
+	free(p.place);
+	free(p.rdev);
+	return ret;
+}
+
+int lclone_find_deltas(const struct lclone_finder *finder)
+{
+	struct places p = { .finder = finder };
+	bool volumes = false;
+	char name[PATH_MAX];
+	size_t i;
+	int ret;
+
+	ret = lclone_each_device(add_device, &p);
+	if (!ret)
+		ret = lclone_look(p.place, p.count);
+	for (i = 0; !ret && i < p.count; i++) {
+		volumes |= p.place[i].volumes;
+		lclone_dev_name(p.rdev[i], name);
+		ret = tell(finder, &p.place[i], name, p.rdev[i]);
+	}
+	free(p.place);
+	free(p.rdev);
+	return ret || !volumes ? ret : look_at_volumes(finder);
+}
+
+/* Bases */
+
+struct base_search {
+	const struct lclone_sb *sb;
+	struct places exact, larger;
+};
+
+static int add_candidate(const char *path, dev_t rdev, u64 sectors, void *ctx)
+{
+	struct base_search *search = ctx;
+	u64 wanted = search->sb->base_sectors;
+	struct places *p = sectors == wanted ? &search->exact : &search->larger;
+	dev_t which;
+	int err;
+
+	if (sectors < wanted || lclone_dev_suspended(rdev, &which))
+		return 0;
+	err = add_place(p, path, rdev, 0, wanted);
+	if (!err)
+		p->place[p->count - 1].fingerprint = true;
+	return err;
+}
+
+static int pick_base(struct places *p, u64 fp, char path[PATH_MAX])
+{
+	size_t i;
+	int err;
+
+	err = path[0] ? 0 : lclone_look(p->place, p->count);
+	for (i = 0; !err && !path[0] && i < p->count; i++)
+		if (!p->place[i].err && p->place[i].fp == fp)
+			lclone_dev_name(p->rdev[i], path);
+	free(p->place);
+	free(p->rdev);
+	return err;
+}
+
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX])
+{
+	struct base_search search = { .sb = sb };
+	int err, larger;
+
+	path[0] = '\0';
+	err = lclone_each_device(add_candidate, &search);
+	err = pick_base(&search.exact, sb->base_fp, path) ?: err;
+	larger = pick_base(&search.larger, sb->base_fp, path);
+	return err ?: larger;
+}

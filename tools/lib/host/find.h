@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LCLONE_FIND_H
+#define LCLONE_FIND_H
+
+#include "format/delta.h"
+#include "host/file.h"
+
+/* What is told of block devices. Not 0 ends it, and is returned. */
+struct lclone_finder {
+	/* The device, or volume of LVM that is not active (@rdev is 0), holds a delta. */
+	int (*found)(const char *path, dev_t rdev, const struct lclone_sb *sb, void *ctx);
+	/* It may hold one, and could not be looked at. @why ends a sentence: "is suspended" */
+	int (*unseen)(const char *path, dev_t rdev, const char *why, void *ctx);
+	void *ctx;
+};
+
+/*
+ * Looks at all block devices of this host where a delta can be, active or not, and
+ * at the volumes of LVM that are not active.  What a guest has written is not
+ * looked at: clones, and what lies on them.  Nothing is read that is
+ * suspended, or lies on what is.  0, or a negative errno with the
+ * sentence in lclone_why().
+ */
+int lclone_find_deltas(const struct lclone_finder *finder);
+
+/* Calls @visit for each block device; its node is @path, if there is one. */
+int lclone_each_block_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+			     void *ctx);
+/* The same for those where a delta or a base can be, as above */
+int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, void *ctx),
+		       void *ctx);
+
+/*
+ * Looks for the base that @sb has recorded, by fingerprint; one that has been
+ * enlarged since counts.  @path is "" if there is none.  0, or a negative errno as above.
+ */
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX]);
+
+#endif /* LCLONE_FIND_H */

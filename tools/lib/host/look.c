@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/clock.h"
+#include "basic/fail.h"
+#include "host/look.h"
+
+#define POLL_MS		20
+#define LABEL_SECTORS	4	/* LVM's label is in one of the first */
+
+/* The child's and ours: the child says which place it is at. */
+struct shared {
+	size_t at;
+	struct lclone_place place[];
+};
+
+/* Reading */
+
+struct part {
+	struct lclone_dev dev;
+	const struct lclone_dev *whole;
+	u64 start;
+};
+
+static int read_part(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+{
+	const struct part *part = (const struct part *)dev;
+
+	return lclone_dev_read(part->whole, buf, part->start + sector, count);
+}
+
+static bool has_label(const struct lclone_dev *dev)
+{
+	u8 block[LABEL_SECTORS * 512];
+	u32 i;
+
+	if (lclone_dev_read(dev, block, 0, LABEL_SECTORS))
+		return false;
+	for (i = 0; i < LABEL_SECTORS; i++)
+		if (!memcmp(block + i * 512, "LABELONE", 8))
+			return true;
+	return false;
+}
+
+static enum lclone_seen judge(int err)
+{
+	switch (err) {
+	case 0:
+	case -ENOSPC:			/* its device has become smaller */
+		return LCLONE_SEEN_DELTA;
+	case -EINVAL:
+	case -ENODATA:
+		return LCLONE_SEEN_NOTHING;
+	case -EBADMSG:
+	case -EUCLEAN:
+	case -EPROTONOSUPPORT:
+		return LCLONE_SEEN_DAMAGED;
+	default:
+		return LCLONE_SEEN_ERROR;
+	}
+}
+
+static void look_for_delta(struct lclone_place *place, const struct lclone_dev *dev)
+{
+	struct lclone_delta delta;
+
+	place->err = lclone_delta_open_sb(&delta, dev);
+	place->sb = delta.sb;
+	place->seen = judge(place->err);
+	lclone_delta_close(&delta);
+	place->volumes = place->seen == LCLONE_SEEN_NOTHING && has_label(dev);
+}
+
+static void look_at(struct lclone_place *place)
+{
+	struct part part = { .dev = { place->sectors, read_part }, .start = place->start };
+	struct lclone_file file;
+
+	place->err = lclone_file_open(&file, place->path, O_RDONLY | O_NONBLOCK);
+	part.whole = &file.dev;
+	if (!place->err && place->fingerprint) {
+		place->err = lclone_fingerprint(&part.dev, &place->fp);
+	} else if (!place->err) {
+		look_for_delta(place, &part.dev);
+	} else if (place->err == -ENOMEDIUM || place->err == -ENXIO || place->err == -EOPNOTSUPP) {
+		place->seen = LCLONE_SEEN_NOTHING;	/* empty, or its blocks are too large */
+	} else {
+		place->seen = LCLONE_SEEN_ERROR;
+	}
+	lclone_file_close(&file);
+}
+
+/* What we have open, and locked, is not for a child that may never end. */
+static void child(struct shared *shared, size_t from, size_t count)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+	for (; from < count; from++) {
+		__atomic_store_n(&shared->at, from, __ATOMIC_RELEASE);
+		look_at(&shared->place[from]);
+	}
+	__atomic_store_n(&shared->at, count, __ATOMIC_RELEASE);
+	_exit(0);
+}
+
+/* Waiting */
+
+/* Until the child has ended, or does not get on. */
+static void wait_for(int pidfd, const struct shared *shared)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	u64 since = lclone_now_ms();
+	size_t at = SIZE_MAX, now;
+
+	while (poll(&p, 1, POLL_MS) <= 0) {
+		now = __atomic_load_n(&shared->at, __ATOMIC_ACQUIRE);
+		if (now != at)
+			since = lclone_now_ms();
+		else if (lclone_now_ms() - since >= LCLONE_LOOK_SECONDS * 1000)
+			return;
+		at = now;
+	}
+}
+
+/* Returns where it has come to. */
+static size_t look_from(struct shared *shared, size_t from, size_t count, int *err)
+{
+	pid_t pid;
+	int fd;
+
+	shared->at = from;
+	pid = fork();
+	if (!pid)
+		child(shared, from, count);
+	fd = pid < 0 ? -1 : pidfd_open(pid, 0);
+	if (fd < 0) {
+		*err = lclone_fail(-errno, "cannot start a process: %m");
+		if (pid > 0)
+			kill(pid, SIGKILL);
+		return count;
+	}
+	wait_for(fd, shared);
+	close(fd);
+	kill(pid, SIGKILL);
+	from = __atomic_load_n(&shared->at, __ATOMIC_ACQUIRE);
+	/* one that waits for its device ends with that, and is init's then */
+	waitpid(pid, NULL, from == count ? 0 : WNOHANG);
+	return from;
+}
+
+int lclone_look(struct lclone_place *places, size_t count)
+{
+	size_t size = sizeof(struct shared) + count * sizeof(*places), at = 0;
+	struct shared *shared;
+	int err = 0;
+
+	if (!count)
+		return 0;
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return lclone_fail(-errno, "out of memory");
+	memcpy(shared->place, places, count * sizeof(*places));
+	while (at < count) {
+		at = look_from(shared, at, count, &err);
+		if (at < count) {
+			shared->place[at].err = -ETIMEDOUT;
+			shared->place[at++].seen = LCLONE_SEEN_TIMEOUT;
+		}
+	}
+	memcpy(places, shared->place, count * sizeof(*places));
+	munmap(shared, size);
+	return err;
+}

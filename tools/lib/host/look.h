@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Looks at devices, for deltas or for a base, in a process of its own, which is
+ * given up where a device does not answer.
+ */
+#ifndef LCLONE_LOOK_H
+#define LCLONE_LOOK_H
+
+#include "format/delta.h"
+#include "host/file.h"
+
+#define LCLONE_LOOK_SECONDS	3	/* that a device has to answer */
+
+enum lclone_seen {
+	LCLONE_SEEN_NOTHING,		/* no delta */
+	LCLONE_SEEN_DELTA,
+	LCLONE_SEEN_DAMAGED,		/* a delta that says not which; or of a newer version */
+	LCLONE_SEEN_ERROR,		/* cannot be read: see err */
+	LCLONE_SEEN_TIMEOUT,
+};
+
+struct lclone_place {
+	char path[64];			/* of the device to read */
+	u64 start, sectors;		/* the part of it to look at */
+	bool fingerprint;		/* ... as a base: only fp and err are set */
+	enum lclone_seen seen;
+	int err;
+	bool volumes;			/* it is a physical volume of LVM */
+	u64 fp;
+	struct lclone_sb sb;
+};
+
+/* 0, or a negative errno with the sentence in lclone_why(). */
+int lclone_look(struct lclone_place *places, size_t count);
+
+#endif /* LCLONE_LOOK_H */

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/clock.h"
+#include "basic/fail.h"
+#include "host/stack.h"
+#include "host/volumes.h"
+
+#define SECONDS		30	/* that LVM has to answer */
+#define LEAST_SECTORS	((LCLONE_SB_SLOT_B + 1) * LCLONE_BLOCK_SECTORS)
+
+static int add(struct lclone_volumes *v, const struct lclone_volume *volume)
+{
+	struct lclone_volume *bigger = reallocarray(v->volume, v->count + 1, sizeof(*bigger));
+
+	if (!bigger)
+		return lclone_fail(-ENOMEM, "out of memory");
+	v->volume = bigger;
+	bigger[v->count++] = *volume;
+	return 0;
+}
+
+/* Asking */
+
+static void exec_lvm(int out)
+{
+	static const char *const argv[] = {
+		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
+		"--foreign", "--shared", "--config", "devices/ignore_suspended_devices=1",
+		"--configreport", "vg", "-o", "vg_name,vg_extent_size",
+		"--configreport", "pv", "-o", "pv_name,pe_start",
+		"--configreport", "lv", "-o", "lv_name,lv_active,lv_size,lv_role",
+		"--configreport", "pvseg", "-o", "pv_name",
+		"--configreport", "seg", "-o", "lv_name,seg_start,seg_size,segtype,seg_pe_ranges",
+		NULL
+	};
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+	setenv("LC_ALL", "C", 1);
+	execvp(argv[0], (char *const *)argv);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* All that comes; false if that does not end in time. */
+static bool read_json(int fd, struct json_object **o)
+{
+	struct json_tokener *tok = json_tokener_new();
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	double end = lclone_seconds() + SECONDS;
+	char buf[65536];
+	ssize_t len = 1;
+
+	while (tok && len > 0 && lclone_seconds() < end) {
+		if (poll(&p, 1, 1000) <= 0)
+			continue;
+		len = read(fd, buf, sizeof(buf));
+		if (len > 0 && !*o)
+			*o = json_tokener_parse_ex(tok, buf, len);
+	}
+	if (tok)
+		json_tokener_free(tok);
+	return len <= 0;
+}
+
+/* NULL without an error: there is no lvm2. */
+static int ask(struct json_object **o)
+{
+	int fd[2], status = 0;
+	bool ended;
+	pid_t pid;
+
+	*o = NULL;
+	if (pipe2(fd, O_CLOEXEC))
+		return lclone_fail(-errno, "cannot start lvm: %m");
+	pid = fork();
+	if (!pid)
+		exec_lvm(fd[1]);
+	close(fd[1]);
+	if (pid < 0) {
+		close(fd[0]);
+		return lclone_fail(-errno, "cannot start lvm: %m");
+	}
+	ended = read_json(fd[0], o);
+	close(fd[0]);
+	if (!ended)
+		kill(pid, SIGTERM);
+	if (waitpid(pid, &status, ended ? 0 : WNOHANG) != pid || !WIFEXITED(status))
+		return -ETIMEDOUT;
+	if (WEXITSTATUS(status) == 127)
+		return 0;
+	return *o && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+/* Understanding */
+
+static const char *text(struct json_object *row, const char *field)
+{
+	struct json_object *o = json_object_object_get(row, field);
+	const char *s = o ? json_object_get_string(o) : NULL;
+
+	return s ?: "";
+}
+
+static u64 number(struct json_object *row, const char *field)
+{
+	return strtoull(text(row, field), NULL, 10);
+}
+
+static struct json_object *row_of(struct json_object *group, const char *table, size_t i)
+{
+	struct json_object *rows = json_object_object_get(group, table);
+
+	return rows && i < json_object_array_length(rows) ? json_object_array_get_idx(rows, i) :
+							    NULL;
+}
+
+/* The row of a table in which a field is that; and one more is 0, if @zero names it. */
+static struct json_object *find_row(struct json_object *group, const char *table,
+				    const char *field, const char *value, const char *zero)
+{
+	struct json_object *row;
+	size_t i;
+
+	for (i = 0; (row = row_of(group, table, i)); i++)
+		if (!strcmp(text(row, field), value) && (!zero || !number(row, zero)))
+			return row;
+	return NULL;
+}
+
+static bool is_guests(struct json_object *group)
+{
+	struct json_object *row;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; (row = row_of(group, "pv", i)); i++)
+		if (!stat(text(row, "pv_name"), &st) && S_ISBLK(st.st_mode) &&
+		    lclone_dev_is_guests(st.st_rdev))
+			return true;
+	return false;
+}
+
+/* A linear volume begins at an extent of a physical one: "/dev/sdb:17-40" */
+static bool find_start(struct json_object *group, struct json_object *lv,
+		       struct lclone_volume *volume)
+{
+	struct json_object *vg = row_of(group, "vg", 0), *pv;
+	struct json_object *seg = find_row(group, "seg", "lv_name", text(lv, "lv_name"),
+					   "seg_start");
+	char path[PATH_MAX], *colon;
+	struct stat st;
+	dev_t which;
+
+	if (!vg || !seg || strcmp(text(seg, "segtype"), "linear") ||
+	    strstr(text(lv, "lv_role"), "snapshot") || number(seg, "seg_size") < LEAST_SECTORS)
+		return false;
+	snprintf(path, sizeof(path), "%s", text(seg, "seg_pe_ranges"));
+	colon = strrchr(path, ':');
+	if (!colon)
+		return false;
+	*colon = '\0';
+	pv = find_row(group, "pv", "pv_name", path, NULL);
+	if (!pv || path[0] != '/' || strlen(path) >= sizeof(volume->path) || stat(path, &st) ||
+	    lclone_dev_suspended(st.st_rdev, &which))
+		return false;
+	strcpy(volume->path, path);
+	volume->start = number(pv, "pe_start") +
+			strtoull(colon + 1, NULL, 10) * number(vg, "vg_extent_size");
+	volume->sectors = number(seg, "seg_size");
+	return true;
+}
+
+static int add_group(struct lclone_volumes *v, struct json_object *group)
+{
+	struct json_object *vg = row_of(group, "vg", 0), *lv;
+	size_t i;
+	int err = 0;
+
+	if (!vg || is_guests(group))
+		return 0;
+	for (i = 0; !err && (lv = row_of(group, "lv", i)); i++) {
+		struct lclone_volume volume = { .start = 0 };
+
+		if (text(lv, "lv_active")[0] || strncmp(text(lv, "lv_role"), "public", 6) ||
+		    number(lv, "lv_size") < LEAST_SECTORS)
+			continue;
+		snprintf(volume.name, sizeof(volume.name), "%.140s/%.140s", text(vg, "vg_name"),
+			 text(lv, "lv_name"));
+		if (!find_start(group, lv, &volume))
+			snprintf(volume.unseen, sizeof(volume.unseen), "is not active");
+		err = add(v, &volume);
+	}
+	return err;
+}
+
+int lclone_volumes_read(struct lclone_volumes *volumes)
+{
+	struct lclone_volume none = { .name = "LVM's volumes that are not active",
+				      .unseen = "could not be asked for (lvm fullreport)" };
+	struct json_object *o, *groups;
+	size_t i;
+	int err;
+
+	*volumes = (struct lclone_volumes){ .count = 0 };
+	err = ask(&o);
+	if (err)
+		err = add(volumes, &none);
+	groups = o ? json_object_object_get(o, "report") : NULL;
+	for (i = 0; groups && !err && i < json_object_array_length(groups); i++)
+		err = add_group(volumes, json_object_array_get_idx(groups, i));
+	json_object_put(o);
+	return err;
+}
+
+void lclone_volumes_free(struct lclone_volumes *volumes)
+{
+	free(volumes->volume);
+	*volumes = (struct lclone_volumes){ .count = 0 };
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The copy engine of merge: extents of a clone to a target, through io_uring.
+ */
+#ifndef LCLONE_COPY_H
+#define LCLONE_COPY_H
+
+#include "offline/merge.h"
+
+struct lclone_copy;
+
+/*
+ * What is to be copied, if that is not the clone: extents with their place on
+ * the target as sector.
+ */
+struct lclone_copy_extents {
+	/* From the first on */
+	void (*start)(struct lclone_copy_extents *extents);
+	/* 1: *extent was set. 0: no more. Else a negative errno, the sentence in lclone_why(). */
+	int (*next)(struct lclone_copy_extents *extents, struct lclone_chain_extent *extent);
+};
+
+int lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merge *merge,
+			    struct lclone_copy_extents *extents);
+
+/*
+ * Copies from @sector to the clone's end.  With @skip_base, what comes from the
+ * base is left out: it is there.  Free it with lclone_copy_free().
+ */
+int lclone_copy_new(struct lclone_copy **copy, struct lclone_merge *merge, u64 sector,
+		    bool skip_base);
+void lclone_copy_free(struct lclone_copy *copy);
+
+/*
+ * Goes on for about @ms milliseconds, then waits for all that is in flight.
+ * Returns 1 if there is more to do, 0 at the end, or a negative errno.  What
+ * lies below lclone_copy_sector() is then written, but not yet durable.
+ */
+int lclone_copy_run(struct lclone_copy *copy, unsigned int ms);
+u64 lclone_copy_sector(const struct lclone_copy *copy);
+
+#endif /* LCLONE_COPY_H */

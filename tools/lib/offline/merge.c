@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "offline/copy.h"
+#include "basic/fail.h"
+#include "clone/super.h"
+
+#define SLICE_MS	5000	/* between two barriers that record how far a merge is */
+#define TELLING		2048	/* sectors of the delta that tell the base of a merge */
+
+int lclone_merge_to(struct lclone_merge *merge)
+{
+	struct lclone_copy *copy;
+	int ret;
+
+	ret = lclone_copy_new(&copy, merge, merge->first, false);
+	if (!ret) {
+		do {
+			ret = lclone_copy_run(copy, SLICE_MS);
+		} while (ret > 0);
+	}
+	lclone_copy_free(copy);
+	return ret ?: lclone_file_sync(merge->target);
+}
+
+/* All below the cursor is durable in the base: a next run starts there. */
+static int record_cursor(struct lclone_merge *merge, struct lclone_sb *sb, u64 sector)
+{
+	int err = lclone_file_sync(merge->target);
+
+	if (err)
+		return err;
+	sb->merge_cursor = sector / sb->chunk_sectors;
+	return lclone_super_write(merge->chain->file[0], sb);
+}
+
+static int copy_into_base(struct lclone_merge *merge, struct lclone_sb *sb)
+{
+	struct lclone_copy *copy;
+	int ret;
+
+	ret = lclone_copy_new(&copy, merge, sb->merge_cursor * sb->chunk_sectors, true);
+	while (!ret) {
+		ret = lclone_copy_run(copy, SLICE_MS);
+		if (ret <= 0)
+			break;
+		ret = record_cursor(merge, sb, lclone_copy_sector(copy));
+	}
+	lclone_copy_free(copy);
+	return ret;
+}
+
+/* The base has it all: the delta becomes empty, in one superblock write. */
+static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
+{
+	int err;
+
+	sb->base_sectors = merge->target->dev.sectors;	/* it may have grown meanwhile */
+	err = lclone_fingerprint(&merge->target->dev, &sb->base_fp);
+	if (err)
+		return lclone_fail(err, "%s: cannot be read: %s", merge->target->path,
+				   strerror(-err));
+	sb->checkpoint++;
+	sb->log_pos = sb->log_pos ? 0 : sb->log_blocks / 2;
+	sb->log_commit = merge->chain->delta[0]->scan.next_commit;
+	sb->root_block = 0;
+	sb->root_level = 0;
+	sb->root_csum = 0;
+	sb->hwm = sb->first_chunk;
+	sb->freed = 0;
+	memset(sb->spare, 0, sizeof(sb->spare));
+	sb->state &= ~LCLONE_STATE_MERGING;
+	sb->state |= LCLONE_STATE_CLEAN;
+	sb->merge_cursor = 0;
+	return lclone_super_write(merge->chain->file[0], sb);
+}
+
+/* Are @sectors of the delta in the base?  Zeros are in many: they do not set *told. */
+static int compare(struct lclone_delta *delta, const struct lclone_file *base,
+		   const struct lclone_extent *e, u64 sectors, bool *told)
+{
+	u8 ours[LCLONE_BLOCK_SIZE], theirs[LCLONE_BLOCK_SIZE];
+	u64 done;
+	u32 n;
+	int err;
+
+	for (done = 0; done < sectors; done += n) {
+		n = sectors - done < LCLONE_BLOCK_SECTORS ? sectors - done : LCLONE_BLOCK_SECTORS;
+		err = lclone_dev_read(delta->dev, ours, e->delta_sector + done, n);
+		if (!err)
+			err = lclone_dev_read(&base->dev, theirs, e->sector + done, n);
+		if (err)
+			return lclone_fail(err, "sector %" PRIu64 " cannot be read: %s",
+					   e->sector + done, strerror(-err));
+		if (memcmp(ours, theirs, n * 512))
+			return lclone_fail(-ESTALE, "%s is not the base that the merge was begun in, or was changed since: it has not what was merged already (sector %" PRIu64 ")",
+					   base->path, e->sector + done);
+		*told |= ours[0] || memcmp(ours, ours + 1, n * 512 - 1);
+	}
+	return 0;
+}
+
+int lclone_merge_begun_in(struct lclone_delta *delta, const struct lclone_file *base)
+{
+	const struct lclone_sb *sb = &delta->sb;
+	struct lclone_extents x;
+	struct lclone_extent e;
+	u64 left = TELLING, n;
+	bool told = false;
+	int ret, err;
+
+	if (!(sb->state & LCLONE_STATE_MERGING) || !sb->merge_cursor)
+		return 0;
+	lclone_extents_init(&x, delta, 0, sb->merge_cursor * sb->chunk_sectors);
+	while (left && (ret = lclone_extents_next(&x, &e))) {
+		if (ret < 0)
+			return lclone_fail(ret, "%s", delta->why);
+		if (e.source != LCLONE_FROM_DELTA)
+			continue;
+		n = e.sectors < left ? e.sectors : left;
+		err = compare(delta, base, &e, n, &told);
+		if (err)
+			return err;
+		left -= n;
+	}
+	return told;
+}
+
+int lclone_merge_into_base(struct lclone_merge *merge)
+{
+	struct lclone_delta *delta = merge->chain->delta[0];
+	struct lclone_sb sb = delta->slot[delta->newest].sb;
+	int err;
+
+	if (merge->target->dev.sectors < sb.virtual_sectors)
+		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
+				   PRIu64, merge->target->path, merge->target->dev.sectors,
+				   sb.virtual_sectors);
+	if (!(sb.state & LCLONE_STATE_MERGING)) {
+		sb.state |= LCLONE_STATE_MERGING;
+		sb.merge_cursor = 0;
+		err = lclone_super_write(merge->chain->file[0], &sb);
+		if (err)
+			return err;
+	}
+	err = copy_into_base(merge, &sb);
+	if (!err)
+		err = lclone_file_sync(merge->target);
+	return err ?: empty_delta(merge, &sb);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A running clone goes on with a new delta: what snapshot and revert have in common. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <uuid/uuid.h>
+
+#include "lclone.h"
+#include "clone/super.h"
+
+/* What a switch that was interrupted, or refused, has left: never used, and on this layer. */
+static bool is_left_over(const struct lclone_file *file, const struct lclone_sb *below)
+{
+	struct lclone_delta delta;
+	bool ours;
+
+	ours = !lclone_delta_open_sb(&delta, &file->dev) && delta.sb.seq == 1 &&
+	       !uuid_compare(delta.sb.parent_uuid, below->parent_uuid) &&
+	       delta.sb.parent_generation == below->parent_generation;
+	lclone_delta_close(&delta);
+	return ours;
+}
+
+/* The kernel formats what is blank.  @below: as the new delta's, parent_uuid and _generation */
+static int prepare(struct lclone_file *file, const char *path, bool force,
+		   const struct lclone_sb *below)
+{
+	int err;
+
+	err = lclone_file_open_ready(file, path, O_RDWR | O_EXCL);
+	if (!err && !file->block)
+		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
+	if (!err && !is_left_over(file, below))
+		err = may_overwrite(file, force);
+	if (!err)
+		err = lclone_super_wipe(file);
+	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
+	return err;
+}
+
+/* The topmost layer may be read through the old delta only. */
+static int refuse_half_merged(const struct lclone_table *table)
+{
+	static struct lclone_table top;
+	char number[PATH_MAX], path[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	top = *table;
+	lclone_table_drop_parent(&top, number);
+	name_of(number, path);
+	err = lclone_sb_of(path, &sb);
+	if (!err && lclone_half_merged(&sb))
+		err = lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s): end that first with lclone merge --into-parent",
+				  path, sb.owner);
+	return err;
+}
+
+static int number_of(const char *path, char number[32])
+{
+	struct lclone_file file;
+	int err = lclone_file_open(&file, path, O_RDONLY);
+
+	snprintf(number, 32, "%u:%u", major(file.rdev), minor(file.rdev));
+	lclone_file_close(&file);
+	return err;
+}
+
+static void say_done(const char *name, const char *old, const char *to, bool back,
+		     const char *pause)
+{
+	if (back)
+		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
+		       name, to, old);
+	else
+		printf("%s: %s is a sealed layer now, %s takes what is written%s\n", name, old, to,
+		       pause);
+}
+
+static int not_abandoned(int err, const char *name, const char *old)
+{
+	return lclone_fail(err, "%s is as it was at its last snapshot, but its old delta could not be marked, and must not be opened again (lclone remove %s): %s",
+			   name, old, lclone_why());
+}
+
+/* If that delta is still there; another that has got its place since is not touched. */
+static int abandon_noted(const char *old, const char *uuid)
+{
+	struct lclone_sb sb;
+	char now[37];
+	int err;
+
+	err = lclone_sb_of(old, &sb);
+	uuid_unparse_lower(sb.uuid, now);
+	if (err == -ENOENT || err == -ENXIO || err == -EMEDIUMTYPE || err == -ENODATA ||
+	    (!err && strcmp(now, uuid)))
+		return 0;
+	return err ?: abandon_delta(old);
+}
+
+/* A revert that was killed may not have marked the old delta: nobody may open it again. */
+static int end_revert(const char *name, const struct lclone_pending *pending)
+{
+	static struct lclone_clone before, after;
+	char target[32], old[PATH_MAX];
+	int err;
+
+	if (lclone_dm_line(pending->before, &before, target) || strcmp(target, LCLONE_TARGET) ||
+	    lclone_dm_line(pending->after, &after, target) || strcmp(target, LCLONE_TARGET) ||
+	    after.table.parents != before.table.parents ||
+	    !strcmp(after.table.delta, before.table.delta))
+		return 0;
+	name_of(before.table.delta, old);
+	err = abandon_noted(old, pending->uuid);
+	if (!err)
+		return 0;
+	lclone_pending_drop(name);	/* once is enough to say it */
+	return not_abandoned(err, name, old);
+}
+
+int settle(const char *name, struct lclone_pending *pending)
+{
+	int ret = lclone_dm_settle(name, pending);
+
+	return ret == 1 ? end_revert(name, pending) ?: 1 : ret;
+}
+
+/* Has a run that was killed done this very thing, but for saying so? Then it is said. */
+static bool was_done(const char *name, const char *to, bool back,
+		     const struct lclone_pending *pending)
+{
+	static struct lclone_clone before, after;
+	char target[32], number[32], old[PATH_MAX];
+
+	if (lclone_dm_line(pending->before, &before, target) ||
+	    lclone_dm_line(pending->after, &after, target) || number_of(to, number) ||
+	    strcmp(after.table.delta, number) || !strcmp(before.table.delta, number) ||
+	    after.table.parents != before.table.parents + !back)
+		return false;
+	name_of(before.table.delta, old);
+	say_done(name, old, to, back, "");
+	lclone_pending_drop(name);
+	return true;
+}
+
+int switch_delta(const char *name, const char *to, bool force, bool back)
+{
+	static struct lclone_pending pending;
+	static struct lclone_clone clone;
+	static struct lclone_table table;
+	static char params[LCLONE_PARAMS_SIZE];
+	struct lclone_file file = { .fd = -1 };
+	char old[PATH_MAX], pause[64];
+	struct lclone_status status;
+	struct lclone_sb sb;
+	double pause_ms;
+	int err;
+
+	err = settle(name, &pending);
+	if (err == 1 && was_done(name, to, back, &pending))
+		return 0;
+	if (err >= 0)
+		err = lclone_dm_get(name, &clone);
+	if (err)
+		return err;
+	table = clone.table;
+	name_of(table.delta, old);
+	if (clone.read_only || table.features.read_only)
+		return lclone_fail(-EROFS, "%s is read-only", name);
+	if (clone.suspended)
+		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
+				   name);
+	if (table.features.merge || lclone_flattens(&table.features))
+		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", name,
+				   table.features.merge ? "merged" : "flattened");
+	if (back && !table.parents)
+		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken", name);
+	if (back && clone.open_count)
+		return lclone_fail(-EBUSY, "%s is in use (opened %d times), its content cannot be changed",
+				   name, clone.open_count);
+	err = lclone_dm_status(name, &status);
+	if (err)
+		return err;
+	if (!back && strcmp(status.mode, "rw"))
+		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
+				   name);
+	err = accept_base_online(&clone, NULL);
+	if (err)
+		return err;
+	table = clone.table;
+	/* only the kernel changes it, and not the part that is used here */
+	err = lclone_sb_of(old, &sb);
+	if (!err && back)
+		err = refuse_half_merged(&table);
+	if (err)
+		return err;
+	if (!back) {
+		memcpy(sb.parent_uuid, sb.uuid, LCLONE_UUID_SIZE);
+		sb.parent_generation = sb.generation + 1;
+		err = lclone_table_add_parent(&table, table.delta);
+	}
+	if (err || table.parents > LCLONE_LAYERS_MAX)
+		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
+				   LCLONE_LAYERS_MAX);
+	err = blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
+	snprintf(table.delta, sizeof(table.delta), "%u:%u", major(file.rdev), minor(file.rdev));
+	if (!err && lclone_table_print(&table, params, sizeof(params)))
+		err = lclone_fail(-E2BIG, "the table's line is too long");
+	if (!err)
+		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &pause_ms);
+	lclone_file_close(&file);
+	if (err)
+		return err;
+	err = back ? abandon_delta(old) : 0;
+	if (err) {
+		lclone_pending_drop(name);
+		return not_abandoned(err, name, old);
+	}
+	snprintf(pause, sizeof(pause), "; the clone stood still for %.1f ms", pause_ms);
+	say_done(name, old, to, back, pause);
+	return 0;
+}
