@@ -4,6 +4,7 @@
  * Afterwards there is no damage, all content is right but for what was named,
  * and a stop of the repair anywhere loses nothing more.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -93,11 +94,47 @@ static void get_patch(struct lclone_repair *r, size_t i, struct lclone_patch *pa
 		fail_msg("%s", r->why);
 }
 
+/* Blocks that cannot be read until they are written */
+static struct {
+	u64 block[64];
+	size_t count;
+} unreadable;
+
+static int faulty_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+{
+	const struct lclone_memdev *mem = (const struct lclone_memdev *)dev;
+	size_t i;
+
+	for (i = 0; i < unreadable.count; i++)
+		if (unreadable.block[i] * LCLONE_BLOCK_SECTORS < sector + count &&
+		    (unreadable.block[i] + 1) * LCLONE_BLOCK_SECTORS > sector)
+			return -EIO;
+	memcpy(buf, mem->data + (sector << 9), (size_t)count << 9);
+	return 0;
+}
+
+static void make_unreadable(struct image *img, u64 block)
+{
+	img->dev.dev.read = faulty_read;
+	assert_true(unreadable.count < sizeof(unreadable.block) / sizeof(unreadable.block[0]));
+	unreadable.block[unreadable.count++] = block;
+}
+
+static void make_readable(u64 block)
+{
+	size_t i;
+
+	for (i = 0; i < unreadable.count; i++)
+		if (unreadable.block[i] == block)
+			unreadable.block[i--] = unreadable.block[--unreadable.count];
+}
+
 static void put_patch(struct image *img, struct lclone_repair *r, size_t i)
 {
 	struct lclone_patch patch;
 
 	get_patch(r, i, &patch);
+	make_readable(patch.block);
 	memcpy(image_block(img, patch.block), patch.data, LCLONE_BLOCK_SIZE);
 }
 
@@ -126,6 +163,7 @@ static void stop_anywhere(struct image *img, struct lclone_repair *r, const stru
 		}
 		if (again.findings) {
 			struct lclone_patch *saved = calloc(again.patches, sizeof(*saved));
+			typeof(unreadable) before = unreadable;
 
 			for (i = 0; i < again.patches; i++) {
 				get_patch(&again, i, &saved[i]);
@@ -138,6 +176,7 @@ static void stop_anywhere(struct image *img, struct lclone_repair *r, const stru
 			while (i--)
 				memcpy(image_block(img, saved[i].block), saved[i].data,
 				       LCLONE_BLOCK_SIZE);
+			unreadable = before;
 			free(saved);
 		}
 		lclone_repair_free(&again);
@@ -901,6 +940,96 @@ static void no_room(void **state)
 	image_free(&img);
 }
 
+/* All that the repair overwrites, but for the superblock that it goes on from */
+static void make_target_unreadable(struct image *img)
+{
+	struct lclone_patch patch;
+	struct lclone_repair r;
+	size_t i;
+
+	assert_int_equal(lclone_repair_plan(&r, &img->dev.dev, ignore, NULL, NULL), 0);
+	assert_true(r.patches > 2);
+	for (i = 0; i < r.patches; i++) {
+		get_patch(&r, i, &patch);
+		if (patch.block != (r.salvage.delta.newest ? LCLONE_SB_SLOT_B : LCLONE_SB_SLOT_A))
+			make_unreadable(img, patch.block);
+	}
+	lclone_repair_free(&r);
+}
+
+/* What is overwritten need not be readable: a superblock, and where the new nodes go. */
+static void unreadable_target(void **state)
+{
+	struct outcome *of[2];
+	struct image img;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		setup_image(&img);
+		make_unreadable(&img, i ? LCLONE_SB_SLOT_B : LCLONE_SB_SLOT_A);
+		repair_without_loss(&img);
+		assert_int_equal(unreadable.count, 0);
+		image_free(&img);
+	}
+	for (i = 0; i < 2; i++) {
+		setup_image(&img);
+		image_rewrite(&img);
+		spoil(&img, leaf_block(&img, LCLONE_LEAF_EXCEPTIONS));
+		if (i)
+			make_target_unreadable(&img);
+		of[i] = repair(&img);
+		assert_int_equal(unreadable.count, 0);
+		image_free(&img);
+	}
+	assert_memory_equal(of[0]->lost, of[1]->lost, sizeof(of[0]->lost));
+	assert_memory_equal(of[0]->old, of[1]->old, sizeof(of[0]->old));
+	free(of[0]);
+	free(of[1]);
+}
+
+/* What cannot be read, and is not overwritten, is lost as if it were damaged. */
+static void unreadable_content(void **state)
+{
+	struct outcome *of[2];
+	struct image img;
+	u64 block, chunk;
+	u32 i, k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {		/* a leaf, the root */
+		for (i = 0; i < 2; i++) {
+			setup_image(&img);
+			image_rewrite(&img);
+			block = k ? img.sb.root_block : leaf_block(&img, LCLONE_LEAF_EXCEPTIONS);
+			if (i)
+				make_unreadable(&img, block);
+			else
+				spoil(&img, block);
+			of[i] = repair(&img);
+			make_readable(block);
+			image_free(&img);
+		}
+		assert_true(of[1]->lost_sectors + of[1]->old_sectors > 0);
+		assert_memory_equal(of[0]->lost, of[1]->lost, sizeof(of[0]->lost));
+		assert_memory_equal(of[0]->old, of[1]->old, sizeof(of[0]->old));
+		free(of[0]);
+		free(of[1]);
+	}
+	/* of the log nobody knows whether a commit was there */
+	setup_image(&img);
+	image_activate(&img);
+	for (chunk = 0; chunk < 4; chunk++) {
+		image_change(&img, chunk);
+		commit_one(&img, chunk);
+	}
+	make_unreadable(&img, img.sb.log_start + img.log_end - 1);
+	assert_int_equal(plan_error(&img), -EUCLEAN);
+	make_readable(unreadable.block[0]);
+	assert_int_equal(plan_error(&img), 0);
+	image_free(&img);
+}
+
 /* On a file: what was changed is put back, byte by byte, unless it was used since. */
 static void undo(void **state)
 {
@@ -1066,6 +1195,8 @@ int main(void)
 		cmocka_unit_test(counts),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(no_room),
+		cmocka_unit_test(unreadable_target),
+		cmocka_unit_test(unreadable_content),
 		cmocka_unit_test(undo),
 		cmocka_unit_test(orphans_stay),
 		cmocka_unit_test(hostile),

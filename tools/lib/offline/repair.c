@@ -40,6 +40,29 @@ static void overlay_one(const struct lclone_patch *patch, void *buf, u64 sector,
 	       patch->data + (from % LCLONE_BLOCK_SECTORS << 9), (to - from) << 9);
 }
 
+static bool is_patched(const struct lclone_repair *r, u64 block)
+{
+	size_t i;
+
+	return block == r->super[0].block || block == r->super[1].block ||
+	       lclone_new_tree_at(r, block, &i);
+}
+
+/* Block by block, without those that are overwritten: they need not be readable. */
+static int read_around(const struct overlay *o, u8 *buf, u64 sector, u64 end)
+{
+	u64 next;
+	int err = 0;
+
+	for (; !err && sector < end; buf += (next - sector) << 9, sector = next) {
+		next = (sector / LCLONE_BLOCK_SECTORS + 1) * LCLONE_BLOCK_SECTORS;
+		next = next < end ? next : end;
+		if (!is_patched(o->r, sector / LCLONE_BLOCK_SECTORS))
+			err = lclone_dev_read(o->under, buf, sector, next - sector);
+	}
+	return err;
+}
+
 static int overlay_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
 	const struct overlay *o = (const struct overlay *)dev;
@@ -49,6 +72,8 @@ static int overlay_read(const struct lclone_dev *dev, void *buf, u64 sector, u32
 	int err;
 
 	err = lclone_dev_read(o->under, buf, sector, count);
+	if (err)
+		err = read_around(o, buf, sector, end);
 	for (block = sector / LCLONE_BLOCK_SECTORS; !err && block * LCLONE_BLOCK_SECTORS < end;
 	     block++) {
 		if (!lclone_new_tree_at(o->r, block, &i))
