@@ -4,7 +4,10 @@
  * nodes that nothing leads to any more, and from the log.  Reads only.
  *
  * Memory is 16 bytes for each leaf, and a few bits for each chunk of the delta: what a leaf
- * has in it is read from the device again, and verified again, whenever it is wanted.
+ * has in it is read from the device again, and verified again, whenever it is wanted.  To
+ * that come 32 bytes for each record in the log, and 24 for each range of the clone that is lost
+ * or may be old: up to four times as much while they are found, because those that touch are
+ * joined once in a while only.
  */
 #ifndef LCLONE_SALVAGE_H
 #define LCLONE_SALVAGE_H
