@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzz target: the commands that read a delta, as they are called, on a delta that is
- * edited as for fuzz_delta, and on a good one that lies on it as on a sealed layer.
+ * edited as for fuzz_delta, and on a good one that lies on it as on a sealed layer, or below it.
  *
  * None may touch what is not its own (ASan), and each ends with 0, or with one sentence.
  * The Makefile puts functions __wrap_... in place of the look at this host's devices: there are
@@ -36,6 +36,9 @@ static struct file {
 	char path[32];
 } lower, upper, base, saved, disk;
 
+/* The upper one is given by its name, and found by nobody, who would take it for another. */
+static bool merging;
+
 static int find(const struct lclone_finder *finder, const struct file *file)
 {
 	struct lclone_file opened;
@@ -55,7 +58,7 @@ static int find(const struct lclone_finder *finder, const struct file *file)
 int __wrap_lclone_find_deltas(const struct lclone_finder *finder);
 int __wrap_lclone_find_deltas(const struct lclone_finder *finder)
 {
-	return find(finder, &lower) ?: find(finder, &upper);
+	return find(finder, &lower) ?: (merging ? 0 : find(finder, &upper));
 }
 
 int __wrap_lclone_each_block_device(int (*visit)(const char *, dev_t, u64, void *), void *ctx);
@@ -73,9 +76,8 @@ int __wrap_lclone_dm_list(struct lclone_clone **clones, size_t *count,
 {
 	(void)unseen;
 	(void)ctx;
-	*clones = calloc(1, sizeof(**clones));
+	*clones = NULL;
 	*count = 0;
-	MUST(*clones);
 	return 0;
 }
 
@@ -107,7 +109,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static void run(const struct command *cmd, char *words[])
+static int run(const struct command *cmd, char *words[])
 {
 	int argc = 0, ret;
 
@@ -119,6 +121,7 @@ static void run(const struct command *cmd, char *words[])
 	MUST(ret >= 0 || lclone_why()[0]);
 	MUST(ret < 0 || ret == EXIT_OK || ret == EXIT_DAMAGED);
 	fflush(stdout);
+	return ret;
 }
 
 #define RUN(command, ...) \
@@ -159,7 +162,15 @@ static void put_on(struct lclone_sb *sb, void *below)
 
 	memcpy(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE);
 	sb->parent_generation = parent->generation;
-	sb->uuid[0] ^= 1;
+}
+
+/* The upper delta lies on the lower one. */
+static void link_layers(void)
+{
+	struct lclone_sb sb = { .seq = 0 };
+
+	change(&lower, seal, &sb);
+	change(&upper, put_on, &sb);
 }
 
 static void by_itself(void)
@@ -184,10 +195,7 @@ static void by_itself(void)
 
 static void as_layer(void)
 {
-	struct lclone_sb sb = { .seq = 0 };
-
-	change(&lower, seal, &sb);
-	change(&upper, put_on, &sb);
+	link_layers();
 	RUN(diff, "--parent", lower.path, upper.path);
 	RUN(diff, "--against", lower.path, "--parent", lower.path, upper.path);
 	RUN(measure, "--json", "--parent", lower.path, base.path, upper.path);
@@ -200,9 +208,26 @@ static void as_layer(void)
 	RUN(remove, lower.path);
 }
 
+/* Both are layers, which need no space for checkpoints. @good: neither was edited. */
+static void into_parent(bool good)
+{
+	struct lclone_sb sb;
+	int ret;
+
+	link_layers();
+	change(&upper, seal, &sb);
+	merging = true;
+	ret = RUN(merge, "--json", "--parent", lower.path, "--into-parent", upper.path);
+	MUST(!good || ret == EXIT_OK);
+	merging = false;
+	ret = RUN(check, lower.path);
+	MUST(!good || ret == EXIT_OK);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	const struct input *in = (const struct input *)data;
+	static u8 other[TEMPLATE_SECTORS * 512];
 	const struct template *t;
 	u64 sectors;
 	u32 nr;
@@ -211,14 +236,23 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	nr = (size - sizeof(*in)) / sizeof(in->edit[0]);
 	t = template_get(in->kind % TEMPLATE_KINDS);
-	fill(&upper, t->image, TEMPLATE_SECTORS);
+	template_rename(t);
+	memcpy(other, t->image, sizeof(other));
+	template_restore(t);
 	template_edit(t, in->edit, nr < EDITS_MAX ? nr : EDITS_MAX);
 	sectors = TEMPLATE_SECTORS - (in->cut < TEMPLATE_BLOCKS ? in->cut : 0) *
 				     LCLONE_BLOCK_SECTORS;
 	fill(&lower, t->image, sectors);
 	by_itself();
 	fill(&lower, t->image, sectors);
+	fill(&upper, other, TEMPLATE_SECTORS);
 	as_layer();
+	fill(&lower, t->image, sectors);
+	fill(&upper, other, TEMPLATE_SECTORS);
+	into_parent(!nr && !in->cut);
+	fill(&lower, other, TEMPLATE_SECTORS);
+	fill(&upper, t->image, sectors);
+	into_parent(!nr && !in->cut);
 	template_restore(t);
 	return 0;
 }

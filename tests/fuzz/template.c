@@ -288,6 +288,23 @@ void template_edit(const struct template *t, const struct template_edit *edit, u
 			apply(t, &edit[i]);
 }
 
+void template_rename(const struct template *t)
+{
+	u32 i;
+
+	for (i = 0; i < t->nr_meta; i++) {
+		void *at = block(t, t->meta[i]);
+
+		if (t->meta[i] < LCLONE_LOG_START)
+			((struct lclone_sb_disk *)at)->uuid[0] ^= 1;
+		else if (t->meta[i] < NODES_AT)
+			((struct lclone_log_disk *)at)->uuid[0] ^= 1;
+		else
+			((struct lclone_node_disk *)at)->uuid[0] ^= 1;
+	}
+	seal(t);
+}
+
 void template_restore(const struct template *t)
 {
 	const u8 *from = pristine[t - templates];

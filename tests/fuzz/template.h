@@ -71,6 +71,8 @@ void template_random_edit(const struct template *t, u64 *random, struct template
 
 /* Applies edits to a template's image until template_restore(). */
 void template_edit(const struct template *t, const struct template_edit *edit, u32 nr);
+/* Makes another delta of it, until then. */
+void template_rename(const struct template *t);
 void template_restore(const struct template *t);
 
 #endif /* FUZZ_TEMPLATE_H */

@@ -283,9 +283,10 @@ static bool look_below(const char *word, void *ctx)
 const struct lclone_clone *lclone_next_with(const struct lclone_inventory *inv, dev_t rdev,
 					    const struct lclone_clone *after, dev_t *below)
 {
-	const struct lclone_clone *c = after ? after + 1 : inv->clones;
+	size_t i = after ? after - inv->clones + 1 : 0;
 
-	for (; c < inv->clones + inv->clone_count; c++) {
+	for (; i < inv->clone_count; i++) {
+		const struct lclone_clone *c = &inv->clones[i];
 		struct below b = { .of = rdev };
 
 		any_part(c, look_below, &b);

@@ -392,8 +392,7 @@ int merge_into_parent(const char *path, const struct lclone_parents *named,
 	static struct pair p;
 	int err;
 
-	p.upper_path = path;
-	p.lower_file.fd = -1;
+	p = (struct pair){ .upper_path = path, .lower_file.fd = -1 };
 	err = open_delta(path, O_RDONLY, &p.upper_file, &p.upper);
 	if (!err)
 		err = find_lower(&p, named);
