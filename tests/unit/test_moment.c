@@ -15,6 +15,10 @@ struct busy {
 	struct lclone_dev dev;
 	struct image *img;
 	u32 reads, from, every;		/* it is written after read @from, then each @every */
+	bool torn;			/* a read of the log's end is two, with a change between */
+	u64 unreadable;			/* a block, or 0 */
+	u32 flaws;			/* so often the root is read wrong, and changes then */
+	bool flawed;
 	u32 checkpoint;			/* each how many changes there is one */
 	u32 changes;
 	u32 area, nodes;		/* chunks for two trees, and where the tree is */
@@ -55,12 +59,44 @@ static void change(struct busy *b)
 		note_state(b);
 }
 
+/* The first block that is free is read, then it is written and the one behind it, which is read. */
+static void read_torn(struct busy *b, u8 *buf, u64 sector, u32 count)
+{
+	u64 end = (b->img->sb.log_start + b->img->log_end + 1) * LCLONE_BLOCK_SECTORS;
+
+	if (!b->torn || sector >= end - LCLONE_BLOCK_SECTORS || sector + count <= end)
+		return;
+	change(b);
+	change(b);
+	memcpy(buf + ((end - sector) << 9), b->img->data + (end << 9), (sector + count - end) << 9);
+}
+
+/* Right after it was seen that the superblocks are still the same, they are not any more. */
+static void read_flawed(struct busy *b, u8 *buf, u64 sector)
+{
+	u64 block = sector / LCLONE_BLOCK_SECTORS;
+
+	if (b->flaws && block == b->img->sb.root_block) {
+		b->flaws--;
+		b->flawed = true;
+		buf[777] ^= 1;
+	} else if (b->flawed && block == LCLONE_SB_SLOT_B) {
+		b->flawed = false;
+		checkpoint(b);
+	}
+}
+
 static int busy_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
 	struct busy *b = (struct busy *)dev;
 	int err = lclone_dev_read(&b->img->dev.dev, buf, sector, count);
 
 	b->reads++;
+	if (b->unreadable && b->unreadable * LCLONE_BLOCK_SECTORS >= sector &&
+	    b->unreadable * LCLONE_BLOCK_SECTORS < sector + count)
+		return -EIO;
+	read_torn(b, buf, sector, count);
+	read_flawed(b, buf, sector);
 	if (b->reads == b->from || (b->every && b->reads > b->from &&
 				    !((b->reads - b->from) % b->every))) {
 		change(b);
@@ -121,6 +157,24 @@ static bool is_state(struct lclone_moment *m, const struct busy *b, u32 state)
 	return same;
 }
 
+/* Of all that the tree has ever had in memory only the nodes that it has now are left. */
+static void check_memory(struct lclone_moment *m, struct busy *b, u64 nodes)
+{
+	u32 per_chunk = b->img->sb.chunk_sectors / LCLONE_BLOCK_SECTORS, i, reads;
+	u8 buf[LCLONE_BLOCK_SIZE];
+	u64 kept = 0;
+
+	b->from = UINT32_MAX;
+	for (i = 0; i < 2 * AREA * per_chunk; i++) {
+		reads = b->reads;
+		assert_int_equal(lclone_dev_read(&m->dev, buf,
+						 ((u64)b->area * per_chunk + i) * LCLONE_BLOCK_SECTORS,
+						 LCLONE_BLOCK_SECTORS), 0);
+		kept += b->reads == reads;
+	}
+	assert_int_equal(kept, nodes);
+}
+
 static void check_moment(struct lclone_moment *m, struct busy *b)
 {
 	struct lclone_usage usage;
@@ -133,6 +187,7 @@ static void check_moment(struct lclone_moment *m, struct busy *b)
 	if (i == b->states)
 		fail_msg("a change after read %u: it never was what was read", b->from);
 	assert_int_equal(b->reads, reads);	/* all of it is in memory */
+	check_memory(m, b, usage.nodes);
 }
 
 /* Changes begin at any read, of any kind. */
@@ -167,6 +222,69 @@ static void changed_meanwhile(void **state)
 		change_meanwhile(every / 3, 3);
 	}
 	change_meanwhile(2, 1000);		/* no checkpoint until the log is full */
+}
+
+/* Blocks of one read need not be of one time: no commit is missed that a later one follows. */
+static void torn_log(void **state)
+{
+	struct lclone_moment m;
+	struct image img;
+	struct busy b;
+	u32 i;
+
+	(void)state;
+	busy_init(&b, &img);
+	b.from = UINT32_MAX;
+	b.checkpoint = 1000;
+	for (i = 0; i < 5; i++)
+		change(&b);
+	b.torn = true;
+	assert_int_equal(lclone_moment_read(&m, &b.dev), 0);
+	assert_true(b.states > 6);
+	b.torn = false;
+	check_moment(&m, &b);
+	lclone_moment_free(&m);
+	busy_free(&b);
+}
+
+/* What looks like damage in one state, and then in another, need not be damage in either. */
+static void doubts_of_one_state(void **state)
+{
+	struct lclone_moment m;
+	struct image img;
+	struct busy b;
+
+	(void)state;
+	busy_init(&b, &img);
+	b.from = UINT32_MAX;
+	b.flaws = 5;
+	assert_int_equal(lclone_moment_read(&m, &b.dev), 0);
+	assert_int_equal(b.flaws, 0);
+	check_moment(&m, &b);
+	lclone_moment_free(&m);
+	busy_free(&b);
+}
+
+/* One block of the log cannot be read: the others are there. */
+static void unreadable_log(void **state)
+{
+	u8 buf[LCLONE_BLOCK_SIZE];
+	struct lclone_moment m;
+	struct image img;
+	struct busy b;
+	u32 i;
+
+	(void)state;
+	busy_init(&b, &img);
+	b.from = UINT32_MAX;
+	b.unreadable = img.sb.log_start + 5;
+	assert_int_equal(lclone_moment_read(&m, &b.dev), 0);
+	for (i = 0; i < img.sb.log_blocks; i++)
+		assert_int_equal(lclone_dev_read(&m.dev, buf,
+						 (img.sb.log_start + i) * LCLONE_BLOCK_SECTORS,
+						 LCLONE_BLOCK_SECTORS), i == 5 ? -EIO : 0);
+	lclone_moment_free(&m);
+	busy_free(&b);
 }
 
 static void too_busy(void **state)
@@ -222,6 +340,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changed_meanwhile),
+		cmocka_unit_test(torn_log),
+		cmocka_unit_test(doubts_of_one_state),
+		cmocka_unit_test(unreadable_log),
 		cmocka_unit_test(too_busy),
 		cmocka_unit_test(damage_counts),
 	};

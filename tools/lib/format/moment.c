@@ -50,25 +50,57 @@ static struct lclone_moment_block *find_or_add(struct lclone_moment *m, u64 numb
 	return b;
 }
 
-/* Reads so many blocks from the device; what cannot be read is noted as that. */
-static int fetch(struct lclone_moment *m, u64 number, u32 count)
+static int keep(struct lclone_moment *m, u64 number, int read_err, const u8 *data)
+{
+	struct lclone_moment_block *b = find_or_add(m, number);
+
+	if (!b)
+		return -ENOMEM;
+	b->pass = m->pass;
+	b->err = read_err;
+	memcpy(b->data, data, LCLONE_BLOCK_SIZE);
+	return 0;
+}
+
+/* Reads a block from the device; one that cannot be read is noted as that. */
+static int fetch(struct lclone_moment *m, u64 number)
+{
+	u8 buf[LCLONE_BLOCK_SIZE] = { 0 };
+	int err = lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS, LCLONE_BLOCK_SECTORS);
+
+	return keep(m, number, err, buf);
+}
+
+/* So many at once, if all can be read; else, or if not @at_once, from the last to the first */
+static int fetch_many(struct lclone_moment *m, u64 number, u32 count, bool at_once)
 {
 	u8 buf[LOG_BATCH][LCLONE_BLOCK_SIZE];
-	struct lclone_moment_block *b;
+	int err = 0;
 	u32 i;
-	int err;
 
-	err = lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS,
-			      count * LCLONE_BLOCK_SECTORS);
-	for (i = 0; i < count; i++) {
-		b = find_or_add(m, number + i);
-		if (!b)
-			return -ENOMEM;
-		b->pass = m->pass;
-		b->err = err;
-		memcpy(b->data, buf[i], LCLONE_BLOCK_SIZE);
+	at_once = at_once && !lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS,
+					      count * LCLONE_BLOCK_SECTORS);
+	for (i = count; !err && i-- > 0; )
+		err = at_once ? keep(m, number + i, 0, buf[i]) : fetch(m, number + i);
+	return err;
+}
+
+/* Forgets what the last try had no use for: it may be something else on the device now. */
+static void forget_unused(struct lclone_moment *m)
+{
+	struct lclone_moment_block **at, *b;
+	u32 i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		for (at = &m->block[i]; (b = *at); ) {
+			if (b->pass == m->pass) {
+				at = &b->next;
+				continue;
+			}
+			*at = b->next;
+			free(b);
+		}
 	}
-	return 0;
 }
 
 static int read_block(struct lclone_moment *m, u8 *buf, u64 number)
@@ -77,11 +109,13 @@ static int read_block(struct lclone_moment *m, u8 *buf, u64 number)
 	int err;
 
 	if (!b && m->reading) {
-		err = fetch(m, number, 1);
+		err = fetch(m, number);
 		if (err)
 			return err;
 		b = find(m, number);
 	}
+	if (b && m->reading)
+		b->pass = m->pass;
 	if (!b)
 		return lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS,
 				       LCLONE_BLOCK_SECTORS);
@@ -108,7 +142,8 @@ static int moment_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, 
 
 /*
  * From its end to its start: a commit that is seen to be there was written when all before
- * it were.
+ * it were.  The blocks of one read can be read in any order, so that one may be missing before
+ * another: where there are doubts they are read one by one.
  */
 static int read_log(struct lclone_moment *m, const struct lclone_sb *sb)
 {
@@ -118,7 +153,7 @@ static int read_log(struct lclone_moment *m, const struct lclone_sb *sb)
 	while (!err && left) {
 		count = left % LOG_BATCH ?: LOG_BATCH;
 		left -= count;
-		err = fetch(m, sb->log_start + left, count);
+		err = fetch_many(m, sb->log_start + left, count, !m->doubts);
 	}
 	return err;
 }
@@ -134,7 +169,7 @@ static int read_node(struct lclone_moment *m, struct lclone_delta *delta, struct
 	if (!err || !old)
 		return err;
 	/* another node was there before */
-	return fetch(m, ref.block, 1) ?: lclone_delta_read_node(delta, ref, level, first, node);
+	return fetch(m, ref.block) ?: lclone_delta_read_node(delta, ref, level, first, node);
 }
 
 static int read_tree(struct lclone_moment *m, struct lclone_delta *delta, struct lclone_ref ref,
@@ -177,20 +212,21 @@ static int read_content(struct lclone_moment *m, struct lclone_delta *delta, boo
 	return root.block ? read_tree(m, delta, root, delta->sb.root_level, 0, whole) : 0;
 }
 
-static int read_all(struct lclone_moment *m, bool *whole)
+/* Doubts are of one state: where a slot is not as the try before has read it they begin anew. */
+static int read_slot(struct lclone_moment *m, u64 number)
 {
-	struct lclone_delta delta;
+	const struct lclone_moment_block *b = find(m, number);
+	struct lclone_moment_block before = { .err = 0 };
 	int err;
 
-	*whole = false;
-	m->pass++;
-	err = fetch(m, LCLONE_SB_SLOT_A, 1) ?: fetch(m, LCLONE_SB_SLOT_B, 1);
-	if (err)
+	if (b)
+		before = *b;
+	err = fetch(m, number);
+	if (err || !b)
 		return err;
-	if (!lclone_delta_open_sb(&delta, &m->dev))
-		err = read_content(m, &delta, whole);
-	lclone_delta_close(&delta);
-	return err;
+	if (b->err != before.err || memcmp(b->data, before.data, sizeof(b->data)))
+		m->doubts = 0;
+	return 0;
 }
 
 static bool slot_is_same(const struct lclone_moment *m, u64 number)
@@ -203,9 +239,25 @@ static bool slot_is_same(const struct lclone_moment *m, u64 number)
 	       (b->err || !memcmp(now, b->data, sizeof(now)));
 }
 
+static int read_all(struct lclone_moment *m, bool *whole)
+{
+	struct lclone_delta delta;
+	int err;
+
+	*whole = false;
+	m->pass++;
+	err = read_slot(m, LCLONE_SB_SLOT_A) ?: read_slot(m, LCLONE_SB_SLOT_B);
+	if (err)
+		return err;
+	if (!lclone_delta_open_sb(&delta, &m->dev))
+		err = read_content(m, &delta, whole);
+	lclone_delta_close(&delta);
+	return err;
+}
+
 int lclone_moment_read(struct lclone_moment *m, const struct lclone_dev *of)
 {
-	int tries, doubts = 0, err = 0;
+	int tries, err = 0;
 	bool whole;
 
 	*m = (struct lclone_moment){ .dev = { of->sectors, moment_dev_read }, .of = of };
@@ -216,10 +268,11 @@ int lclone_moment_read(struct lclone_moment *m, const struct lclone_dev *of)
 	for (tries = 0; !err && tries < TRIES; tries++) {
 		err = read_all(m, &whole);
 		if (!err && slot_is_same(m, LCLONE_SB_SLOT_A) &&
-		    slot_is_same(m, LCLONE_SB_SLOT_B) && (whole || ++doubts == DOUBTS))
+		    slot_is_same(m, LCLONE_SB_SLOT_B) && (whole || ++m->doubts == DOUBTS))
 			break;
 	}
 	m->reading = false;
+	forget_unused(m);
 	return err ?: tries == TRIES ? -EBUSY : 0;
 }
 
