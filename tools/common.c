@@ -290,12 +290,3 @@ int check_free_name(const char *name)
 	return err == -ENXIO ? 0 : err;
 }
 
-void name_of(const char *major_minor, char name[PATH_MAX])
-{
-	dev_t rdev = lclone_dev_number(major_minor);
-
-	if (rdev)
-		lclone_dev_name(rdev, name);
-	else
-		snprintf(name, PATH_MAX, "%s", major_minor);
-}

@@ -8,6 +8,8 @@
 #include <getopt.h>
 
 #include "clone/chain.h"
+#include "clone/dm-switch.h"
+#include "clone/super.h"
 #include "format/delta.h"
 #include "host/dm.h"
 #include "basic/fail.h"
@@ -252,8 +254,5 @@ void put_json(struct json_object *json, int style);
 
 /* 0 if @name is legal and free. */
 int check_free_name(const char *name);
-
-/* "/dev/..." for "major:minor" */
-void name_of(const char *major_minor, char name[PATH_MAX]);
 
 #endif /* LCLONE_TOOL_H */

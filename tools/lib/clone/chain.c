@@ -11,32 +11,6 @@
 #include "basic/fail.h"
 #include "format_user.h"
 
-bool lclone_has_parent(const struct lclone_sb *sb)
-{
-	return !uuid_is_null(sb->parent_uuid);
-}
-
-int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent,
-		      char why[LCLONE_WHY_SIZE])
-{
-	if (!lclone_has_parent(sb) || uuid_compare(sb->parent_uuid, parent->uuid))
-		snprintf(why, LCLONE_WHY_SIZE, "is not its parent layer");
-	else if (!(parent->state & LCLONE_STATE_SEALED))
-		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is not sealed");
-	else if (sb->parent_generation != parent->generation)
-		snprintf(why, LCLONE_WHY_SIZE, "was its parent layer with generation %" PRIu64
-			 ", and has generation %" PRIu64 " now", sb->parent_generation,
-			 parent->generation);
-	else if (sb->chunk_sectors != parent->chunk_sectors)
-		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %u sectors, not %u",
-			 parent->chunk_sectors, sb->chunk_sectors);
-	else if (lclone_half_merged(parent) && !lclone_half_merged_with(parent, sb->uuid))
-		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is being merged with another");
-	else
-		return 0;
-	return -ESTALE;
-}
-
 /* Opening */
 
 /* One more delta at the lower end, of which nothing is known yet */

@@ -15,6 +15,7 @@
 #include "basic/fail.h"
 #include "host/find.h"
 #include "host/stack.h"
+#include "clone/super.h"
 
 static int add_found(const char *path, dev_t rdev, const struct lclone_sb *sb, void *ctx)
 {
@@ -332,26 +333,6 @@ bool lclone_lies_on(const struct lclone_inventory *inv, const struct lclone_foun
 }
 
 /* Superblocks */
-
-int lclone_sb_of(const char *path, struct lclone_sb *sb)
-{
-	struct lclone_delta delta;
-	struct lclone_file file;
-	int err;
-
-	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open_ready(&file, path, O_RDONLY);
-	if (!err) {
-		err = lclone_delta_open_sb(&delta, &file.dev);
-		if (err)
-			err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
-					  delta.why);
-	}
-	*sb = delta.slot[delta.newest].sb;	/* as recorded: the device may have shrunk since */
-	lclone_delta_close(&delta);
-	lclone_file_close(&file);
-	return err;
-}
 
 const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *inv,
 					       const struct lclone_sb *sb)

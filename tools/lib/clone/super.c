@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,4 +164,24 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 	if (!err)
 		err = write_slot(delta, sb);	/* sequence number 0: slot B */
 	return err ?: lclone_super_write(delta, sb);
+}
+
+int lclone_sb_of(const char *path, struct lclone_sb *sb)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	memset(&delta, 0, sizeof(delta));
+	err = lclone_file_open_ready(&file, path, O_RDONLY);
+	if (!err) {
+		err = lclone_delta_open_sb(&delta, &file.dev);
+		if (err)
+			err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
+					  delta.why);
+	}
+	*sb = delta.slot[delta.newest].sb;	/* as recorded: the device may have shrunk since */
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	return err;
 }

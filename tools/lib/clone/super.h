@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writer of superblocks: format, update, wipe.  The delta is open with O_RDWR
- * and O_EXCL: nobody else writes it.
+ * Superblocks of a delta on a device or file: format, update, wipe, which want it open with
+ * O_RDWR and O_EXCL, so that nobody else writes it; and a look.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
@@ -36,6 +36,9 @@ int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
 
 /* -ERANGE if a clone of so many sectors cannot have logical blocks of so many bytes. */
 int lclone_size_fits(u64 sectors, u32 block_size);
+
+/* The superblock of the delta on a device, which may be in use. */
+int lclone_sb_of(const char *path, struct lclone_sb *sb);
 
 /* Wipes both slots, the one that is chosen last. Afterwards this is no delta. */
 int lclone_super_wipe(struct lclone_file *delta);

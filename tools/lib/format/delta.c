@@ -32,42 +32,6 @@ static int why_fault(struct lclone_delta *delta, int err, const char *where, u64
 		   fault->found, fault->expected, fault->expected);
 }
 
-/* Merges of layers */
-
-static bool is_owner(const struct lclone_sb *sb, const u8 *uuid)
-{
-	uuid_t owner;
-
-	return !uuid_parse(sb->owner, owner) && !uuid_compare(owner, uuid);
-}
-
-void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid)
-{
-	memset(sb->owner, 0, sizeof(sb->owner));
-	uuid_unparse_lower(uuid, sb->owner);
-}
-
-bool lclone_merges_into_base(const struct lclone_sb *sb)
-{
-	return sb->state & LCLONE_STATE_MERGING && !(sb->state & LCLONE_STATE_SEALED);
-}
-
-bool lclone_half_merged(const struct lclone_sb *sb)
-{
-	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&
-	       sb->owner[0];
-}
-
-bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid)
-{
-	return lclone_half_merged(sb) && is_owner(sb, uuid);
-}
-
-bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by)
-{
-	return !uuid_compare(sb->uuid, by->uuid) && is_owner(by, sb->parent_uuid);
-}
-
 /* Superblocks */
 
 static bool is_zero(const u8 *buf, size_t len)

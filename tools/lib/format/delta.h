@@ -25,9 +25,9 @@
 #include <stdio.h>
 
 #include "format/dev.h"
+#include "format/layer.h"
 #include "lclone_format.h"
 
-#define LCLONE_WHY_SIZE		256
 #define LCLONE_LEVELS		8	/* of a tree, more than 2^54 sectors need */
 
 union lclone_node {
@@ -92,21 +92,6 @@ bool lclone_delta_unchanged(const struct lclone_delta *delta);
 
 /* After lclone_delta_open_sb(): goes on from this slot, which is valid. */
 int lclone_delta_use_slot(struct lclone_delta *delta, int i);
-
-/* A merge of a delta into the base has begun, and not ended: each has a part of the clone. */
-bool lclone_merges_into_base(const struct lclone_sb *sb);
-
-/*
- * Merges of a layer with the one above it, see format.rst: SEALED, MERGING and a
- * uuid in owner is a layer in the middle of that, which is read through the
- * delta of that uuid only.
- */
-bool lclone_half_merged(const struct lclone_sb *sb);
-bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid);
-/* @sb is what a merge has left over: all that it has, and its identity, is @by's now. */
-bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by);
-/* Notes a uuid in owner. */
-void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid);
 
 /*
  * The references of the tree, verified: what they lead to lies where nodes may be.  They are to be

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dm.c and dm-switch.c share: tasks of libdevmapper.
+ * Tasks of libdevmapper, for dm.c and clone/dm-switch.c.
  */
 #ifndef LCLONE_DM_PARTS_H
 #define LCLONE_DM_PARTS_H
 
 #include <libdevmapper.h>
-#include <signal.h>
 
 #include "host/dm.h"
 
@@ -22,9 +21,5 @@ int lclone_dm_simple(int type, const char *name, const char *what, bool cookie);
 
 /* libdevmapper's own complaint, "" if there is none */
 const char *lclone_dm_complaint(void);
-
-/* From here on no signal ends the process; it comes when they are released. */
-void lclone_hold_signals(sigset_t *old);
-void lclone_release_signals(const sigset_t *old);
 
 #endif /* LCLONE_DM_PARTS_H */

@@ -9,8 +9,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "host/dm-parts.h"
 #include "basic/fail.h"
+#include "basic/signals.h"
+#include "host/dm-parts.h"
 
 /* libdevmapper's own complaint, in case that there is nothing better */
 static char complaint[256];

@@ -21,118 +21,10 @@
 #define BOUNCE_SIZE	(256u << 10)
 #define BOUNCE_ALIGN	LCLONE_BLOCK_SIZE	/* no logical block is larger */
 
-static void sysfs_line(const char *path, char *line, size_t size)
-{
-	FILE *f = fopen(path, "re");
-
-	line[0] = '\0';
-	if (!f)
-		return;
-	if (fgets(line, size, f))
-		line[strcspn(line, "\n")] = '\0';
-	else
-		line[0] = '\0';
-	fclose(f);
-}
-
-dev_t lclone_dev_number(const char *word)
-{
-	unsigned int ma, mi;
-
-	return sscanf(word, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
-}
-
-void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
-{
-	char path[128], line[256], link[1024];
-	const char *base;
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(rdev), minor(rdev));
-	sysfs_line(path, line, sizeof(line));
-	if (line[0]) {
-		snprintf(name, PATH_MAX, "/dev/mapper/%s", line);
-		return;
-	}
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
-	len = readlink(path, link, sizeof(link) - 1);
-	if (len <= 0) {
-		snprintf(name, PATH_MAX, "%u:%u", major(rdev), minor(rdev));
-		return;
-	}
-	link[len] = '\0';
-	base = strrchr(link, '/');
-	snprintf(name, PATH_MAX, "/dev/%s", base ? base + 1 : link);
-}
-
-int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx)
-{
-	char path[128], attr[PATH_MAX], line[64], name[PATH_MAX];
-	struct dirent *d;
-	unsigned int ma, mi;
-	int ret = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(rdev), minor(rdev));
-	dir = opendir(path);
-	if (!dir)
-		return 0;
-	while (!ret && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		snprintf(attr, sizeof(attr), "/sys/class/block/%s/dev", d->d_name);
-		sysfs_line(attr, line, sizeof(line));
-		if (sscanf(line, "%u:%u", &ma, &mi) != 2)
-			continue;
-		lclone_dev_name(makedev(ma, mi), name);
-		ret = visit(name, ctx);
-	}
-	closedir(dir);
-	return ret;
-}
-
 static int keep_name(const char *name, void *ctx)
 {
 	snprintf(ctx, PATH_MAX, "%s", name);
 	return 1;
-}
-
-/* "... - btrfs /dev/vda rw": a filesystem of several devices has a number of its own. */
-static bool is_source(const char *line, dev_t rdev)
-{
-	const char *fields = strstr(line, " - ");
-	char source[PATH_MAX];
-	struct stat st;
-
-	return fields && sscanf(fields, " - %*s %4095s", source) == 1 &&
-	       source[0] == '/' && !stat(source, &st) &&
-	       S_ISBLK(st.st_mode) && st.st_rdev == rdev;
-}
-
-/* Where the device is mounted, "" if nowhere. @rw: only mounts that may write count. */
-static void mount_of(dev_t rdev, bool rw, char where[PATH_MAX])
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *options;
-	unsigned int ma, mi;
-	size_t size = 0;
-	char point[PATH_MAX];
-
-	where[0] = '\0';
-	if (!f)
-		return;
-	while (!where[0] && getline(&line, &size, f) > 0) {
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &ma, &mi, point) != 3 ||
-		    (makedev(ma, mi) != rdev && !is_source(line, rdev)))
-			continue;
-		/* the options of the superblock are the last word */
-		line[strcspn(line, "\n")] = '\0';
-		options = strrchr(line, ' ');
-		if (!rw || !options || strncmp(options + 1, "ro", 2))
-			snprintf(where, PATH_MAX, "%s", point);
-	}
-	free(line);
-	fclose(f);
 }
 
 /* -EAGAIN if nobody is seen who uses it: it may be free in a moment. */
@@ -140,7 +32,7 @@ static int busy(const struct lclone_file *file)
 {
 	char who[PATH_MAX];
 
-	mount_of(file->rdev, false, who);
+	lclone_dev_mount(file->rdev, false, who);
 	if (who[0])
 		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
 	if (lclone_dev_holders(file->rdev, keep_name, who))
@@ -154,7 +46,7 @@ int lclone_file_not_mounted_rw(const struct lclone_file *file)
 
 	if (!file->block)
 		return 0;
-	mount_of(file->rdev, true, where);
+	lclone_dev_mount(file->rdev, true, where);
 	if (where[0])
 		return lclone_fail(-EBUSY, "%s is mounted writable on %s", file->path, where);
 	return 0;
@@ -211,6 +103,18 @@ int lclone_file_buffered(struct lclone_file *file)
 		return lclone_fail(-errno, "%s: %m", file->path);
 	file->direct = false;
 	return 0;
+}
+
+int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
+{
+	const struct lclone_locked what = { file->fd, file->block, file->path };
+
+	return lclone_lock_take(&file->lock, &what, kind);
+}
+
+void lclone_unlock(struct lclone_file *file)
+{
+	lclone_lock_drop(&file->lock);
 }
 
 /* O_DIRECT, but not every filesystem has it */

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "format/dev.h"
+#include "host/device.h"
 #include "host/lock.h"
 
 struct lclone_file {
@@ -41,14 +42,18 @@ void lclone_file_close(struct lclone_file *file);
  */
 int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
 
+/*
+ * Locks what @file, which is open, is on; lclone_file_close() ends that. If it is locked
+ * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive,
+ * or shared for O_RDONLY.
+ */
+int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);
+
+/* It ends before the file is closed. */
+void lclone_unlock(struct lclone_file *file);
+
 /* The kernel may have the device from here on; the lock stays until the file is closed. */
 void lclone_file_yield(struct lclone_file *file);
-
-/*
- * Calls @visit with the name of each device that is built on a block device, as
- * long as that returns 0; returns what it has returned.
- */
-int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx);
 
 /* From now on through the page cache, where any alignment goes. */
 int lclone_file_buffered(struct lclone_file *file);
@@ -69,11 +74,5 @@ int lclone_file_no_signature(const struct lclone_file *file);
  * KiB are not zero: formatting it would lose data.
  */
 int lclone_file_is_blank(const struct lclone_file *file);
-
-/* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
-void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
-
-/* The device of "major:minor", as tables have it; 0 for anything else. */
-dev_t lclone_dev_number(const char *word);
 
 #endif /* LCLONE_FILE_H */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
-#include "host/file.h"
 #include "host/lock.h"
 
 #define SWITCH_MS	30000	/* the switch of a table waits for I/O */
@@ -59,14 +58,14 @@ static int open_lock(const char *name, const char *what)
 	return fd >= 0 ? fd : lclone_fail(-errno, "%s: cannot be locked: %s: %m", what, path);
 }
 
-static int name_what(const struct lclone_file *file, struct lclone_lock *lock)
+static int name_what(const struct lclone_locked *what, struct lclone_lock *lock)
 {
 	struct stat st;
 
-	if (fstat(file->fd, &st))
-		return lclone_fail(-errno, "%s: %m", file->path);
-	lock->dev = file->block ? st.st_rdev : st.st_dev;
-	lock->ino = file->block ? 0 : st.st_ino;
+	if (fstat(what->fd, &st))
+		return lclone_fail(-errno, "%s: %m", what->path);
+	lock->dev = what->block ? st.st_rdev : st.st_dev;
+	lock->ino = what->block ? 0 : st.st_ino;
 	return 0;
 }
 
@@ -80,67 +79,69 @@ static const struct lclone_lock *find_held(const struct lclone_lock *wanted)
 	return NULL;
 }
 
-static int new_lock(struct lclone_file *file, enum lclone_lock_kind kind)
+static int new_lock(const struct lclone_locked *what, enum lclone_lock_kind kind,
+		    struct lclone_lock **new)
 {
 	struct lclone_lock wanted = { .kind = kind, .fd = -1 }, *lock;
 	const struct lclone_lock *ours;
 	char name[32];
 	int err;
 
-	err = name_what(file, &wanted);
+	err = name_what(what, &wanted);
 	if (err)
 		return err;
 	ours = find_held(&wanted);
 	if (ours && kind == LCLONE_LOCK_EXCLUSIVE && ours->kind != LCLONE_LOCK_EXCLUSIVE)
 		return lclone_fail(-EBUSY, "%s is read by this very command, which cannot write to it, too: name another one",
-				   file->path);
+				   what->path);
 	if (ours)
 		return 0;
-	if (file->block) {
+	if (what->block) {
 		snprintf(name, sizeof(name), "%u:%u", major(wanted.dev), minor(wanted.dev));
-		wanted.fd = open_lock(name, file->path);
+		wanted.fd = open_lock(name, what->path);
 		if (wanted.fd < 0)
 			return wanted.fd;
 	}
-	err = wait_for(file->block ? wanted.fd : file->fd, kind, LCLONE_LOCK_MS, file->path);
+	err = wait_for(what->block ? wanted.fd : what->fd, kind, LCLONE_LOCK_MS, what->path);
 	lock = err ? NULL : malloc(sizeof(*lock));
 	if (!lock) {
-		if (file->block)
+		if (what->block)
 			close(wanted.fd);
 		return err ?: lclone_fail(-ENOMEM, "out of memory");
 	}
 	*lock = wanted;
 	lock->next = held;
 	held = lock;
-	file->lock = lock;
+	*new = lock;
 	return 0;
 }
 
-int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
+int lclone_lock_take(struct lclone_lock **lock, const struct lclone_locked *what,
+		     enum lclone_lock_kind kind)
 {
 	int err;
 
-	if (!file->lock)
-		return new_lock(file, kind);
-	err = wait_for(file->block ? file->lock->fd : file->fd, kind, LCLONE_LOCK_MS, file->path);
+	if (!*lock)
+		return new_lock(what, kind, lock);
+	err = wait_for(what->block ? (*lock)->fd : what->fd, kind, LCLONE_LOCK_MS, what->path);
 	if (!err)
-		file->lock->kind = kind;
+		(*lock)->kind = kind;
 	return err;
 }
 
-void lclone_unlock(struct lclone_file *file)
+void lclone_lock_drop(struct lclone_lock **lock)
 {
 	struct lclone_lock **p;
 
-	if (!file->lock)
+	if (!*lock)
 		return;
-	for (p = &held; *p != file->lock; p = &(*p)->next)
+	for (p = &held; *p != *lock; p = &(*p)->next)
 		;
-	*p = file->lock->next;
-	if (file->lock->fd >= 0)
-		close(file->lock->fd);
-	free(file->lock);
-	file->lock = NULL;
+	*p = (*lock)->next;
+	if ((*lock)->fd >= 0)
+		close((*lock)->fd);
+	free(*lock);
+	*lock = NULL;
 }
 
 int lclone_lock_clone(const char *name)

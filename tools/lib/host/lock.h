@@ -31,11 +31,12 @@
 #ifndef LCLONE_LOCK_H
 #define LCLONE_LOCK_H
 
+#include <stdbool.h>
+
 #define LCLONE_LOCK_DIR		"/run/lclone"
 #define LCLONE_LOCK_MS		2000	/* how long others are waited for */
 #define LCLONE_LOCK_POLL_MS	20
 
-struct lclone_file;
 struct lclone_lock;
 
 enum lclone_lock_kind {
@@ -43,15 +44,22 @@ enum lclone_lock_kind {
 	LCLONE_LOCK_EXCLUSIVE,
 };
 
-/*
- * Locks what @file, which is open, is on; lclone_file_close() ends that. If it is locked
- * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive,
- * or shared for O_RDONLY.
- */
-int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);
+/* What can be locked: a device, or a plain file, that is open. */
+struct lclone_locked {
+	int fd;
+	bool block;			/* a block device, else a plain file */
+	const char *path;		/* for sentences */
+};
 
-/* For lclone_file_close() */
-void lclone_unlock(struct lclone_file *file);
+/*
+ * Locks it; *lock is NULL before, or what an earlier call has set, whose lock becomes one of
+ * @kind.  See lclone_lock() in file.h.
+ */
+int lclone_lock_take(struct lclone_lock **lock, const struct lclone_locked *what,
+		     enum lclone_lock_kind kind);
+
+/* Ends that; *lock is NULL afterwards. Nothing is done if it is NULL. */
+void lclone_lock_drop(struct lclone_lock **lock);
 
 /* Who switches the table of a clone. A descriptor, to be closed, or a negative errno. */
 int lclone_lock_clone(const char *name);

@@ -13,46 +13,13 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
-#include "clone/chain.h"
 #include "basic/clock.h"
-#include "host/dm-parts.h"
 #include "basic/fail.h"
+#include "basic/signals.h"
+#include "clone/dm-switch.h"
+#include "clone/super.h"
+#include "host/dm-parts.h"
 #include "host/lock.h"
-
-/* Signals: what stops a process must not do so while the users of a device wait. */
-
-void lclone_hold_signals(sigset_t *old)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGABRT);
-	sigprocmask(SIG_BLOCK, &all, old);
-}
-
-void lclone_release_signals(const sigset_t *old)
-{
-	sigprocmask(SIG_SETMASK, old, NULL);
-}
-
-static bool asked_to_end(void)
-{
-	static const int those[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
-	struct sigaction action;
-	sigset_t pending;
-	size_t i;
-
-	sigpending(&pending);
-	for (i = 0; i < sizeof(those) / sizeof(those[0]); i++)
-		if (sigismember(&pending, those[i]) == 1 && !sigaction(those[i], NULL, &action) &&
-		    action.sa_handler != SIG_IGN)
-			return true;
-	return false;
-}
 
 /* The state of a device, and its live table */
 
@@ -225,7 +192,7 @@ static int load_and_note(const struct lclone_clone *old, const char *before, con
 	if (err)
 		return err;
 	err = load(old->name, after, old->read_only);
-	if (!err && asked_to_end()) {
+	if (!err && lclone_asked_to_end()) {
 		clear(old->name);
 		err = lclone_fail(-EINTR, "%s: interrupted: it goes on as it was", old->name);
 	}

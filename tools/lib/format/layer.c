@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "format/layer.h"
+
+bool lclone_has_parent(const struct lclone_sb *sb)
+{
+	return !uuid_is_null(sb->parent_uuid);
+}
+
+int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent,
+		      char why[LCLONE_WHY_SIZE])
+{
+	if (!lclone_has_parent(sb) || uuid_compare(sb->parent_uuid, parent->uuid))
+		snprintf(why, LCLONE_WHY_SIZE, "is not its parent layer");
+	else if (!(parent->state & LCLONE_STATE_SEALED))
+		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is not sealed");
+	else if (sb->parent_generation != parent->generation)
+		snprintf(why, LCLONE_WHY_SIZE, "was its parent layer with generation %" PRIu64
+			 ", and has generation %" PRIu64 " now", sb->parent_generation,
+			 parent->generation);
+	else if (sb->chunk_sectors != parent->chunk_sectors)
+		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %u sectors, not %u",
+			 parent->chunk_sectors, sb->chunk_sectors);
+	else if (lclone_half_merged(parent) && !lclone_half_merged_with(parent, sb->uuid))
+		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is being merged with another");
+	else
+		return 0;
+	return -ESTALE;
+}
+
+/* Merges of layers */
+
+static bool is_owner(const struct lclone_sb *sb, const u8 *uuid)
+{
+	uuid_t owner;
+
+	return !uuid_parse(sb->owner, owner) && !uuid_compare(owner, uuid);
+}
+
+void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid)
+{
+	memset(sb->owner, 0, sizeof(sb->owner));
+	uuid_unparse_lower(uuid, sb->owner);
+}
+
+bool lclone_merges_into_base(const struct lclone_sb *sb)
+{
+	return sb->state & LCLONE_STATE_MERGING && !(sb->state & LCLONE_STATE_SEALED);
+}
+
+bool lclone_half_merged(const struct lclone_sb *sb)
+{
+	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&
+	       sb->owner[0];
+}
+
+bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid)
+{
+	return lclone_half_merged(sb) && is_owner(sb, uuid);
+}
+
+bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by)
+{
+	return !uuid_compare(sb->uuid, by->uuid) && is_owner(by, sb->parent_uuid);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Block devices by their numbers: what they are called, and who has them, as sysfs and the
+ * list of mounts say.  No device is opened or read.
+ */
+#ifndef LCLONE_DEVICE_H
+#define LCLONE_DEVICE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
+void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
+
+/* The device of "major:minor", as tables have it; 0 for anything else. */
+dev_t lclone_dev_number(const char *word);
+
+/* The name for "major:minor"; anything else, as "-", is its own name. */
+void name_of(const char *major_minor, char name[PATH_MAX]);
+
+/*
+ * Calls @visit with the name of each device that is built on a block device, as
+ * long as that returns 0; returns what it has returned.
+ */
+int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx);
+
+/* Where it is mounted, "" if nowhere. @rw: only mounts that may write count. */
+void lclone_dev_mount(dev_t rdev, bool rw, char where[PATH_MAX]);
+
+#endif /* LCLONE_DEVICE_H */
