@@ -1034,12 +1034,14 @@ static void unreadable_content(void **state)
 static void undo(void **state)
 {
 	char dir[] = "/tmp/lclone-test-XXXXXX", path[64], saved[64];
+	static const u32 slots[] = { LCLONE_SB_SLOT_A, LCLONE_SB_SLOT_B };
 	size_t bytes = size.device_sectors << 9;
+	struct lclone_sb_disk sb;
 	struct lclone_file file;
 	struct lclone_repair r;
 	struct image img;
 	u8 *now = malloc(bytes), other = 0xff;
-	int fd;
+	int fd, i;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -1065,6 +1067,17 @@ static void undo(void **state)
 	assert_int_equal(pwrite(fd, &other, 1, 300), 1);
 	assert_int_equal(lclone_repair_undo(&file, saved), -ESTALE);
 	assert_int_equal(pwrite(fd, now, 512, 0), 512);
+
+	/* another delta is told by its uuid, before any block is compared */
+	assert_int_equal(pread(fd, now, bytes, 0), bytes);
+	img.sb.uuid[0] ^= 1;
+	for (i = 0; i < 2; i++) {
+		lclone_sb_pack(&img.sb, &sb);
+		assert_int_equal(pwrite(fd, &sb, sizeof(sb), slots[i] * LCLONE_BLOCK_SIZE), sizeof(sb));
+	}
+	assert_int_equal(lclone_repair_undo(&file, saved), -ESTALE);
+	assert_non_null(strstr(lclone_why(), "is another delta than"));
+	assert_int_equal(pwrite(fd, now, bytes, 0), bytes);
 
 	assert_int_equal(lclone_repair_undo(&file, saved), 0);
 	assert_int_equal(pread(fd, now, bytes, 0), bytes);

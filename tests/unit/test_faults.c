@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the system refuses, or has otherwise than most: functions __wrap_... are put in its place. */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "host/part.h"
+#include "image.h"
+#include "offline/merge.h"
+#include "test.h"
+
+#define SECTORS	64u
+
+static char dir[] = "/tmp/lclone-test-XXXXXX";
+
+static struct {
+	bool stuck;			/* io_uring takes nothing */
+	unsigned int again;		/* so many of its I/Os have to be tried again */
+	time_t later;			/* seconds that have passed meanwhile */
+	bool no_noreplace, no_link, no_locks;
+	const char *mounts;		/* instead of /proc/self/mountinfo */
+	dev_t disk;			/* what /dev/disk is */
+} fault;
+
+static const char *path_of(const char *name)
+{
+	static char path[4][64];
+	static int next;
+
+	next = (next + 1) % 4;
+	snprintf(path[next], sizeof(path[next]), "%s/%s", dir, name);
+	return path[next];
+}
+
+int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+					    unsigned int count, struct __kernel_timespec *ts,
+					    sigset_t *mask);
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+					    unsigned int count, struct __kernel_timespec *ts,
+					    sigset_t *mask);
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+					    unsigned int count, struct __kernel_timespec *ts,
+					    sigset_t *mask)
+{
+	struct io_uring_cqe *done;
+	unsigned int head;
+	int ret;
+
+	if (fault.stuck) {
+		fault.later += 7;
+		return -EAGAIN;
+	}
+	ret = __real_io_uring_submit_and_wait_timeout(ring, cqe, count, ts, mask);
+	io_uring_for_each_cqe(ring, head, done) {
+		if (!fault.again)
+			break;
+		fault.again--;
+		done->res = -EAGAIN;
+	}
+	return ret;
+}
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int ret = __real_clock_gettime(id, ts);
+
+	ts->tv_sec += fault.later;
+	return ret;
+}
+
+int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned int how);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned int how);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned int how)
+{
+	if (!fault.no_noreplace)
+		return __real_renameat2(from_dir, from, to_dir, to, how);
+	errno = EINVAL;
+	return -1;
+}
+
+int __real_link(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to)
+{
+	if (!fault.no_link)
+		return __real_link(from, to);
+	errno = EPERM;
+	return -1;
+}
+
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
+int __wrap_flock(int fd, int how)
+{
+	if (!fault.no_locks)
+		return __real_flock(fd, how);
+	errno = ENOLCK;
+	return -1;
+}
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	if (fault.mounts && !strcmp(path, "/proc/self/mountinfo"))
+		return fmemopen((void *)fault.mounts, strlen(fault.mounts), "r");
+	return __real_fopen(path, mode);
+}
+
+int __real_stat(const char *path, struct stat *st);
+int __wrap_stat(const char *path, struct stat *st);
+int __wrap_stat(const char *path, struct stat *st)
+{
+	if (strcmp(path, "/dev/disk"))
+		return __real_stat(path, st);
+	*st = (struct stat){ .st_mode = S_IFBLK, .st_rdev = fault.disk };
+	return 0;
+}
+
+static void write_file(const char *name, const void *data, size_t size)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, size), size);
+	close(fd);
+}
+
+static void has(const char *name, const void *data, size_t size)
+{
+	u8 *buf = malloc(size);
+	int fd = open(path_of(name), O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, buf, size), size);
+	assert_memory_equal(buf, data, size);
+	close(fd);
+	free(buf);
+}
+
+static int no_progress(struct lclone_merge *merge, u64 done, u64 total)
+{
+	(void)merge;
+	(void)done;
+	(void)total;
+	return 0;
+}
+
+static int merge_to(void)
+{
+	struct lclone_merge merge = { .progress = no_progress, .target_is_zero = true };
+	struct lclone_file file, out;
+	struct lclone_delta delta;
+	struct lclone_chain chain = { 1, { &delta }, { &file } };
+	int err;
+
+	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDONLY), 0);
+	assert_int_equal(lclone_file_open(&out, path_of("out"), O_RDWR), 0);
+	assert_int_equal(lclone_delta_open(&delta, &file.dev), 0);
+	merge.chain = &chain;
+	merge.target = &out;
+	err = lclone_merge_to(&merge);
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	lclone_file_close(&out);
+	return err;
+}
+
+/* One I/O at a time: one chunk has data. */
+static void make_delta(struct image *img)
+{
+	static const struct image_size size = { 16384, 0, 2048, 128 };
+	static const u8 zeros[2048 * 512];
+
+	image_init(img, &size, 3);
+	image_activate(img);
+	do {
+		image_change(img, 1);
+	} while (!lclone_exc_written(img->exc[1]));
+	image_checkpoint(img);
+	write_file("delta", img->data, size.device_sectors << 9);
+	write_file("out", zeros, sizeof(zeros));
+}
+
+/* What the kernel has no memory for is tried again, but not for ever. */
+static void no_memory_for_io(void **state)
+{
+	struct image img;
+
+	(void)state;
+	make_delta(&img);
+	fault.again = 5;
+	assert_int_equal(merge_to(), 0);
+	assert_int_equal(fault.again, 0);
+	has("out", img.clone, img.sb.virtual_sectors << 9);
+	fault.again = UINT32_MAX;
+	assert_int_equal(merge_to(), -EAGAIN);
+	fault.again = 0;
+	fault.stuck = true;
+	assert_int_equal(merge_to(), -EAGAIN);
+	assert_non_null(strstr(lclone_why(), "io_uring"));
+	fault.stuck = false;
+	assert_int_equal(merge_to(), 0);
+	image_free(&img);
+}
+
+/* As on 9p and NFS: the name is given by a link, and never over another file. */
+static void no_noreplace(void **state)
+{
+	static struct lclone_part part;
+	struct stat st;
+
+	(void)state;
+	fault.no_noreplace = true;
+	assert_int_equal(lclone_part_open(&part, path_of("disk"), SECTORS), 0);
+	assert_int_equal(lclone_part_finish(&part), 0);
+	lclone_part_close(&part);
+	assert_int_equal(stat(path_of("disk"), &st), 0);
+	assert_int_equal(st.st_size, SECTORS * 512);
+	assert_int_equal(st.st_nlink, 1);
+	unlink(path_of("disk"));
+
+	assert_int_equal(lclone_part_open(&part, path_of("disk"), SECTORS), 0);
+	write_file("disk", "precious", 8);
+	assert_int_equal(lclone_part_finish(&part), -EEXIST);
+	lclone_part_close(&part);
+	has("disk", "precious", 8);
+	unlink(path_of("disk"));
+	unlink(path_of("disk.part"));
+	fault.no_noreplace = false;
+}
+
+/* Where a file cannot get its name at all, that is said before the copy. */
+static void no_names(void **state)
+{
+	static struct lclone_part part;
+
+	(void)state;
+	fault.no_noreplace = fault.no_link = true;
+	assert_int_equal(lclone_part_open(&part, path_of("disk"), SECTORS), -EOPNOTSUPP);
+	lclone_part_close(&part);
+	unlink(path_of("disk.part"));
+	fault.no_noreplace = fault.no_link = false;
+}
+
+/* A lock that cannot be had is not one that others have. */
+static void no_locks(void **state)
+{
+	struct lclone_file file;
+
+	(void)state;
+	write_file("disk", "", 0);
+	fault.no_locks = true;
+	assert_int_equal(lclone_file_open(&file, path_of("disk"), O_RDWR | O_EXCL), -ENOLCK);
+	assert_non_null(strstr(lclone_why(), "cannot be locked"));
+	assert_null(strstr(lclone_why(), "in use"));
+	lclone_file_close(&file);
+	fault.no_locks = false;
+	unlink(path_of("disk"));
+}
+
+/* A filesystem that may have several devices has a number of its own. */
+static void mounted_btrfs(void **state)
+{
+	struct lclone_file file = { .block = true, .path = "/dev/disk", .rdev = makedev(7, 42) };
+
+	(void)state;
+	fault.disk = file.rdev;
+	fault.mounts = "36 25 0:35 / /srv/data rw,relatime shared:1 - btrfs /dev/disk rw,ssd\n";
+	assert_int_equal(lclone_file_not_mounted_rw(&file), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "/srv/data"));
+	fault.mounts = "36 25 0:35 / /srv/data ro,relatime shared:1 - btrfs /dev/disk ro,ssd\n";
+	assert_int_equal(lclone_file_not_mounted_rw(&file), 0);
+	fault.mounts = "36 25 0:35 / /srv/data rw,relatime shared:1 - btrfs /dev/disk rw,ssd\n";
+	fault.disk = makedev(7, 43);
+	assert_int_equal(lclone_file_not_mounted_rw(&file), 0);
+	fault.mounts = NULL;
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return !mkdtemp(dir);
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	unlink(path_of("delta"));
+	unlink(path_of("out"));
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_memory_for_io),
+		cmocka_unit_test(no_noreplace),
+		cmocka_unit_test(no_names),
+		cmocka_unit_test(no_locks),
+		cmocka_unit_test(mounted_btrfs),
+	};
+
+	return cmocka_run_group_tests_name("faults of the system", tests, make_dir, remove_dir);
+}
