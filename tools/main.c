@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "cmd/commands.h"
+#include "host/dm.h"
+#include "host/pending.h"
 #include "lclone_version.h"
 
 static const struct command * const commands[] = {
@@ -25,42 +27,6 @@ static void help(FILE *f)
 	for (i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n\"lclone help COMMAND\" tells more, lclone(8) all.\n", f);
-}
-
-int usage_error(const struct command *cmd, const char *fmt, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "lclone %s: ", cmd->name);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fprintf(stderr, "\nTry \"lclone %s --help\".\n", cmd->name);
-	return EXIT_USAGE;
-}
-
-static bool has_verbose(const struct option *options)
-{
-	while (options->name && options->val != 'v')
-		options++;
-	return options->name;
-}
-
-int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
-		int *ret)
-{
-	int option = getopt_long(argc, argv, has_verbose(options) ? "hv" : "h", options, NULL);
-
-	if (option == 'h') {
-		printf("Usage: lclone %s", cmd->usage);
-		*ret = EXIT_OK;
-		return '?';
-	}
-	if (option == '?') {	/* getopt has said why */
-		fprintf(stderr, "Try \"lclone %s --help\".\n", cmd->name);
-		*ret = EXIT_USAGE;
-	}
-	return option;
 }
 
 static int exit_code(int err)

@@ -15,8 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cmd/commands.h"
+#include "host/dm.h"
 #include "host/find.h"
-#include "lclone.h"
 #include "must.h"
 #include "template.h"
 

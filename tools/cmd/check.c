@@ -4,8 +4,14 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "basic/fail.h"
+#include "clone/active.h"
+#include "clone/base.h"
+#include "clone/chain.h"
+#include "cmd/commands.h"
 #include "offline/check.h"
-#include "lclone.h"
+#include "ui/options.h"
+#include "ui/output.h"
 
 static void report_text(const struct lclone_finding *f, void *ctx)
 {

@@ -7,7 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/dm-switch.h"
+#include "cmd/commands.h"
+#include "host/file.h"
+#include "online/switch.h"
 
 /* Who has it open: a process that has is named, if it can be found. */
 static bool has_open(const char *pid, dev_t rdev)

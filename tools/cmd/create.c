@@ -7,8 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
 #include "clone/super.h"
+#include "cmd/commands.h"
+#include "lclone.h"
+#include "online/open.h"
+#include "ui/options.h"
 
 /* Runs a program of LVM; its own messages tell the user what is wrong. */
 static int run_lvm(const char *const argv[])

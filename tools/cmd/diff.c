@@ -5,7 +5,11 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/delta-file.h"
+#include "clone/disk.h"
+#include "cmd/commands.h"
+#include "ui/options.h"
 
 /* How many levels lie above the layer that is on @path */
 static int levels_above(const struct disk *disk, const char *path, u32 *levels)

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/delta-file.h"
+#include "cmd/commands.h"
+#include "ui/output.h"
 
 /*
  * One list of fields, in the order of the superblock, for text and JSON.  An

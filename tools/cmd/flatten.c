@@ -6,10 +6,18 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "online/below.h"
+#include "basic/fail.h"
+#include "clone/blocks.h"
+#include "clone/dm-switch.h"
+#include "clone/grown.h"
+#include "clone/super.h"
+#include "cmd/commands.h"
+#include "lclone.h"
 #include "offline/head.h"
 #include "offline/merge.h"
+#include "online/below.h"
 #include "online/online.h"
+#include "ui/progress.h"
 
 static struct below below = { .fd = -1, .disk.file.fd = -1 };
 

@@ -4,8 +4,14 @@
 #include <stdio.h>
 #include <uuid/uuid.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/disk.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "cmd/commands.h"
+#include "lclone.h"
+#include "ui/options.h"
 
 /* It may be a base: it is not known to be a delta.  A blank file is nothing yet. */
 static int refuse_base(const struct lclone_file *file, int err, bool none, bool force)

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lclone.h"
+#include "cmd/commands.h"
+#include "host/device.h"
+#include "ui/output.h"
 
 static int by_base(const void *pa, const void *pb)
 {

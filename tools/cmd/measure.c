@@ -6,7 +6,13 @@
 #include <string.h>
 
 #include "basic/clock.h"
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/disk.h"
+#include "cmd/commands.h"
+#include "offline/merge.h"
+#include "ui/options.h"
+#include "ui/output.h"
 
 #define PROBE_SECTORS	512u		/* read at a time */
 #define PROBE_MS	300

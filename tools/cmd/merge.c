@@ -7,13 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/delta-file.h"
+#include "clone/disk.h"
+#include "clone/grown.h"
+#include "clone/super.h"
+#include "cmd/commands.h"
+#include "host/part.h"
+#include "lclone.h"
 #include "offline/check.h"
 #include "offline/head.h"
-#include "lclone.h"
-#include "offline/merge.h"
+#include "online/into-parent.h"
 #include "online/online.h"
-#include "host/part.h"
-#include "clone/super.h"
+#include "ui/options.h"
+#include "ui/progress.h"
 
 struct arguments {
 	const char *to, *rate;

@@ -4,8 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/delta-file.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "cmd/commands.h"
+#include "lclone.h"
 
 static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 		    struct lclone_file *base)

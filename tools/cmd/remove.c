@@ -4,8 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/delta-file.h"
+#include "clone/inventory.h"
 #include "clone/super.h"
+#include "cmd/commands.h"
+#include "ui/options.h"
 
 static int refuse_open_clone(const char *name)
 {

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lclone.h"
-#include "ui/progress.h"
+#include "basic/fail.h"
+#include "cmd/commands.h"
 #include "offline/repair.h"
+#include "ui/output.h"
+#include "ui/progress.h"
 
 /* A run: what it has found, and how far it is */
 struct run {

@@ -4,9 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lclone.h"
-#include "ui/progress.h"
+#include "basic/fail.h"
+#include "clone/blocks.h"
+#include "clone/delta-file.h"
+#include "clone/dm-switch.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "cmd/commands.h"
+#include "online/switch.h"
+#include "ui/options.h"
+#include "ui/progress.h"
 
 /* What is asked for: nothing (0), a size, or (@more) so much more */
 struct wanted {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
 
-#include "lclone.h"
+#include "cmd/commands.h"
+#include "host/dm.h"
+#include "online/switch.h"
 
 static const struct option options[] = {
 	{ "to", required_argument, NULL, 'o' },

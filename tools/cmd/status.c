@@ -7,7 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lclone.h"
+#include "cmd/commands.h"
+#include "ui/output.h"
 #include "ui/progress.h"
 
 /* With --watch, how the task has been going since the watch began */

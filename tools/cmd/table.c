@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/disk.h"
+#include "cmd/commands.h"
+#include "ui/options.h"
 
 static int print_active(const char *name)
 {

@@ -7,9 +7,11 @@
 #include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
-#include "host/find.h"
-#include "lclone.h"
+#include "basic/fail.h"
 #include "basic/text.h"
+#include "cmd/commands.h"
+#include "host/find.h"
+#include "ui/output.h"
 
 /* A delta or layer, and its place in the tree */
 struct node {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "basic/clock.h"
-#include "lclone.h"
+#include "ui/output.h"
 #include "ui/progress.h"
 
 static volatile sig_atomic_t stop;

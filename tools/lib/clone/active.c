@@ -9,7 +9,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/active.h"
+#include "clone/delta-file.h"
+#include "clone/inventory.h"
 
 /* The active clone that writes to @path: 1, 0 if there is none, or a negative errno */
 static int find_clone(const char *path, dev_t rdev, struct lclone_clone *clone)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Logical blocks: a clone is of whole ones, and they never get larger under its users. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/blocks.h"
 #include "clone/super.h"
 
 static int block_size(const char *path, u32 *size)

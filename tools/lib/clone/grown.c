@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "format_user.h"
-#include "lclone.h"
-#include "online/online.h"
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/delta-file.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "format_user.h"
+#include "online/online.h"
 
 /* The clone has read zeros there till now. */
 static int check_zero(struct lclone_file *base, u64 sector, u64 end)

@@ -11,11 +11,11 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
-#include "clone/chain.h"
 #include "basic/fail.h"
+#include "clone/inventory.h"
+#include "clone/super.h"
 #include "host/find.h"
 #include "host/stack.h"
-#include "clone/super.h"
 
 static int add_found(const char *path, dev_t rdev, const struct lclone_sb *sb, void *ctx)
 {
@@ -346,6 +346,14 @@ const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *in
 }
 
 /* Finding parents */
+
+int add_parent(struct lclone_parents *parents, const char *path)
+{
+	if (parents->count == LCLONE_LAYERS_MAX)
+		return lclone_fail(-ERANGE, "a chain has at most %d layers", LCLONE_LAYERS_MAX);
+	parents->path[parents->count++] = path;
+	return 0;
+}
 
 struct search {
 	const char *name;		/* of the child */

@@ -21,6 +21,9 @@ struct lclone_parents {
 	const char *path[LCLONE_LAYERS_MAX];
 };
 
+/* -ERANGE if there are too many. @path must outlive it. */
+int add_parent(struct lclone_parents *parents, const char *path);
+
 /* A device with a delta, as it was found */
 struct lclone_found {
 	char *path;

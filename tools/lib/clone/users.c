@@ -10,10 +10,11 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "basic/fail.h"
 #include "host/find.h"
-#include "lclone.h"
 #include "host/look.h"
 #include "host/stack.h"
+#include "lclone.h"
 
 /*
  * Whatever a delta can have been made on, if that is to be changed: the base, its

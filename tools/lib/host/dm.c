@@ -12,6 +12,7 @@
 #include "basic/fail.h"
 #include "basic/signals.h"
 #include "host/dm-parts.h"
+#include "host/dm.h"
 
 /* libdevmapper's own complaint, in case that there is nothing better */
 static char complaint[256];
@@ -355,4 +356,17 @@ int lclone_dm_list(struct lclone_clone **clones, size_t *count,
 	if (*count)
 		qsort(*clones, *count, sizeof(**clones), by_name);
 	return 0;
+}
+
+int check_free_name(const char *name)
+{
+	static struct lclone_clone clone;
+	int err = lclone_dm_check_name(name);
+
+	if (err)
+		return lclone_fail(-ERANGE, "%s", lclone_why());
+	err = lclone_dm_get(name, &clone);
+	if (!err || err == -ENOTTY || err == -EPROTO)
+		return lclone_fail(-EEXIST, "there is a device-mapper device %s already", name);
+	return err == -ENXIO ? 0 : err;
 }

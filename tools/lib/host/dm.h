@@ -46,4 +46,7 @@ int lclone_dm_status(const char *name, struct lclone_status *status);
 int lclone_dm_list(struct lclone_clone **clones, size_t *count,
 		   int (*unseen)(const char *name, const char *why, void *ctx), void *ctx);
 
+/* 0 if @name is legal and free. */
+int check_free_name(const char *name);
+
 #endif /* LCLONE_DM_H */

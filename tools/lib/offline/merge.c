@@ -3,9 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "offline/copy.h"
 #include "basic/fail.h"
 #include "clone/super.h"
+#include "offline/copy.h"
+#include "offline/merge.h"
 
 #define SLICE_MS	5000	/* between two barriers that record how far a merge is */
 #define TELLING		2048	/* sectors of the delta that tell the base of a merge */

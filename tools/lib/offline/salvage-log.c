@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/sort.h"
 #include "format_user.h"
 #include "offline/salvage-parts.h"
-#include "basic/sort.h"
 
 #define PLAUSIBLE	(1ull << 32)	/* no log is further ahead of its superblock */
 

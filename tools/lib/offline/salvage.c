@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/sort.h"
 #include "format_user.h"
 #include "offline/salvage-parts.h"
-#include "basic/sort.h"
+#include "offline/salvage.h"
 
 #define SCAN_BLOCKS	256u		/* read at a time */
 

@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "online/below.h"
+#include "basic/fail.h"
+#include "clone/base.h"
 #include "clone/super.h"
+#include "online/below.h"
 
 /* The next device of " parent 254:2 parent 254:3", or NULL; @words: NULL but for the first */
 static const char *next_layer(char *words, char **save, char name[PATH_MAX])

@@ -6,7 +6,8 @@
 #ifndef LCLONE_BELOW_H
 #define LCLONE_BELOW_H
 
-#include "lclone.h"
+#include "clone/disk.h"
+#include "host/dm.h"
 
 struct below {
 	struct disk disk;		/* on top an empty delta, in memory */

@@ -12,8 +12,14 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/delta-file.h"
+#include "clone/dm-switch.h"
 #include "clone/super.h"
+#include "lclone.h"
+#include "online/into-parent.h"
+#include "online/switch.h"
+#include "ui/output.h"
 
 struct pair {
 	const char *upper_path;

@@ -11,9 +11,16 @@
 #include <time.h>
 #include <uuid/uuid.h>
 
-#include "online/online.h"
-#include "host/stack.h"
+#include "basic/fail.h"
+#include "clone/delta-file.h"
+#include "clone/dm-switch.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "host/stack.h"
+#include "lclone.h"
+#include "online/online.h"
+#include "online/switch.h"
+#include "ui/output.h"
 
 #define POLL_NS		200000000
 

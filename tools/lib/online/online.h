@@ -8,7 +8,7 @@
 #ifndef LCLONE_ONLINE_H
 #define LCLONE_ONLINE_H
 
-#include "lclone.h"
+#include "host/dm.h"
 #include "ui/progress.h"
 
 struct online {

@@ -7,8 +7,14 @@
 #include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
-#include "lclone.h"
+#include "basic/fail.h"
+#include "clone/blocks.h"
+#include "clone/delta-file.h"
+#include "clone/dm-switch.h"
+#include "clone/grown.h"
 #include "clone/super.h"
+#include "lclone.h"
+#include "online/switch.h"
 
 /* What a switch that was interrupted, or refused, has left: never used, and on this layer. */
 static bool is_left_over(const struct lclone_file *file, const struct lclone_sb *below)

@@ -2,7 +2,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "lclone.h"
+#include "ui/output.h"
 
 static void add_version(struct json_object *o)
 {
@@ -20,4 +20,13 @@ void put_json(struct json_object *json, int style)
 			add_version(json_object_array_get_idx(json, i));
 	puts(json_object_to_json_string_ext(json, style | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(json);
+}
+
+void tell_unseen(const struct lclone_inventory *inv)
+{
+	size_t i;
+
+	for (i = 0; i < inv->unseen_count; i++)
+		fprintf(stderr, "not looked at: %s %s\n", inv->unseen[i].path,
+			inv->unseen[i].why);
 }

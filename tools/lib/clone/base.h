@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The base of a clone.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_BASE_H
+#define LCLONE_BASE_H
+
+#include "format/delta.h"
+#include "host/file.h"
+
+/* The base: NULL in *base for "-", else @file, opened read-only. */
+int open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
+void close_base(struct lclone_file *base);
+
+/* -ESTALE, with a sentence, if @base is not the base of the delta. */
+int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
+
+#endif /* LCLONE_BASE_H */

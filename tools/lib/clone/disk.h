@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A delta and all layers that it lies on, as a disk.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_DISK_H
+#define LCLONE_DISK_H
+
+#include "clone/chain.h"
+#include "format/moment.h"
+
+/* A delta and all that it lies on, opened and closed together. */
+struct disk {
+	struct lclone_file file;
+	struct lclone_delta delta;
+	struct lclone_chain chain;
+	struct lclone_moment moment;	/* open_disk_now(): of an active delta */
+};
+
+int open_disk(const char *path, int flags, const struct lclone_parents *parents,
+	      struct disk *disk);
+void close_disk(struct disk *disk);
+
+/* The same of a delta that is only looked at, and may be active, see active.h */
+int open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk);
+
+#endif /* LCLONE_DISK_H */

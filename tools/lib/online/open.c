@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/delta-file.h"
+#include "clone/disk.h"
+#include "clone/dm-switch.h"
+#include "clone/grown.h"
+#include "online/open.h"
+
+static void device_number(const struct lclone_file *file, char text[PATH_MAX])
+{
+	snprintf(text, PATH_MAX, "%u:%u", major(file->rdev), minor(file->rdev));
+}
+
+/* All that the kernel would refuse, too, but with the better sentence. */
+static int look(struct disk *disk, struct lclone_file *base,
+		const struct lclone_features *features, struct lclone_table *table)
+{
+	char number[PATH_MAX];
+	u32 i;
+	int err = 0;
+
+	if (base && !base->block)
+		err = lclone_fail(-ENOTBLK, "%s is not a block device", base->path);
+	for (i = 0; !err && i < disk->chain.count; i++)
+		if (!disk->chain.file[i]->block)
+			err = lclone_fail(-ENOTBLK, "%s is not a block device",
+					  disk->chain.file[i]->path);
+	if (!err)
+		err = verify_base(&disk->delta, base);
+	if (!err && !features->read_only)
+		err = check_writable(&disk->delta, disk->file.path);
+	if (err)
+		return err;
+	for (i = disk->chain.count - 1; i; i--) {
+		device_number(disk->chain.file[i], number);
+		err = lclone_table_add_parent(table, number);
+		if (err)
+			return lclone_fail(err, "the table's line is too long");
+	}
+	device_number(&disk->file, table->delta);
+	if (base)
+		device_number(base, table->base);
+	else
+		snprintf(table->base, PATH_MAX, "-");
+	return 0;
+}
+
+static bool is_device(const char *path, const char *word)
+{
+	struct lclone_file file;
+	char number[PATH_MAX];
+	bool is;
+
+	if (!strcmp(path, "-"))
+		return !strcmp(word, "-");
+	is = !lclone_file_open(&file, path, O_RDONLY);
+	device_number(&file, number);
+	lclone_file_close(&file);
+	return is && !strcmp(number, word);
+}
+
+bool was_opened(const char *name, const char *base, const char *delta,
+		const struct lclone_features *features)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	static struct lclone_pending pending;
+	static struct lclone_clone clone;
+	char target[32];
+
+	if (lclone_dm_check_name(name) || lclone_dm_settle(name, &pending) != 1 ||
+	    pending.before[0] || lclone_dm_line(pending.after, &clone, target) ||
+	    !is_device(base, clone.table.base) || !is_device(delta, clone.table.delta))
+		return false;
+	clone.table.features = *features;
+	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
+	    strcmp(params, clone.params))
+		return false;
+	lclone_pending_drop(name);
+	return true;
+}
+
+/* All locks are held until the table is loaded: what was looked at stays so. */
+int open_clone(const char *name, const char *base_path, const char *delta_path,
+	       const struct lclone_parents *parents, const struct lclone_features *features)
+{
+	static struct lclone_table table;
+	static char params[LCLONE_PARAMS_SIZE];
+	struct lclone_file base_file, *base;
+	static struct disk disk;
+	int err;
+
+	err = check_free_name(name);
+	if (err)
+		return err;
+	err = features->read_only ? 0 : accept_base(delta_path, base_path);
+	if (err)
+		return err;
+	err = open_base(base_path, &base_file, &base);
+	if (err)
+		goto out_base;
+	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	if (!err)
+		err = look(&disk, base, features, &table);
+	if (err)
+		goto out_disk;
+	table.features = *features;
+	if (lclone_table_print(&table, params, sizeof(params))) {
+		err = lclone_fail(-E2BIG, "the table's line is too long");
+		goto out_disk;
+	}
+	lclone_file_yield(&disk.file);
+	err = lclone_dm_begin(name, disk.delta.sb.virtual_sectors, params, true);
+	err = err ?: lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
+out_disk:
+	close_disk(&disk);
+out_base:
+	close_base(base);
+	return err;
+}

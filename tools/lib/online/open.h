@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A clone becomes active.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_OPEN_H
+#define LCLONE_OPEN_H
+
+#include "clone/inventory.h"
+
+/* Activates the clone of @base ("-": none) and @delta as @name. */
+int open_clone(const char *name, const char *base, const char *delta,
+	       const struct lclone_parents *parents, const struct lclone_features *features);
+
+/*
+ * Has a run of open or create that was killed opened this very clone?  What one has
+ * left half made is taken away.
+ */
+bool was_opened(const char *name, const char *base, const char *delta,
+		const struct lclone_features *features);
+
+#endif /* LCLONE_OPEN_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A running clone goes on with a new delta: what snapshot and revert have in common.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_SWITCH_H
+#define LCLONE_SWITCH_H
+
+#include "host/pending.h"
+
+/*
+ * The running clone goes on with the new, empty delta @to: on what it had till
+ * now, which becomes a sealed layer, or (@back) on the layers below that.
+ */
+int switch_delta(const char *name, const char *to, bool force, bool back);
+
+/* lclone_dm_settle(), and what was left of a revert is ended, too. */
+int settle(const char *name, struct lclone_pending *pending);
+
+#endif /* LCLONE_SWITCH_H */

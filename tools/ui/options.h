@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Options that several commands have, and their values.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_OPTIONS_H
+#define LCLONE_OPTIONS_H
+
+#include <getopt.h>
+
+#include "host/target.h"
+
+/*
+ * A size with an optional K, M, G, T, P (powers of 1024), which may have a fraction
+ * ("3.3G": whole blocks of 4 KiB), or s (sectors), in sectors.
+ */
+int parse_size(const char *text, u64 *sectors);
+
+/* The features that create, open and table take; create not the first. */
+#define READ_ONLY_OPTION	{ "read-only", no_argument, NULL, 'r' }
+#define FEATURE_OPTIONS						\
+	{ "error-if-no-space", no_argument, NULL, 'e' },	\
+	{ "no-space-timeout", required_argument, NULL, 't' },	\
+	{ "low-water-mark", required_argument, NULL, 'w' },	\
+	{ "commit-interval", required_argument, NULL, 'i' },	\
+	{ "no-discard-passdown", no_argument, NULL, 'd' }
+
+#define READ_ONLY_USAGE							\
+	"  --read-only              the clone cannot be written\n"
+#define FEATURE_USAGE							\
+	"  --error-if-no-space      fail writes at once when the delta is full\n" \
+	"  --no-space-timeout SEC   let them wait that long before (60; 0: for ever)\n" \
+	"  --low-water-mark CHUNKS  an event when fewer chunks are free\n" \
+	"  --commit-interval MS     make writes durable at least that often (1000)\n" \
+	"  --no-discard-passdown    keep discards from the delta's device\n"
+
+/* 1 if @option is one of them, 0 if not, else a negative errno. */
+int parse_feature_option(struct lclone_features *features, int option, const char *value);
+
+/* The layers below a delta, named by the user; what is not named is looked for. */
+#define PARENT_OPTION	{ "parent", required_argument, NULL, 'P' }
+#define PARENT_USAGE							\
+	"  --parent DEVICE          a layer that DELTA lies on; repeat it for each. Those that\n" \
+	"                           are not named are looked for on all devices\n"
+
+/* What merge, remove, format and create take where not all devices can be looked at. */
+#define ASSUME_OPTION	{ "assume-no-other-clones", no_argument, NULL, 'A' }
+#define ASSUME_USAGE							\
+	"  --assume-no-other-clones  nothing depends on it that could not be looked at\n"
+
+#endif /* LCLONE_OPTIONS_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What several commands print alike.
+ */
+#ifndef LCLONE_OUTPUT_H
+#define LCLONE_OUTPUT_H
+
+#include "clone/inventory.h"
+
+/* What a field of JSON says changes only with this; fields are added without. */
+#define JSON_VERSION	1
+
+struct json_object;
+
+/*
+ * Prints an object, or an array of objects, in a @style of json-c, with the version
+ * as the last field of each; and frees it.
+ */
+void put_json(struct json_object *json, int style);
+
+/* What a list or tree lacks, to the standard error */
+void tell_unseen(const struct lclone_inventory *inv);
+
+#endif /* LCLONE_OUTPUT_H */
