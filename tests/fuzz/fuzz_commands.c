@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "basic/fail.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "host/find.h"
