@@ -55,7 +55,4 @@ int refuse_as_base(const struct lclone_file *base, const char *option);
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
 
-/* -EUCLEAN if a check of it finds anything. */
-int refuse_damaged(const struct lclone_file *delta);
-
 #endif /* LCLONE_TOOL_H */

@@ -10,7 +10,7 @@
 #include "clone/base.h"
 #include "clone/disk.h"
 #include "cmd/commands.h"
-#include "offline/merge.h"
+#include "offline/merge-parent.h"
 #include "ui/options.h"
 #include "ui/output.h"
 

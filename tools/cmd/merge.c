@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +12,16 @@
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/disk.h"
-#include "clone/grown.h"
 #include "clone/super.h"
 #include "cmd/commands.h"
 #include "host/part.h"
 #include "lclone.h"
-#include "offline/check.h"
 #include "offline/head.h"
+#include "offline/merge.h"
 #include "online/into-parent.h"
 #include "online/online.h"
 #include "ui/options.h"
+#include "ui/output.h"
 #include "ui/progress.h"
 
 struct arguments {
@@ -38,23 +39,6 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 }
 
 /* Preparation: everything is looked at before anything is written. */
-
-static void ignore_finding(const struct lclone_finding *finding, void *ctx)
-{
-	(void)finding;
-	(void)ctx;
-}
-
-int refuse_damaged(const struct lclone_file *delta)
-{
-	struct lclone_usage usage;
-	char why[LCLONE_WHY_SIZE];
-	long ret = lclone_check(&delta->dev, NULL, ignore_finding, NULL, &usage, why);
-
-	if (ret < 0)
-		return lclone_fail(ret, "%s: %s", delta->path, why);
-	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
-}
 
 /* As it was recorded, or enlarged since: then that is recorded when all else is right. */
 static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
@@ -354,15 +338,59 @@ static int run_online(const struct arguments *a, const char *name)
 	return merge_online(&o);
 }
 
+/* Merge into the layer below: what is printed, or (@clones: not NULL) will be as one object */
+struct told {
+	const char *path;
+	struct json_object *clones;
+};
+
+static void tell_goes_on(void *ctx, const char *clone, double pause_ms)
+{
+	struct told *told = ctx;
+	struct json_object *o;
+
+	if (!told->clones) {
+		printf("%s: goes on without %s; it stood still for %.1f ms\n", clone, told->path,
+		       pause_ms);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "name", json_object_new_string(clone));
+	json_object_object_add(o, "pause_ms", json_object_new_double(pause_ms));
+	json_object_array_add(told->clones, o);
+}
+
+static void print_into_parent(const struct into_parent *into, struct json_object *clones)
+{
+	struct json_object *o;
+
+	if (!clones) {
+		printf("%s: has all that %s had, and takes its place; %s is free\n", into->layer,
+		       into->path, into->path);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "state", json_object_new_string("merged"));
+	json_object_object_add(o, "layer", json_object_new_string(into->layer));
+	json_object_object_add(o, "free", json_object_new_string(into->path));
+	json_object_object_add(o, "clones", json_object_get(clones));
+	put_json(o, JSON_C_TO_STRING_SPACED);
+}
+
 static int run_into_parent(const struct arguments *a, const char *delta)
 {
+	struct told told = { .path = delta, .clones = a->json ? json_object_new_array() : NULL };
+	struct into_parent into = { .path = delta, .goes_on = tell_goes_on, .ctx = &told };
 	struct meter meter;
 	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
 	int err;
 
 	meter_init(&meter, a->json);
-	err = merge_into_parent(delta, &a->parents, &merge, a->json);
+	err = merge_into_parent(&into, &a->parents, &merge);
+	if (!err)
+		print_into_parent(&into, told.clones);
 	meter_end(&meter);
+	json_object_put(told.clones);
 	return err;
 }
 

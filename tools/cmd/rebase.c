@@ -7,7 +7,6 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
-#include "clone/grown.h"
 #include "clone/super.h"
 #include "cmd/commands.h"
 #include "lclone.h"

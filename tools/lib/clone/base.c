@@ -5,7 +5,8 @@
 
 #include "basic/fail.h"
 #include "clone/base.h"
-#include "clone/grown.h"
+#include "format/dev.h"
+#include "format_user.h"
 
 int open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
 {
@@ -25,6 +26,61 @@ void close_base(struct lclone_file *base)
 {
 	if (base)
 		lclone_file_close(base);
+}
+
+/* The clone has read zeros there till now. */
+static int check_zero(struct lclone_file *base, u64 sector, u64 end)
+{
+	static u8 buf[1 << 20];
+	const u64 first = sector;
+	u64 n;
+	int err;
+
+	for (; sector < end; sector += n) {
+		n = min_u64(end - sector, sizeof(buf) / 512);
+		err = lclone_dev_read(&base->dev, buf, sector, n);
+		if (err)
+			return lclone_fail(err, "%s: cannot be read: %s", base->path,
+					   strerror(-err));
+		if (buf[0] || memcmp(buf, buf + 1, n * 512 - 1))
+			return lclone_fail(-ESTALE, "%s has data beyond the end of the delta's base, where the clone reads zeros (blkdiscard --force --zeroout --offset %llu %s)",
+					   base->path, (unsigned long long)first * 512, base->path);
+	}
+	return 0;
+}
+
+int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb)
+{
+	u64 sectors = base->dev.sectors;
+	char why[LCLONE_WHY_SIZE];
+	int err;
+
+	if (sectors < sb->base_sectors)
+		return lclone_fail(-ESTALE, "%s has %llu sectors, the delta's base has %llu",
+				   base->path, (unsigned long long)sectors,
+				   (unsigned long long)sb->base_sectors);
+	base->dev.sectors = sb->base_sectors;
+	err = lclone_base_verify(sb, &base->dev, why);
+	base->dev.sectors = sectors;
+	if (err)
+		return lclone_fail(err, "%s: %s", base->path, why);
+	return check_zero(base, sb->base_sectors, min_u64(sectors, sb->virtual_sectors));
+}
+
+int set_base_of(struct lclone_sb *sb, const struct lclone_file *base)
+{
+	int err;
+
+	sb->base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
+	sb->base_sectors = base->dev.sectors;
+	err = lclone_fingerprint(&base->dev, &sb->base_fp);
+	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) : 0;
+}
+
+bool base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb)
+{
+	return sb->base_fp_alg != LCLONE_FP_NONE && base->dev.sectors > sb->base_sectors &&
+	       !(sb->state & LCLONE_STATE_MERGING);
 }
 
 int verify_base(const struct lclone_delta *delta, struct lclone_file *base)

@@ -17,4 +17,15 @@ void close_base(struct lclone_file *base);
 /* -ESTALE, with a sentence, if @base is not the base of the delta. */
 int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
 
+/*
+ * A base that was enlarged since the delta was made on it. What it had must be
+ * unchanged, and what is new zero as far as the clone reaches.
+ *
+ * Are they the same, but for that?  0, -ESTALE with a sentence, or an error of reading it.
+ */
+int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb);
+bool base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb);
+/* This is the base, as it is now. */
+int set_base_of(struct lclone_sb *sb, const struct lclone_file *base);
+
 #endif /* LCLONE_BASE_H */

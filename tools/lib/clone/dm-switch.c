@@ -267,6 +267,16 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 	return err;
 }
 
+int change_table(const struct lclone_clone *clone, const struct lclone_table *table)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	double pause_ms;
+
+	if (lclone_table_print(table, params, sizeof(params)))
+		return lclone_fail(-E2BIG, "the table's line is too long");
+	return lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, &pause_ms);
+}
+
 /* After a command that was killed */
 
 /* Is that table one that the noted command has found, or loaded? */

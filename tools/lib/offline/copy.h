@@ -5,7 +5,21 @@
 #ifndef LCLONE_COPY_H
 #define LCLONE_COPY_H
 
-#include "offline/merge.h"
+#include "clone/chain.h"
+
+/* What is to be written where: the whole clone, or what of it has its place elsewhere */
+struct lclone_merge {
+	struct lclone_chain *chain;	/* the clone's delta and its layers */
+	struct lclone_file *base;	/* NULL if the clone has none */
+	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
+	bool share;			/* into the parent: see lclone_merge_into_parent() */
+	u64 first;			/* sector that a copy begins with */
+	bool target_is_zero;		/* reads as zeros: zeros need not be written */
+
+	/* Called about ten times a second, and at the end. Not 0: stop, at a safe point. */
+	int (*progress)(struct lclone_merge *merge, u64 done, u64 total);
+	void *ctx;
+};
 
 struct lclone_copy;
 

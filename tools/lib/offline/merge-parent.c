@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "offline/copy.h"
 #include "basic/fail.h"
-#include "format_user.h"
 #include "clone/super.h"
 #include "format/tree.h"
+#include "format_user.h"
+#include "offline/copy.h"
+#include "offline/merge-parent.h"
 
 #define SLICE_MS	5000
 

@@ -5,11 +5,29 @@
 
 #include "basic/fail.h"
 #include "clone/super.h"
+#include "offline/check.h"
 #include "offline/copy.h"
 #include "offline/merge.h"
 
 #define SLICE_MS	5000	/* between two barriers that record how far a merge is */
 #define TELLING		2048	/* sectors of the delta that tell the base of a merge */
+
+static void ignore_finding(const struct lclone_finding *finding, void *ctx)
+{
+	(void)finding;
+	(void)ctx;
+}
+
+int refuse_damaged(const struct lclone_file *delta)
+{
+	struct lclone_usage usage;
+	char why[LCLONE_WHY_SIZE];
+	long ret = lclone_check(&delta->dev, NULL, ignore_finding, NULL, &usage, why);
+
+	if (ret < 0)
+		return lclone_fail(ret, "%s: %s", delta->path, why);
+	return ret ? lclone_fail(-EUCLEAN, "%s is damaged: see lclone check", delta->path) : 0;
+}
 
 int lclone_merge_to(struct lclone_merge *merge)
 {

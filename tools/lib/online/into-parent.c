@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +15,10 @@
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
-#include "lclone.h"
+#include "offline/merge-parent.h"
+#include "offline/merge.h"
 #include "online/into-parent.h"
 #include "online/switch.h"
-#include "ui/output.h"
 
 struct pair {
 	const char *upper_path;
@@ -217,16 +216,7 @@ static int switch_clone(const struct pair *p, const struct lclone_clone *clone, 
 
 /* The end */
 
-static struct json_object *clone_to_json(const char *name, double pause_ms)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_object_object_add(o, "name", json_object_new_string(name));
-	json_object_object_add(o, "pause_ms", json_object_new_double(pause_ms));
-	return o;
-}
-
-static int switch_clones(struct pair *p, struct json_object *list)
+static int switch_clones(struct pair *p, const struct into_parent *into)
 {
 	double pause_ms;
 	size_t i;
@@ -237,11 +227,8 @@ static int switch_clones(struct pair *p, struct json_object *list)
 		if (!is_user(p, &p->clones[i]))
 			continue;
 		err = switch_clone(p, &p->clones[i], &pause_ms);
-		if (!err && list)
-			json_object_array_add(list, clone_to_json(p->clones[i].name, pause_ms));
-		else if (!err)
-			printf("%s: goes on without %s; it stood still for %.1f ms\n",
-			       p->clones[i].name, p->upper_path, pause_ms);
+		if (!err)
+			into->goes_on(into->ctx, p->clones[i].name, pause_ms);
 	}
 	return err;
 }
@@ -266,32 +253,15 @@ static int wipe_upper(struct pair *p)
 	return err;
 }
 
-static int finish(struct pair *p, bool json)
+static int finish(struct pair *p, const struct into_parent *into)
 {
-	struct json_object *o = NULL, *list = NULL;
 	int err;
 
-	if (json) {
-		o = json_object_new_object();
-		list = json_object_new_array();
-		json_object_object_add(o, "state", json_object_new_string("merged"));
-		json_object_object_add(o, "layer", json_object_new_string(p->lower_path));
-		json_object_object_add(o, "free", json_object_new_string(p->upper_path));
-		json_object_object_add(o, "clones", list);
-	}
 	p->merged = true;
 	err = p->lower_file.fd < 0 ? 0 : lclone_merge_settle(&p->lower_file);
 	if (!err)
-		err = switch_clones(p, list);
-	if (!err)
-		err = wipe_upper(p);
-	if (!err && json)
-		put_json(json_object_get(o), JSON_C_TO_STRING_SPACED);
-	else if (!err)
-		printf("%s: has all that %s had, and takes its place; %s is free\n", p->lower_path,
-		       p->upper_path, p->upper_path);
-	json_object_put(o);
-	return err;
+		err = switch_clones(p, into);
+	return err ?: wipe_upper(p);
 }
 
 /* Preparation */
@@ -392,14 +362,15 @@ static int merge_pair(struct pair *p, struct lclone_merge *merge)
 	return err ?: lclone_merge_into_parent(merge);
 }
 
-int merge_into_parent(const char *path, const struct lclone_parents *named,
-		      struct lclone_merge *merge, bool json)
+int merge_into_parent(struct into_parent *into, const struct lclone_parents *named,
+		      struct lclone_merge *merge)
 {
 	static struct pair p;
 	int err;
 
-	p = (struct pair){ .upper_path = path, .lower_file.fd = -1 };
-	err = open_delta(path, O_RDONLY, &p.upper_file, &p.upper);
+	p.upper_path = into->path;
+	p.lower_file.fd = -1;
+	err = open_delta(into->path, O_RDONLY, &p.upper_file, &p.upper);
 	if (!err)
 		err = find_lower(&p, named);
 	if (!err)
@@ -409,7 +380,8 @@ int merge_into_parent(const char *path, const struct lclone_parents *named,
 	if (!err && !p.merged)
 		err = merge_pair(&p, merge);
 	if (!err)
-		err = finish(&p, json);
+		err = finish(&p, into);
+	strcpy(into->layer, p.lower_path);
 	close_delta(&p.lower_file, &p.lower);
 	close_delta(&p.upper_file, &p.upper);
 	lclone_inventory_free(&p.inv);

@@ -8,13 +8,23 @@
 #define LCLONE_INTO_PARENT_H
 
 #include "clone/inventory.h"
-#include "offline/merge.h"
+#include "offline/copy.h"
+
+struct into_parent {
+	const char *path;		/* of the delta or layer to be merged */
+	char layer[PATH_MAX];		/* set: that it was merged into */
+
+	/* An active clone goes on without it, and its users had to wait for so long. */
+	void (*goes_on)(void *ctx, const char *clone, double pause_ms);
+	void *ctx;
+};
 
 /*
- * Merges the delta or layer into the layer right below, and wipes it; active
- * clones that have both go on without it. Of @merge only progress and ctx are set.
+ * Merges it into the layer right below, and wipes it; active clones that have both go on
+ * without it. Of @merge only progress and ctx are set. If it was merged already, only what
+ * comes after that is done.
  */
-int merge_into_parent(const char *path, const struct lclone_parents *named,
-		      struct lclone_merge *merge, bool json);
+int merge_into_parent(struct into_parent *into, const struct lclone_parents *named,
+		      struct lclone_merge *merge);
 
 #endif /* LCLONE_INTO_PARENT_H */

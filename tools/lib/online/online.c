@@ -14,10 +14,10 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
-#include "clone/grown.h"
 #include "clone/super.h"
 #include "host/stack.h"
 #include "lclone.h"
+#include "online/grown.h"
 #include "online/online.h"
 #include "online/switch.h"
 #include "ui/output.h"
@@ -66,16 +66,6 @@ int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone
 	if (strcmp(status->mode, "rw"))
 		return lclone_fail(-EROFS, "%s has met an error and is read-only", name);
 	return 0;
-}
-
-int change_table(const struct lclone_clone *clone, const struct lclone_table *table)
-{
-	static char params[LCLONE_PARAMS_SIZE];
-	double pause_ms;
-
-	if (lclone_table_print(table, params, sizeof(params)))
-		return lclone_fail(-E2BIG, "the table's line is too long");
-	return lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, &pause_ms);
 }
 
 static int ended(const struct online *o, const struct lclone_status *s, const char *done,

@@ -26,9 +26,6 @@ int check_rate(const char *rate);
 /* The clone and its status: -EBUSY if suspended, -EROFS or -EUCLEAN if it can't be written. */
 int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status);
 
-/* Goes over to @table, with the features merge, flatten and rebase as they are there. */
-int change_table(const struct lclone_clone *clone, const struct lclone_table *table);
-
 int set_rate(const struct online *o);
 
 /*

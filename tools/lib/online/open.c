@@ -10,7 +10,7 @@
 #include "clone/delta-file.h"
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
-#include "clone/grown.h"
+#include "online/grown.h"
 #include "online/open.h"
 
 static void device_number(const struct lclone_file *file, char text[PATH_MAX])

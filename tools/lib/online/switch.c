@@ -11,9 +11,9 @@
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
-#include "clone/grown.h"
 #include "clone/super.h"
 #include "lclone.h"
+#include "online/grown.h"
 #include "online/switch.h"
 
 /* What a switch that was interrupted, or refused, has left: never used, and on this layer. */
