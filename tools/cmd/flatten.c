@@ -1,360 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/sysmacros.h>
 
-#include "basic/fail.h"
-#include "clone/blocks.h"
-#include "clone/dm-switch.h"
-#include "clone/super.h"
 #include "cmd/commands.h"
-#include "lclone.h"
-#include "offline/head.h"
-#include "offline/merge.h"
-#include "online/below.h"
-#include "online/grown.h"
-#include "online/online.h"
+#include "online/flatten.h"
+#include "ui/online.h"
 #include "ui/progress.h"
 
-static struct below below = { .fd = -1, .disk.file.fd = -1 };
+struct run {
+	struct meter meter;
+	struct online online;
+};
 
-static int refuse_merging(const struct lclone_clone *clone)
+static void tell_left(void *ctx, const char *names)
 {
-	if (!clone->table.features.merge)
-		return 0;
-	return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
-			   clone->name, clone->name);
-}
+	const struct run *run = ctx;	/* the meter is the first in it */
 
-static void print_not_needed(const struct online *o, const char *names)
-{
-	if (names[0] && !o->meter.json)
-		printf("%s: does not need %s any more\n", o->name, names);
-}
-
-/* Out to another device: copy what lies below, then let the kernel merge the delta into that. */
-
-static int progress(struct lclone_merge *merge, u64 done, u64 total)
-{
-	u64 head = merge->first << 9;
-
-	meter_show(merge->ctx, "copying", head + done, head + total, done == total);
-	return interrupted();
-}
-
-static int open_target(const char *path, bool force, const struct lclone_clone *clone,
-		       struct lclone_file *target)
-{
-	int err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
-
-	if (err)
-		return err;
-	if (!target->block)
-		return lclone_fail(-ENOTBLK, "%s is not a block device", path);
-	if (target->dev.sectors < clone->sectors)
-		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
-				   PRIu64, path, target->dev.sectors, clone->sectors);
-	err = blocks_fit_clone(path, clone->name);
-	return err ?: may_overwrite(target, force);
-}
-
-/*
- * All but the head, which would make the target equal to the base: other clones of that would
- * keep a next run from it.
- */
-static int copy_below(struct online *o, struct lclone_file *target)
-{
-	struct lclone_merge merge = {
-		.chain = &below.disk.chain, .base = below.base, .target = target,
-		.progress = progress, .ctx = &o->meter,
-	};
-	int err;
-
-	err = lclone_head_begin(&below.disk.chain, target, &merge.first);
-	if (!err)
-		err = lclone_merge_to(&merge);
-	meter_end(&o->meter);
-	if (err == -EINTR)
-		return lclone_fail(err, "interrupted: the clone is as it was, and %s holds a part of the copy (--force to begin again)",
-				   target->path);
-	return err;
-}
-
-/*
- * Each activation counts: only if there was none, no merge, snapshot or resize has
- * changed what is copied, or what lies on it.
- */
-static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
-{
-	char delta[PATH_MAX];
-	struct lclone_sb sb;
-	int err;
-
-	name_of(clone->table.delta, delta);
-	err = lclone_sb_of(delta, &sb);
-	*incarnation = sb.incarnation;
-	return err;
-}
-
-static int refuse_changed(const struct lclone_clone *clone, u64 before)
-{
-	u64 after;
-	int err = incarnation_of(clone, &after);
-
-	if (!err && before != after)
-		err = lclone_fail(-EAGAIN, "%s was changed, or suspended, during the copy: nothing is done, run it again with --force",
-				  clone->name);
-	return err;
-}
-
-/* Has a run that was killed begun with the merge into that device already? */
-static bool goes_on(const struct online *o, const char *path)
-{
-	struct lclone_file target;
-	char number[32];
-	int err = lclone_file_open(&target, path, O_RDONLY);
-
-	snprintf(number, sizeof(number), "%u:%u", major(target.rdev), minor(target.rdev));
-	lclone_file_close(&target);
-	return !err && was_led_to(o, number);
-}
-
-static int flatten_to(struct online *o, const char *path, bool force)
-{
-	struct lclone_file target = { .fd = -1 };
-	static struct lclone_clone clone;
-	static struct lclone_table table;
-	char names[LCLONE_PARENTS_SIZE];
-	struct lclone_status status;
-	u64 before = 0;
-	int err;
-
-	if (goes_on(o, path))
-		return merge_online(o);
-	err = look_at_writable(o->name, &clone, &status);
-	if (!err)
-		err = refuse_merging(&clone);
-	if (!err && lclone_flattens(&clone.table.features))
-		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
-	if (!err)
-		err = accept_base_online(&clone, NULL);
-	if (!err)
-		err = incarnation_of(&clone, &before);
-	if (!err)
-		err = open_target(path, force, &clone, &target);
-	if (!err)
-		err = below_open(&below, &clone, status.chunk_sectors);
-	if (!err)
-		err = copy_below(o, &target);
-	if (!err)
-		err = refuse_changed(&clone, before);
-	if (!err)
-		err = lclone_head_end(&below.disk.chain, below.base, &target);
-	below_close(&below);
-	lclone_file_yield(&target);
-	if (!err)
-		err = refuse_changed(&clone, before);
-	if (err)
-		goto out;
-	table = clone.table;
-	snprintf(table.base, sizeof(table.base), "%u:%u", major(target.rdev), minor(target.rdev));
-	table.parents = 0;
-	table.parent_words[0] = '\0';
-	table.features.merge = true;
-	table.features.rebase = true;
-	err = change_table(&clone, &table);
-out:
-	lclone_file_close(&target);
-	if (err)
-		return err;
-	names_below(&clone.table, names, sizeof(names));
-	print_not_needed(o, names);
-	return merge_online(o);
-}
-
-/* In place: the kernel copies what lies below into the delta. */
-
-/* Nodes of a tree with all chunks, in chunks */
-static u64 tree_chunks(u64 chunks, u32 chunk_sectors)
-{
-	u32 level, top = lclone_tree_level(chunks);
-	u64 blocks = 0;
-
-	for (level = 0; level <= top; level++)
-		blocks += (chunks + lclone_node_span(level) - 1) / lclone_node_span(level);
-	return lclone_chunks(blocks * LCLONE_BLOCK_SECTORS, chunk_sectors);
-}
-
-/*
- * A chunk that the delta has already needs no space, but which those are only
- * the kernel knows: either all of the clone has room, or all that lies below
- * in what is free.
- */
-static int check_space(const struct lclone_clone *clone, const struct lclone_status *s, bool layer,
-		       u64 *bytes)
-{
-	const struct lclone_sb *sb = &below.disk.delta.sb;
-	u64 all = lclone_chunks(clone->sectors, s->chunk_sectors);
-	u64 tree = tree_chunks(all, s->chunk_sectors), keep = lclone_reserve_chunks(sb) + tree;
-	u64 free = s->total > s->used + keep ? s->total - s->used - keep : 0, need = 0, most;
-	char needed[16], there[16], more[16];
-	int err;
-
-	err = below_chunks(&below, layer, &need);
-	*bytes = need * s->chunk_sectors * 512;
-	if (err || need <= free || all + keep <= s->total)
-		return err;
-	most = s->used + need < all ? s->used + need : all;
-	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %s, and the delta has %s: extend its device by %s and run \"lclone resize %s\"",
-			   clone->name, size_text(*bytes, needed),
-			   size_text(free * s->chunk_sectors * 512, there),
-			   size_text((most + keep - s->total) * s->chunk_sectors * 512, more),
-			   clone->name);
-}
-
-static int start_flatten(struct online *o, const struct lclone_clone *clone,
-			 const struct lclone_status *status, bool layer)
-{
-	static struct lclone_table table;
-	int err;
-
-	err = refuse_merging(clone);
-	if (!err && layer && !clone->table.parents)
-		err = lclone_fail(-ENOENT, "%s lies on no layer, but right on its base", clone->name);
-	if (!err && !clone->table.parents && !strcmp(clone->table.base, "-"))
-		err = lclone_fail(-ENOENT, "%s has neither base nor layers: there is nothing to flatten",
-				  clone->name);
-	if (err)
-		return err;
-	err = below_open(&below, clone, status->chunk_sectors);
-	if (!err)
-		err = check_space(clone, status, layer, &o->most);
-	below_close(&below);
-	if (err)
-		return err;
-	table = clone->table;
-	table.features.rebase = false;		/* it has had its effect */
-	table.features.flatten = !layer;
-	table.features.flatten_layer = layer;
-	return change_table(clone, &table);
-}
-
-/* The word rebase has had its effect, and should not stay. */
-static int drop_rebase(const char *name)
-{
-	static struct lclone_clone now;
-	static struct lclone_table table;
-	int err = lclone_dm_get(name, &now);
-
-	if (err || !now.table.features.rebase)
-		return err;
-	table = now.table;
-	table.features.rebase = false;
-	return change_table(&now, &table);
-}
-
-/* A run that was killed has left what lies below: what may be left is the word. 1: so it was */
-static int end_flatten(const struct online *o, bool layer)
-{
-	static struct lclone_pending pending;
-	static struct lclone_clone before, after;
-	const struct lclone_features *f = &before.table.features;
-	char target[32];
-	int ret = lclone_dm_settle(o->name, &pending);
-
-	if (ret <= 0)
-		return ret;
-	if (lclone_dm_line(pending.before, &before, target) || strcmp(target, LCLONE_TARGET) ||
-	    lclone_dm_line(ret == 1 ? pending.after : pending.between, &after, target) ||
-	    strcmp(target, LCLONE_TARGET) || lclone_flattens(&after.table.features) ||
-	    !(layer ? f->flatten_layer : f->flatten) ||
-	    (!strcmp(before.table.base, after.table.base) &&
-	     before.table.parents == after.table.parents))
-		return 0;
-	ret = drop_rebase(o->name);
-	if (ret)
-		return ret;
-	lclone_pending_drop(o->name);
-	if (!o->meter.json)
-		printf("%s: is flattened\n", o->name);
-	return 1;
-}
-
-/*
- * The delta has it all.  A crash before this leaves a clone that still names what
- * it had below.
- */
-static int leave_below(const struct online *o, bool layer)
-{
-	static struct lclone_clone old;
-	static struct lclone_table table;
-	char gone[PATH_MAX], names[LCLONE_PARENTS_SIZE];
-	struct lclone_status status;
-	int err;
-
-	/*
-	 * Somebody else may have waited, too, or have stopped it, or begun another: the
-	 * table is asked for first, so that what the status says holds for it or a later one.
-	 */
-	err = look_at_writable(o->name, &old, &status);
-	if (!err && (!(layer ? old.table.features.flatten_layer : old.table.features.flatten) ||
-		     strcmp(status.task, "flattened")))
-		err = lclone_fail(-ECANCELED, "%s: somebody else has ended or stopped it", o->name);
-	if (err)
-		return err;
-	table = old.table;
-	if (layer) {
-		lclone_table_drop_parent(&table, gone);
-		name_of(gone, names);
-	} else {
-		names_below(&table, names, sizeof(names));
-		strcpy(table.base, "-");
-		table.parents = 0;
-		table.parent_words[0] = '\0';
-	}
-	table.features.flatten = false;
-	table.features.flatten_layer = false;
-	table.features.rebase = true;
-	err = change_table(&old, &table);
-	if (err)
-		return err;
-	print_not_needed(o, names);
-	return drop_rebase(o->name);
-}
-
-static int flatten(struct online *o, bool layer)
-{
-	static struct lclone_clone clone;
-	const struct lclone_features *f = &clone.table.features;
-	struct lclone_status status;
-	int ret;
-
-	ret = end_flatten(o, layer);
-	if (ret)
-		return ret < 0 ? ret : 0;
-	ret = look_at_writable(o->name, &clone, &status);
-	if (!ret && (layer ? f->flatten : f->flatten_layer))
-		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
-				  o->name, layer ? "of all that lies below" :
-						   "but only of its topmost layer");
-	if (!ret && !lclone_flattens(f))
-		ret = accept_base_online(&clone, NULL);
-	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed"))) {
-		ret = start_flatten(o, &clone, &status, layer);
-		/* from here on the table says it; what is noted next began with a flatten */
-		if (!ret)
-			lclone_pending_end();
-	}
-	if (!ret)
-		ret = set_rate(o);
-	if (!ret)
-		ret = wait_for_task(o, "flattened", layer ? "flatten --layer" : "flatten");
-	if (ret)
-		return ret < 0 ? ret : 0;
-	return leave_below(o, layer);
+	if (run->meter.json)
+		return;
+	if (!names)
+		printf("%s: is flattened\n", run->online.name);
+	else if (names[0])
+		printf("%s: does not need %s any more\n", run->online.name, names);
 }
 
 static const struct option options[] = {
@@ -372,7 +38,9 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	bool force = false, stop = false, json = false, layer = false;
-	struct online o = { .name = NULL };
+	struct run r = { .online = { .watch = &meter_watch, .ctx = &r } };
+	struct flatten f = { .merge.online = &r.online, .leaves = tell_left };
+	struct online *o = &r.online;
 	const char *to = NULL;
 	int option, ret = 0;
 
@@ -388,13 +56,13 @@ static int run(int argc, char **argv)
 			force = true;
 			break;
 		case 'r':
-			o.rate = optarg;
+			o->rate = optarg;
 			ret = check_rate(optarg);
 			if (ret)
 				return ret;
 			break;
 		case 'd':
-			o.detach = true;
+			o->detach = true;
 			break;
 		case 's':
 			stop = true;
@@ -412,13 +80,14 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_flatten, "--force goes with --to");
 	if (layer && to)
 		return usage_error(&cmd_flatten, "--layer goes not with --to");
-	if (stop && (to || layer || o.rate || o.detach || json))
+	if (stop && (to || layer || o->rate || o->detach || json))
 		return usage_error(&cmd_flatten, "--stop goes with no other option");
-	o.name = lclone_dm_name(argv[optind]);
+	o->name = lclone_dm_name(argv[optind]);
 	if (stop)
-		return stop_task(o.name, "flatten");
-	meter_init(&o.meter, json);
-	return to ? flatten_to(&o, to, force) : flatten(&o, layer);
+		return stop_and_tell(o->name, "flatten");
+	meter_init(&r.meter, json);
+	return to ? print_merged(&f.merge, flatten_to(&f, to, force), json) :
+		    print_detached(flatten(&f, layer), json);
 }
 
 const struct command cmd_flatten = {

@@ -19,7 +19,7 @@
 #include "offline/head.h"
 #include "offline/merge.h"
 #include "online/into-parent.h"
-#include "online/online.h"
+#include "ui/online.h"
 #include "ui/options.h"
 #include "ui/output.h"
 #include "ui/progress.h"
@@ -325,17 +325,19 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 /* The clone is active: the kernel merges */
 static int run_online(const struct arguments *a, const char *name)
 {
+	struct meter meter;
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
-			    .yes = a->yes };
+			    .watch = &meter_watch, .ctx = &meter };
+	struct online_merge merge = { .online = &o, .yes = a->yes };
 
 	if (a->parents.count)
 		return usage_error(&cmd_merge, "an active clone knows its layers");
 	if (a->stop && (a->rate || a->detach || a->json))
 		return usage_error(&cmd_merge, "--stop goes with no other option");
 	if (a->stop)
-		return stop_task(name, "merge");
-	meter_init(&o.meter, a->json);
-	return merge_online(&o);
+		return stop_and_tell(name, "merge");
+	meter_init(&meter, a->json);
+	return print_merged(&merge, merge_online(&merge), a->json);
 }
 
 /* Merge into the layer below: what is printed, or (@clones: not NULL) will be as one object */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
@@ -13,7 +14,6 @@
 #include "online/grown.h"
 #include "online/switch.h"
 #include "ui/options.h"
-#include "ui/progress.h"
 
 /* What is asked for: nothing (0), a size, or (@more) so much more */
 struct wanted {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/text.h"
 #include "cmd/commands.h"
 #include "ui/output.h"
 #include "ui/progress.h"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/clock.h"
+#include "basic/text.h"
 #include "ui/output.h"
 #include "ui/progress.h"
 
@@ -45,18 +46,6 @@ void meter_rate(const struct meter *m, u64 done, u64 total, double *rate, double
 
 	*rate = passed > 0 && done > m->first ? (done - m->first) / passed : 0;
 	*left = *rate > 0 ? (total - done) / *rate : 0;
-}
-
-const char *size_text(u64 bytes, char text[16])
-{
-	static const char * const units[] = { "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double size = bytes / 1048576.0;
-	int unit = 0;
-
-	for (; size >= 1024 && unit < 4; unit++)
-		size /= 1024;
-	snprintf(text, 16, unit ? "%.2f %s" : "%.1f %s", size, units[unit]);
-	return text;
 }
 
 /* A line that fits in the terminal: with a bar where there is room for one */

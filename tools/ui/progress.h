@@ -26,9 +26,6 @@ void meter_rate(const struct meter *meter, u64 done, u64 total, double *rate, do
 /* Shows it if it is time to; always if @last. @state is a word of the JSON. */
 void meter_show(struct meter *meter, const char *state, u64 done, u64 total, bool last);
 
-/* Bytes for people, in MiB or a larger unit: "12.5 MiB", "1.20 TiB" */
-const char *size_text(u64 bytes, char text[16]);
-
 /* The bar goes, until the next meter_show(): something is to be printed. */
 void meter_hide(struct meter *meter);
 

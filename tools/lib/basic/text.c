@@ -62,3 +62,15 @@ char *lclone_text_plain(char *to, size_t size, const char *from)
 {
 	return escape(to, size, from, true);
 }
+
+const char *size_text(u64 bytes, char text[16])
+{
+	static const char * const units[] = { "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double size = bytes / 1048576.0;
+	int unit = 0;
+
+	for (; size >= 1024 && unit < 4; unit++)
+		size /= 1024;
+	snprintf(text, 16, unit ? "%.2f %s" : "%.1f %s", size, units[unit]);
+	return text;
+}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Text from a disk, which may be anything, for people and programs to read.
+ * Text for people and programs to read: from a disk, where it may be anything; and sizes.
  */
 #ifndef LCLONE_TEXT_H
 #define LCLONE_TEXT_H
 
 #include <stddef.h>
+
+#include "lclone_format.h"
 
 /*
  * UTF-8 for JSON: bytes that are none become \xNN.  json-c escapes control characters, but lets
@@ -15,5 +17,8 @@ char *lclone_text_utf8(char *to, size_t size, const char *from);
 
 /* The same for a terminal: control characters, too. */
 char *lclone_text_plain(char *to, size_t size, const char *from);
+
+/* Bytes for people, in MiB or a larger unit: "12.5 MiB", "1.20 TiB" */
+const char *size_text(u64 bytes, char text[16]);
 
 #endif /* LCLONE_TEXT_H */

@@ -5,19 +5,28 @@
  * Functions return 0 or a negative errno with the sentence in lclone_why();
  * -EINTR if a signal came, and the kernel goes on.
  */
-#ifndef LCLONE_ONLINE_H
-#define LCLONE_ONLINE_H
+#ifndef LCLONE_TASK_H
+#define LCLONE_TASK_H
 
 #include "host/dm.h"
-#include "ui/progress.h"
+
+/* Who waits for the kernel sees how far it is. */
+struct online_watch {
+	/* @state is the kernel's word; @first and @last are of one wait. */
+	void (*show)(void *ctx, const char *state, u64 done, u64 total, bool first, bool last);
+	/* The wait is over: something else may be printed. */
+	void (*end)(void *ctx);
+	/* Does the user not want to wait any more? */
+	bool (*stops)(void *ctx);
+};
 
 struct online {
 	const char *name;		/* of the clone */
 	const char *rate;		/* "auto", "max", KiB/s, or NULL: as it is */
 	bool detach;			/* do not wait for the end */
 	u64 most;			/* bytes that it will copy at most; 0: not known */
-	bool yes;			/* do not ask before a merge */
-	struct meter meter;
+	const struct online_watch *watch;
+	void *ctx;
 };
 
 /* -ERANGE if it is not one of these. */
@@ -29,21 +38,15 @@ int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone
 int set_rate(const struct online *o);
 
 /*
- * Shows progress until the clone's task has ended: @done is the word for that,
- * @again the command that waits for it.  1: not waited for, which it has said.
+ * Waits until the clone's task has ended: @done is the word for that, @again the command that
+ * waits for it.  1: with @o->detach it is not waited for, and lclone_why() says so.
  */
 int wait_for_task(struct online *o, const char *done, const char *again);
 
 /*
- * Merges the clone into its base, or goes on with that.  When it has ended the
- * clone is a linear device on the base, and the delta none any more.
+ * The clone goes on without its @task, "merge" or "flatten", which *command (what comes after
+ * "lclone") takes up again.
  */
-int merge_online(struct online *o);
+int stop_task(const char *name, const char *task, const char **command);
 
-/* Is @device ("major:minor") the base, or disk, to which a killed command has led the clone? */
-bool was_led_to(const struct online *o, const char *device);
-
-/* The clone goes on without its @task, "merge" or "flatten", which can be taken up again. */
-int stop_task(const char *name, const char *task);
-
-#endif /* LCLONE_ONLINE_H */
+#endif /* LCLONE_TASK_H */

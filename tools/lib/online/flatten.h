@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An active clone becomes independent of its base and layers, while it is in use.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why(); -EINTR if the user
+ * does not want to wait, and the kernel goes on; 1: it is not waited for, see wait_for_task().
+ */
+#ifndef LCLONE_FLATTEN_H
+#define LCLONE_FLATTEN_H
+
+#include "online/merge.h"
+
+struct flatten {
+	struct online_merge merge;	/* @merge.online->name; flatten_to() ends with a merge */
+	/*
+	 * The clone does not need @names, devices separated by ", ", any more; NULL: a run that
+	 * was killed has done that.  @ctx is @merge.online->ctx.
+	 */
+	void (*leaves)(void *ctx, const char *names);
+};
+
+/* The delta takes over all that lies below, or (@layer) what the topmost layer has. */
+int flatten(struct flatten *flatten, bool layer);
+
+/*
+ * What lies below is copied to the device @path, then the delta is merged into that, which is
+ * the disk at the end. @force: whatever is on it is overwritten.
+ */
+int flatten_to(struct flatten *f, const char *path, bool force);
+
+#endif /* LCLONE_FLATTEN_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel merges a clone that is in use into its base, which then is the disk.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why(); -EINTR if the user
+ * does not want to wait, and the kernel goes on.
+ */
+#ifndef LCLONE_ONLINE_MERGE_H
+#define LCLONE_ONLINE_MERGE_H
+
+#include <limits.h>
+
+#include "online/task.h"
+
+struct online_merge {
+	struct online *online;
+	bool yes;			/* do not ask before */
+
+	/* What has become of it */
+	char disk[PATH_MAX];		/* the base, that is */
+	char free[PATH_MAX];		/* the delta; "": that was so before, and it is not known */
+	char left[PATH_MAX];		/* what may have been the delta then, and was not wiped, or "" */
+	double pause_ms;		/* that the clone stood still */
+};
+
+/*
+ * Merges the clone into its base, or goes on with that.  When it has ended the
+ * clone is a linear device on the base, and the delta none any more.  1: it is not waited for,
+ * see wait_for_task().
+ */
+int merge_online(struct online_merge *merge);
+
+/* Is @device ("major:minor") the base, or disk, to which a killed command has led the clone? */
+bool was_led_to(const struct online *o, const char *device);
+
+#endif /* LCLONE_ONLINE_MERGE_H */
