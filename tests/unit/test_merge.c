@@ -10,6 +10,7 @@
 #include "offline/check.h"
 #include "basic/fail.h"
 #include "image.h"
+#include "offline/merge-parent.h"
 #include "offline/merge.h"
 #include "clone/super.h"
 #include "test.h"

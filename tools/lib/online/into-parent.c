@@ -368,8 +368,7 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	static struct pair p;
 	int err;
 
-	p.upper_path = into->path;
-	p.lower_file.fd = -1;
+	p = (struct pair){ .upper_path = into->path, .lower_file.fd = -1 };
 	err = open_delta(into->path, O_RDONLY, &p.upper_file, &p.upper);
 	if (!err)
 		err = find_lower(&p, named);
