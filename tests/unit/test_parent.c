@@ -11,7 +11,7 @@
 #include "offline/copy.h"
 #include "basic/fail.h"
 #include "image.h"
-#include "offline/merge.h"
+#include "offline/merge-parent.h"
 #include "test.h"
 
 /* A write; a flush if it has no sectors */
