@@ -19,8 +19,9 @@ struct format_arguments {
 /*
  * -EADDRINUSE if something is on the device that would be lost, unless @force;
  * -EBUSY if it is a layer that others depend on.
+ * @inv is read if need be, here and below, and can be used again; NULL: for this only.
  */
-int may_overwrite(const struct lclone_file *file, bool force);
+int may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv);
 
 int format_delta(const char *base, const char *delta, const struct format_arguments *args);
 
@@ -45,13 +46,14 @@ int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ou
  * to be overwritten.  What could not be looked at matters unless it is @blank.
  */
 int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
-			  bool blank);
+			  bool blank, struct lclone_inventory *inv);
 
 /*
  * -EADDRINUSE for a delta or layer, -EBUSY for what is, or may be, half merged; @option ends
  * the sentence about that which may be wrong.
  */
-int refuse_as_base(const struct lclone_file *base, const char *option);
+int refuse_as_base(const struct lclone_file *base, const char *option,
+		   struct lclone_inventory *inv);
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
 

@@ -13,24 +13,27 @@
 #include "ui/options.h"
 
 /* It may be a base: it is not known to be a delta.  A blank file is nothing yet. */
-static int refuse_base(const struct lclone_file *file, int err, bool none, bool force)
+static int refuse_base(const struct lclone_file *file, int err, bool none, bool force,
+		       struct lclone_inventory *inv)
 {
 	bool blank;
 
 	if (!err || err == -ENOSPC || err == -EUCLEAN)
 		return 0;
 	blank = none && !lclone_file_is_blank(file);
-	return (blank ? file->block : force) ? refuse_base_of_others(file, NULL, blank) : 0;
+	return (blank ? file->block : force) ? refuse_base_of_others(file, NULL, blank, inv) :
+					       0;
 }
 
-int may_overwrite(const struct lclone_file *file, bool force)
+int may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &file->dev), depended;
 	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
 	/* it is as lost as a base is that others lie on */
-	depended = lclone_refuse_loss(file->path, &delta, err) ?: refuse_base(file, err, none, force);
+	depended = lclone_refuse_loss(file->path, &delta, err, inv) ?:
+		   refuse_base(file, err, none, force, inv);
 	if (depended)
 		err = depended;
 	else if (force)
@@ -91,6 +94,7 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		.label = args->label,
 	};
 	struct lclone_file delta = { .fd = -1 }, base_file, *base;
+	struct lclone_inventory inv = { .count = 0 };
 	static struct disk parents = { .file = { .fd = -1 } };
 	char uuid[UUID_STR_LEN];
 	struct lclone_sb sb;
@@ -103,15 +107,16 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 		err = lclone_fail(-ERANGE, "a clone without a base needs --size");
 		goto out_base;
 	}
-	err = base ? refuse_as_base(base, "; if it is another: --assume-no-other-clones") : 0;
-	if (!err)
-		err = lclone_file_open_ready(&delta, delta_path, O_RDWR | O_EXCL);
+	err = lclone_file_open_ready(&delta, delta_path, O_RDWR | O_EXCL);
 	if (base && lclone_file_same(&delta, base))
 		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", delta_path);
 	if (!err && base)
 		err = refuse_common_sectors(&delta, base);
+	/* one look at all devices serves both, while both devices are locked */
+	if (!err && base)
+		err = refuse_as_base(base, "; if it is another: --assume-no-other-clones", &inv);
 	if (!err)
-		err = may_overwrite(&delta, args->force);
+		err = may_overwrite(&delta, args->force, &inv);
 	if (!err && args->parents.count)
 		err = look_at_parents(&delta, base, &args->parents, &parents);
 	if (!err && args->parents.count) {
@@ -128,6 +133,7 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	if (args->parents.count)
 		close_disk(&parents);
 	lclone_file_close(&delta);
+	lclone_inventory_free(&inv);
 out_base:
 	close_base(base);
 	return err;

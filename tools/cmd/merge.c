@@ -136,7 +136,7 @@ static int may_write(const struct lclone_file *target, const struct lclone_chain
 		return 0;
 	if (!force && lclone_file_no_signature(target))
 		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
-	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target));
+	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL);
 }
 
 /* A device must be large enough and not be of this clone, or a delta itself. */

@@ -58,7 +58,7 @@ static int rebase(const char *path, const char *base_path, bool force)
 	if (!err)
 		err = refuse_common_sectors(&file, base);
 	if (!err && !force)
-		err = refuse_as_base(base, "");
+		err = refuse_as_base(base, "", NULL);
 	if (!err && !force)
 		err = same_but_larger(base, &delta.sb);
 	if (!err)

@@ -38,7 +38,7 @@ static int wipe(const char *path)
 	if (err && err != -EBADMSG && err != -EUCLEAN && err != -ENOSPC)
 		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
 	else
-		err = lclone_refuse_loss(path, &delta, err);
+		err = lclone_refuse_loss(path, &delta, err, NULL);
 	if (!err)
 		err = lclone_super_wipe(&file);
 out:

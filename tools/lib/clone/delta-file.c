@@ -69,7 +69,7 @@ int check_writable(const struct lclone_delta *delta, const char *path)
 		return lclone_fail(-EPROTONOSUPPORT, "%s: has features of a newer lclone (0x%llx), it can only be read",
 				   path, (unsigned long long)unknown);
 	if (delta->sb.state & LCLONE_STATE_SEALED)
-		return lclone_refuse_depended(path, &delta->sb) ?:
+		return lclone_refuse_depended(path, &delta->sb, NULL) ?:
 		       lclone_fail(-EBUSY, "%s is a sealed layer, it can only be read", path);
 	return 0;
 }

@@ -479,35 +479,38 @@ static bool may_be_depended(const struct lclone_inventory *inv, const struct lcl
 	return lclone_has_parent(sb);
 }
 
-int lclone_refuse_depended(const char *path, const struct lclone_sb *sb)
+int lclone_refuse_depended(const char *path, const struct lclone_sb *sb,
+			   struct lclone_inventory *inv)
 {
-	struct lclone_inventory inv = { .count = 0 };
+	struct lclone_inventory own = { .count = 0 };
 	struct lclone_names n = { .count = 0 };
 	size_t i;
 	dev_t rdev;
 	int err;
 
+	inv = inv ?: &own;
 	rdev = number_of(path);
-	err = lclone_inventory_read_all(&inv);
-	if (err || lclone_left_over_by(&inv, sb))
+	err = lclone_inventory_read_all(inv);
+	if (err || lclone_left_over_by(inv, sb))
 		goto out;
-	for (i = 0; !err && i < inv.count; i++) {
-		if (lclone_half_merged_with(&inv.found[i].sb, sb->uuid))
+	for (i = 0; !err && i < inv->count; i++) {
+		if (lclone_half_merged_with(&inv->found[i].sb, sb->uuid))
 			err = lclone_fail(-EBUSY, "%s is being merged into %s, which is nothing without it: end that with lclone merge --into-parent",
-					  path, inv.found[i].path);
-		else if (lclone_lies_on(&inv, &inv.found[i], rdev, sb))
-			lclone_add_name(&n, inv.found[i].path);
+					  path, inv->found[i].path);
+		else if (lclone_lies_on(inv, &inv->found[i], rdev, sb))
+			lclone_add_name(&n, inv->found[i].path);
 	}
 	if (!err)
 		err = depended(path, &n);
-	if (!err && may_be_depended(&inv, sb))
-		err = lclone_refuse_unseen(&inv, path);
+	if (!err && may_be_depended(inv, sb))
+		err = lclone_refuse_unseen(inv, path);
 out:
-	lclone_inventory_free(&inv);
+	lclone_inventory_free(&own);
 	return err;
 }
 
-int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err)
+int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err,
+		       struct lclone_inventory *inv)
 {
 	int i;
 
@@ -517,11 +520,11 @@ int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int e
 		if (lclone_merges_into_base(&delta->sb))
 			return lclone_fail(-EBUSY, "%s is being merged into its base, which is nothing without it: end that with lclone merge --into-base",
 					   path);
-		return lclone_refuse_depended(path, &delta->sb);
+		return lclone_refuse_depended(path, &delta->sb, inv);
 	case EUCLEAN:	/* it may be either */
 		for (i = 0, err = 0; !err && i < 2; i++)
 			if (!delta->slot[i].err)
-				err = lclone_refuse_depended(path, &delta->slot[i].sb);
+				err = lclone_refuse_depended(path, &delta->slot[i].sb, inv);
 		return err;
 	default:
 		return 0;

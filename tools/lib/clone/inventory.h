@@ -108,14 +108,17 @@ int lclone_parent_find(const char *name, const struct lclone_sb *sb,
 /*
  * -EBUSY, with their names in lclone_why(), if there are deltas that lie on
  * @sb, which is on @path; or one that it is being merged into; or if there may be.
+ * @inv is read, and can be used again; NULL: for this only.
  */
-int lclone_refuse_depended(const char *path, const struct lclone_sb *sb);
+int lclone_refuse_depended(const char *path, const struct lclone_sb *sb,
+			   struct lclone_inventory *inv);
 
 /*
  * The same for what is on a device that is going to be overwritten, of which
  * lclone_delta_open_sb() has returned @err; and for what a half merged base is nothing without.
  */
-int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err);
+int lclone_refuse_loss(const char *path, const struct lclone_delta *delta, int err,
+		       struct lclone_inventory *inv);
 
 /* The same for others than @child, on the device @rdev; and -ESTALE if there is a copy of that. */
 int lclone_refuse_others(struct lclone_inventory *inv, const char *path,

@@ -302,6 +302,26 @@ static int find_base_users(struct views *v, const struct lclone_file *base,
 	return err;
 }
 
+/*
+ * That a device itself cannot be read, or is a damaged delta, says nothing of others; nor does what
+ * is in it, as partitions of a guest's disk.
+ */
+static void drop_unseen(struct lclone_inventory *inv, dev_t rdev)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < inv->unseen_count; i++) {
+		if (lclone_shows_same(inv->unseen[i].rdev, rdev) ||
+		    (inv->unseen[i].rdev && lclone_dev_lies_on(inv->unseen[i].rdev, rdev))) {
+			free(inv->unseen[i].path);
+			free(inv->unseen[i].why);
+		} else {
+			inv->unseen[n++] = inv->unseen[i];
+		}
+	}
+	inv->unseen_count = n;
+}
+
 static int refuse_users(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
 			const char *clone, struct lclone_inventory *inv)
 {
@@ -315,6 +335,7 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 				  base->path, n.text);
 	if (!err)
 		err = refuse_holders(base, clone);
+	drop_unseen(inv, base->rdev);
 	/* what lies on a file can be in files only, which nobody can look for */
 	return err || !base->block ? err : lclone_refuse_unseen(inv, base->path);
 }
@@ -394,38 +415,22 @@ int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ou
 
 /* What is no base */
 
-/* That a device itself cannot be read, or is a damaged delta, says nothing of others. */
-static void drop_unseen(struct lclone_inventory *inv, dev_t rdev)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < inv->unseen_count; i++) {
-		if (lclone_shows_same(inv->unseen[i].rdev, rdev)) {
-			free(inv->unseen[i].path);
-			free(inv->unseen[i].why);
-		} else {
-			inv->unseen[n++] = inv->unseen[i];
-		}
-	}
-	inv->unseen_count = n;
-}
-
 int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
-			  bool blank)
+			  bool blank, struct lclone_inventory *inv)
 {
-	struct lclone_inventory inv = { .count = 0 };
+	struct lclone_inventory own = { .count = 0 };
 	struct lclone_names n = { .count = 0 };
-	struct views v = { .inv = &inv, .chain = chain, .blank = blank };
+	struct views v = { .inv = inv ?: &own, .chain = chain, .blank = blank };
 	int err;
 
 	err = find_base_users(&v, file, NULL, file->rdev, NULL, &n);
 	if (!err && n.count)
 		err = lclone_fail(-EBUSY, "%s is the base of deltas, which would be lost: %s",
 				  file->path, n.text);
-	drop_unseen(&inv, file->rdev);
+	drop_unseen(v.inv, file->rdev);
 	if (!err && file->block && !blank)
-		err = lclone_refuse_unseen(&inv, file->path);
-	lclone_inventory_free(&inv);
+		err = lclone_refuse_unseen(v.inv, file->path);
+	lclone_inventory_free(&own);
 	return err;
 }
 
@@ -441,31 +446,34 @@ static bool can_be_in(const struct views *v, const struct lclone_sb *sb)
 }
 
 /* A merge that was interrupted leaves a mixture. */
-static int refuse_half_merged(const struct lclone_file *base, const char *option)
+static int refuse_half_merged(const struct lclone_file *base, const char *option,
+			      struct lclone_inventory *inv)
 {
-	struct lclone_inventory inv = { .count = 0 };
-	struct views v = { .inv = &inv };
+	struct lclone_inventory own = { .count = 0 };
+	struct views v = { .inv = inv ?: &own };
 	size_t i;
 	int err;
 
-	err = lclone_inventory_read_all(&inv) ?: read_views(&v, base);
-	for (i = 0; !err && i < inv.clone_count; i++)
-		if (inv.clones[i].table.features.merge &&
-		    overlaps(&v, lclone_dev_number(inv.clones[i].table.base)))
-			err = lclone_fail(-EBUSY, "%s is being merged into %s", inv.clones[i].name,
+	inv = v.inv;
+	err = lclone_inventory_read_all(inv) ?: read_views(&v, base);
+	for (i = 0; !err && i < inv->clone_count; i++)
+		if (inv->clones[i].table.features.merge &&
+		    overlaps(&v, lclone_dev_number(inv->clones[i].table.base)))
+			err = lclone_fail(-EBUSY, "%s is being merged into %s", inv->clones[i].name,
 					  base->path);
-	for (i = 0; !err && i < inv.count; i++)
-		if (lclone_merges_into_base(&inv.found[i].sb) &&
-		    !lclone_is_active(&inv, inv.found[i].rdev) && !lclone_others_assumed_away() &&
-		    can_be_in(&v, &inv.found[i].sb))
+	for (i = 0; !err && i < inv->count; i++)
+		if (lclone_merges_into_base(&inv->found[i].sb) &&
+		    !lclone_is_active(inv, inv->found[i].rdev) && !lclone_others_assumed_away() &&
+		    can_be_in(&v, &inv->found[i].sb))
 			err = lclone_fail(-EBUSY, "%s may be half merged with %s: end that first (lclone merge --into-base)%s",
-					  base->path, inv.found[i].path, option);
+					  base->path, inv->found[i].path, option);
 	free_views(&v);
-	lclone_inventory_free(&inv);
+	lclone_inventory_free(&own);
 	return err;
 }
 
-int refuse_as_base(const struct lclone_file *base, const char *option)
+int refuse_as_base(const struct lclone_file *base, const char *option,
+		   struct lclone_inventory *inv)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &base->dev);
@@ -473,7 +481,7 @@ int refuse_as_base(const struct lclone_file *base, const char *option)
 	lclone_delta_close(&delta);
 	if (err != -EINVAL && err != -ENODATA)
 		return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: it can be no base", base->path);
-	return base->block ? refuse_half_merged(base, option) : 0;
+	return base->block ? refuse_half_merged(base, option, inv) : 0;
 }
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b)

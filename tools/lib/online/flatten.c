@@ -53,7 +53,7 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
 				   PRIu64, path, target->dev.sectors, clone->sectors);
 	err = blocks_fit_clone(path, clone->name);
-	return err ?: may_overwrite(target, force);
+	return err ?: may_overwrite(target, force, NULL);
 }
 
 /*

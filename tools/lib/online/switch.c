@@ -39,7 +39,7 @@ static int prepare(struct lclone_file *file, const char *path, bool force,
 	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
 	if (!err && !is_left_over(file, below))
-		err = may_overwrite(file, force);
+		err = may_overwrite(file, force, NULL);
 	if (!err)
 		err = lclone_super_wipe(file);
 	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
