@@ -10,6 +10,8 @@ tests+=(
 	users_copied "a copy of a delta is another delta"
 	users_partition "a clone of a partition and one of its disk have one base"
 	users_volume "a delta on a volume that is not active is seen"
+	users_striped "a delta on a striped volume that is not active is seen, what is on a thin one is doubted"
+	users_left_out "a delta on a physical volume that LVM leaves out is not taken for none"
 	users_suspended "a delta on a suspended device is not taken for none"
 	users_failing "a delta on a device that cannot be read is not taken for none"
 	users_twin "of two bases with one content an active clone has the one in its table"
@@ -229,17 +231,86 @@ users_volume()
 	ok lclone open t1 "$base" /dev/ttvg/t1-delta
 	same "$dir/model" /dev/mapper/t1
 	ok lclone close t1
-	# one that is not linear cannot be looked at
-	ok lclone remove /dev/ttvg/t1-delta
-	ok lclone remove "$delta"
+}
+
+users_striped()
+{
+	local pv pv2 d2 size
+
+	disk pv pv 64
 	disk pv2 pv2 64
+	disk d2 d2 24
+	make_vg "$pv"
 	ok vgextend -qq ttvg "$pv2"
-	ok lvcreate -qq -y --stripes 2 --size 16M --name striped ttvg
-	ok lvchange -qq -an ttvg/striped
 	ok lclone format "$base" "$d2"
-	unchanged "$base" refused 3 "ttvg/striped is not active" \
+	# both superblocks in one chunk, in two, and each in parts
+	for size in 128K 64K 4K; do
+		ok lvcreate -qq -y --stripes 2 --stripesize $size --size 16M --name striped ttvg
+		ok lclone format --force "$base" /dev/ttvg/striped
+		ok lvchange -qq -an ttvg/striped
+		unchanged "$base" refused 3 "lost: ttvg/striped" \
+			lclone merge --yes --into-base "$base" "$d2"
+		ok lvchange -qq -ay ttvg/striped
+		ok lclone remove /dev/ttvg/striped
+		ok lvchange -qq -an ttvg/striped
+		ok lclone merge --yes --into-base "$base" "$d2"
+		ok lvremove -qq -y ttvg/striped
+	done
+	# what is neither linear nor striped cannot be looked at
+	ok lvcreate -qq -y --type thin-pool --size 8M --name pool ttvg
+	ok lvcreate -qq -y --virtualsize 16M --thinpool pool --name thin ttvg
+	ok lvchange -qq -an ttvg/thin
+	unchanged "$base" refused 3 "ttvg/thin is not active (lvchange -ay)" \
 		lclone merge --yes --into-base "$base" "$d2"
+	ok lvchange -qq -ay --ignoreactivationskip ttvg/thin
+	ok lclone merge --yes --into-base "$base" "$d2"
+	ok lvchange -qq -an ttvg/thin
 	ok lclone merge --yes --assume-no-other-clones --into-base "$base" "$d2"
+}
+
+# without DEVICE[|DEVICE] COMMAND...: with an LVM that leaves it out, as it does what its devices
+# file lacks
+without()
+{
+	mkdir -p "$dir/lvm"
+	cp /etc/lvm/lvm.conf "$dir/lvm"
+	echo "devices { global_filter = [ \"r#^($1)\$#\" ] }" >>"$dir/lvm/lvm.conf"
+	LVM_SYSTEM_DIR=$dir/lvm "${@:2}"
+}
+
+users_left_out()
+{
+	local pv inner d2 top
+
+	disk pv pv 64
+	disk d2 d2 24
+	disk top top 24
+	make_vg "$pv"
+	ok lclone create --vg ttvg --delta-size 16M t1 "$base"
+	ok lclone close t1
+	ok lvchange -qq -an ttvg/t1-delta
+	ok lclone format "$base" "$d2"
+	unchanged "$base" without "$pv" refused 3 "$pv is a physical volume that LVM does not know" \
+		lclone merge --yes --into-base "$base" "$d2"
+	without "$pv" lclone tree >/dev/null 2>"$dir/err" || fail "tree"
+	grep -q "not looked at: $pv is" "$dir/err" || fail "$(cat "$dir/err")"
+	without "$pv" ok lclone format "$base" "$top"
+	without "$pv" ok lclone remove "$top"
+	# a guest has made a physical volume of its disk, which the template was, too
+	ok lvremove -qq -y ttvg/t1-delta
+	ok lclone remove "$d2"
+	ok lvcreate -qq -y --size 16M --name guest ttvg
+	ok blkdiscard --force --zeroout /dev/ttvg/guest
+	ok pvcreate -qq -y --config devices/scan_lvs=1 /dev/ttvg/guest
+	dd if=/dev/ttvg/guest of="$base" bs=1M count=1 conv=notrunc,fsync status=none
+	ok lclone format "$base" "$d2"
+	without "$base" ok lclone merge --yes --into-base "$base" "$d2"
+	# another that it does not know
+	dd if=/dev/ttvg/guest of="$top" bs=1M count=1 conv=notrunc,fsync status=none
+	without "$base|$top" refused 3 "$top is a physical volume" \
+		lclone merge --yes --into-base "$base" "$d2"
+	without "$base|$top" ok lclone merge --yes --assume-no-other-clones --into-base "$base" "$d2"
+	ok wipefs -qaf "$base" "$top"
 }
 
 # away HOW: what is on t3 cannot be seen; back: it can again

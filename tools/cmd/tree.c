@@ -11,6 +11,7 @@
 #include "basic/text.h"
 #include "cmd/commands.h"
 #include "host/find.h"
+#include "host/stack.h"
 #include "ui/output.h"
 
 /* A delta or layer, and its place in the tree */

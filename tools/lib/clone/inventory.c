@@ -49,20 +49,6 @@ static int add_unseen(const char *path, dev_t rdev, const char *why, void *ctx)
 	return bigger->path && bigger->why ? 0 : lclone_fail(-ENOMEM, "out of memory");
 }
 
-bool lclone_shows_same(dev_t a, dev_t b)
-{
-	struct lclone_ranges ra = { .count = 0 }, rb = { .count = 0 };
-	bool same;
-
-	if (!a || !b)
-		return false;
-	same = a == b || (!lclone_ranges_of_dev(a, 1, &ra) && !lclone_ranges_of_dev(b, 1, &rb) &&
-			  lclone_ranges_same_start(&ra, &rb));
-	lclone_ranges_free(&ra);
-	lclone_ranges_free(&rb);
-	return same;
-}
-
 /* Which of two devices that show one delta is to be told: the upper one, or else the first */
 static bool is_passed_on(const struct lclone_inventory *inv, size_t i)
 {

@@ -83,9 +83,6 @@ bool lclone_is_active(const struct lclone_inventory *inv, dev_t rdev);
 bool lclone_lies_on(const struct lclone_inventory *inv, const struct lclone_found *found,
 		    dev_t rdev, const struct lclone_sb *sb);
 
-/* Do two devices begin with the same sector? */
-bool lclone_shows_same(dev_t a, dev_t b);
-
 #define LCLONE_NAMES	4	/* that are told */
 
 /* A list of names for a sentence. */

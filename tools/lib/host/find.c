@@ -161,31 +161,65 @@ static int tell(const struct lclone_finder *f, const struct lclone_place *place,
 	return f->unseen(name, rdev, why, f->ctx);
 }
 
-/* Volumes that are not active: where LVM says that they begin */
-static int look_at_volumes(const struct lclone_finder *f)
+/* Where LVM says that they begin */
+static int look_at_inactive(const struct lclone_finder *f, const struct lclone_volumes *volumes)
 {
-	struct lclone_volumes volumes = { .count = 0 };
 	struct places p = { .finder = f };
 	size_t i, k = 0;
-	int ret;
+	int ret = 0;
 
-	ret = lclone_volumes_read(&volumes);
-	for (i = 0; !ret && i < volumes.count; i++) {
-		const struct lclone_volume *v = &volumes.volume[i];
+	for (i = 0; !ret && i < volumes->count; i++) {
+		const struct lclone_volume *v = &volumes->volume[i];
 
-		if (v->unseen[0])
+		if (v->unseen[0]) {
 			ret = f->unseen(v->name, 0, v->unseen, f->ctx);
-		else
-			ret = add_place(&p, v->path, 0, v->start, v->sectors);
+			continue;
+		}
+		ret = add_place(&p, "", 0, 0, v->sectors);
+		if (!ret)
+			p.place[p.count - 1].stripes = &v->stripes;
 	}
 	if (!ret)
 		ret = lclone_look(p.place, p.count);
-	for (i = 0; !ret && i < volumes.count; i++)
-		if (!volumes.volume[i].unseen[0])
-			ret = tell(f, &p.place[k++], volumes.volume[i].name, 0);
-	lclone_volumes_free(&volumes);
+	for (i = 0; !ret && i < volumes->count; i++)
+		if (!volumes->volume[i].unseen[0])
+			ret = tell(f, &p.place[k++], volumes->volume[i].name, 0);
 	free(p.place);
 	free(p.rdev);
+	return ret;
+}
+
+/* What is on such a physical volume nobody says. One that is on a volume of LVM is a guest's. */
+static int tell_left_out(const struct places *p, const struct lclone_volumes *volumes)
+{
+	const struct lclone_finder *f = p->finder;
+	char name[PATH_MAX];
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < p->count; i++) {
+		if (!p->place[i].volumes || lclone_dev_is_volume(p->rdev[i]) ||
+		    lclone_volumes_use(volumes, p->rdev[i]))
+			continue;
+		lclone_dev_name(p->rdev[i], name);
+		ret = f->unseen(name, p->rdev[i], "is a physical volume that LVM does not know",
+				f->ctx);
+	}
+	return ret;
+}
+
+/* What LVM knows of the physical volumes among the devices that were looked at */
+static int look_at_volumes(const struct places *p)
+{
+	struct lclone_volumes volumes;
+	int ret;
+
+	ret = lclone_volumes_read(&volumes);
+	if (!ret && volumes.asked)
+		ret = tell_left_out(p, &volumes);
+	if (!ret)
+		ret = look_at_inactive(p->finder, &volumes);
+	lclone_volumes_free(&volumes);
 	return ret;
 }
 
@@ -205,9 +239,11 @@ int lclone_find_deltas(const struct lclone_finder *finder)
 		lclone_dev_name(p.rdev[i], name);
 		ret = tell(finder, &p.place[i], name, p.rdev[i]);
 	}
+	if (!ret && volumes)
+		ret = look_at_volumes(&p);
 	free(p.place);
 	free(p.rdev);
-	return ret || !volumes ? ret : look_at_volumes(finder);
+	return ret;
 }
 
 /* Bases */

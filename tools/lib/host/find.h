@@ -17,8 +17,8 @@ struct lclone_finder {
 /*
  * Looks at all block devices of this host where a delta can be, active or not, and
  * at the volumes of LVM that are not active.  What a guest has written is not
- * looked at: clones, and what lies on them.  Nothing is read that is
- * suspended, or lies on what is.  0, or a negative errno with the
+ * looked at: clones, and what lies on them, and volumes of LVM in a volume of LVM.  Nothing is
+ * read that is suspended, or lies on what is.  0, or a negative errno with the
  * sentence in lclone_why().
  */
 int lclone_find_deltas(const struct lclone_finder *finder);

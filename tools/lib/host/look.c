@@ -12,6 +12,7 @@
 
 #include "basic/clock.h"
 #include "basic/fail.h"
+#include "format_user.h"
 #include "host/look.h"
 
 #define POLL_MS		20
@@ -27,15 +28,48 @@ struct shared {
 
 struct part {
 	struct lclone_dev dev;
-	const struct lclone_dev *whole;
-	u64 start;
+	const struct lclone_stripes *stripes;
+	struct lclone_file file[LCLONE_STRIPES_MAX];
 };
 
 static int read_part(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
 	const struct part *part = (const struct part *)dev;
+	const struct lclone_stripes *s = part->stripes;
+	u64 chunk;
+	u32 in, n, k;
+	int err = 0;
 
-	return lclone_dev_read(part->whole, buf, part->start + sector, count);
+	for (; count && !err; count -= n, sector += n, buf = (u8 *)buf + n * 512) {
+		chunk = sector / s->chunk_sectors;
+		in = sector % s->chunk_sectors;
+		n = min_u64(count, s->chunk_sectors - in);
+		k = chunk % s->count;
+		err = lclone_dev_read(&part->file[k].dev, buf, s->on[k].start +
+				      chunk / s->count * s->chunk_sectors + in, n);
+	}
+	return err;
+}
+
+static int open_part(struct part *part)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < part->stripes->count; i++)
+		part->file[i].fd = -1;
+	for (i = 0; i < part->stripes->count && !err; i++)
+		err = lclone_file_open(&part->file[i], part->stripes->on[i].path,
+				       O_RDONLY | O_NONBLOCK);
+	return err;
+}
+
+static void close_part(struct part *part)
+{
+	u32 i;
+
+	for (i = 0; i < part->stripes->count; i++)
+		lclone_file_close(&part->file[i]);
 }
 
 static bool has_label(const struct lclone_dev *dev)
@@ -82,11 +116,14 @@ static void look_for_delta(struct lclone_place *place, const struct lclone_dev *
 
 static void look_at(struct lclone_place *place)
 {
-	struct part part = { .dev = { place->sectors, read_part }, .start = place->start };
-	struct lclone_file file;
+	struct lclone_stripes whole = { .count = 1, .chunk_sectors = UINT32_MAX };
+	static struct part part;
 
-	place->err = lclone_file_open(&file, place->path, O_RDONLY | O_NONBLOCK);
-	part.whole = &file.dev;
+	strcpy(whole.on[0].path, place->path);
+	whole.on[0].start = place->start;
+	part.dev = (struct lclone_dev){ place->sectors, read_part };
+	part.stripes = place->stripes ?: &whole;
+	place->err = open_part(&part);
 	if (!place->err && place->fingerprint) {
 		place->err = lclone_fingerprint(&part.dev, &place->fp);
 	} else if (!place->err) {
@@ -96,7 +133,7 @@ static void look_at(struct lclone_place *place)
 	} else {
 		place->seen = LCLONE_SEEN_ERROR;
 	}
-	lclone_file_close(&file);
+	close_part(&part);
 }
 
 /* What we have open, and locked, is not for a child that may never end. */

@@ -10,6 +10,16 @@
 #include "host/file.h"
 
 #define LCLONE_LOOK_SECONDS	3	/* that a device has to answer */
+#define LCLONE_STRIPES_MAX	16	/* that a volume to be looked at has */
+
+/* Where a volume's sectors are: chunk by chunk on each device in turn; on one, in one piece */
+struct lclone_stripes {
+	u32 count, chunk_sectors;
+	struct {
+		char path[64];
+		u64 start;
+	} on[LCLONE_STRIPES_MAX];
+};
 
 enum lclone_seen {
 	LCLONE_SEEN_NOTHING,		/* no delta */
@@ -22,6 +32,7 @@ enum lclone_seen {
 struct lclone_place {
 	char path[64];			/* of the device to read */
 	u64 start, sectors;		/* the part of it to look at */
+	const struct lclone_stripes *stripes;	/* or NULL: where that is, instead */
 	bool fingerprint;		/* ... as a base: only fp and err are set */
 	enum lclone_seen seen;
 	int err;

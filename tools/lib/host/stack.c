@@ -156,6 +156,17 @@ int lclone_refuse_suspended(dev_t dev, const char *path)
 			   path, name);
 }
 
+bool lclone_dev_is_volume(dev_t dev)
+{
+	char line[16] = "";
+	int len = 0;
+
+	if (!read_line(dev, "dm/uuid", line, sizeof(line)))
+		return false;
+	sscanf(line, "part%*u-%n", &len);
+	return !strncmp(line + len, "LVM-", 4);
+}
+
 static bool is_path(const char *name)
 {
 	char path[PATH_MAX], line[16] = "";
@@ -451,4 +462,18 @@ bool lclone_ranges_same_start(const struct lclone_ranges *a, const struct lclone
 {
 	return a->count && b->count && a->range[0].dev == b->range[0].dev &&
 	       a->range[0].inode == b->range[0].inode && a->range[0].start == b->range[0].start;
+}
+
+bool lclone_shows_same(dev_t a, dev_t b)
+{
+	struct lclone_ranges ra = { .count = 0 }, rb = { .count = 0 };
+	bool same;
+
+	if (!a || !b)
+		return false;
+	same = a == b || (!lclone_ranges_of_dev(a, 1, &ra) && !lclone_ranges_of_dev(b, 1, &rb) &&
+			  lclone_ranges_same_start(&ra, &rb));
+	lclone_ranges_free(&ra);
+	lclone_ranges_free(&rb);
+	return same;
 }

@@ -36,6 +36,8 @@ void lclone_ranges_free(struct lclone_ranges *ranges);
 bool lclone_ranges_overlap(const struct lclone_ranges *a, const struct lclone_ranges *b);
 /* Do they begin with the same sector? */
 bool lclone_ranges_same_start(const struct lclone_ranges *a, const struct lclone_ranges *b);
+/* The same of two devices; 0 is none */
+bool lclone_shows_same(dev_t a, dev_t b);
 
 bool lclone_dev_is_dm(dev_t dev);
 
@@ -53,6 +55,9 @@ bool lclone_dev_is_guests(dev_t dev);
 
 /* Is its table one linear target, from the first sector of *lower? */
 bool lclone_dev_linear(dev_t dev, dev_t *lower);
+
+/* A volume of LVM, or a partition that kpartx has made a device of in one */
+bool lclone_dev_is_volume(dev_t dev);
 
 /* A path of a multipath device, which shows the same, or nothing */
 bool lclone_dev_is_path(dev_t dev);

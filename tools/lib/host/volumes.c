@@ -42,7 +42,8 @@ static void exec_lvm(int out)
 		"--configreport", "pv", "-o", "pv_name,pe_start",
 		"--configreport", "lv", "-o", "lv_name,lv_active,lv_size,lv_role",
 		"--configreport", "pvseg", "-o", "pv_name",
-		"--configreport", "seg", "-o", "lv_name,seg_start,seg_size,segtype,seg_pe_ranges",
+		"--configreport", "seg", "-o",
+		"lv_name,seg_start,seg_size,segtype,seg_pe_ranges,stripes,stripe_size",
 		NULL
 	};
 	int null = open("/dev/null", O_RDWR);
@@ -155,46 +156,90 @@ static bool is_guests(struct json_object *group)
 	return false;
 }
 
-/* A linear volume begins at an extent of a physical one: "/dev/sdb:17-40" */
-static bool find_start(struct json_object *group, struct json_object *lv,
-		       struct lclone_volume *volume)
+/* Extents of a physical volume: "/dev/sdb:17-40" */
+static bool find_piece(struct json_object *group, const char *range, u64 extent_sectors,
+		       struct lclone_stripes *stripes)
 {
-	struct json_object *vg = row_of(group, "vg", 0), *pv;
-	struct json_object *seg = find_row(group, "seg", "lv_name", text(lv, "lv_name"),
-					   "seg_start");
+	const u32 i = stripes->count;
 	char path[PATH_MAX], *colon;
+	struct json_object *pv;
 	struct stat st;
 	dev_t which;
 
-	if (!vg || !seg || strcmp(text(seg, "segtype"), "linear") ||
-	    strstr(text(lv, "lv_role"), "snapshot") || number(seg, "seg_size") < LEAST_SECTORS)
-		return false;
-	snprintf(path, sizeof(path), "%s", text(seg, "seg_pe_ranges"));
+	snprintf(path, sizeof(path), "%s", range);
 	colon = strrchr(path, ':');
-	if (!colon)
+	if (!colon || i == LCLONE_STRIPES_MAX)
 		return false;
 	*colon = '\0';
 	pv = find_row(group, "pv", "pv_name", path, NULL);
-	if (!pv || path[0] != '/' || strlen(path) >= sizeof(volume->path) || stat(path, &st) ||
-	    lclone_dev_suspended(st.st_rdev, &which))
+	if (!pv || path[0] != '/' || strlen(path) >= sizeof(stripes->on[i].path) ||
+	    stat(path, &st) || lclone_dev_suspended(st.st_rdev, &which))
 		return false;
-	strcpy(volume->path, path);
-	volume->start = number(pv, "pe_start") +
-			strtoull(colon + 1, NULL, 10) * number(vg, "vg_extent_size");
-	volume->sectors = number(seg, "seg_size");
+	strcpy(stripes->on[i].path, path);
+	stripes->on[i].start = number(pv, "pe_start") +
+			       strtoull(colon + 1, NULL, 10) * extent_sectors;
+	stripes->count++;
 	return true;
+}
+
+/* A linear or striped volume begins on one or more physical ones. */
+static bool find_start(struct json_object *group, struct json_object *lv,
+		       struct lclone_volume *volume)
+{
+	struct json_object *vg = row_of(group, "vg", 0);
+	struct json_object *seg = find_row(group, "seg", "lv_name", text(lv, "lv_name"),
+					   "seg_start");
+	struct lclone_stripes *stripes = &volume->stripes;
+	char ranges[LCLONE_STRIPES_MAX * 80], *save, *range;
+	bool striped;
+
+	if (!vg || !seg || strstr(text(lv, "lv_role"), "snapshot") ||
+	    number(seg, "seg_size") < LEAST_SECTORS)
+		return false;
+	striped = !strcmp(text(seg, "segtype"), "striped");
+	if (!striped && strcmp(text(seg, "segtype"), "linear"))
+		return false;
+	if (snprintf(ranges, sizeof(ranges), "%s", text(seg, "seg_pe_ranges")) >=
+	    (int)sizeof(ranges))
+		return false;
+	for (range = strtok_r(ranges, " ", &save); range; range = strtok_r(NULL, " ", &save))
+		if (!find_piece(group, range, number(vg, "vg_extent_size"), stripes))
+			return false;
+	stripes->chunk_sectors = striped ? number(seg, "stripe_size") : UINT32_MAX;
+	volume->sectors = number(seg, "seg_size");
+	return stripes->chunk_sectors && stripes->count == (striped ? number(seg, "stripes") : 1);
+}
+
+static int add_used(struct lclone_volumes *v, struct json_object *group)
+{
+	struct json_object *row;
+	dev_t *bigger;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; (row = row_of(group, "pv", i)); i++) {
+		if (stat(text(row, "pv_name"), &st) || !S_ISBLK(st.st_mode))
+			continue;
+		bigger = reallocarray(v->used, v->used_count + 1, sizeof(*bigger));
+		if (!bigger)
+			return lclone_fail(-ENOMEM, "out of memory");
+		v->used = bigger;
+		bigger[v->used_count++] = st.st_rdev;
+	}
+	return 0;
 }
 
 static int add_group(struct lclone_volumes *v, struct json_object *group)
 {
 	struct json_object *vg = row_of(group, "vg", 0), *lv;
 	size_t i;
-	int err = 0;
+	int err;
 
-	if (!vg || is_guests(group))
-		return 0;
+	err = add_used(v, group);
+	if (err || !vg || is_guests(group))
+		return err;
 	for (i = 0; !err && (lv = row_of(group, "lv", i)); i++) {
-		struct lclone_volume volume = { .start = 0 };
+		struct lclone_volume volume = { .sectors = 0 };
 
 		if (text(lv, "lv_active")[0] || strncmp(text(lv, "lv_role"), "public", 6) ||
 		    number(lv, "lv_size") < LEAST_SECTORS)
@@ -202,7 +247,8 @@ static int add_group(struct lclone_volumes *v, struct json_object *group)
 		snprintf(volume.name, sizeof(volume.name), "%.140s/%.140s", text(vg, "vg_name"),
 			 text(lv, "lv_name"));
 		if (!find_start(group, lv, &volume))
-			snprintf(volume.unseen, sizeof(volume.unseen), "is not active");
+			snprintf(volume.unseen, sizeof(volume.unseen),
+				 "is not active (lvchange -ay)");
 		err = add(v, &volume);
 	}
 	return err;
@@ -218,6 +264,7 @@ int lclone_volumes_read(struct lclone_volumes *volumes)
 
 	*volumes = (struct lclone_volumes){ .count = 0 };
 	err = ask(&o);
+	volumes->asked = !err;
 	if (err)
 		err = add(volumes, &none);
 	groups = o ? json_object_object_get(o, "report") : NULL;
@@ -230,5 +277,17 @@ int lclone_volumes_read(struct lclone_volumes *volumes)
 void lclone_volumes_free(struct lclone_volumes *volumes)
 {
 	free(volumes->volume);
+	free(volumes->used);
 	*volumes = (struct lclone_volumes){ .count = 0 };
+}
+
+bool lclone_volumes_use(const struct lclone_volumes *volumes, dev_t rdev)
+{
+	size_t i;
+
+	for (i = 0; i < volumes->used_count; i++)
+		if (lclone_shows_same(volumes->used[i], rdev) ||
+		    lclone_dev_lies_on(volumes->used[i], rdev))
+			return true;
+	return false;
 }
