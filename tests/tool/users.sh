@@ -187,6 +187,16 @@ users_partition()
 	is_whole t1 /dev/mapper/t3 "$delta"
 	ok lclone merge --yes --into-base /dev/mapper/t3 "$delta"
 	same "$dir/t1" /dev/mapper/t3
+	# layers are merged whatever is made of their base
+	ok lclone remove "$delta"
+	clone t2 "$parted" "$d2" 5
+	clone t1 /dev/mapper/t3 "$delta" 3
+	ok lclone open t1 /dev/mapper/t3 "$delta"
+	ok lclone snapshot --to "$d3" t1
+	ok lclone close t1
+	ok lclone merge --into-parent "$d3"
+	is_whole t1 /dev/mapper/t3 "$delta"
+	is_whole t2 "$parted" "$d2"
 	ok dmsetup remove t3
 }
 
@@ -410,6 +420,14 @@ users_twin()
 	ok dmsetup remove t1
 	same "$dir/t2" /dev/mapper/t2
 	ok lclone close t2
+	is_whole t2 "$twin" "$d2"
+	# layers are merged whatever their base is like
+	dd if="$dir/template" of="$base" bs=1M conv=fsync status=none
+	on_layer "$d3" "$delta"
+	ok lclone merge --into-parent "$d3"
+	ok lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
 	is_whole t2 "$twin" "$d2"
 }
 

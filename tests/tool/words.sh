@@ -10,6 +10,7 @@ tests+=(
 	none_of_ours "what was loaded, suspended or made by others is left as it is"
 	striped_base "a base on stripes has its delta beside it, but not on it"
 	names_taken "a clone is found by its name in /dev/mapper, help by a command's name"
+	said_full "a full clone says so to QEMU, which stops its guest for that"
 	watch_ends "a watch ends well when the clone has become something else, or is closed"
 )
 
@@ -169,6 +170,31 @@ names_taken()
 	says "Usage: lclone merge"
 	refused 1 "lvchange -ay novg/nolv" lclone check novg/nolv
 	refused 1 "lvchange -ay novg/nolv" lclone check /dev/novg/nolv
+}
+
+# qemu_writes TEXT: what QEMU is told when it writes all of t1
+qemu_writes()
+{
+	qemu-io -f raw -t none -c "write -P 7 0 16M" /dev/mapper/t1 >"$dir/out" 2>&1
+	says "$1"
+}
+
+said_full()
+{
+	local small option
+
+	disk small small 8
+	for option in --error-if-no-space "--no-space-timeout 1"; do
+		# shellcheck disable=SC2086 # two words
+		ok lclone create --force $option t1 "$base" "$small"
+		qemu_writes "No space left on device"
+		ok lclone close t1
+	done
+	ok lclone open --error-if-no-space t1 "$base" "$small"
+	truncate -s 32M "$dir/small"
+	losetup -c "$small"
+	ok lclone resize t1
+	qemu_writes "wrote 16777216/16777216 bytes"
 }
 
 watch_ends()
