@@ -171,6 +171,16 @@ static u64 base_sectors(const struct lclone *t)
 	return t->base_dev ? bdev_nr_sectors(t->base_dev->bdev) : 0;
 }
 
+/* One that was enlarged while it was half merged: the clone has nothing of what is new. */
+static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
+			   const struct lclone_sb *of)
+{
+	if (of == sb && of->state & LCLONE_STATE_MERGING &&
+	    of->base_sectors >= sb->virtual_sectors)
+		return base_sectors(t) >= of->base_sectors;
+	return base_sectors(t) == of->base_sectors;
+}
+
 static int check_base(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
@@ -196,7 +206,7 @@ static int check_base(struct lclone *t, const struct lclone_sb *sb)
 		t->ti->error = "The base is smaller than the clone: nothing can be merged into it";
 		return -EFBIG;
 	}
-	if (of && base_sectors(t) != of->base_sectors) {
+	if (of && !base_size_fits(t, sb, of)) {
 		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
 		      base_sectors(t), of->base_sectors);
 		t->ti->error = "Not the delta's base: the size differs";
@@ -1094,6 +1104,11 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 	}
 	if (d->sweep) {
 		DMERR("%s: can't be resized while it is merged or flattened", d->name);
+		err = -EBUSY;
+		goto unlock;
+	}
+	if (d->sb.state & LCLONE_STATE_MERGING && virtual_sectors > d->sb.base_sectors) {
+		DMERR("%s: can't be resized beyond the base that it is half merged into", d->name);
 		err = -EBUSY;
 		goto unlock;
 	}

@@ -31,6 +31,7 @@ tests+=(
 	users_zeros "a base that begins with zeros is not taken for blank, and what is blank for no base"
 	users_unread "a base that cannot be read where a delta's superblocks are is not formatted"
 	users_half "what is, or may be, half merged is no base, and its delta is not lost"
+	users_half_grown "a base that is enlarged while it is half merged is no dead end"
 	users_asked "nobody is kept from a base while the user is asked"
 )
 
@@ -805,6 +806,49 @@ users_half()
 	unchanged "$delta" refused 3 "being merged into its base" lclone remove "$delta"
 	unchanged "$delta" refused 3 "being merged into its base" \
 		lclone format --force --size 1M - "$delta"
+}
+
+users_half_grown()
+{
+	local at
+
+	clone t1 "$base" "$delta" 60
+	# in the first writes to the base, and when all is written
+	for at in pwrite:2 submit:2 fsync:1; do
+		{ STOP_AT=$at LD_PRELOAD=$stop_library \
+			lclone merge --yes --into-base "$base" "$delta" >/dev/null; } 2>/dev/null
+		[ $? = 137 ] || fail "not killed at $at"
+		grow base $(($(blockdev --getsize64 "$base") / 1048576 + 2))
+		head -c 2M "$template" | dd of="$base" bs=1M conv=notrunc,fsync status=none \
+			seek=$(($(blockdev --getsize64 "$base") / 1048576 - 2))
+		ok lclone open t1 "$base" "$delta"
+		same "$dir/t1" /dev/mapper/t1
+		# what was added is not zero, and would be in it
+		refused 3 "half merged" lclone resize --size +1M t1
+		dmsetup message t1 0 resize 34816 2>/dev/null && fail "resized"
+		ok lclone close t1
+		refused 3 "half merged" lclone resize --size +1M "$delta"
+		refused 3 "being merged" lclone rebase --base "$base" "$delta"
+	done
+	ok lclone merge --yes --into-base "$base" "$delta"
+	same "$dir/t1" "$base" 16777216
+	is_whole t1 "$base" "$delta"
+	# in use
+	ok lclone open t1 "$base" "$delta"
+	dd if="$template" of=/dev/mapper/t1 bs=1M count=9 seek=2 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/t1"
+	ok lclone merge --yes --rate 1000 --detach t1
+	grow base 24
+	ok lclone merge --stop t1
+	same "$dir/t1" /dev/mapper/t1
+	ok lclone merge --yes --rate 1000 --detach t1
+	ok dmsetup remove t1
+	grow base 26
+	ok lclone open t1 "$base" "$delta"
+	ok lclone merge --yes t1
+	same "$dir/t1" /dev/mapper/t1
+	ok dmsetup remove t1
+	same "$dir/t1" "$base" 16777216
 }
 
 users_asked()

@@ -41,22 +41,30 @@ static int refuse_shrunk(const char *path, u64 now, u64 before)
 			   (unsigned long long)now, (unsigned long long)before);
 }
 
+/* Of a base that is half merged into, what was not recorded is never the clone's. */
+static int refuse_half_merged(const char *name, const struct lclone_sb *sb, u64 sectors)
+{
+	if (!lclone_merges_into_base(sb) || sectors <= sb->base_sectors)
+		return 0;
+	return lclone_fail(-EBUSY, "%s is half merged into its base, which is smaller: end that first (lclone merge)",
+			   name);
+}
+
 /* The delta of an active clone: only its superblock is looked at, and the device's size. */
-static int look_at_delta(const struct lclone_clone *clone, u64 *sectors)
+static int look_at_delta(const struct lclone_clone *clone, struct lclone_sb *sb, u64 *sectors)
 {
 	struct lclone_file file;
 	char path[PATH_MAX];
-	struct lclone_sb sb;
 	int err;
 
 	name_of(clone->table.delta, path);
-	err = lclone_sb_of(path, &sb);
+	err = lclone_sb_of(path, sb);
 	if (err)
 		return err;
 	err = lclone_file_open(&file, path, O_RDONLY);
 	*sectors = file.dev.sectors;
 	lclone_file_close(&file);
-	return err ?: refuse_shrunk(path, *sectors, sb.device_sectors);
+	return err ?: refuse_shrunk(path, *sectors, sb->device_sectors);
 }
 
 /* A run that was killed has grown it by so much: once is enough. */
@@ -100,6 +108,7 @@ static int resize_active(const char *name, const struct wanted *w)
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
 	u64 delta = 0, sectors;
+	struct lclone_sb sb;
 	bool grown;
 	int err;
 
@@ -112,10 +121,13 @@ static int resize_active(const char *name, const struct wanted *w)
 	if (clone.suspended)
 		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
 				   name);
-	err = look_at_delta(&clone, &delta);
+	err = look_at_delta(&clone, &sb, &delta);
 	if (err)
 		return err;
 	sectors = w->sectors && !grown ? wanted_size(w, clone.sectors) : clone.sectors;
+	err = sectors > clone.sectors ? refuse_half_merged(name, &sb, sectors) : 0;
+	if (err)
+		return err;
 	if (!w->sectors)
 		err = lclone_dm_message(name, "grow");
 	else if (!grown)
@@ -167,7 +179,8 @@ static int resize_inactive(const char *path, const struct wanted *w)
 		goto out;
 	sb = delta.slot[delta.newest].sb;
 	if (w->sectors)
-		err = grow_virtual(&sb, path, file.block ? file.logical_block : 512,
+		err = refuse_half_merged(path, &sb, wanted_size(w, sb.virtual_sectors)) ?:
+		      grow_virtual(&sb, path, file.block ? file.logical_block : 512,
 				   wanted_size(w, sb.virtual_sectors));
 	if (!err)
 		err = refuse_shrunk(path, file.dev.sectors, sb.device_sectors);
