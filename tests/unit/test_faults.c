@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the system refuses, or has otherwise than most: functions __wrap_... are put in its place. */
+/* What the system refuses, or has otherwise than most: functions __wrap_... stand for it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>

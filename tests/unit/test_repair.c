@@ -1073,7 +1073,8 @@ static void undo(void **state)
 	img.sb.uuid[0] ^= 1;
 	for (i = 0; i < 2; i++) {
 		lclone_sb_pack(&img.sb, &sb);
-		assert_int_equal(pwrite(fd, &sb, sizeof(sb), slots[i] * LCLONE_BLOCK_SIZE), sizeof(sb));
+		assert_int_equal(pwrite(fd, &sb, sizeof(sb), slots[i] * LCLONE_BLOCK_SIZE),
+				 sizeof(sb));
 	}
 	assert_int_equal(lclone_repair_undo(&file, saved), -ESTALE);
 	assert_non_null(strstr(lclone_why(), "is another delta than"));
