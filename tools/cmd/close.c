@@ -6,12 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/fail.h"
 #include "clone/dm-switch.h"
 #include "cmd/commands.h"
 #include "host/file.h"
 #include "online/switch.h"
+
+#define LOOK_MS	2000	/* a moment */
+#define POLL_MS	100
 
 /* Who has it open: a process that has is named, if it can be found. */
 static bool has_open(const char *pid, dev_t rdev)
@@ -62,10 +67,10 @@ static void find_process(dev_t rdev, char pid[32])
 		closedir(proc);
 }
 
-/* By a mount or a device above, which have it for themselves, or else by a process */
-static int refuse_open(const char *name, int open_count)
+/* A mount or a device above, which have it for themselves */
+static int refuse_holder(const char *name, dev_t *rdev)
 {
-	char path[PATH_MAX], nobody[PATH_MAX + 16], pid[32];
+	char path[PATH_MAX], nobody[PATH_MAX + 16];
 	struct lclone_file file;
 	int err;
 
@@ -73,11 +78,45 @@ static int refuse_open(const char *name, int open_count)
 	snprintf(nobody, sizeof(nobody), "%s is in use", path);
 	err = lclone_file_open(&file, path, O_RDONLY | O_EXCL);
 	lclone_file_close(&file);
-	if (err == -EBUSY && strcmp(lclone_why(), nobody))
-		return err;
-	find_process(file.rdev, pid);
+	*rdev = file.rdev;
+	return err == -EBUSY && strcmp(lclone_why(), nobody) ? err : 0;
+}
+
+static int refuse_open(const char *name, dev_t rdev, int open_count)
+{
+	char pid[32];
+
+	find_process(rdev, pid);
 	return pid[0] ? refuse_process(name, pid) :
 	       lclone_fail(-EBUSY, "%s is in use (opened %d times)", name, open_count);
+}
+
+/* How often a clone, or what a merge has made of it, is opened */
+static int opened(const char *name, struct lclone_clone *clone)
+{
+	int open_count;
+
+	if (!lclone_dm_get(name, clone))
+		return clone->open_count;
+	return lclone_dm_is_disk(name, &open_count) ? open_count : 0;
+}
+
+/* udev and others look into a device for a moment. */
+static int wait_closed(const char *name, struct lclone_clone *clone)
+{
+	const struct timespec poll = { .tv_nsec = POLL_MS * 1000000 };
+	u64 start = lclone_now_ms();
+	int count, err = 0;
+	dev_t rdev;
+
+	while (!err && (count = opened(name, clone))) {
+		err = refuse_holder(name, &rdev);
+		if (!err && lclone_now_ms() - start >= LOOK_MS)
+			err = refuse_open(name, rdev, count);
+		if (!err)
+			nanosleep(&poll, NULL);
+	}
+	return err;
 }
 
 static const struct option options[] = {
@@ -86,7 +125,7 @@ static const struct option options[] = {
 };
 
 /* What a merge has left is a plain linear device, which is closed by the same name. */
-static int close_linear(const char *name, int err)
+static int close_linear(const char *name, struct lclone_clone *clone, int err)
 {
 	char why[1024];
 	int open_count;
@@ -94,7 +133,7 @@ static int close_linear(const char *name, int err)
 	snprintf(why, sizeof(why), "%s", lclone_why());
 	if (!lclone_dm_is_disk(name, &open_count))
 		return lclone_fail(err, "%s", why);
-	return open_count ? refuse_open(name, open_count) : lclone_dm_remove(name);
+	return wait_closed(name, clone) ?: lclone_dm_remove(name);
 }
 
 static int run(int argc, char **argv)
@@ -117,11 +156,11 @@ static int run(int argc, char **argv)
 	if (ret >= 0)
 		ret = lclone_dm_get(name, &clone);
 	if (ret == -ENOTTY)
-		return close_linear(name, ret);
+		return close_linear(name, &clone, ret);
+	if (!ret)
+		ret = wait_closed(name, &clone);
 	if (ret)
 		return ret;
-	if (clone.open_count)
-		return refuse_open(name, clone.open_count);
 	ret = lclone_dm_begin(name, clone.sectors, clone.params, false);
 	if (ret)
 		return ret;
