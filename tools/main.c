@@ -5,7 +5,7 @@
 
 #include "basic/fail.h"
 #include "cmd/commands.h"
-#include "host/dm.h"
+#include "host/dm-task.h"
 #include "host/pending.h"
 #include "lclone_version.h"
 

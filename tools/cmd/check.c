@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 
@@ -77,6 +76,11 @@ static int check_chain(struct lclone_file *file, const struct lclone_dev *dev,
 	}
 }
 
+static void tell_stale(const char *why)
+{
+	fprintf(stderr, "lclone: %s; what was committed before is looked at\n", why);
+}
+
 static int check(const char *path, struct lclone_file *base, const struct lclone_parents *parents,
 		 bool json)
 {
@@ -91,7 +95,7 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	bool readable = false;
 	long ret, links;
 
-	ret = open_delta_file_now(path, false, &file, &moment, &dev);
+	ret = open_delta_file_now(path, tell_stale, &file, &moment, &dev);
 	if (ret)
 		goto out;
 	readable = !lclone_delta_open_sb(&before, dev);

@@ -1,204 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
-#include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/family.h"
 #include "cmd/commands.h"
-#include "host/find.h"
-#include "host/stack.h"
 #include "ui/output.h"
-
-/* A delta or layer, and its place in the tree */
-struct node {
-	const struct lclone_found *found;
-	const struct lclone_clone *clone;	/* the active one that writes it, or NULL */
-	struct node *parent;			/* NULL: the base, or a layer that is missing */
-	char broken[PATH_MAX + LCLONE_WHY_SIZE];	/* why the layer is missing, or "" */
-	const struct lclone_found *merged_into;	/* it is left over from that, or NULL */
-	char base[PATH_MAX];			/* "-": none; "": not found */
-	bool known;				/* ... by the table of an active clone */
-};
-
-struct tree {
-	struct lclone_inventory inv;
-	struct node *node;
-};
-
-static int by_path(const void *a, const void *b)
-{
-	return strcmp(((const struct lclone_found *)a)->path,
-		      ((const struct lclone_found *)b)->path);
-}
-
-/* What an active clone has right below it; else its superblock counts. */
-static struct node *layer_below(struct tree *t, const struct node *n)
-{
-	dev_t below;
-	size_t i;
-
-	if (!lclone_next_with(&t->inv, n->found->rdev, NULL, &below))
-		return NULL;
-	for (i = 0; i < t->inv.count; i++)
-		if (lclone_shows_same(t->inv.found[i].rdev, below))
-			return &t->node[i];
-	return NULL;
-}
-
-static void guess_parent(struct tree *t, struct node *n)
-{
-	const struct lclone_sb *sb = &n->found->sb;
-	char why[LCLONE_WHY_SIZE];
-	size_t i;
-
-	for (i = 0; i < t->inv.count; i++) {
-		const struct lclone_found *found = &t->inv.found[i];
-
-		if (uuid_compare(found->sb.uuid, sb->parent_uuid) ||
-		    lclone_left_over_by(&t->inv, &found->sb))
-			continue;
-		if (!lclone_link_check(sb, &found->sb, why)) {
-			n->parent = &t->node[i];
-			n->broken[0] = '\0';
-			return;
-		}
-		snprintf(n->broken, sizeof(n->broken), "%s %s", found->path, why);
-	}
-}
-
-static void find_parent(struct tree *t, struct node *n)
-{
-	const struct lclone_sb *sb = &n->found->sb;
-	char uuid[UUID_STR_LEN];
-
-	if (!lclone_has_parent(sb))
-		return;
-	n->merged_into = lclone_left_over_by(&t->inv, sb);
-	if (n->merged_into)
-		return;
-	n->parent = layer_below(t, n);
-	if (n->parent)
-		return;
-	uuid_unparse(sb->parent_uuid, uuid);
-	snprintf(n->broken, sizeof(n->broken), "its parent layer (uuid %s, generation %llu) is missing",
-		 uuid, (unsigned long long)sb->parent_generation);
-	guess_parent(t, n);
-}
-
-/* Bases: devices with the same content look the same, but an active clone's table is sure. */
-
-static bool same_base(const struct lclone_sb *a, const struct lclone_sb *b)
-{
-	return a->base_fp_alg == b->base_fp_alg && a->base_sectors == b->base_sectors &&
-	       a->base_fp == b->base_fp;
-}
-
-static void ask_base(const struct tree *t, struct node *n)
-{
-	const struct lclone_clone *clone;
-	dev_t below;
-
-	if (n->found->sb.base_fp_alg == LCLONE_FP_NONE)
-		strcpy(n->base, "-");
-	clone = lclone_next_with(&t->inv, n->found->rdev, NULL, &below);
-	n->known = clone || n->base[0];
-	if (clone)
-		name_of(clone->table.base, n->base);
-}
-
-static int guess_base(const struct tree *t, struct node *n)
-{
-	size_t i;
-
-	for (i = 0; i < t->inv.count; i++) {
-		const struct node *other = &t->node[i];
-
-		if ((other->known || other < n) && same_base(&other->found->sb, &n->found->sb)) {
-			strcpy(n->base, other->base);
-			return 0;
-		}
-	}
-	return lclone_find_base(&n->found->sb, n->base);
-}
-
-static int find_bases(struct tree *t)
-{
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < t->inv.count; i++)
-		ask_base(t, &t->node[i]);
-	for (i = 0; !err && i < t->inv.count; i++)
-		if (!t->node[i].known)
-			err = guess_base(t, &t->node[i]);
-	return err;
-}
-
-static int read_tree(struct tree *t)
-{
-	size_t i;
-	int err;
-
-	err = lclone_inventory_read_all(&t->inv);
-	if (err)
-		return err;
-	t->node = calloc(t->inv.count + 1, sizeof(*t->node));
-	if (!t->node)
-		return lclone_fail(-ENOMEM, "out of memory");
-	if (t->inv.count)
-		qsort(t->inv.found, t->inv.count, sizeof(*t->inv.found), by_path);
-	for (i = 0; i < t->inv.count; i++) {
-		t->node[i].found = &t->inv.found[i];
-		t->node[i].clone = lclone_clone_with_delta(&t->inv, t->inv.found[i].rdev);
-		find_parent(t, &t->node[i]);
-	}
-	return find_bases(t);
-}
-
-static void free_tree(struct tree *t)
-{
-	free(t->node);
-	lclone_inventory_free(&t->inv);
-}
-
-static bool together(const struct node *a, const struct node *b)
-{
-	if (a->base[0] || b->base[0])
-		return !strcmp(a->base, b->base);
-	return same_base(&a->found->sb, &b->found->sb);
-}
-
-static bool is_first_of_base(const struct tree *t, size_t i)
-{
-	size_t k;
-
-	if (t->node[i].parent)
-		return false;
-	for (k = 0; k < i; k++)
-		if (!t->node[k].parent && together(&t->node[k], &t->node[i]))
-			return false;
-	return true;
-}
-
-/* Of an active clone the kernel knows it now; else it is that of the last checkpoint. */
-static u64 used_sectors(const struct node *n)
-{
-	const struct lclone_sb *sb = &n->found->sb;
-	struct lclone_status status;
-
-	if (n->clone && !lclone_dm_status(n->clone->name, &status))
-		return status.used * status.chunk_sectors;
-	return (u64)(sb->hwm - sb->first_chunk - sb->freed) * sb->chunk_sectors;
-}
 
 /* Text */
 
-static void print_node(const struct tree *t, const struct node *n, int depth)
+static void print_node(const struct family *t, const struct member *n, int depth)
 {
 	const struct lclone_sb *sb = &n->found->sb;
 	char label[4 * LCLONE_LABEL_SIZE];
@@ -212,7 +24,7 @@ static void print_node(const struct tree *t, const struct node *n, int depth)
 	else
 		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
 	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
-	       used_sectors(n) / 2048.0);
+	       family_used(n) / 2048.0);
 	if (sb->label[0])
 		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
 	if (lclone_half_merged(sb))
@@ -242,7 +54,7 @@ static void add_text(struct json_object *o, const char *name, const char *text)
 			       NULL);
 }
 
-static struct json_object *node_to_json(const struct tree *t, const struct node *n)
+static struct json_object *node_to_json(const struct family *t, const struct member *n)
 {
 	struct json_object *o = json_object_new_object(), *children = json_object_new_array();
 	const struct lclone_sb *sb = &n->found->sb;
@@ -258,8 +70,8 @@ static struct json_object *node_to_json(const struct tree *t, const struct node 
 	json_object_object_add(o, "sealed",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_SEALED));
 	json_object_object_add(o, "sectors", json_object_new_uint64(sb->virtual_sectors));
-	json_object_object_add(o, "used_sectors", json_object_new_uint64(used_sectors(n)));
-	json_object_object_add(o, "used_bytes", json_object_new_uint64(512 * used_sectors(n)));
+	json_object_object_add(o, "used_sectors", json_object_new_uint64(family_used(n)));
+	json_object_object_add(o, "used_bytes", json_object_new_uint64(512 * family_used(n)));
 	json_object_object_add(o, "suspended",
 			       json_object_new_boolean(n->clone && n->clone->suspended));
 	json_object_object_add(o, "merging",
@@ -276,7 +88,7 @@ static struct json_object *node_to_json(const struct tree *t, const struct node 
 }
 
 /* A base, as text or into @array */
-static void show_base(const struct tree *t, const struct node *first, struct json_object *array)
+static void show_base(const struct family *t, const struct member *first, struct json_object *array)
 {
 	const char *path = first->base;
 	u64 sectors = first->found->sb.base_sectors;
@@ -285,7 +97,7 @@ static void show_base(const struct tree *t, const struct node *first, struct jso
 
 	/* it may have been enlarged between two clones */
 	for (i = 0; i < t->inv.count; i++)
-		if (!t->node[i].parent && together(&t->node[i], first) &&
+		if (!t->node[i].parent && family_one_base(&t->node[i], first) &&
 		    t->node[i].found->sb.base_sectors > sectors)
 			sectors = t->node[i].found->sb.base_sectors;
 
@@ -303,7 +115,7 @@ static void show_base(const struct tree *t, const struct node *first, struct jso
 		json_object_array_add(array, o);
 	}
 	for (i = 0; i < t->inv.count; i++) {
-		if (t->node[i].parent || !together(&t->node[i], first))
+		if (t->node[i].parent || !family_one_base(&t->node[i], first))
 			continue;
 		if (array)
 			json_object_array_add(children, node_to_json(t, &t->node[i]));
@@ -312,12 +124,12 @@ static void show_base(const struct tree *t, const struct node *first, struct jso
 	}
 }
 
-static void show(const struct tree *t, struct json_object *array)
+static void show(const struct family *t, struct json_object *array)
 {
 	size_t i;
 
 	for (i = 0; i < t->inv.count; i++)
-		if (is_first_of_base(t, i))
+		if (family_first_of_base(t, i))
 			show_base(t, &t->node[i], array);
 	tell_unseen(&t->inv);
 }
@@ -331,7 +143,7 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct json_object *array = NULL;
-	struct tree tree = { .node = NULL };
+	struct family tree = { .node = NULL };
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_tree, argc, argv, options, &ret)) != -1) {
@@ -341,13 +153,13 @@ static int run(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error(&cmd_tree, "takes no arguments");
-	ret = read_tree(&tree);
+	ret = family_read(&tree);
 	if (!ret)
 		show(&tree, array);
 	if (!ret && array)
 		put_json(json_object_get(array), JSON_C_TO_STRING_PRETTY);
 	json_object_put(array);
-	free_tree(&tree);
+	family_free(&tree);
 	return ret;
 }
 

@@ -2,7 +2,6 @@
 /* The delta of an active clone, to be looked at while that goes on. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,8 +73,9 @@ static bool has_grown(const struct lclone_file *file)
 	return !ioctl(file->fd, BLKGETSIZE64, &bytes) && bytes >> 9 > file->dev.sectors;
 }
 
-static int read_committed(const char *path, bool all, const struct lclone_clone *clone,
-			  struct lclone_file *file, struct lclone_moment *moment)
+static int read_committed(const char *path, void (*stale)(const char *why),
+			  const struct lclone_clone *clone, struct lclone_file *file,
+			  struct lclone_moment *moment)
 {
 	int ret;
 
@@ -85,16 +85,16 @@ static int read_committed(const char *path, bool all, const struct lclone_clone 
 	if (ret)
 		return ret;
 	ret = commit(clone);
-	if (ret && all)
+	if (ret && !stale)
 		return ret;
 	if (ret)
-		fprintf(stderr, "lclone: %s; what was committed before is looked at\n", lclone_why());
+		stale(lclone_why());
 	ret = read_moment(file, clone->name, moment);
 	lclone_unlock(file);
 	return ret;
 }
 
-int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
+int open_delta_file_now(const char *path, void (*stale)(const char *why), struct lclone_file *file,
 			struct lclone_moment *moment, const struct lclone_dev **dev)
 {
 	struct lclone_clone clone;
@@ -113,7 +113,7 @@ int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
 	do {
 		lclone_moment_free(moment);
 		lclone_file_close(file);
-		ret = read_committed(path, all, &clone, file, moment);
+		ret = read_committed(path, stale, &clone, file, moment);
 	} while (!ret && has_grown(file));
 	*dev = &moment->dev;
 	return ret;

@@ -13,10 +13,10 @@
 /*
  * A delta that is only looked at, and may be active: the clone commits, its metadata are read
  * as of one moment after that, and @file is not locked any more.  They are to be read from *dev.
- * If the clone cannot commit, that is an error if @all, and else said on stderr.  Close @file,
- * and free @moment, in any case.
+ * If the clone cannot commit, @stale is told why, and what was committed before is looked at;
+ * without @stale (NULL) that is an error.  Close @file, and free @moment, in any case.
  */
-int open_delta_file_now(const char *path, bool all, struct lclone_file *file,
+int open_delta_file_now(const char *path, void (*stale)(const char *why), struct lclone_file *file,
 			struct lclone_moment *moment, const struct lclone_dev **dev);
 
 #endif /* LCLONE_ACTIVE_H */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <fcntl.h>
 #include <string.h>
 
 #include "clone/active.h"
@@ -24,7 +23,7 @@ int open_disk_now(const char *path, const struct lclone_parents *parents, struct
 
 	disk->chain.count = 0;
 	memset(&disk->delta, 0, sizeof(disk->delta));
-	err = open_delta_file_now(path, true, &disk->file, &disk->moment, &dev);
+	err = open_delta_file_now(path, NULL, &disk->file, &disk->moment, &dev);
 	if (!err)
 		err = open_delta_on(path, dev, &disk->delta);
 	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);

@@ -18,7 +18,7 @@
 #include "basic/signals.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
-#include "host/dm-parts.h"
+#include "host/dm-task.h"
 #include "host/lock.h"
 
 /* The state of a device, and its live table */

@@ -22,9 +22,6 @@ struct lclone_clone {
 	struct lclone_table table;	/* base and delta as major:minor */
 };
 
-/* Silences libdevmapper; its messages become part of our sentences. */
-void lclone_dm_init(void);
-
 /* 0, or -EINVAL for a name that device-mapper would not take as it is. */
 int lclone_dm_check_name(const char *name);
 
