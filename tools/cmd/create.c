@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +9,8 @@
 #include "basic/fail.h"
 #include "clone/super.h"
 #include "cmd/commands.h"
-#include "lclone.h"
 #include "online/open.h"
+#include "ui/format.h"
 #include "ui/options.h"
 
 /* Runs a program of LVM; its own messages tell the user what is wrong. */
@@ -87,7 +86,7 @@ static int create(const char *name, const char *base, const char *delta,
 	char why[1024];
 	int err;
 
-	err = format_delta(base, delta, format);
+	err = format_and_tell(base, delta, format);
 	if (err)
 		return err;
 	err = open_clone(name, base, delta, &format->parents, features);

@@ -3,6 +3,7 @@
 
 #include "cmd/commands.h"
 #include "online/flatten.h"
+#include "ui/confirm.h"
 #include "ui/online.h"
 #include "ui/progress.h"
 
@@ -39,7 +40,8 @@ static int run(int argc, char **argv)
 {
 	bool force = false, stop = false, json = false, layer = false;
 	struct run r = { .online = { .watch = &meter_watch, .ctx = &r } };
-	struct flatten f = { .merge.online = &r.online, .leaves = tell_left };
+	struct flatten f = { .merge = { .online = &r.online, .ask = ask_before_merge },
+			     .leaves = tell_left };
 	struct online *o = &r.online;
 	const char *to = NULL;
 	int option, ret = 0;

@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "basic/fail.h"
 #include "clone/base.h"
@@ -15,10 +13,10 @@
 #include "clone/super.h"
 #include "cmd/commands.h"
 #include "host/part.h"
-#include "lclone.h"
 #include "offline/head.h"
 #include "offline/merge.h"
 #include "online/into-parent.h"
+#include "ui/confirm.h"
 #include "ui/online.h"
 #include "ui/options.h"
 #include "ui/output.h"
@@ -88,7 +86,7 @@ static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev)
 
 	ret = open_and_check_base(path, O_RDONLY, delta, &base, &grown);
 	if (!ret)
-		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL);
+		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL, ask_before_merge);
 	lclone_file_close(&base);
 	return ret < 0 ? ret : 0;
 }
@@ -328,7 +326,7 @@ static int run_online(const struct arguments *a, const char *name)
 	struct meter meter;
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
 			    .watch = &meter_watch, .ctx = &meter };
-	struct online_merge merge = { .online = &o, .yes = a->yes };
+	struct online_merge merge = { .online = &o, .ask = a->yes ? NULL : ask_before_merge };
 
 	if (a->parents.count)
 		return usage_error(&cmd_merge, "an active clone knows its layers");

@@ -8,8 +8,8 @@
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/super.h"
+#include "clone/users.h"
 #include "cmd/commands.h"
-#include "lclone.h"
 
 static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 		    struct lclone_file *base)

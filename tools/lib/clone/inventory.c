@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
@@ -249,7 +247,7 @@ static bool any_part(const struct lclone_clone *clone, bool (*visit)(const char 
 	return visit(clone->table.base, ctx);
 }
 
-struct below {
+struct step_below {
 	dev_t of;
 	bool reached;
 	dev_t dev;			/* what is right below it; 0: a base "-" */
@@ -257,7 +255,7 @@ struct below {
 
 static bool look_below(const char *word, void *ctx)
 {
-	struct below *b = ctx;
+	struct step_below *b = ctx;
 
 	if (!b->reached) {
 		b->reached = is_number(word, b->of);
@@ -274,7 +272,7 @@ const struct lclone_clone *lclone_next_with(const struct lclone_inventory *inv, 
 
 	for (; i < inv->clone_count; i++) {
 		const struct lclone_clone *c = &inv->clones[i];
-		struct below b = { .of = rdev };
+		struct step_below b = { .of = rdev };
 
 		any_part(c, look_below, &b);
 		if (b.reached && !is_number(c->table.base, rdev)) {

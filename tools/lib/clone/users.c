@@ -2,19 +2,16 @@
 /* Who else has a base that is going to be changed, or may have it */
 #include <blkid/blkid.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
 #include "basic/fail.h"
+#include "clone/users.h"
 #include "host/find.h"
 #include "host/look.h"
 #include "host/stack.h"
-#include "lclone.h"
 
 /*
  * Whatever a delta can have been made on, if that is to be changed: the base, its
@@ -340,34 +337,6 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 	return err || !base->block ? err : lclone_refuse_unseen(inv, base->path);
 }
 
-/* Asking */
-
-static void tell_what_is_known(const char *base, const struct lclone_inventory *inv)
-{
-	size_t i;
-
-	fprintf(stderr, "%s will be overwritten with what the clone is now. No other clone of it was found here.\n",
-		base);
-	for (i = 0; i < inv->unseen_count; i++)
-		fprintf(stderr, "Not looked at: %s %s.\n", inv->unseen[i].path,
-			inv->unseen[i].why);
-	fputs("What cannot be seen is lost: clones of it on other hosts, in image files, on devices that\n"
-	      "are not attached, or encrypted and not open.\n", stderr);
-}
-
-static int ask(const char *base)
-{
-	char answer[16] = "";
-
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return lclone_fail(-ERANGE, "a merge into %s loses all other clones of it: confirm with --yes",
-				   base);
-	fprintf(stderr, "Merge into %s? [y/N] ", base);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return 0;
-	return lclone_fail(-ECANCELED, "nothing was changed");
-}
-
 int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
 			const char *clone)
 {
@@ -396,19 +365,14 @@ static int was_confirmed(struct lclone_file *base, const struct lclone_sb *ours)
 }
 
 int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			    const char *clone)
+			    const char *clone, lclone_ask_fn ask)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	int ret;
 
 	ret = refuse_users(base, ours, delta, clone, &inv) ?: was_confirmed(base, ours);
-	if (!ret) {
-		tell_what_is_known(base->path, &inv);
-		if (ours->state & LCLONE_STATE_MERGING)
-			fputs("A merge was begun, and in which base is not recorded: see that it is this one.\n",
-			      stderr);
-		ret = ask(base->path);
-	}
+	if (!ret)
+		ret = ask(base->path, &inv, ours->state & LCLONE_STATE_MERGING);
 	lclone_inventory_free(&inv);
 	return ret < 0 ? ret : 0;
 }

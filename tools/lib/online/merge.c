@@ -14,14 +14,14 @@
 #include "clone/dm-switch.h"
 #include "clone/super.h"
 #include "host/stack.h"
-#include "lclone.h"
 #include "online/grown.h"
 #include "online/merge.h"
 
 /* Nobody can come to use it as long as @base, which is opened here, is locked. */
 static int refuse_base(struct lclone_file *base, const char *path, const struct lclone_clone *clone,
-		       bool yes)
+		       lclone_ask_fn ask)
 {
+	const dev_t rdev = lclone_dev_number(clone->table.delta);
 	char delta[PATH_MAX];
 	struct lclone_sb sb;
 	int err, ro = 0;
@@ -41,15 +41,15 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = yes ? 0 : confirm_merge_into_base(base, &sb, lclone_dev_number(clone->table.delta), clone->name);
+		err = ask ? confirm_merge_into_base(base, &sb, rdev, clone->name, ask) : 0;
 	if (!err)
 		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
 	if (!err)
-		err = may_merge_into_base(base, &sb, lclone_dev_number(clone->table.delta), clone->name);
+		err = may_merge_into_base(base, &sb, rdev, clone->name);
 	return err;
 }
 
-static int start_merge(struct lclone_clone *clone, bool yes)
+static int start_merge(struct lclone_clone *clone, lclone_ask_fn ask)
 {
 	static struct lclone_table table;
 	struct lclone_file base_file;
@@ -67,7 +67,7 @@ static int start_merge(struct lclone_clone *clone, bool yes)
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
 	name_of(table.base, base);
-	err = refuse_base(&base_file, base, clone, yes);
+	err = refuse_base(&base_file, base, clone, ask);
 	if (!err)
 		err = accept_base_online(clone, &base_file);
 	table = clone->table;
@@ -247,7 +247,7 @@ int merge_online(struct online_merge *merge)
 	if (ret == -ENOTTY)
 		return merge_again(merge);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
-		ret = start_merge(&clone, merge->yes);
+		ret = start_merge(&clone, merge->ask);
 	if (!ret)
 		ret = set_rate(o);
 	if (!ret)

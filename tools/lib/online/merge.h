@@ -10,11 +10,12 @@
 
 #include <limits.h>
 
+#include "clone/users.h"
 #include "online/task.h"
 
 struct online_merge {
 	struct online *online;
-	bool yes;			/* do not ask before */
+	lclone_ask_fn ask;		/* before it is begun; NULL: it need not be asked */
 
 	/* What has become of it */
 	char disk[PATH_MAX];		/* the base, that is */

@@ -11,8 +11,8 @@
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
+#include "clone/overwrite.h"
 #include "clone/super.h"
-#include "lclone.h"
 #include "online/grown.h"
 #include "online/switch.h"
 

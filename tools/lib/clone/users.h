@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the commands of lclone share.
+ * Who else has a base that is going to be changed, or may have it.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
-#ifndef LCLONE_TOOL_H
-#define LCLONE_TOOL_H
+#ifndef LCLONE_USERS_H
+#define LCLONE_USERS_H
 
 #include "clone/chain.h"
-
-/* What format does after looking at its arguments; create does it, too. */
-struct format_arguments {
-	u64 virtual_sectors;
-	u32 chunk_sectors;
-	const char *label;
-	bool force;
-	struct lclone_parents parents;	/* the last is the layer that it will lie on */
-};
-
-/*
- * -EADDRINUSE if something is on the device that would be lost, unless @force;
- * -EBUSY if it is a layer that others depend on.
- * @inv is read if need be, here and below, and can be used again; NULL: for this only.
- */
-int may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv);
-
-int format_delta(const char *base, const char *delta, const struct format_arguments *args);
 
 /*
  * -EBUSY, with their names, if others than the delta @ours, on the device @delta, can
@@ -35,15 +19,22 @@ int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *
 			const char *clone);
 
 /*
+ * Asks the user whether @base, of which @inv has no other clone, may be written to.  0, or a
+ * negative errno.  @begun: a merge was begun, and in which base is not recorded.
+ */
+typedef int (*lclone_ask_fn)(const char *base, const struct lclone_inventory *inv, bool begun);
+
+/*
  * The same before that, and then the user is asked, who may take long: @base is not locked.
  * Who goes on with a merge has answered, if this can be seen to be the same base.
  */
 int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			    const char *clone);
+			    const char *clone, lclone_ask_fn ask);
 
 /*
  * -EBUSY if others than those of @chain (or NULL) can have been made on a device that is going
  * to be overwritten.  What could not be looked at matters unless it is @blank.
+ * @inv is read if need be, here and below, and can be used again; NULL: for this only.
  */
 int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
 			  bool blank, struct lclone_inventory *inv);
@@ -57,4 +48,4 @@ int refuse_as_base(const struct lclone_file *base, const char *option,
 
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
 
-#endif /* LCLONE_TOOL_H */
+#endif /* LCLONE_USERS_H */

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "ui/confirm.h"
+
+static void tell_what_is_known(const char *base, const struct lclone_inventory *inv)
+{
+	size_t i;
+
+	fprintf(stderr, "%s will be overwritten with what the clone is now. No other clone of it was found here.\n",
+		base);
+	for (i = 0; i < inv->unseen_count; i++)
+		fprintf(stderr, "Not looked at: %s %s.\n", inv->unseen[i].path,
+			inv->unseen[i].why);
+	fputs("What cannot be seen is lost: clones of it on other hosts, in image files, on devices that\n"
+	      "are not attached, or encrypted and not open.\n", stderr);
+}
+
+static int ask(const char *base)
+{
+	char answer[16] = "";
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return lclone_fail(-ERANGE, "a merge into %s loses all other clones of it: confirm with --yes",
+				   base);
+	fprintf(stderr, "Merge into %s? [y/N] ", base);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return lclone_fail(-ECANCELED, "nothing was changed");
+}
+
+int ask_before_merge(const char *base, const struct lclone_inventory *inv, bool begun)
+{
+	tell_what_is_known(base, inv);
+	if (begun)
+		fputs("A merge was begun, and in which base is not recorded: see that it is this one.\n",
+		      stderr);
+	return ask(base);
+}
