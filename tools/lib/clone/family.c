@@ -8,7 +8,7 @@
 #include "basic/fail.h"
 #include "clone/family.h"
 #include "host/find.h"
-#include "host/stack.h"
+#include "host/ranges.h"
 
 static int by_path(const void *a, const void *b)
 {

@@ -13,6 +13,7 @@
 #include "clone/inventory.h"
 #include "clone/super.h"
 #include "host/find.h"
+#include "host/ranges.h"
 #include "host/stack.h"
 
 static int add_found(const char *path, dev_t rdev, const struct lclone_sb *sb, void *ctx)

@@ -11,6 +11,7 @@
 #include "clone/users.h"
 #include "host/find.h"
 #include "host/look.h"
+#include "host/ranges.h"
 #include "host/stack.h"
 
 /*

@@ -1,43 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What block devices are made of: which lies on which, and which have sectors in
- * common.  Everything is asked of sysfs and of device-mapper; no device is read.
+ * What block devices are made of: which lies on which.  Everything is asked of sysfs and of
+ * device-mapper; no device is read.
  */
 #ifndef LCLONE_STACK_H
 #define LCLONE_STACK_H
 
-#include "host/file.h"
+#include <linux/loop.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
-/* A part of a device or file that nothing more is known to lie below of */
-struct lclone_range {
-	dev_t dev;
-	u64 inode;			/* of a file on the filesystem @dev; 0: the device */
-	u64 start, end;			/* sectors */
-	bool loose;			/* of a device that mixes what is below, as a mirror does */
-};
+#include "lclone_format.h"
 
-struct lclone_ranges {
-	struct lclone_range *range;
-	size_t count, room;
-};
+struct dm_task;
+
+#define LCLONE_STACK_DEPTH	32	/* of devices upon devices; the kernel's stacks end before */
+
+/* The disk of a partition; false: it is none */
+bool lclone_dev_disk(dev_t dev, dev_t *disk);
+
+/* What a loop device is on; false: it is none */
+bool lclone_dev_loop(dev_t dev, struct loop_info64 *info);
 
 /*
- * Where the sectors of a device or file are, in their order.  Partitions, linear
- * tables and loop devices are looked through.  Of what is below others, as
- * mirrors or encrypted devices, all counts, as loose ranges behind the device itself; of a
- * striped one, if all of it is asked for, the part of each device below.
- * 0, or -ENOMEM with the sentence in lclone_why().  Free them in any case.
+ * Calls @visit for each device that @dev is directly made of, a filesystem with a loop
+ * device's file included, as long as that returns false. @depth of @dev, 0 for the topmost, is
+ * handed on; from LCLONE_STACK_DEPTH on nothing is below.
  */
-int lclone_ranges_of(const struct lclone_file *file, struct lclone_ranges *ranges);
-int lclone_ranges_of_dev(dev_t dev, u64 sectors, struct lclone_ranges *ranges);
-void lclone_ranges_free(struct lclone_ranges *ranges);
+bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int depth), void *ctx,
+			  int depth);
 
-/* Have they sectors in common? Two that are loose have not, as far as is known. */
-bool lclone_ranges_overlap(const struct lclone_ranges *a, const struct lclone_ranges *b);
-/* Do they begin with the same sector? */
-bool lclone_ranges_same_start(const struct lclone_ranges *a, const struct lclone_ranges *b);
-/* The same of two devices; 0 is none */
-bool lclone_shows_same(dev_t a, dev_t b);
+/* The table of a device of device-mapper, to be destroyed; NULL: it is none, or has none */
+struct dm_task *lclone_dev_table(dev_t dev);
 
 bool lclone_dev_is_dm(dev_t dev);
 

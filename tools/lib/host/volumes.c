@@ -14,6 +14,7 @@
 
 #include "basic/clock.h"
 #include "basic/fail.h"
+#include "host/ranges.h"
 #include "host/stack.h"
 #include "host/volumes.h"
 
