@@ -11,7 +11,7 @@
 #include "offline/check.h"
 #include "basic/fail.h"
 #include "image.h"
-#include "offline/repair.h"
+#include "offline/undo.h"
 #include "test.h"
 
 static const struct image_size size = { 36864, 8192, 30000, 16 };

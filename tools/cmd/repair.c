@@ -7,7 +7,8 @@
 
 #include "basic/fail.h"
 #include "cmd/commands.h"
-#include "offline/repair.h"
+#include "offline/salvage.h"
+#include "offline/undo.h"
 #include "ui/output.h"
 #include "ui/progress.h"
 

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format_user.h"
-#include "offline/repair.h"
+#include "format/tree.h"
+#include "offline/repair-tree.h"
+#include "offline/salvage-leaves.h"
+#include "offline/salvage-rules.h"
 
 static int no_memory(struct lclone_repair *r)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "format_user.h"
+#include "format/tree.h"
 #include "offline/repair.h"
+#include "offline/salvage.h"
 
 /* The device as the patches make it, to read from */
 struct overlay {

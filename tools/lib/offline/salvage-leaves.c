@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format_user.h"
-#include "offline/salvage-parts.h"
 #include "basic/sort.h"
+#include "format_user.h"
+#include "offline/salvage-leaves.h"
+#include "offline/salvage-state.h"
 
 #define ROOM_MIN	1024u
 #define AHEAD_BLOCKS	64u

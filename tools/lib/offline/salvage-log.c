@@ -6,25 +6,15 @@
 #include <string.h>
 
 #include "basic/sort.h"
+#include "format/tree.h"
 #include "format_user.h"
-#include "offline/salvage-parts.h"
+#include "offline/salvage-leaves.h"
+#include "offline/salvage-log.h"
+#include "offline/salvage-losses.h"
+#include "offline/salvage-nodes.h"
+#include "offline/salvage-state.h"
 
 #define PLAUSIBLE	(1ull << 32)	/* no log is further ahead of its superblock */
-
-size_t lclone_logged_lower_bound(const struct lclone_salvage *s, u64 chunk)
-{
-	size_t low = 0, high = s->nr_logged;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->logged[mid].chunk < chunk)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
 
 struct half {
 	struct lclone_log *head;	/* blocks 0: not valid, or not of this log */
@@ -312,11 +302,11 @@ static int count_hole(struct lclone_walk *walk, struct lclone_ref ref, u32 level
 
 struct wanted {
 	u64 checkpoint;
-	struct lclone_found root;	/* block 0: not found so far */
+	struct lclone_found_node root;	/* block 0: not found so far */
 };
 
 /* The root that a checkpoint has written: it covers the whole clone. */
-static int is_root(struct lclone_salvage *s, const struct lclone_found *f,
+static int is_root(struct lclone_salvage *s, const struct lclone_found_node *f,
 		   const union lclone_node *node, void *ctx)
 {
 	struct wanted *wanted = ctx;

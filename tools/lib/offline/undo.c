@@ -11,6 +11,7 @@
 #include "format_user.h"
 #include "host/part.h"
 #include "offline/repair.h"
+#include "offline/undo.h"
 
 #define UNDO_MAGIC	"dmlclone undo 1"
 
