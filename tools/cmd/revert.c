@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 
 #include "cmd/commands.h"
 #include "host/dm.h"
@@ -15,7 +16,8 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	bool force = false, yes = false;
-	const char *to = NULL;
+	const char *to = NULL, *name;
+	struct switched switched;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_revert, argc, argv, options, &ret)) != -1) {
@@ -38,7 +40,12 @@ static int run(int argc, char **argv)
 	if (!yes)
 		return usage_error(&cmd_revert, "%s loses all that was written since its last snapshot: confirm with --yes",
 				   argv[optind]);
-	return switch_delta(lclone_dm_name(argv[optind]), to, force, true);
+	name = lclone_dm_name(argv[optind]);
+	ret = switch_delta(name, to, force, true, &switched);
+	if (!ret)
+		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
+		       name, to, switched.old);
+	return ret;
 }
 
 const struct command cmd_revert = {

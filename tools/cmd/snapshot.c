@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 
 #include "cmd/commands.h"
 #include "host/dm.h"
@@ -13,7 +14,8 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	const char *to = NULL;
+	const char *to = NULL, *name;
+	struct switched switched;
 	bool force = false;
 	int option, ret = 0;
 
@@ -27,7 +29,15 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1 || !to)
 		return usage_error(&cmd_snapshot, "needs the name of a clone, and --to");
-	return switch_delta(lclone_dm_name(argv[optind]), to, force, false);
+	name = lclone_dm_name(argv[optind]);
+	ret = switch_delta(name, to, force, false, &switched);
+	if (ret)
+		return ret;
+	printf("%s: %s is a sealed layer now, %s takes what is written", name, switched.old, to);
+	if (switched.pause_ms >= 0)
+		printf("; the clone stood still for %.1f ms", switched.pause_ms);
+	putchar('\n');
+	return 0;
 }
 
 const struct command cmd_snapshot = {

@@ -74,17 +74,6 @@ static int number_of(const char *path, char number[32])
 	return err;
 }
 
-static void say_done(const char *name, const char *old, const char *to, bool back,
-		     const char *pause)
-{
-	if (back)
-		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
-		       name, to, old);
-	else
-		printf("%s: %s is a sealed layer now, %s takes what is written%s\n", name, old, to,
-		       pause);
-}
-
 static int not_abandoned(int err, const char *name, const char *old)
 {
 	return lclone_fail(err, "%s is as it was at its last snapshot, but its old delta could not be marked, and must not be opened again (lclone remove %s): %s",
@@ -133,12 +122,12 @@ int settle(const char *name, struct lclone_pending *pending)
 	return ret == 1 ? end_revert(name, pending) ?: 1 : ret;
 }
 
-/* Has a run that was killed done this very thing, but for saying so? Then it is said. */
+/* Has a run that was killed done this very thing, but for saying so? */
 static bool was_done(const char *name, const char *to, bool back,
-		     const struct lclone_pending *pending)
+		     const struct lclone_pending *pending, char old[PATH_MAX])
 {
 	static struct lclone_clone before, after;
-	char target[32], number[32], old[PATH_MAX];
+	char target[32], number[32];
 
 	if (lclone_dm_line(pending->before, &before, target) ||
 	    lclone_dm_line(pending->after, &after, target) || number_of(to, number) ||
@@ -146,26 +135,26 @@ static bool was_done(const char *name, const char *to, bool back,
 	    after.table.parents != before.table.parents + !back)
 		return false;
 	name_of(before.table.delta, old);
-	say_done(name, old, to, back, "");
 	lclone_pending_drop(name);
 	return true;
 }
 
-int switch_delta(const char *name, const char *to, bool force, bool back)
+int switch_delta(const char *name, const char *to, bool force, bool back,
+		 struct switched *switched)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
 	struct lclone_file file = { .fd = -1 };
-	char old[PATH_MAX], pause[64];
+	char *old = switched->old;
 	struct lclone_status status;
 	struct lclone_sb sb;
-	double pause_ms;
 	int err;
 
+	switched->pause_ms = -1;
 	err = settle(name, &pending);
-	if (err == 1 && was_done(name, to, back, &pending))
+	if (err == 1 && was_done(name, to, back, &pending, old))
 		return 0;
 	if (err >= 0)
 		err = lclone_dm_get(name, &clone);
@@ -215,7 +204,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 	if (!err && lclone_table_print(&table, params, sizeof(params)))
 		err = lclone_fail(-E2BIG, "the table's line is too long");
 	if (!err)
-		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &pause_ms);
+		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &switched->pause_ms);
 	lclone_file_close(&file);
 	if (err)
 		return err;
@@ -224,7 +213,5 @@ int switch_delta(const char *name, const char *to, bool force, bool back)
 		lclone_pending_drop(name);
 		return not_abandoned(err, name, old);
 	}
-	snprintf(pause, sizeof(pause), "; the clone stood still for %.1f ms", pause_ms);
-	say_done(name, old, to, back, pause);
 	return 0;
 }

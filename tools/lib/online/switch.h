@@ -9,11 +9,17 @@
 
 #include "host/pending.h"
 
+struct switched {
+	char old[PATH_MAX];		/* the delta that it had till now */
+	double pause_ms;		/* that its users had to wait; -1: in a run that was killed */
+};
+
 /*
  * The running clone goes on with the new, empty delta @to: on what it had till
  * now, which becomes a sealed layer, or (@back) on the layers below that.
  */
-int switch_delta(const char *name, const char *to, bool force, bool back);
+int switch_delta(const char *name, const char *to, bool force, bool back,
+		 struct switched *switched);
 
 /* lclone_dm_settle(), and what was left of a revert is ended, too. */
 int settle(const char *name, struct lclone_pending *pending);

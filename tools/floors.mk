@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The floors of the tool, lowest first: a file includes and calls only what is named
+# before it.  Headers that have no .c file of their name are named in their place, in the
+# comments.  tests/house/check holds this.  README.rst says what each floor is for.
+
+# The module's format in user space: lib/format_user.h
+# Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
+FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o
+
+# What is on a delta, read from any device, also from memory
+FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/layer.o \
+	   lib/format/delta.o lib/format/moment.o lib/format/tree.o
+
+# This host: devices and files, locks, device-mapper, LVM
+FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/dm.o lib/host/lock.o \
+	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o \
+	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o
+
+# Deltas, layers, bases and clones, and who needs whom
+FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clone/delta-file.o \
+	   lib/clone/active.o lib/clone/base.o lib/clone/blocks.o lib/clone/chain.o \
+	   lib/clone/disk.o lib/clone/family.o lib/clone/users.o lib/clone/overwrite.o \
+	   lib/clone/make.o
+
+# What is done with what nobody uses
+FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
+	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o \
+	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
+	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
+	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
+	   lib/offline/repair.o lib/offline/undo.o
+
+# What is done with clones that are in use
+FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/switch.o lib/online/close.o \
+	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
+	   lib/online/into-parent.o
+
+# What commands are given, and what they show
+FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
+	   ui/online.o
+
+# The commands: cmd/commands.h
+FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \
+	   cmd/format.o cmd/list.o cmd/measure.o cmd/merge.o cmd/open.o cmd/rebase.o \
+	   cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o cmd/snapshot.o cmd/status.o \
+	   cmd/table.o cmd/tree.o
+
+FLOORS	+= main.o
