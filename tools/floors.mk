@@ -25,7 +25,8 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clon
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
-	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o \
+	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o lib/offline/into-base.o \
+	   lib/offline/copy-out.o \
 	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
 	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "basic/fail.h"
-#include "clone/base.h"
-#include "clone/delta-file.h"
-#include "clone/disk.h"
-#include "clone/super.h"
 #include "cmd/commands.h"
-#include "host/part.h"
-#include "offline/head.h"
-#include "offline/merge.h"
+#include "offline/copy-out.h"
+#include "offline/into-base.h"
 #include "online/into-parent.h"
 #include "ui/confirm.h"
 #include "ui/online.h"
@@ -34,223 +25,6 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 
 	meter_show(merge->ctx, copying ? "copying" : "merging", done, total, done == total);
 	return interrupted();
-}
-
-/* Preparation: everything is looked at before anything is written. */
-
-/* As it was recorded, or enlarged since: then that is recorded when all else is right. */
-static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
-{
-	*grown = base_has_grown(base, &delta->sb);
-	return *grown ? same_but_larger(base, &delta->sb) : verify_base(delta, base);
-}
-
-static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
-			const struct lclone_file *base)
-{
-	struct lclone_sb sb = delta->slot[delta->newest].sb;
-	int err;
-
-	err = set_base_of(&sb, base);
-	if (!err)
-		err = lclone_super_write(file, &sb);
-	if (err)
-		return err;
-	lclone_delta_close(delta);
-	err = lclone_delta_open(delta, &file->dev);
-	return err ? lclone_fail(err, "%s: %s", file->path, delta->why) : 0;
-}
-
-/* 1: what is merged already says that this is the base; 0: it fits */
-static int open_and_check_base(const char *path, int flags, struct lclone_delta *delta,
-			       struct lclone_file *base, bool *grown)
-{
-	int err;
-
-	err = lclone_file_open_ready(base, path, flags);
-	if (!err)
-		err = check_base(delta, base, grown);
-	if (!err && base->dev.sectors < delta->sb.virtual_sectors)
-		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
-				  path, (unsigned long long)base->dev.sectors,
-				  (unsigned long long)delta->sb.virtual_sectors);
-	return err ?: lclone_merge_begun_in(delta, base);
-}
-
-/* The base is not kept from others meanwhile. */
-static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev)
-{
-	struct lclone_file base;
-	bool grown;
-	int ret;
-
-	ret = open_and_check_base(path, O_RDONLY, delta, &base, &grown);
-	if (!ret)
-		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL, ask_before_merge);
-	lclone_file_close(&base);
-	return ret < 0 ? ret : 0;
-}
-
-static int into_base(const char *base_path, const char *delta_path, bool yes, struct meter *meter)
-{
-	struct lclone_file delta_file, base = { .fd = -1 };
-	struct lclone_delta delta;
-	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
-	struct lclone_merge merge;
-	bool grown = false;
-	int err;
-
-	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
-	if (!err)
-		err = check_writable(&delta, delta_path);
-	if (!err && lclone_has_parent(&delta.sb))
-		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
-				  delta_path);
-	if (!err)
-		err = refuse_damaged(&delta_file);
-	if (!err && !yes)
-		err = confirm(base_path, &delta, delta_file.rdev);
-	if (!err)
-		err = open_and_check_base(base_path, O_RDWR | O_EXCL, &delta, &base, &grown);
-	if (err >= 0)
-		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
-	if (!err && grown)
-		err = record_grown(&delta_file, &delta, &base);
-	if (!err) {
-		merge = (struct lclone_merge){
-			.chain = &chain, .base = &base,
-			.target = &base, .progress = progress, .ctx = meter,
-		};
-		err = lclone_merge_into_base(&merge);
-	}
-	lclone_file_close(&base);
-	close_delta(&delta_file, &delta);
-	return err;
-}
-
-static int may_write(const struct lclone_file *target, const struct lclone_chain *chain, bool force)
-{
-	if (lclone_head_is_note(target))
-		return 0;
-	if (!force && lclone_file_no_signature(target))
-		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
-	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL);
-}
-
-/* A device must be large enough and not be of this clone, or a delta itself. */
-static int open_target_device(const char *path, struct lclone_file *target,
-			      const struct lclone_chain *chain, const struct lclone_file *base,
-			      bool force)
-{
-	u64 sectors = chain->delta[0]->sb.virtual_sectors;
-	struct lclone_delta other;
-	bool ours;
-	u32 i;
-	int err;
-
-	err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
-	ours = base && lclone_file_same(target, base);
-	for (i = 0; i < chain->count; i++)
-		ours |= lclone_file_same(target, chain->file[i]);
-	if (ours)
-		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
-				   path);
-	if (!err && base)
-		err = refuse_common_sectors(target, base);
-	for (i = 0; !err && i < chain->count; i++)
-		err = refuse_common_sectors(target, chain->file[i]);
-	if (err)
-		return err;
-	if (target->dev.sectors < sectors)
-		return lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu", path,
-				   (unsigned long long)target->dev.sectors,
-				   (unsigned long long)sectors);
-	err = lclone_delta_open_sb(&other, &target->dev);
-	lclone_delta_close(&other);
-	if (err == -ENODATA || err == -EINVAL)
-		return may_write(target, chain, force);
-	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
-}
-
-static int copy(struct lclone_merge *merge, struct lclone_file *target)
-{
-	int err;
-
-	merge->target = target;
-	err = lclone_merge_to(merge);
-	if (err == -EINTR)
-		err = lclone_fail(err, "interrupted: %s has a part of the copy; run again, it begins anew",
-				  merge->target->path);
-	return err ?: lclone_chain_unchanged(merge->chain);
-}
-
-static int copy_to_file(struct lclone_merge *merge, const char *path)
-{
-	static struct lclone_part part;
-	int err;
-
-	err = lclone_part_open(&part, path, merge->chain->delta[0]->sb.virtual_sectors);
-	merge->target_is_zero = true;
-	if (!err)
-		err = copy(merge, &part.file);
-	if (!err)
-		err = lclone_part_finish(&part);
-	lclone_part_close(&part);
-	return err;
-}
-
-static int copy_to_device(struct lclone_merge *merge, const char *path, bool force)
-{
-	struct lclone_file target;
-	int err;
-
-	err = open_target_device(path, &target, merge->chain, merge->base, force);
-	if (!err)
-		err = lclone_head_begin(merge->chain, &target, &merge->first);
-	if (!err)
-		err = copy(merge, &target);
-	if (!err)
-		err = lclone_head_end(merge->chain, merge->base, &target);
-	lclone_file_close(&target);
-	return err;
-}
-
-static int copy_to(struct lclone_chain *chain, struct lclone_file *base, const char *path,
-		   bool force, struct meter *meter)
-{
-	struct lclone_merge merge = { .chain = chain, .base = base, .progress = progress,
-				      .ctx = meter };
-	struct stat st;
-
-	if (stat(path, &st))
-		return copy_to_file(&merge, path);
-	if (S_ISREG(st.st_mode))
-		return lclone_fail(-EEXIST, "%s exists", path);
-	return copy_to_device(&merge, path, force);
-}
-
-static int merge_to(const char *base_path, const char *delta_path, const struct arguments *a,
-		    struct meter *meter)
-{
-	struct lclone_file base_file, *base;
-	static struct disk disk;
-	u32 i;
-	int err;
-
-	err = open_base(base_path, &base_file, &base);
-	if (err)
-		goto out_base;
-	err = open_disk(delta_path, O_RDONLY, &a->parents, &disk);
-	if (!err)
-		err = verify_base(&disk.delta, base);
-	for (i = 0; !err && i < disk.chain.count; i++)
-		err = refuse_damaged(disk.chain.file[i]);
-	if (!err)
-		err = copy_to(&disk.chain, base, a->to, a->force, meter);
-	close_disk(&disk);
-out_base:
-	close_base(base);
-	return err;
 }
 
 static const struct option options[] = {
@@ -398,7 +172,9 @@ static int run(int argc, char **argv)
 {
 	struct arguments a = { .to = NULL };
 	const char *base, *delta;
+	struct copy_target to;
 	struct meter meter;
+	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
 	int ret = 0;
 
 	if (!parse(argc, argv, &a, &ret))
@@ -424,9 +200,10 @@ static int run(int argc, char **argv)
 	if (a.into && !strcmp(base, "-"))
 		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
 
+	to = (struct copy_target){ .path = a.to, .force = a.force };
 	meter_init(&meter, a.json);
-	ret = a.into ? into_base(base, delta, a.yes, &meter) :
-		       merge_to(base, delta, &a, &meter);
+	ret = a.into ? merge_into_base(base, delta, &merge, a.yes ? NULL : ask_before_merge) :
+		       copy_out(base, delta, &a.parents, &to, &merge);
 	meter_end(&meter);
 	return ret;
 }
