@@ -15,7 +15,7 @@ FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/la
 # This host: devices and files, locks, device-mapper, LVM
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/dm.o lib/host/lock.o \
 	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o \
-	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o
+	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o lib/host/lv.o
 
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clone/delta-file.o \
@@ -26,7 +26,7 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clon
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
 	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o lib/offline/into-base.o \
-	   lib/offline/copy-out.o \
+	   lib/offline/copy-out.o lib/offline/rebase.o \
 	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
 	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
@@ -35,7 +35,7 @@ FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
 # What is done with clones that are in use
 FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/switch.o lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
-	   lib/online/into-parent.o
+	   lib/online/into-parent.o lib/online/resize.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \

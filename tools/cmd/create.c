@@ -1,61 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "basic/fail.h"
 #include "clone/super.h"
 #include "cmd/commands.h"
+#include "host/lv.h"
 #include "online/open.h"
 #include "ui/format.h"
 #include "ui/options.h"
-
-/* Runs a program of LVM; its own messages tell the user what is wrong. */
-static int run_lvm(const char *const argv[])
-{
-	pid_t pid;
-	int status;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
-	if (!pid) {
-		dup2(STDERR_FILENO, STDOUT_FILENO);
-		close_range(STDERR_FILENO + 1, ~0u, 0);	/* LVM complains of what is inherited */
-		execvp(argv[0], (char *const *)argv);
-		fprintf(stderr, "%s: %m\n", argv[0]);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return lclone_fail(-errno, "waiting for %s: %m", argv[0]);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return lclone_fail(-ECHILD, "%s failed", argv[0]);
-	return 0;
-}
-
-static int lvcreate(const char *vg, const char *lv, u64 sectors)
-{
-	char size[32];
-	const char *const argv[] = { "lvcreate", "--quiet", "--yes", "--wipesignatures", "y",
-				     "--zero", "y", "--name", lv, "--size", size, vg, NULL };
-
-	snprintf(size, sizeof(size), "%llus", (unsigned long long)sectors);
-	return run_lvm(argv);
-}
-
-static int lvremove(const char *vg, const char *lv)
-{
-	char path[PATH_MAX];
-	const char *const argv[] = { "lvremove", "--quiet", "--yes", path, NULL };
-
-	snprintf(path, sizeof(path), "%s/%s", vg, lv);
-	return run_lvm(argv);
-}
 
 /* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
 static int wipe_recycled(const char *path)
@@ -108,7 +62,7 @@ static int create_with_lv(const char *name, const char *base, const char *vg, u6
 		vg += 5;
 	snprintf(lv, sizeof(lv), "%s-delta", name);
 	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
-	err = lvcreate(vg, lv, sectors);
+	err = lclone_lv_create(vg, lv, sectors);
 	if (err)
 		return err;
 	err = wipe_recycled(path);
@@ -117,7 +71,7 @@ static int create_with_lv(const char *name, const char *base, const char *vg, u6
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (lvremove(vg, lv))
+	if (lclone_lv_remove(vg, lv))
 		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
 				   lv);
 	return lclone_fail(err, "%s", why);

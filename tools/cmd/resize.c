@@ -1,200 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "basic/fail.h"
 #include "basic/text.h"
-#include "clone/blocks.h"
-#include "clone/delta-file.h"
-#include "clone/dm-switch.h"
-#include "clone/super.h"
 #include "cmd/commands.h"
-#include "online/grown.h"
-#include "online/switch.h"
+#include "host/dm.h"
+#include "online/resize.h"
 #include "ui/options.h"
 
-/* What is asked for: nothing (0), a size, or (@more) so much more */
-struct wanted {
-	u64 sectors;
-	bool more;
-};
-
-static u64 wanted_size(const struct wanted *w, u64 now)
-{
-	return w->more ? now + w->sectors : w->sectors;
-}
-
-static void say_sizes(const char *name, u64 clone_sectors, u64 delta_sectors)
+static void say_sizes(const char *name, const struct resized *now)
 {
 	char clone[16], delta[16];
 
-	printf("%s: the clone has %s, the delta %s\n", name, size_text(clone_sectors * 512, clone),
-	       size_text(delta_sectors * 512, delta));
-}
-
-static int refuse_shrunk(const char *path, u64 now, u64 before)
-{
-	return now >= before ? 0 :
-	       lclone_fail(-ENOSPC, "%s has %llu sectors, it had %llu: a delta cannot shrink", path,
-			   (unsigned long long)now, (unsigned long long)before);
-}
-
-/* Of a base that is half merged into, what was not recorded is never the clone's. */
-static int refuse_half_merged(const char *name, const struct lclone_sb *sb, u64 sectors)
-{
-	if (!lclone_merges_into_base(sb) || sectors <= sb->base_sectors)
-		return 0;
-	return lclone_fail(-EBUSY, "%s is half merged into its base, which is smaller: end that first (lclone merge)",
-			   name);
-}
-
-/* The delta of an active clone: only its superblock is looked at, and the device's size. */
-static int look_at_delta(const struct lclone_clone *clone, struct lclone_sb *sb, u64 *sectors)
-{
-	struct lclone_file file;
-	char path[PATH_MAX];
-	int err;
-
-	name_of(clone->table.delta, path);
-	err = lclone_sb_of(path, sb);
-	if (err)
-		return err;
-	err = lclone_file_open(&file, path, O_RDONLY);
-	*sectors = file.dev.sectors;
-	lclone_file_close(&file);
-	return err ?: refuse_shrunk(path, *sectors, sb->device_sectors);
-}
-
-/* A run that was killed has grown it by so much: once is enough. */
-static bool has_grown(const char *name, const struct wanted *w,
-		      const struct lclone_pending *pending)
-{
-	static struct lclone_clone before, after;
-	char target[32];
-
-	if (!w->more || lclone_dm_line(pending->before, &before, target) ||
-	    lclone_dm_line(pending->after, &after, target) ||
-	    before.sectors + w->sectors != after.sectors)
-		return false;
-	lclone_pending_drop(name);
-	return true;
-}
-
-static int grow_clone(const struct lclone_clone *clone, u64 sectors)
-{
-	char message[64];
-	double pause_ms;
-	int err;
-
-	if (sectors < clone->sectors)
-		return lclone_fail(-ERANGE, "%s has %llu sectors: a clone cannot shrink", clone->name,
-				   (unsigned long long)clone->sectors);
-	if (clone->table.features.merge)	/* its base would be too small */
-		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
-				   clone->name, clone->name);
-	err = size_fits_clone(sectors, clone->name);
-	if (err)
-		return err;
-	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
-	err = lclone_dm_message(clone->name, message);
-	return err ?: lclone_dm_switch(clone, LCLONE_TARGET, sectors, clone->params, &pause_ms);
-}
-
-/* The active clone: the kernel changes the delta, the tool the table. */
-static int resize_active(const char *name, const struct wanted *w)
-{
-	static struct lclone_pending pending;
-	static struct lclone_clone clone;
-	u64 delta = 0, sectors;
-	struct lclone_sb sb;
-	bool grown;
-	int err;
-
-	err = settle(name, &pending);
-	grown = err == 1 && has_grown(name, w, &pending);
-	if (err >= 0)
-		err = lclone_dm_get(name, &clone);
-	if (err)
-		return err;
-	if (clone.suspended)
-		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
-				   name);
-	err = look_at_delta(&clone, &sb, &delta);
-	if (err)
-		return err;
-	sectors = w->sectors && !grown ? wanted_size(w, clone.sectors) : clone.sectors;
-	err = sectors > clone.sectors ? refuse_half_merged(name, &sb, sectors) : 0;
-	if (err)
-		return err;
-	if (!w->sectors)
-		err = lclone_dm_message(name, "grow");
-	else if (!grown)
-		err = accept_base_online(&clone, NULL) ?: grow_clone(&clone, sectors);
-	if (!err)
-		say_sizes(name, sectors, delta);
-	return err;
-}
-
-static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sectors)
-{
-	if (sectors < sb->virtual_sectors)
-		return lclone_fail(-ERANGE, "the clone of %s has %llu sectors: it cannot shrink",
-				   path, (unsigned long long)sb->virtual_sectors);
-	sb->virtual_sectors = sectors;
-	return lclone_size_fits(sectors, lbs > sb->block_size ? lbs : sb->block_size);
-}
-
-/* The metadata of the larger clone must find its place, too. */
-static int check_room(const struct lclone_sb *sb, const char *path)
-{
-	struct lclone_sb fresh;
-	u64 min;
-	int err;
-
-	err = lclone_sb_init(&fresh, sb->device_sectors, sb->virtual_sectors, sb->chunk_sectors,
-			     &min);
-	if (!err)
-		return 0;
-	if (err == -EFBIG)
-		return lclone_fail(-ERANGE, "%s, or the clone, would be too large for chunks of %u sectors",
-				   path, sb->chunk_sectors);
-	return lclone_fail(-ENOSPC, "%s is too small: it has %llu sectors, the least for such a clone is %llu",
-			   path, (unsigned long long)sb->device_sectors, (unsigned long long)min);
-}
-
-static int resize_inactive(const char *path, const struct wanted *w)
-{
-	struct lclone_delta delta;
-	struct lclone_file file;
-	struct lclone_sb sb;
-	int err;
-
-	err = open_delta(path, O_RDWR, &file, &delta);
-	if (err)
-		goto out;
-	err = check_writable(&delta, path);
-	if (err)
-		goto out;
-	sb = delta.slot[delta.newest].sb;
-	if (w->sectors)
-		err = refuse_half_merged(path, &sb, wanted_size(w, sb.virtual_sectors)) ?:
-		      grow_virtual(&sb, path, file.block ? file.logical_block : 512,
-				   wanted_size(w, sb.virtual_sectors));
-	if (!err)
-		err = refuse_shrunk(path, file.dev.sectors, sb.device_sectors);
-	if (err)
-		goto out;
-	sb.device_sectors = file.dev.sectors;
-	err = check_room(&sb, path);
-	if (!err && memcmp(&sb, &delta.slot[delta.newest].sb, sizeof(sb)))
-		err = lclone_super_write(&file, &sb);
-	if (!err)
-		say_sizes(path, sb.virtual_sectors, sb.device_sectors);
-out:
-	close_delta(&file, &delta);
-	return err;
+	printf("%s: the clone has %s, the delta %s\n", name, size_text(now->clone * 512, clone),
+	       size_text(now->delta * 512, delta));
 }
 
 static const struct option options[] = {
@@ -207,6 +28,8 @@ static int run(int argc, char **argv)
 {
 	int option, ret = 0;
 	struct wanted w = { 0 };
+	struct resized now;
+	bool active;
 	const char *what, *path;
 
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
@@ -223,10 +46,16 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_resize, "needs the name of a clone, or a delta");
 	path = argv[optind];
 	what = lclone_dm_name(path);
-	if (strchr(what, '/'))
-		return resize_inactive(path, &w);
-	ret = resize_active(what, &w);
-	return ret == -ENOTTY && what != path ? resize_inactive(path, &w) : ret;
+	active = !strchr(what, '/');
+	if (active) {
+		ret = resize_active(what, &w, &now);
+		active = ret != -ENOTTY || what == path;
+	}
+	if (!active)
+		ret = resize_inactive(path, &w, &now);
+	if (!ret)
+		say_sizes(active ? what : path, &now);
+	return ret;
 }
 
 const struct command cmd_resize = {
