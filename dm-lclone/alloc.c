@@ -29,32 +29,6 @@ static u32 slot_len(u64 slot)
 	return (u32)slot;
 }
 
-struct lclone_extent *lclone_extent_append(struct list_head *list, struct lclone_extent *new,
-					   u64 start, u64 len)
-{
-	struct lclone_extent *last;
-
-	if (!list_empty(list)) {
-		last = list_last_entry(list, struct lclone_extent, list);
-		if (last->start + last->len == start) {
-			last->len += len;
-			return new;
-		}
-	}
-	new->start = start;
-	new->len = len;
-	list_add_tail(&new->list, list);
-	return NULL;
-}
-
-void lclone_extents_mark(const struct list_head *list, unsigned long *used)
-{
-	const struct lclone_extent *e;
-
-	list_for_each_entry(e, list, list)
-		bitmap_set(used, e->start, e->len);
-}
-
 /* Slots: any context, no lock */
 
 static u32 slots_take(struct lclone_delta *d, u32 want, u32 *phys)
@@ -317,14 +291,9 @@ void lclone_alloc_pending(struct lclone_delta *d, u32 phys)
 	spin_unlock(&d->alloc.lock);
 }
 
-static struct lclone_extent *extent_alloc(void)
-{
-	return kmalloc(sizeof(struct lclone_extent), GFP_NOIO | __GFP_NOFAIL);
-}
-
 void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count)
 {
-	struct lclone_extent *e = extent_alloc();
+	struct lclone_extent *e = lclone_extent_alloc();
 
 	spin_lock(&d->alloc.lock);
 	free_chunks(d, phys, count);
@@ -333,6 +302,12 @@ void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count)
 		e = lclone_extent_append(&d->alloc.freed_in_scan, e, phys, count);
 	spin_unlock(&d->alloc.lock);
 	kfree(e);
+}
+
+void lclone_space_came(struct lclone_delta *d)
+{
+	WRITE_ONCE(d->space_came, true);
+	queue_work(d->wq, &d->worker);
 }
 
 /* Metadata blocks */
@@ -409,7 +384,7 @@ static u32 nodes_take(struct lclone_delta *d, struct lclone_extent *e, u32 want,
 u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block)
 {
 	u32 bpc = lclone_blocks_per_chunk(d), chunks = DIV_ROUND_UP(want, bpc), phys, n = 0;
-	struct lclone_extent *e, *new = extent_alloc();
+	struct lclone_extent *e, *new = lclone_extent_alloc();
 
 	spin_lock(&d->alloc.lock);
 	e = nodes_find(d, want);
@@ -482,7 +457,7 @@ static void mark_blocks(struct lclone_delta *d, u64 block, u64 count)
 
 void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
 {
-	struct lclone_extent *new = extent_alloc(), *spare = extent_alloc();
+	struct lclone_extent *new = lclone_extent_alloc(), *spare = lclone_extent_alloc();
 
 	spin_lock(&d->alloc.lock);
 	if (d->alloc.used)
@@ -540,14 +515,6 @@ static void forget_scan(struct lclone_alloc *a, struct list_head *freed)
 	WRITE_ONCE(a->scanning, false);
 }
 
-static void free_extents(struct list_head *list)
-{
-	struct lclone_extent *e, *next;
-
-	list_for_each_entry_safe(e, next, list, list)
-		kfree(e);
-}
-
 void lclone_alloc_scan_end(struct lclone_delta *d)
 {
 	struct lclone_alloc *a = &d->alloc;
@@ -570,7 +537,7 @@ void lclone_alloc_scan_end(struct lclone_delta *d)
 	a->exact = true;
 	forget_scan(a, &freed);
 	spin_unlock(&a->lock);
-	free_extents(&freed);
+	lclone_extents_free(&freed);
 }
 
 void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed)
@@ -586,7 +553,7 @@ void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed)
 	forget_scan(a, &freed);
 	spin_unlock(&a->lock);
 	kvfree(used);
-	free_extents(&freed);
+	lclone_extents_free(&freed);
 }
 
 bool lclone_alloc_wants_scan(struct lclone_delta *d)
@@ -607,7 +574,7 @@ static void trim_all(struct lclone_delta *d)
 	struct lclone_extent *new;
 
 	do {
-		new = extent_alloc();
+		new = lclone_extent_alloc();
 		spin_lock(&d->alloc.lock);
 		new = nodes_trim(d, 0, new);
 		spin_unlock(&d->alloc.lock);
@@ -698,12 +665,12 @@ void lclone_alloc_init(struct lclone_delta *d)
 	d->alloc.freed = d->sb.freed;
 	for (i = 0; i < LCLONE_SPARES; i++)
 		if (d->sb.spare[i].count)
-			kfree(nodes_add(d, extent_alloc(), d->sb.spare[i].block,
+			kfree(nodes_add(d, lclone_extent_alloc(), d->sb.spare[i].block,
 					d->sb.spare[i].count));
 }
 
 void lclone_alloc_destroy(struct lclone_delta *d)
 {
-	free_extents(&d->alloc.nodes);
+	lclone_extents_free(&d->alloc.nodes);
 	kvfree(d->alloc.used);
 }

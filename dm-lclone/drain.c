@@ -81,16 +81,6 @@ bool lclone_drain_finish(struct lclone_delta *d)
 
 /* Tasks */
 
-void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&d->lock, flags);
-	list_add_tail(&task->list, &d->ready);
-	queue_work(d->wq, &d->worker);	/* under the lock: with the task @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
-}
-
 /*
  * No first write to the leaf is in flight: who is not seen here sees what was
  * made BUSY before the call.  Other jobs keep off what is BUSY by themselves.

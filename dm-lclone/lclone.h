@@ -389,6 +389,8 @@ static inline u32 lclone_sub_mask(const struct lclone_delta *d, u32 offset, u32 
 	return (2u << last) - (1u << first);
 }
 
+struct lclone_source;
+
 static inline sector_t lclone_chunk_start(const struct lclone_delta *d, u64 chunk)
 {
 	return chunk << d->chunk_shift;
@@ -398,6 +400,86 @@ static inline u32 lclone_blocks_per_chunk(const struct lclone_delta *d)
 {
 	return d->sb.chunk_sectors / LCLONE_BLOCK_SECTORS;
 }
+
+/* What became of a bio */
+enum lclone_verdict {
+	LCLONE_REMAPPED,		/* device and sector are set */
+	LCLONE_NOT_OURS,		/* the bio has ended, or belongs to somebody else now */
+	LCLONE_NO_LEAF,		/* not in RAM */
+	LCLONE_NO_PIN,			/* the tree has no leaf yet, or it is being evicted */
+	LCLONE_BUSY,
+	LCLONE_THROTTLED,		/* too many dirty leaves */
+	LCLONE_NO_SPACE,
+	LCLONE_PARTIAL,		/* a subchunk has to be copied up first */
+};
+
+static inline u64 lclone_bio_chunk(const struct lclone_delta *d, const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector >> d->chunk_shift;
+}
+
+static inline u32 lclone_chunk_len(const struct lclone_delta *d)
+{
+	return 1u << d->chunk_shift;
+}
+
+struct lclone_write {
+	bool whole;		/* in: the bio can't be cut */
+	u32 run;		/* sectors that the verdict holds for */
+	bool first;		/* some of them for the first time */
+	bool dirty;		/* or with a mapping that is not durable */
+	u32 partial;		/* LCLONE_PARTIAL: the subchunk */
+	u32 spare_phys, spare;	/* chunks taken and not used yet */
+};
+
+#define LCLONE_LEVELS		8
+
+/* An index node in RAM: its references are kept as on disk. */
+struct lclone_index {
+	struct list_head dirty;		/* a reference was changed since the last checkpoint */
+	u64 index;
+	u64 block;			/* of its copy on disk, 0: none */
+	struct lclone_index_disk *disk;
+};
+
+/* What a slot holds */
+struct lclone_sb_slot {
+	int err;		/* of lclone_sb_unpack(), or of the read */
+	bool zero;		/* the whole block */
+	struct lclone_sb sb;
+	struct lclone_fault fault;
+};
+
+int lclone_base_fingerprint(struct block_device *bdev, u64 sectors, u64 *fp);
+u64 lclone_base_sectors(const struct lclone *t);
+int lclone_base_check(struct lclone *t, const struct lclone_sb *sb);
+int lclone_new_sb(struct lclone *t, struct lclone_sb *sb);
+int lclone_delta_format(struct lclone *t);
+int lclone_check_block_size(struct lclone *t, u32 chunk_sectors);
+int lclone_check_clone_blocks(struct lclone *t, const struct lclone_sb *sb);
+unsigned long lclone_cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too);
+void lclone_delta_set_limits(struct lclone_delta *d);
+struct lclone_extent *lclone_extent_alloc(void);
+void lclone_extents_free(struct list_head *list);
+int lclone_delta_take_size(struct lclone_delta *d);
+int lclone_link_check(struct lclone *t, const char *name, const struct lclone_sb *sb,
+		      const struct lclone_delta *below);
+struct lclone_delta *lclone_chain_top(const struct lclone *t);
+int lclone_delta_find_reserve(struct lclone_delta *d, bool load);
+const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t);
+int lclone_replay(struct lclone_delta *d);
+void lclone_space_refill(struct lclone_delta *d);
+int lclone_sb_read(struct lclone_delta *d, u64 block, struct lclone_sb_slot *slot);
+struct lclone_index *lclone_index_find(struct lclone_delta *d, u32 level, u64 n);
+struct lclone_index *lclone_index_get(struct lclone_delta *d, u64 leaf, u32 want, bool create);
+void lclone_checkpoint_init(struct lclone_delta *d);
+void lclone_super_init(struct lclone_delta *d);
+void lclone_queue_init(struct lclone_delta *d);
+void lclone_space_init(struct lclone_delta *d);
+enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
+				    struct lclone_source *s, struct lclone_delta **missing);
+enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
+				     struct lclone_write *w);
 
 /* args.c: table arguments */
 
@@ -450,7 +532,7 @@ bool lclone_is_half_merged(const struct lclone_sb *sb);
 bool lclone_merges_with(const struct lclone_sb *half, const struct lclone_sb *above);
 /* For a delta that is to be formatted, or that gets a new parent: notes the layer below it. */
 void lclone_chain_name(struct lclone *t, struct lclone_sb *sb);
-/* preresume: seals the topmost layer if it has just been a delta that was written. */
+/* preresume: seals the lclone_chain_top layer if it has just been a delta that was written. */
 int lclone_chain_start(struct lclone *t);
 /*
  * Finds the source of the data @offset sectors into a chunk, whose exception in
@@ -603,8 +685,10 @@ void lclone_leaf_finish_loads(struct lclone_delta *d);
 int lclone_leaf_init(struct lclone_delta *d);
 void lclone_leaf_exit(struct lclone_delta *d);
 
-int lclone_cache_init(void);
-void lclone_cache_exit(void);
+/* Before the first delta */
+void lclone_dir_setup(void);
+int lclone_shrinker_init(void);
+void lclone_shrinker_exit(void);
 
 /*
  * alloc.c: chunks and metadata blocks of the delta

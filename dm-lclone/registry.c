@@ -12,10 +12,10 @@
 #include "lclone.h"
 
 LIST_HEAD(lclone_deltas);
-static LIST_HEAD(tables);		/* all that there are; registry lock */
-DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
 
-/* Events */
+static LIST_HEAD(tables);		/* all that there are; registry lock */
+
+DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
 
 /*
  * Not by the queue of the delta: who has the lock may be allocating memory, and that may
@@ -35,8 +35,6 @@ void lclone_event_work(struct work_struct *work)
 		dm_table_event(d->table);
 	mutex_unlock(&lclone_registry_lock);
 }
-
-/* Deltas of tables */
 
 static struct block_device *base_of(const struct lclone *t)
 {
@@ -186,8 +184,6 @@ int lclone_delta_get(struct lclone *t)
 	return err;
 }
 
-/* Layers */
-
 /* NULL: nobody has it */
 static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bdev, bool last)
 {
@@ -284,8 +280,6 @@ again:
 	}
 	return d;
 }
-
-/* Life */
 
 void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 {

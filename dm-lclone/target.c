@@ -296,19 +296,20 @@ static int __init lclone_init(void)
 {
 	int err;
 
-	err = lclone_cache_init();
+	lclone_dir_setup();
+	err = lclone_shrinker_init();
 	if (err)
 		return err;
 	err = dm_register_target(&lclone_target);
 	if (err)
-		lclone_cache_exit();
+		lclone_shrinker_exit();
 	return err;
 }
 
 static void __exit lclone_exit(void)
 {
 	dm_unregister_target(&lclone_target);
-	lclone_cache_exit();
+	lclone_shrinker_exit();
 }
 
 module_init(lclone_init);

@@ -1,41 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bio path, in the order it runs: map, end_io, and the worker for what map
- * has to defer.
+ * The bio path, in the order it runs: map and end_io.
  *
  * map looks up, remaps, or defers: it never sleeps, takes no global lock and
  * allocates nothing but chunks.  A bio is cut only where its source changes; one
  * that is deferred is cut to one chunk first.  Under rcu_read_lock_sched() it only
  * looks: bio_set_dev() takes locks, which sleep on a real-time kernel.
  */
-#include <linux/slab.h>
-
 #include "lclone.h"
 
 /* So many chunks before the end of a leaf a large write has the next one made. */
 #define LEAF_AHEAD	64
-
-/* What became of a bio */
-enum verdict {
-	REMAPPED,		/* device and sector are set */
-	NOT_OURS,		/* the bio has ended, or belongs to somebody else now */
-	NO_LEAF,		/* not in RAM */
-	NO_PIN,			/* the tree has no leaf yet, or it is being evicted */
-	BUSY,
-	THROTTLED,		/* too many dirty leaves */
-	NO_SPACE,
-	PARTIAL,		/* a subchunk has to be copied up first */
-};
-
-static u64 bio_chunk(const struct lclone_delta *d, const struct bio *bio)
-{
-	return bio->bi_iter.bi_sector >> d->chunk_shift;
-}
-
-static u32 chunk_sectors(const struct lclone_delta *d)
-{
-	return 1u << d->chunk_shift;
-}
 
 static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 offset)
 {
@@ -55,7 +30,7 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 				     struct lclone_source *s)
 {
 	u32 want = bio_sectors(bio), offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u64 chunk = bio_chunk(d, bio);
+	u64 chunk = lclone_bio_chunk(d, bio);
 	struct lclone_delta *missing;
 	struct lclone_source next;
 
@@ -78,13 +53,13 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 }
 
 /*
- * NO_LEAF: of *@missing; else @s is what the verdict holds for.  The count of I/O
+ * LCLONE_NO_LEAF: of *@missing; else @s is what the verdict holds for.  The count of I/O
  * in flight to the delta is taken before the exception that counts is loaded.
  */
-static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lclone_source *s,
-			     struct lclone_delta **missing)
+enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
+				    struct lclone_source *s, struct lclone_delta **missing)
 {
-	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
 
@@ -98,12 +73,12 @@ static enum verdict map_read(struct lclone_delta *d, struct bio *bio, struct lcl
 	}
 	rcu_read_unlock_sched();
 	if (unlikely(*missing))
-		return NO_LEAF;
+		return LCLONE_NO_LEAF;
 	if (!s->bdev)
-		return NOT_OURS;
+		return LCLONE_NOT_OURS;
 	bio_set_dev(bio, s->bdev);
 	bio->bi_iter.bi_sector = s->sector;
-	return REMAPPED;
+	return LCLONE_REMAPPED;
 }
 
 /* Writes */
@@ -117,19 +92,10 @@ static u32 empty_run(const struct lclone_delta *d, const struct lclone_leaf *lea
 	for (; run < want && slot < LCLONE_LEAF_EXCEPTIONS; slot++, offset = 0) {
 		if (READ_ONCE(leaf->exceptions[slot]))
 			break;
-		run += chunk_sectors(d) - offset;
+		run += lclone_chunk_len(d) - offset;
 	}
 	return min(run, want);
 }
-
-struct write {
-	bool whole;		/* in: the bio can't be cut */
-	u32 run;		/* sectors that the verdict holds for */
-	bool first;		/* some of them for the first time */
-	bool dirty;		/* or with a mapping that is not durable */
-	u32 partial;		/* PARTIAL: the subchunk */
-	u32 spare_phys, spare;	/* chunks taken and not used yet */
-};
 
 /* How many chunks from @slot on does the bio want? Those that it covers from the start. */
 static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
@@ -143,97 +109,98 @@ static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
 		if (lclone_exc_phys(exc) || exc & LCLONE_EXC_BUSY)
 			break;
 		n++;
-		left -= min(left, chunk_sectors(d));
+		left -= min(left, lclone_chunk_len(d));
 	} while (left && slot + n < LCLONE_LEAF_EXCEPTIONS);
 	return max(n, 1u);
 }
 
 /* Gives the chunk of @slot a place; @after: it must be this phys. */
-static enum verdict place(struct lclone_delta *d, const struct bio *bio, struct lclone_leaf *leaf,
-			  u32 slot, u32 done, u32 after, struct write *w, u64 *exc)
+static enum lclone_verdict place(struct lclone_delta *d, const struct bio *bio,
+				 struct lclone_leaf *leaf, u32 slot, u32 done, u32 after,
+				 struct lclone_write *w, u64 *exc)
 {
 	u64 new;
 
 	do {
 		if (*exc & LCLONE_EXC_BUSY)
-			return BUSY;
+			return LCLONE_BUSY;
 		if (lclone_exc_phys(*exc))
-			return REMAPPED;
+			return LCLONE_REMAPPED;
 		if (!w->spare) {
 			u32 want = chunks_wanted(d, bio, leaf, slot, done);
 
 			w->spare = lclone_alloc_chunks(d, want, &w->spare_phys);
 			if (!w->spare)
-				return NO_SPACE;
+				return LCLONE_NO_SPACE;
 		}
 		if (after && w->spare_phys != after)
-			return REMAPPED;	/* with phys 0: not contiguous */
+			return LCLONE_REMAPPED;	/* with phys 0: not contiguous */
 		new = *exc | w->spare_phys;
 	} while (!try_cmpxchg64(&leaf->exceptions[slot], exc, new));
 	*exc = new;
 	w->spare_phys++;
 	w->spare--;
-	return REMAPPED;
+	return LCLONE_REMAPPED;
 }
 
 /*
- * One chunk's part of a write: @len sectors from @offset.  Returns REMAPPED with
+ * One chunk's part of a write: @len sectors from @offset.  Returns LCLONE_REMAPPED with
  * *@len cut to what may be written (0: none of it).
  */
-static enum verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
+static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
 				struct lclone_leaf *leaf, u32 slot, u32 offset, u32 *len,
-				u32 done, u32 after, struct write *w, u64 *exc)
+				u32 done, u32 after, struct lclone_write *w, u64 *exc)
 {
 	u32 mask = lclone_sub_mask(d, offset, *len), missing = mask & ~lclone_exc_written(*exc);
 	u32 head = offset >> d->sub_shift, tail = (offset + *len) >> d->sub_shift;
-	enum verdict verdict;
+	enum lclone_verdict verdict;
 
 	if (*exc & LCLONE_EXC_BUSY)
-		return BUSY;
+		return LCLONE_BUSY;
 	if (!missing) {
 		w->dirty |= !!(*exc & LCLONE_EXC_DIRTY);
-		return REMAPPED;
+		return LCLONE_REMAPPED;
 	}
 	if (lclone_sub_offset(d, offset) && missing & 1u << head) {
 		w->partial = head;
 		*len = min(*len, ((head + 1) << d->sub_shift) - offset);
-		return PARTIAL;
+		return LCLONE_PARTIAL;
 	}
 	if (lclone_sub_offset(d, offset + *len) && missing & 1u << tail) {
 		if (tail == head || w->whole) {
 			w->partial = tail;
-			return PARTIAL;
+			return LCLONE_PARTIAL;
 		}
 		/* up to there it is an ordinary first write */
 		*len = (tail << d->sub_shift) - offset;
 	}
 	verdict = place(d, bio, leaf, slot, done, after, w, exc);
-	w->first |= verdict == REMAPPED;
+	w->first |= verdict == LCLONE_REMAPPED;
 	return verdict;
 }
 
-static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
-			      struct lclone_leaf *leaf, u32 slot, struct write *w, u32 *phys)
+static enum lclone_verdict write_run(struct lclone_delta *d, const struct bio *bio,
+			      struct lclone_leaf *leaf, u32 slot, struct lclone_write *w, u32 *phys)
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), want = bio_sectors(bio);
 	u32 last = 0;
 
 	while (w->run < want && slot < LCLONE_LEAF_EXCEPTIONS) {
-		u32 len = min(want - w->run, chunk_sectors(d) - offset), full = len;
+		u32 len = min(want - w->run, lclone_chunk_len(d) - offset), full = len;
 		u64 exc = READ_ONCE(leaf->exceptions[slot]);
-		enum verdict verdict;
+		enum lclone_verdict verdict;
 
 		if (d->merge && !exc) {
 			if (!last)
-				return BUSY;	/* emptied just now: the worker sees that */
+				return LCLONE_BUSY;	/* emptied just now: the worker sees that */
 			break;			/* from here on it goes to the base */
 		}
 		verdict = write_chunk(d, bio, leaf, slot, offset, &len, w->run,
 				      last ? last + 1 : 0, w, &exc);
-		if (verdict != REMAPPED) {
+		if (verdict != LCLONE_REMAPPED) {
 			if (!last)
 				w->run = len;
-			return last ? REMAPPED : verdict;
+			return last ? LCLONE_REMAPPED : verdict;
 		}
 		if (last && lclone_exc_phys(exc) != last + 1)
 			break;
@@ -246,7 +213,7 @@ static enum verdict write_run(struct lclone_delta *d, const struct bio *bio,
 		offset = 0;
 		slot++;
 	}
-	return REMAPPED;
+	return LCLONE_REMAPPED;
 }
 
 /*
@@ -257,7 +224,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 			 const struct lclone_leaf *leaf, u32 slot, u32 *phys)
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u32 first = min(bio_sectors(bio), chunk_sectors(d) - offset);
+	u32 first = min(bio_sectors(bio), lclone_chunk_len(d) - offset);
 	u32 mask = lclone_sub_mask(d, offset, first), run = first;
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 	struct lclone_source s;
@@ -332,20 +299,21 @@ static void look_ahead(struct lclone_delta *d, u32 index, u32 slot)
 }
 
 /* A first write pins the leaf until end_io has published it. */
-static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct write *w)
+enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
+				     struct lclone_write *w)
 {
-	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
 	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_leaf *leaf;
-	enum verdict verdict;
+	enum lclone_verdict verdict;
 	bool to_base;
 
 	rcu_read_lock_sched();
 	leaf = lclone_leaf_lookup(d, index);
 	if (unlikely(!leaf)) {
 		rcu_read_unlock_sched();
-		return NO_LEAF;
+		return LCLONE_NO_LEAF;
 	}
 	w->run = d->merge ? map_to_base(d, bio, leaf, slot) : 0;
 	to_base = w->run;
@@ -357,11 +325,11 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 			bio_set_dev(bio, d->base);
 		else
 			remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
-		return REMAPPED;
+		return LCLONE_REMAPPED;
 	}
 	if (!lclone_leaf_pin(leaf)) {
 		rcu_read_unlock_sched();
-		return NO_PIN;
+		return LCLONE_NO_PIN;
 	}
 	lclone_io_count(d, bio);
 	rcu_read_unlock_sched();
@@ -369,11 +337,11 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 	if (lclone_commit_mark(d, leaf))
 		verdict = write_run(d, bio, leaf, slot, w, &phys);
 	else
-		verdict = THROTTLED;
+		verdict = LCLONE_THROTTLED;
 	if (unlikely(w->spare))
 		lclone_alloc_giveback(d, w->spare_phys, w->spare);
 
-	if (unlikely(verdict != REMAPPED)) {
+	if (unlikely(verdict != LCLONE_REMAPPED)) {
 		lclone_leaf_unpin(leaf);
 		lclone_io_uncount(d, bio);
 		return verdict;
@@ -381,7 +349,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 	if (w->first) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_FIRST | index << IO_INDEX_SHIFT |
 			      whole_subchunks(d, slot, lclone_chunk_offset(d, sector), w->run));
-		if (w->run > chunk_sectors(d))
+		if (w->run > lclone_chunk_len(d))
 			look_ahead(d, index, slot);
 	} else {
 		lclone_leaf_unpin(leaf);
@@ -392,7 +360,7 @@ static enum verdict map_write(struct lclone_delta *d, struct bio *bio, struct wr
 		bio->bi_opf &= ~REQ_FUA;
 	}
 	remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
-	return REMAPPED;
+	return LCLONE_REMAPPED;
 }
 
 /* Map */
@@ -427,7 +395,7 @@ static int map_to_worker(struct lclone_delta *d, struct bio *bio)
 
 static int map_defer(struct lclone_delta *d, struct bio *bio)
 {
-	u32 left = chunk_sectors(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 left = lclone_chunk_len(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
 
 	return cut(bio, min(left, bio_sectors(bio))) ? map_to_worker(d, bio) :
 						       DM_MAPIO_SUBMITTED;
@@ -463,12 +431,12 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_delta *missing;
 	struct lclone_source s;
-	enum verdict verdict;
+	enum lclone_verdict verdict;
 
-	verdict = map_read(d, bio, &s, &missing);
-	if (unlikely(verdict == NO_LEAF))
+	verdict = lclone_map_read(d, bio, &s, &missing);
+	if (unlikely(verdict == LCLONE_NO_LEAF))
 		return map_defer(d, bio);
-	if (verdict == REMAPPED)
+	if (verdict == LCLONE_REMAPPED)
 		return map_part(d, bio, s.sectors);
 	if (likely(cut(bio, s.sectors))) {
 		zero_fill_bio(bio);
@@ -479,11 +447,11 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 
 static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 {
-	struct write w = {};
+	struct lclone_write w = {};
 
 	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
-	if (map_write(d, bio, &w) == REMAPPED)
+	if (lclone_map_write(d, bio, &w) == LCLONE_REMAPPED)
 		return map_part(d, bio, w.run);
 	if (unlikely(w.run && !cut(bio, w.run)))
 		return DM_MAPIO_SUBMITTED;
@@ -563,13 +531,13 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
 	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
-	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	struct block_device *below = NULL;
 	struct lclone_leaf *leaf;
 	u32 phys = 0;
 	u64 exc;
 
-	if (!len || offset + len > chunk_sectors(d))
+	if (!len || offset + len > lclone_chunk_len(d))
 		return false;
 	mask = lclone_sub_mask(d, offset, len);
 
@@ -602,11 +570,11 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 {
 	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), len = bio_sectors(bio), phys;
-	u64 chunk = bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS, exc, *entry;
+	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS, exc, *entry;
 	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
 
-	if (!len || lclone_sub_offset(d, offset | len) || offset + len > chunk_sectors(d))
+	if (!len || lclone_sub_offset(d, offset | len) || offset + len > lclone_chunk_len(d))
 		return false;
 
 	rcu_read_lock_sched();
@@ -730,455 +698,4 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	if (state)
 		lclone_inflight_put(d, state >> 1);
 	return DM_ENDIO_DONE;
-}
-
-/* Deferred */
-
-void lclone_defer(struct lclone_delta *d, struct bio *bio)
-{
-	unsigned long flags;
-
-	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
-	spin_lock_irqsave(&d->lock, flags);
-	bio_list_add(&d->deferred, bio);
-	queue_work(d->wq, &d->worker);	/* under the lock: with the bio @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
-}
-
-void lclone_defer_back(struct lclone_delta *d, struct bio *bio)
-{
-	u64 state = lclone_io_state(bio);
-
-	if (d->is_layer) {
-		d = (struct lclone_delta *)(state & ~IO_FLAGS);
-		lclone_io_set(bio, state & IO_FLAGS);
-	}
-	lclone_defer(d, bio);
-}
-
-void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio)
-{
-	if (missing == d) {
-		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
-		return;
-	}
-	lclone_io_set(bio, lclone_io_state(bio) | (u64)d);
-	lclone_defer(missing, bio);
-}
-
-void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&d->lock, flags);
-	bio_list_merge(&d->deferred, bios);
-	spin_unlock_irqrestore(&d->lock, flags);
-	bio_list_init(bios);
-	queue_work(d->wq, &d->worker);
-}
-
-void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait)
-{
-	struct bio_list bios;
-	unsigned long flags;
-
-	spin_lock_irqsave(&d->lock, flags);
-	d->wakeups[wait]++;
-	bios = d->parked[wait];
-	bio_list_init(&d->parked[wait]);
-	spin_unlock_irqrestore(&d->lock, flags);
-	if (!bio_list_empty(&bios))
-		lclone_defer_list(d, &bios);
-}
-
-void lclone_end_bio(struct bio *bio, blk_status_t status)
-{
-	bio->bi_status = status;
-	bio_endio(bio);
-}
-
-void lclone_look(struct lclone_delta *d)
-{
-	spin_lock_irq(&d->lock);
-	memcpy(d->seen, d->wakeups, sizeof(d->seen));
-	spin_unlock_irq(&d->lock);
-}
-
-void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
-{
-	bool again;
-
-	spin_lock_irq(&d->lock);
-	again = d->seen[wait] != d->wakeups[wait];
-	bio_list_add(again ? &d->deferred : &d->parked[wait], bio);
-	spin_unlock_irq(&d->lock);
-	if (again)
-		queue_work(d->wq, &d->worker);
-}
-
-/* Out of space */
-
-static void enter_full(struct lclone_delta *d)
-{
-	WRITE_ONCE(d->full, true);
-	d->space_expired = false;
-	DMWARN("%s: the delta is full", d->name);
-	lclone_event(d);
-	if (!d->error_if_no_space && d->no_space_timeout) {
-		unsigned long left = (unsigned long)d->no_space_timeout * HZ;
-
-		WRITE_ONCE(d->space_deadline, jiffies + left);
-		queue_delayed_work(d->wq, &d->space_timer, left);
-	}
-}
-
-static void leave_full(struct lclone_delta *d)
-{
-	if (!d->full)
-		return;
-	d->full = false;
-	d->space_expired = false;
-	cancel_delayed_work(&d->space_timer);
-	DMINFO("%s: the delta has space again", d->name);
-	lclone_event(d);
-}
-
-static void check_low_water(struct lclone_delta *d)
-{
-	bool below = d->low_water_mark && lclone_alloc_available(d) < d->low_water_mark;
-
-	if (below && !d->below_low_water) {
-		DMWARN("%s: fewer than %u free chunks left", d->name, d->low_water_mark);
-		lclone_event(d);
-	}
-	d->below_low_water = below;
-}
-
-/* The clone is being suspended. */
-static void give_back(struct lclone_delta *d, struct bio *bio)
-{
-	lclone_end_bio(bio, d->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
-}
-
-void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space)
-{
-	switch (space) {
-	case LCLONE_SPACE_OK:
-		lclone_defer(d, bio);	/* others were faster */
-		return;
-	case LCLONE_SPACE_SCAN:
-		d->space = space;
-		if (d->stopping && d->noflush) {
-			give_back(d, bio);
-			return;
-		}
-		break;			/* a suspend that flushes waits for the scan */
-	case LCLONE_SPACE_NONE:
-		if (lclone_commit_freeing(d) || lclone_freed_pending(d))
-			break;
-		if (READ_ONCE(d->alloc.new_leaves)) {
-			/* once written they need less of the reserve */
-			lclone_park(d, bio, WAIT_SPACE);
-			lclone_commit_want_checkpoint(d);
-			return;
-		}
-		if (!d->full) {
-			/* tried once more: a chunk may have been given back unseen */
-			enter_full(d);
-			lclone_defer(d, bio);
-			return;
-		}
-		if (d->error_if_no_space || d->space_expired) {
-			lclone_end_bio(bio, BLK_STS_NOSPC);
-			return;
-		}
-		if (d->stopping) {
-			give_back(d, bio);
-			return;
-		}
-	}
-	lclone_park(d, bio, WAIT_SPACE);
-}
-
-static void space_timeout(struct work_struct *work)
-{
-	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
-					      space_timer);
-	long left = READ_ONCE(d->space_deadline) - jiffies;
-
-	if (left > 0) {			/* a timer is good for some days only */
-		queue_delayed_work(d->wq, &d->space_timer, left);
-		return;
-	}
-	DMWARN("%s: no space came within %u s, writes that need it fail", d->name,
-	       d->no_space_timeout);
-	d->space_expired = true;
-	lclone_unpark(d, WAIT_SPACE);
-}
-
-/* Worker */
-
-static void worker_read(struct lclone_delta *d, struct bio *bio)
-{
-	struct lclone_delta *missing;
-	struct lclone_source s;
-	struct bio *part;
-
-	do {
-		sector_t sector = bio->bi_iter.bi_sector;
-		enum verdict verdict = map_read(d, bio, &s, &missing);
-
-		if (verdict == NO_LEAF) {
-			lclone_load_for(d, missing, bio);
-			return;
-		}
-		part = bio;
-		if (s.sectors < bio_sectors(bio)) {
-			/* the part takes the mapping along, the rest is virtual again */
-			part = bio_split(bio, s.sectors, GFP_NOIO, &d->bios);
-			bio_chain(part, bio);
-			bio->bi_iter.bi_sector = sector + s.sectors;
-		}
-		if (verdict == NOT_OURS) {
-			zero_fill_bio(part);
-			bio_endio(part);
-		} else {
-			submit_bio_noacct(part);
-		}
-	} while (part != bio);
-}
-
-int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
-{
-	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
-
-	*space = LCLONE_SPACE_OK;
-	if (leaf == &lclone_empty_leaf) {
-		*space = lclone_alloc_new_leaf(d);
-		if (*space != LCLONE_SPACE_OK)
-			return 0;
-		leaf = lclone_leaf_get(d, index, true);
-	}
-	if (IS_ERR(leaf))
-		return PTR_ERR(leaf);
-	lclone_leaf_unpin(leaf);
-	return 0;
-}
-
-/* The leaf could not be pinned: mostly the tree has none there yet. */
-static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
-{
-	enum lclone_space space;
-	int err;
-
-	if (!lclone_leaf_cached(d, index)) {
-		lclone_leaf_load(d, index, bio);	/* evicted meanwhile */
-		return;
-	}
-	err = lclone_new_leaf(d, index, &space);
-	if (err)
-		lclone_end_bio(bio, errno_to_blk_status(err));
-	else if (space != LCLONE_SPACE_OK)
-		lclone_no_space(d, bio, space);
-	else
-		lclone_defer(d, bio);
-}
-
-/* Nobody waits for it: an error comes up again when somebody does. */
-static void worker_ahead(struct lclone_delta *d)
-{
-	u32 index = xchg(&d->leaf_ahead, 0);
-	enum lclone_space space;
-
-	/* once it stops, nobody waits for a load that has no bio */
-	if (!index || READ_ONCE(d->mode) != LCLONE_RW || READ_ONCE(d->stopping))
-		return;
-	if (lclone_leaf_cached(d, index))
-		lclone_new_leaf(d, index, &space);
-	else
-		lclone_leaf_load(d, index, NULL);
-}
-
-static void worker_write(struct lclone_delta *d, struct bio *bio)
-{
-	struct write w = { .whole = true };
-
-	switch (map_write(d, bio, &w)) {
-	case NO_LEAF:
-		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
-		break;
-	case NO_PIN:
-		worker_new_leaf(d, bio, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS);
-		break;
-	case BUSY:
-		lclone_park(d, bio, WAIT_BUSY);
-		break;
-	case THROTTLED:
-		lclone_throttle(d, bio);
-		break;
-	case NO_SPACE:
-		lclone_no_space(d, bio, d->space);
-		break;
-	case PARTIAL:
-		lclone_job_copyup(d, bio, bio_chunk(d, bio), w.partial);
-		break;
-	default:
-		submit_bio_noacct(bio);
-	}
-}
-
-void lclone_throttle(struct lclone_delta *d, struct bio *bio)
-{
-	lclone_park(d, bio, WAIT_CHECKPOINT);
-	lclone_commit_want_checkpoint(d);
-}
-
-static void worker_bio(struct lclone_delta *d, struct bio *bio)
-{
-	if (d->is_layer)
-		lclone_leaf_load(d, bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
-	else if (op_is_write(bio_op(bio)) && READ_ONCE(d->mode) != LCLONE_RW)
-		lclone_end_bio(bio, BLK_STS_IOERR);
-	else if (bio_op(bio) == REQ_OP_READ)
-		worker_read(d, bio);
-	else if (bio_op(bio) == REQ_OP_WRITE)
-		worker_write(d, bio);
-	else
-		lclone_job_discard(d, bio);
-}
-
-static void worker_deferred(struct lclone_delta *d)
-{
-	struct bio_list bios, mapped;
-	struct bio *bio;
-
-	spin_lock_irq(&d->lock);
-	mapped = d->mapped;
-	bio_list_init(&d->mapped);
-	bios = d->deferred;
-	bio_list_init(&d->deferred);
-	spin_unlock_irq(&d->lock);
-
-	while ((bio = bio_list_pop(&mapped)))
-		submit_bio_noacct(bio);
-
-	while ((bio = bio_list_pop(&bios))) {
-		lclone_look(d);
-		worker_bio(d, bio);
-	}
-}
-
-void lclone_space_came(struct lclone_delta *d)
-{
-	WRITE_ONCE(d->space_came, true);
-	queue_work(d->wq, &d->worker);
-}
-
-static void worker_space(struct lclone_delta *d)
-{
-	d->space = LCLONE_SPACE_NONE;
-	if (READ_ONCE(d->mode) != LCLONE_RW)
-		return;
-	d->space = lclone_alloc_refill(d);
-	check_low_water(d);
-	if (!xchg(&d->space_came, false))
-		return;
-	if (d->space == LCLONE_SPACE_OK)
-		leave_full(d);
-	lclone_unpark(d, WAIT_SPACE);
-}
-
-static void worker_drained(struct lclone_delta *d)
-{
-	if (!lclone_drain_finish(d))
-		return;
-	spin_lock_irq(&d->lock);
-	list_splice_tail_init(&d->draining, &d->ready);
-	spin_unlock_irq(&d->lock);
-	lclone_freed_drained(d);
-	lclone_search_drained(d);
-	lclone_space_came(d);
-}
-
-static void worker_drain(struct lclone_delta *d)
-{
-	bool search = false;
-
-	if (d->drain_busy)
-		return;
-	lclone_commit_take_freed(d, &d->free_draining);
-	list_splice_tail_init(&d->drain_next, &d->draining);
-	/*
-	 * Once it stops only for I/O that waits for it: without such I/O,
-	 * postsuspend may not wait any more.
-	 */
-	if (!d->stopping || !bio_list_empty(&d->parked[WAIT_SPACE]))
-		search = lclone_search_begin(d);
-	if (search || !list_empty(&d->draining) || !list_empty(&d->free_draining))
-		lclone_drain_start(d);
-}
-
-static void worker(struct work_struct *work)
-{
-	struct lclone_delta *d = container_of(work, struct lclone_delta, worker);
-
-	lclone_leaf_finish_loads(d);
-	lclone_freed_finish(d);
-	worker_drained(d);
-	worker_space(d);
-	worker_ahead(d);
-	worker_deferred(d);
-	lclone_task_run(d);
-	worker_drain(d);
-	wake_up(&d->idle);
-}
-
-void lclone_io_mark_freed(struct lclone_delta *d, unsigned long *used)
-{
-	lclone_extents_mark(&d->free_draining, used);
-	spin_lock_irq(&d->lock);
-	lclone_extents_mark(&d->discarding, used);
-	lclone_extents_mark(&d->discarded, used);
-	spin_unlock_irq(&d->lock);
-}
-
-bool lclone_io_idle(struct lclone_delta *d)
-{
-	return !lclone_commit_freeing(d) && !lclone_freed_pending(d) &&
-	       list_empty_careful(&d->loads) &&
-	       !READ_ONCE(d->drain_busy) && !lclone_commit_busy(d);
-}
-
-/* Life */
-
-void lclone_io_stop(struct lclone_delta *d, bool noflush)
-{
-	d->noflush = noflush;
-	WRITE_ONCE(d->stopping, true);
-	lclone_unpark(d, WAIT_SPACE);
-}
-
-void lclone_io_start(struct lclone_delta *d)
-{
-	WRITE_ONCE(d->stopping, false);
-	lclone_search_start(d);
-	lclone_space_came(d);
-}
-
-void lclone_io_init(struct lclone_delta *d)
-{
-	int i;
-
-	spin_lock_init(&d->lock);
-	init_waitqueue_head(&d->idle);
-	bio_list_init(&d->deferred);
-	bio_list_init(&d->mapped);
-	for (i = 0; i < NR_WAITS; i++)
-		bio_list_init(&d->parked[i]);
-	INIT_LIST_HEAD(&d->ready);
-	INIT_LIST_HEAD(&d->draining);
-	INIT_LIST_HEAD(&d->drain_next);
-	lclone_freed_init(d);
-	INIT_WORK(&d->worker, worker);
-	INIT_DELAYED_WORK(&d->space_timer, space_timeout);
 }

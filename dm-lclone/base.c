@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The base's identity: its size and its fingerprint must be those that the delta was made with.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+int lclone_base_fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
+{
+	void *buf = kmalloc(LCLONE_BLOCK_SIZE, GFP_KERNEL);
+	u32 i;
+	int err = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	*fp = 0;
+	for (i = 0; !err && i < LCLONE_FP_SAMPLES; i++) {
+		u64 sector = lclone_fp_sample(sectors, i);
+		u64 n = sector < sectors ? min_t(u64, sectors - sector, LCLONE_BLOCK_SECTORS) : 0;
+
+		memset(buf, 0, LCLONE_BLOCK_SIZE);
+		if (n)
+			err = lclone_read_sectors(bdev, sector, buf, n);
+		*fp = lclone_fp_update(*fp, i, buf);
+	}
+	kfree(buf);
+	return err;
+}
+
+u64 lclone_base_sectors(const struct lclone *t)
+{
+	return t->base_dev ? bdev_nr_sectors(t->base_dev->bdev) : 0;
+}
+
+/* One that was enlarged while it was half merged: the clone has nothing of what is new. */
+static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
+			   const struct lclone_sb *of)
+{
+	if (of == sb && of->state & LCLONE_STATE_MERGING &&
+	    of->base_sectors >= sb->virtual_sectors)
+		return lclone_base_sectors(t) >= of->base_sectors;
+	return lclone_base_sectors(t) == of->base_sectors;
+}
+
+int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
+{
+	struct lclone_delta *d = t->delta;
+	const struct lclone_sb *of = sb;	/* whose base it must be; NULL: of none */
+	bool baseless;
+	int err;
+
+	if (t->rebase)
+		of = t->chain ? &t->chain->layer[0]->sb : NULL;
+	baseless = of && of->base_fp_alg == LCLONE_FP_NONE;
+	if (of && baseless != !t->base_dev) {
+		t->ti->error = t->base_dev ? "The delta was made without a base" :
+					     "The delta was made with a base";
+		return -EINVAL;
+	}
+	if (!t->base_dev)
+		return 0;
+	if (t->merge && bdev_read_only(t->base_dev->bdev)) {
+		t->ti->error = "The base is a read-only device: nothing can be merged into it";
+		return -EROFS;
+	}
+	if (t->merge && lclone_base_sectors(t) < sb->virtual_sectors) {
+		t->ti->error = "The base is smaller than the clone: nothing can be merged into it";
+		return -EFBIG;
+	}
+	if (of && !base_size_fits(t, sb, of)) {
+		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
+		      lclone_base_sectors(t), of->base_sectors);
+		t->ti->error = "Not the delta's base: the size differs";
+		return -EINVAL;
+	}
+	if (of && of->state & LCLONE_STATE_MERGING)
+		of = NULL;		/* it is being changed */
+	if (!of && !t->rebase)
+		return 0;
+	err = lclone_base_fingerprint(t->base_dev->bdev, lclone_base_sectors(t), &t->base_fp);
+	if (err) {
+		t->ti->error = "Can't read the base";
+		return err;
+	}
+	if (of && t->base_fp != of->base_fp) {
+		DMERR("%s: the base's fingerprint is %016llx, that of the delta's base was %016llx",
+		      d->name, t->base_fp, of->base_fp);
+		t->ti->error = "Not the delta's base, or the base was changed";
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A blank device becomes a delta, and is made blank again if it was never used.
+ */
+#include <linux/random.h>
+#include <linux/uuid.h>
+
+#include "lclone.h"
+
+/*
+ * What leaves the first 4 KiB of a device free, and would be lost by an automatic format:
+ * lclone(8) knows many more.
+ */
+static const struct {
+	u32 block, offset, len;
+	const char *magic, *what;
+} foreign[] = {
+	{ 1, 0, 4, "\xfc\x4e\x2b\xa9", "a member of an md array" },
+	{ 1, 24, 16, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81",
+	  "bcache" },
+	{ 8, 0, 4, "JFS1", "jfs" },
+	{ 8, 1, 5, "CD001", "iso9660" },
+	{ 16, 0, 4, "\x01\x16\x19\x70", "gfs2" },
+	{ 16, 52, 6, "ReIsEr", "reiserfs" },
+	{ 16, 64, 8, "_BHRfS_M", "btrfs" },
+};
+
+static int refuse_foreign(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(foreign); i++) {
+		int err = lclone_meta_read(d->bdev, foreign[i].block, d->bounce, 1);
+
+		if (err)
+			return lclone_refuse(t, err, "Can't read the delta");
+		if (memcmp(d->bounce + foreign[i].offset, foreign[i].magic, foreign[i].len))
+			continue;
+		DMERR("%s: holds %s", d->name, foreign[i].what);
+		return lclone_refuse(t, -EINVAL,
+			"Not a delta, and not empty: it holds something else behind its first 4 KiB");
+	}
+	return 0;
+}
+
+static int zero_blocks(struct lclone_delta *d, u64 block, u64 blocks)
+{
+	return blkdev_issue_zeroout(d->bdev, block * LCLONE_BLOCK_SECTORS,
+				    blocks * LCLONE_BLOCK_SECTORS, GFP_KERNEL, 0);
+}
+
+/* B and the log are wiped before A is written: till then it is no delta. */
+static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
+{
+	int err;
+
+	err = zero_blocks(d, LCLONE_SB_SLOT_B, 1);
+	if (!err)
+		err = zero_blocks(d, sb->log_start, sb->log_blocks);
+	if (err)
+		return err;
+	mutex_lock(&d->tree_lock);
+	sb->seq = -1;
+	err = lclone_sb_write(d, sb);
+	if (!err)
+		err = lclone_sb_write(d, sb);
+	mutex_unlock(&d->tree_lock);
+	return err;
+}
+
+/* Of a delta that is to be formatted */
+static u32 new_chunk_sectors(const struct lclone *t)
+{
+	if (t->chunk_size_given)
+		return t->chunk_sectors;
+	return t->chain ? t->chain->layer[0]->sb.chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+}
+
+/* The superblock of a new delta, without its base. */
+int lclone_new_sb(struct lclone *t, struct lclone_sb *sb)
+{
+	u64 sectors = bdev_nr_sectors(t->delta_dev->bdev), min_sectors;
+	int err;
+
+	err = lclone_sb_init(sb, sectors, t->ti->len, new_chunk_sectors(t), &min_sectors);
+	if (err == -EFBIG)
+		t->ti->error = "The clone is too large for its chunk_size";
+	if (err == -ENOSPC) {
+		DMERR("%s: the delta has %llu sectors, it needs at least %llu", t->delta->name,
+		      sectors, min_sectors);
+		t->ti->error = "The delta is too small";
+	}
+	return err;
+}
+
+void lclone_delta_unformat(struct lclone_delta *d)
+{
+	int err;
+
+	/* A first: with B alone it is a format that was interrupted */
+	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
+	err = err ?: blkdev_issue_flush(d->bdev);
+	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);
+	err = err ?: blkdev_issue_flush(d->bdev);
+	if (err)
+		DMWARN("%s: formatted but never used, and can't be made blank again: error %d",
+		       d->name, err);
+	else
+		DMINFO("%s: never used: the format is taken back", d->name);
+}
+
+int lclone_delta_format(struct lclone *t)
+{
+	u32 chunk = new_chunk_sectors(t);
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb sb = {};
+	int err = refuse_foreign(t);
+
+	if (err)
+		return err;
+	if (t->read_only) {
+		t->ti->error = "An unformatted delta can't be read_only";
+		return -EINVAL;
+	}
+	err = lclone_check_block_size(t, chunk) ?: lclone_check_clone_blocks(t, &sb);
+	if (!err && t->chain)
+		err = lclone_base_check(t, &t->chain->layer[0]->sb);
+	if (err)
+		return err;
+	err = lclone_new_sb(t, &sb);
+	if (err)
+		return err;
+	generate_random_uuid(sb.uuid);
+	lclone_chain_name(t, &sb);
+	err = lclone_chain_check(t, &sb);
+	if (err)
+		return err;
+	if (t->base_dev) {
+		sb.base_sectors = lclone_base_sectors(t);
+		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
+		err = lclone_base_fingerprint(t->base_dev->bdev, sb.base_sectors, &t->base_fp);
+		if (err) {
+			t->ti->error = "Can't read the base";
+			return err;
+		}
+		sb.base_fp = t->base_fp;
+	}
+	d->fresh = true;
+	err = write_format(d, &sb);
+	if (err)
+		t->ti->error = "Can't write to the delta";
+	else
+		DMINFO("%s: formatted, %u KiB chunks", d->name, chunk / 2);
+	return err;
+}

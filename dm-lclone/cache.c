@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The leaf cache: leaves of the tree in RAM, read on demand and given back to
+ * the shrinker.
+ *
+ * A slot of the directory is NULL (not in RAM), the shared empty leaf (the tree
+ * has none) or a leaf.  Leaves are installed by the worker (or before the first
+ * I/O), and taken out by the shrinker.
+ */
+#include <linux/mempool.h>
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+static struct lclone_dir_page no_page;		/* all NULL */
+
+static struct lclone_dir_page empty_page;	/* all &lclone_empty_leaf */
+
+/* A leaf on its way into the cache; the worker's before and after, find_work's in between. */
+struct leaf_load {
+	struct list_head list;
+	struct lclone_delta *delta;
+	u64 index;
+	struct lclone_ref ref;
+	void *page;			/* read as lclone_leaf_disk, then lclone_leaf; NULL: none */
+	struct bio_list waiting;
+	struct list_head find;		/* d->lock */
+	int err;
+	bool done;
+	bool stale;			/* lclone_leaf_get() was faster */
+	struct bio bio;
+	struct bio_vec bvec;
+};
+
+static bool page_is_shared(const struct lclone_dir_page *page)
+{
+	return page == &no_page || page == &empty_page;
+}
+
+/* Directory */
+
+static u64 nr_dir_pages(u64 virtual_sectors, u32 chunk_sectors)
+{
+	u64 leaves = DIV_ROUND_UP(lclone_chunks(virtual_sectors, chunk_sectors),
+				  LCLONE_LEAF_EXCEPTIONS);
+
+	return DIV_ROUND_UP(leaves, LCLONE_DIR_SLOTS);
+}
+
+static struct lclone_dir *dir_alloc(struct lclone_delta *d, u64 virtual_sectors)
+{
+	struct lclone_dir_page *fill = d->sb.root_block ? &no_page : &empty_page;
+	u64 i, nr = nr_dir_pages(virtual_sectors, d->sb.chunk_sectors);
+	struct lclone_dir *dir = kvzalloc(struct_size(dir, page, nr), GFP_KERNEL | __GFP_NOWARN);
+
+	if (!dir)
+		return NULL;
+	dir->nr_pages = nr;
+	for (i = 0; i < nr; i++)
+		RCU_INIT_POINTER(dir->page[i], fill);
+	return dir;
+}
+
+int lclone_dir_create(struct lclone_delta *d)
+{
+	struct lclone_dir *dir = dir_alloc(d, d->sb.virtual_sectors);
+
+	if (!dir)
+		return -ENOMEM;
+	spin_lock(&d->cache_lock);	/* the shrinker looks */
+	rcu_assign_pointer(d->dir, dir);
+	spin_unlock(&d->cache_lock);
+	return 0;
+}
+
+int lclone_dir_resize(struct lclone_delta *d, u64 virtual_sectors)
+{
+	struct lclone_dir *old, *new = dir_alloc(d, virtual_sectors);
+	u64 i;
+
+	if (!new)
+		return -ENOMEM;
+	spin_lock(&d->cache_lock);
+	old = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	for (i = 0; i < old->nr_pages; i++)
+		RCU_INIT_POINTER(new->page[i], rcu_access_pointer(old->page[i]));
+	rcu_assign_pointer(d->dir, new);
+	spin_unlock(&d->cache_lock);
+	synchronize_rcu();
+	kvfree(old);
+	return 0;
+}
+
+static void leaf_free_rcu(struct rcu_head *head)
+{
+	struct lclone_leaf *leaf = container_of(head, struct lclone_leaf, rcu);
+
+	mempool_free(virt_to_page(leaf), &leaf->delta->leaf_pool);
+}
+
+void lclone_dir_destroy(struct lclone_delta *d)
+{
+	struct lclone_dir *dir = rcu_dereference_protected(d->dir, true);
+	u64 i;
+	u32 j;
+
+	rcu_barrier();		/* leaf_free_rcu() uses the pool */
+	for (i = 0; dir && i < dir->nr_pages; i++) {
+		struct lclone_dir_page *page = rcu_dereference_protected(dir->page[i], true);
+
+		if (page_is_shared(page))
+			continue;
+		for (j = 0; j < LCLONE_DIR_SLOTS; j++) {
+			struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[j], true);
+
+			if (leaf && leaf != &lclone_empty_leaf)
+				mempool_free(virt_to_page(leaf), &d->leaf_pool);
+		}
+		mempool_free(virt_to_page(page), &d->leaf_pool);
+	}
+	kvfree(dir);
+}
+
+/* Cache */
+
+unsigned long lclone_cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too);
+
+/* Never fails: the cache itself is the last reserve. */
+static void *leaf_page_alloc(struct lclone_delta *d)
+{
+	struct page *page = mempool_alloc(&d->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!page) {
+		lclone_cache_evict(d, 64, true);
+		page = mempool_alloc(&d->leaf_pool, GFP_NOIO);
+	}
+	return page_address(page);
+}
+
+static void install(struct lclone_delta *d, u64 index, struct lclone_leaf *leaf)
+{
+	struct lclone_dir_page *page, *new = NULL;
+	struct lclone_dir *dir;
+	u64 i = index / LCLONE_DIR_SLOTS;
+
+	rcu_read_lock_sched();
+	page = rcu_dereference_sched(rcu_dereference_sched(d->dir)->page[i]);
+	rcu_read_unlock_sched();
+	if (page_is_shared(page))
+		new = leaf_page_alloc(d);
+
+	spin_lock(&d->cache_lock);
+	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	if (new) {
+		memcpy(new, page, sizeof(*new));
+		rcu_assign_pointer(dir->page[i], new);
+		page = new;
+	}
+	rcu_assign_pointer(page->leaf[index % LCLONE_DIR_SLOTS], leaf);
+	spin_unlock(&d->cache_lock);
+	if (leaf != &lclone_empty_leaf)
+		atomic_inc(&d->nr_leaves);
+}
+
+static void leaf_init(struct lclone_delta *d, struct lclone_leaf *leaf, u64 index)
+{
+	atomic_set(&leaf->pins, 0);
+	leaf->flags = BIT(LEAF_FRESH);
+	leaf->groups = 0;
+	leaf->index = index;
+	leaf->delta = d;
+	INIT_LIST_HEAD(&leaf->uncommitted);
+	INIT_LIST_HEAD(&leaf->dirty);
+}
+
+/* In place: the header of the disk leaf becomes that of the RAM leaf. */
+static struct lclone_leaf *leaf_from_disk(struct lclone_delta *d, void *page, u64 index)
+{
+	struct lclone_leaf *leaf = page;
+	u32 i;
+
+	static_assert(offsetof(struct lclone_leaf, exceptions) ==
+		      offsetof(struct lclone_leaf_disk, exceptions));
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
+		leaf->exceptions[i] = le64_to_cpu((__force __le64)leaf->exceptions[i]);
+	leaf_init(d, leaf, index);
+	return leaf;
+}
+
+/* Pinned, or the empty leaf, or NULL. Under the lock none is half evicted. */
+static struct lclone_leaf *leaf_find(struct lclone_delta *d, u64 index)
+{
+	struct lclone_leaf *leaf;
+
+	spin_lock(&d->cache_lock);
+	rcu_read_lock_sched();
+	leaf = lclone_leaf_lookup(d, index);
+	if (leaf && leaf != &lclone_empty_leaf)
+		WARN_ON_ONCE(!lclone_leaf_pin(leaf));
+	rcu_read_unlock_sched();
+	spin_unlock(&d->cache_lock);
+	return leaf;
+}
+
+struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create)
+{
+	struct lclone_leaf *leaf = leaf_find(d, index);
+	struct lclone_ref ref = {};
+	struct leaf_load *load;
+	void *page;
+	int err = 0;
+
+	if (leaf && !(leaf == &lclone_empty_leaf && create))
+		return leaf;
+	if (!leaf) {
+		err = lclone_tree_leaf_ref(d, index, &ref);
+		if (err)
+			return ERR_PTR(err);
+	}
+	if (!ref.block && !create) {
+		install(d, index, &lclone_empty_leaf);
+		return &lclone_empty_leaf;
+	}
+
+	page = leaf_page_alloc(d);
+	if (ref.block) {
+		err = lclone_meta_read(d->bdev, ref.block, page, 1);
+		if (!err)
+			err = lclone_tree_verify_leaf(d, index, ref, page);
+	} else {
+		clear_page(page);
+	}
+	if (err) {
+		mempool_free(virt_to_page(page), &d->leaf_pool);
+		return ERR_PTR(err);
+	}
+	leaf = leaf_from_disk(d, page, index);
+	atomic_set(&leaf->pins, 1);
+	list_for_each_entry(load, &d->loads, list)
+		if (load->index == index)
+			load->stale = true;
+	install(d, index, leaf);
+	return leaf;
+}
+
+bool lclone_leaf_cached(struct lclone_delta *d, u64 index)
+{
+	bool cached;
+
+	rcu_read_lock_sched();
+	cached = lclone_leaf_lookup(d, index);
+	rcu_read_unlock_sched();
+	return cached;
+}
+
+int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
+{
+	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
+
+	*space = LCLONE_SPACE_OK;
+	if (leaf == &lclone_empty_leaf) {
+		*space = lclone_alloc_new_leaf(d);
+		if (*space != LCLONE_SPACE_OK)
+			return 0;
+		leaf = lclone_leaf_get(d, index, true);
+	}
+	if (IS_ERR(leaf))
+		return PTR_ERR(leaf);
+	lclone_leaf_unpin(leaf);
+	return 0;
+}
+
+/* Loads */
+
+static struct leaf_load *load_find(struct lclone_delta *d, u64 index)
+{
+	struct leaf_load *load;
+
+	list_for_each_entry(load, &d->loads, list)
+		if (load->index == index)
+			return load;
+	return NULL;
+}
+
+void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
+{
+	struct leaf_load *load;
+
+	if (lclone_leaf_cached(d, index)) {
+		if (bio)
+			lclone_defer_back(d, bio);
+		return;
+	}
+	load = load_find(d, index);
+	if (load) {
+		if (bio)
+			bio_list_add(&load->waiting, bio);
+		return;
+	}
+	load = mempool_alloc(&d->load_pool, GFP_NOWAIT | __GFP_NOWARN);
+	if (!load) {
+		if (bio)
+			lclone_park(d, bio, WAIT_MEMORY);	/* one is under way */
+		return;
+	}
+	load->delta = d;
+	load->index = index;
+	load->page = NULL;
+	load->done = false;
+	load->stale = false;
+	load->err = 0;
+	bio_list_init(&load->waiting);
+	if (bio)
+		bio_list_add(&load->waiting, bio);
+	list_add(&load->list, &d->loads);
+
+	/* to find it in the tree may take reads, one after the other */
+	spin_lock_irq(&d->lock);
+	list_add_tail(&load->find, &d->loads_to_find);
+	spin_unlock_irq(&d->lock);
+	queue_work(d->wq, &d->find_work);
+}
+
+static void load_done(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	unsigned long flags;
+
+	/* under the lock: once it is done the worker may free it, and with its bios @d may go */
+	spin_lock_irqsave(&d->lock, flags);
+	smp_store_release(&load->done, true);	/* for lclone_leaf_finish_loads() */
+	queue_work(d->wq, &d->worker);
+	spin_unlock_irqrestore(&d->lock, flags);
+}
+
+static void load_endio(struct bio *bio)
+{
+	struct leaf_load *load = container_of(bio, struct leaf_load, bio);
+
+	load->err = blk_status_to_errno(bio->bi_status);
+	if (load->err)
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", load->delta->name,
+			    load->ref.block, load->err);
+	load_done(load);
+}
+
+static void load_read(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+
+	load->page = leaf_page_alloc(d);
+	bio_init(&load->bio, d->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
+	load->bio.bi_iter.bi_sector = load->ref.block * LCLONE_BLOCK_SECTORS;
+	load->bio.bi_end_io = load_endio;
+	__bio_add_page(&load->bio, virt_to_page(load->page), LCLONE_BLOCK_SIZE, 0);
+	submit_bio_noacct(&load->bio);
+}
+
+static void find_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, find_work);
+	struct leaf_load *load, *next;
+	LIST_HEAD(loads);
+
+	spin_lock_irq(&d->lock);
+	list_splice_init(&d->loads_to_find, &loads);
+	spin_unlock_irq(&d->lock);
+	list_for_each_entry_safe(load, next, &loads, find) {
+		load->err = lclone_tree_leaf_ref(d, load->index, &load->ref);
+		if (!load->err && load->ref.block)
+			load_read(load);
+		else
+			load_done(load);
+	}
+}
+
+/* The leaf that was loaded, or the empty one. NULL: it was damaged, see load->err. */
+static struct lclone_leaf *loaded(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	void *page = load->page;
+
+	if (!page)
+		return &lclone_empty_leaf;
+	load->err = lclone_tree_verify_leaf(d, load->index, load->ref, page);
+	if (load->err)
+		return NULL;
+	load->page = NULL;
+	return leaf_from_disk(d, page, load->index);
+}
+
+static void load_finish(struct leaf_load *load)
+{
+	struct lclone_delta *d = load->delta;
+	struct lclone_leaf *leaf = NULL;
+	struct bio *bio;
+	int err;
+
+	if (load->page)
+		bio_uninit(&load->bio);
+	/* lclone_leaf_get() may have been faster: then the block may be another's by now */
+	if (load->stale || lclone_leaf_cached(d, load->index))
+		load->err = 0;
+	else if (!load->err)
+		leaf = loaded(load);
+	err = load->err;
+	if (leaf)
+		install(d, load->index, leaf);
+	if (load->page)
+		mempool_free(virt_to_page(load->page), &d->leaf_pool);
+	while ((bio = bio_list_pop(&load->waiting))) {
+		if (err)
+			lclone_end_bio(bio, BLK_STS_IOERR);
+		else
+			lclone_defer_back(d, bio);
+	}
+	list_del(&load->list);
+	mempool_free(load, &d->load_pool);
+	lclone_unpark(d, WAIT_MEMORY);
+}
+
+void lclone_leaf_finish_loads(struct lclone_delta *d)
+{
+	struct leaf_load *load, *next;
+
+	list_for_each_entry_safe(load, next, &d->loads, list)
+		if (smp_load_acquire(&load->done))	/* pairs with load_done() */
+			load_finish(load);
+}
+
+/* Eviction */
+
+#define PASS_PAGES	512		/* of the directory, without leaves, in one go */
+
+static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 slot,
+		      bool fresh_too)
+{
+	struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[slot],
+							     lockdep_is_held(&d->cache_lock));
+
+	if (!leaf || leaf == &lclone_empty_leaf)
+		return false;
+	if (test_and_clear_bit(LEAF_FRESH, &leaf->flags) && !fresh_too)
+		return false;
+	if (test_bit(LEAF_DIRTY, &leaf->flags) || atomic_cmpxchg(&leaf->pins, 0, LCLONE_LEAF_DEAD))
+		return false;
+	/* a mutator marks the leaf while it has it pinned: nobody can any more */
+	if (test_bit(LEAF_DIRTY, &leaf->flags)) {
+		atomic_set(&leaf->pins, 0);
+		return false;
+	}
+	rcu_assign_pointer(page->leaf[slot], NULL);
+	/*
+	 * Who loads it anew sees this, by the lock; a drain that takes it begins when
+	 * nobody finds the leaf any more.  See lclone_drain_start().
+	 */
+	smp_store_release(&d->evicted, true);
+	atomic_dec(&d->nr_leaves);
+	call_rcu(&leaf->rcu, leaf_free_rcu);
+	return true;
+}
+
+/*
+ * From the clock's hand on, to the first page that has leaves, or over *@left pages or a
+ * bounded number of them: so long the lock is held.
+ */
+static unsigned long evict_some(struct lclone_delta *d, u64 *left, bool fresh_too)
+{
+	u32 passed = 0, slot;
+	struct lclone_dir_page *page = NULL;
+	unsigned long evicted = 0;
+	struct lclone_dir *dir;
+
+	spin_lock(&d->cache_lock);
+	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	if (!dir)
+		*left = 0;
+	while (*left && passed++ < PASS_PAGES) {
+		if (d->clock >= dir->nr_pages)
+			d->clock = 0;
+		page = rcu_dereference_protected(dir->page[d->clock++],
+						 lockdep_is_held(&d->cache_lock));
+		--*left;
+		if (!page_is_shared(page))
+			break;
+	}
+	if (page && !page_is_shared(page))
+		for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++)
+			evicted += evict_one(d, page, slot, fresh_too);
+	spin_unlock(&d->cache_lock);
+	return evicted;
+}
+
+static u64 nr_pages(struct lclone_delta *d)
+{
+	struct lclone_dir *dir;
+	u64 nr = 0;
+
+	rcu_read_lock_sched();
+	dir = rcu_dereference_sched(d->dir);
+	if (dir)
+		nr = dir->nr_pages;
+	rcu_read_unlock_sched();
+	return nr;
+}
+
+/* One pass of the clock's hand at most. */
+unsigned long lclone_cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too)
+{
+	unsigned long evicted = 0;
+	u64 left = nr_pages(d);
+
+	while (left && evicted < want)
+		evicted += evict_some(d, &left, fresh_too);
+	return evicted;
+}
+
+/* Life */
+
+void lclone_dir_setup(void)
+{
+	u32 i;
+
+	for (i = 0; i < LCLONE_DIR_SLOTS; i++)
+		RCU_INIT_POINTER(empty_page.leaf[i], &lclone_empty_leaf);
+}
+
+int lclone_leaf_init(struct lclone_delta *d)
+{
+	int err;
+
+	spin_lock_init(&d->cache_lock);
+	INIT_LIST_HEAD(&d->loads);
+	INIT_LIST_HEAD(&d->loads_to_find);
+	INIT_WORK(&d->find_work, find_work);
+	err = mempool_init_page_pool(&d->leaf_pool, 2, 0);
+	if (!err)
+		err = mempool_init_kmalloc_pool(&d->load_pool, 1, sizeof(struct leaf_load));
+	return err;
+}
+
+void lclone_leaf_exit(struct lclone_delta *d)
+{
+	mempool_exit(&d->load_pool);
+	mempool_exit(&d->leaf_pool);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The checkpoint: writes the leaves and index nodes that have changed, and starts a new log.
+ *
+ * Nodes are never overwritten in place: a checkpoint writes changed ones to
+ * free blocks, then switches the root in the superblock, and only then frees
+ * the blocks of the old ones.
+ *
+ * It is done by who holds tree_lock.  index_lock is taken for each look at an index node
+ * and each change of one, but not while something is written: leaves are loaded meanwhile.
+ * Those that are in RAM and dirty are not loaded, and the references to others stay.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+#define WRITE_BLOCKS	64		/* of one checkpoint write, if memory can be had */
+
+struct checkpoint {
+	struct lclone_delta *d;
+	struct list_head leaves;
+	struct list_head index[LCLONE_LEVELS];	/* dirty nodes by level */
+	struct list_head old;		/* blocks to free once it is durable */
+	u32 left;			/* nodes still to be written, at most */
+	struct lclone_ref root;
+
+	void *buf;
+	u32 buf_blocks;
+	u32 n;				/* blocks in buf */
+	u64 run;			/* they go here ... */
+	u32 run_left;			/* ... where this many blocks are free */
+};
+
+static int flush_buf(struct checkpoint *cp)
+{
+	int err = 0;
+
+	if (cp->n)
+		err = lclone_meta_write(cp->d->bdev, cp->run, cp->buf, cp->n, 0);
+	cp->run += cp->n;
+	cp->run_left -= cp->n;
+	cp->n = 0;
+	return err;
+}
+
+/* Room for one more node, in RAM and on disk. */
+static void *next_slot(struct checkpoint *cp)
+{
+	int err = 0;
+
+	if (cp->n == cp->buf_blocks || cp->n == cp->run_left)
+		err = flush_buf(cp);
+	if (!err && !cp->run_left) {
+		cp->run_left = lclone_alloc_nodes(cp->d, cp->left, &cp->run);
+		if (!cp->run_left)
+			err = -ENOSPC;
+	}
+	return err ? ERR_PTR(err) : cp->buf + cp->n * LCLONE_BLOCK_SIZE;
+}
+
+static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level, u64 n)
+{
+	struct lclone_ref ref = { .block = cp->run + cp->n };
+
+	lclone_node_seal(slot, cp->d->sb.uuid, cp->d->sb.checkpoint + 1,
+			 n * lclone_node_span(level), level, &ref.csum);
+	cp->n++;
+	cp->left--;
+	return ref;
+}
+
+static void free_later(struct checkpoint *cp, u64 block)
+{
+	if (block)
+		kfree(lclone_extent_append(&cp->old, kmalloc(sizeof(struct lclone_extent),
+							     GFP_NOIO | __GFP_NOFAIL),
+					   block, 1));
+}
+
+/* The reference to node @n of @level: in the node above, or the root. */
+static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_index *above;
+
+	if (level == d->root_level) {
+		cp->root = ref;
+		return;
+	}
+	mutex_lock(&d->index_lock);
+	above = lclone_index_find(d, level + 1, div_u64(n, LCLONE_NODE_REFS));
+	lclone_ref_pack(ref, &above->disk->refs[n % LCLONE_NODE_REFS]);
+	mutex_unlock(&d->index_lock);
+}
+
+static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 level)
+{
+	if (list_empty(&node->dirty)) {
+		list_add_tail(&node->dirty, &cp->index[level]);
+		cp->left++;
+	}
+}
+
+static int mark_above(struct checkpoint *cp, u64 leaf)
+{
+	struct lclone_delta *d = cp->d;
+	u32 level;
+	int err = 0;
+
+	mutex_lock(&d->index_lock);
+	for (level = d->root_level; level; level--) {
+		struct lclone_index *node = lclone_index_get(d, leaf, level, true);
+
+		err = PTR_ERR_OR_ZERO(node);
+		if (err)
+			break;
+		mark_node(cp, node, level);
+	}
+	mutex_unlock(&d->index_lock);
+	return err;
+}
+
+/* Finds (or makes) the nodes above the dirty leaves. */
+static int mark_index(struct checkpoint *cp)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_leaf *leaf;
+	u32 level;
+	int err;
+
+	list_for_each_entry(leaf, &cp->leaves, dirty) {
+		cp->left++;
+		err = mark_above(cp, leaf->index);
+		if (err)
+			return err;
+	}
+	/* nodes that lclone_tree_grow() has put above the root on disk */
+	if (cp->left && d->sb.root_block)
+		for (level = d->sb.root_level + 1; level <= d->root_level; level++)
+			mark_node(cp, lclone_index_find(d, level, 0), level);
+	return 0;
+}
+
+/* Copies a live leaf; its entries count as committed from here on. */
+static bool capture(struct lclone_leaf *leaf, struct lclone_leaf_disk *disk)
+{
+	bool empty = true;
+	int i;
+
+	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++) {
+		u64 exc = READ_ONCE(leaf->exceptions[i]);
+
+		while (exc & LCLONE_EXC_DIRTY &&
+		       !try_cmpxchg64(&leaf->exceptions[i], &exc, exc & ~LCLONE_EXC_DIRTY))
+			;
+		exc &= ~LCLONE_SPARE_MASK;
+		disk->exceptions[i] = cpu_to_le64(exc);
+		if (exc)
+			empty = false;
+	}
+	return empty;
+}
+
+static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
+{
+	struct lclone_ref old, ref = {};
+	struct lclone_leaf_disk *slot;
+	int err;
+
+	err = lclone_tree_leaf_ref(cp->d, leaf->index, &old);
+	if (err)
+		return err;
+	slot = next_slot(cp);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	lclone_commit_take(cp->d, leaf);	/* all groups are looked at */
+	if (!capture(leaf, slot))
+		ref = seal_slot(cp, slot, 0, leaf->index);
+	free_later(cp, old.block);
+	set_ref(cp, 0, leaf->index, ref);
+	return 0;
+}
+
+static int write_index(struct checkpoint *cp, struct lclone_index *node, u32 level)
+{
+	struct lclone_ref ref = {};
+	void *slot;
+
+	free_later(cp, node->block);
+	if (memchr_inv(node->disk->refs, 0, sizeof(node->disk->refs))) {
+		slot = next_slot(cp);
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
+		memcpy(slot, node->disk, LCLONE_BLOCK_SIZE);
+		ref = seal_slot(cp, slot, level, node->index);
+	}
+	node->block = ref.block;
+	set_ref(cp, level, node->index, ref);
+	return 0;
+}
+
+static int write_nodes(struct checkpoint *cp)
+{
+	struct lclone_index *node, *next;
+	struct lclone_leaf *leaf;
+	u32 level;
+	int err;
+
+	err = mark_index(cp);
+	if (err)
+		return err;
+	list_for_each_entry(leaf, &cp->leaves, dirty) {
+		err = write_leaf(cp, leaf);
+		if (err)
+			return err;
+	}
+	for (level = 1; level <= cp->d->root_level; level++) {
+		list_for_each_entry_safe(node, next, &cp->index[level], dirty) {
+			err = write_index(cp, node, level);
+			if (err)
+				return err;
+			list_del_init(&node->dirty);
+		}
+	}
+	return flush_buf(cp);
+}
+
+static int switch_root(struct checkpoint *cp)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_sb sb = d->sb;
+
+	if (!list_empty(&cp->leaves)) {
+		sb.root_block = cp->root.block;
+		sb.root_csum = cp->root.csum;
+		sb.root_level = cp->root.block ? d->root_level : 0;
+	}
+	spin_lock(&d->alloc.lock);
+	sb.hwm = d->alloc.hwm;
+	sb.freed = d->alloc.freed;
+	spin_unlock(&d->alloc.lock);
+	sb.checkpoint++;
+	sb.log_pos = sb.log_pos ? 0 : sb.log_blocks / 2;
+	sb.log_commit = d->commit.next_commit;
+	return lclone_sb_write(d, &sb);
+}
+
+/* The leaves that nobody changed meanwhile are clean. */
+static void checkpoint_clean(struct checkpoint *cp)
+{
+	struct lclone_commit *c = &cp->d->commit;
+	struct lclone_leaf *leaf, *next;
+
+	spin_lock_irq(&c->lock);
+	list_for_each_entry_safe(leaf, next, &cp->leaves, dirty) {
+		/* whoever is to change a leaf has set this, under the lock */
+		if (test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
+			list_move_tail(&leaf->dirty, &c->dirty);
+		} else {
+			clear_bit(LEAF_DIRTY, &leaf->flags);
+			list_del_init(&leaf->dirty);
+			c->nr_dirty--;
+		}
+	}
+	spin_unlock_irq(&c->lock);
+}
+
+static void checkpoint_finish(struct checkpoint *cp, int err)
+{
+	struct lclone_delta *d = cp->d;
+	struct lclone_extent *e, *next;
+
+	if (cp->run_left && !err)
+		lclone_free_nodes(d, cp->run, cp->run_left);
+	list_for_each_entry_safe(e, next, &cp->old, list) {
+		if (!err)
+			lclone_free_nodes(d, e->start, e->len);
+		kfree(e);
+	}
+	if (err) {
+		/* what is on disk is older: these leaves stay */
+		spin_lock_irq(&d->commit.lock);
+		list_splice_tail(&cp->leaves, &d->commit.dirty);
+		spin_unlock_irq(&d->commit.lock);
+		lclone_metadata_failed(d, "write a checkpoint", err);
+		return;
+	}
+	d->commit.log_tail = d->sb.log_pos;
+	d->commit.checkpoints++;
+	checkpoint_clean(cp);
+}
+
+static void checkpoint_buf(struct checkpoint *cp)
+{
+	u32 blocks;
+
+	for (blocks = WRITE_BLOCKS; blocks > 1; blocks /= 2) {
+		cp->buf = (void *)__get_free_pages(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN,
+						   get_order(blocks * LCLONE_BLOCK_SIZE));
+		if (cp->buf)
+			break;
+	}
+	if (!cp->buf)
+		cp->buf = cp->d->bounce;
+	cp->buf_blocks = blocks;
+}
+
+static void checkpoint_work(struct work_struct *work)
+{
+	struct lclone_delta *d = container_of(work, struct lclone_delta, checkpoint_work);
+	struct checkpoint cp = { .d = d };
+	int i, err;
+
+	INIT_LIST_HEAD(&cp.leaves);
+	INIT_LIST_HEAD(&cp.old);
+	for (i = 0; i < LCLONE_LEVELS; i++)
+		INIT_LIST_HEAD(&cp.index[i]);
+	checkpoint_buf(&cp);
+
+	mutex_lock(&d->tree_lock);
+	lclone_commit_begin_checkpoint(d, &cp.leaves);
+	spin_lock(&d->alloc.lock);
+	d->alloc.new_leaves = 0;
+	spin_unlock(&d->alloc.lock);
+
+	err = write_nodes(&cp);
+	if (!err)
+		err = switch_root(&cp);
+	checkpoint_finish(&cp, err);
+	mutex_unlock(&d->tree_lock);
+
+	if (cp.buf != d->bounce)
+		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
+	lclone_commit_end(d, errno_to_blk_status(err));
+	lclone_unpark(d, WAIT_CHECKPOINT);
+	lclone_space_came(d);	/* blocks of old nodes, and no new leaves any more */
+}
+
+void lclone_checkpoint_init(struct lclone_delta *d)
+{
+	INIT_WORK(&d->checkpoint_work, checkpoint_work);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling of a place with data from elsewhere, or with zeros.
+ *
+ * By a bio of the job's own, and into pages that are the job's, or, without memory, the
+ * block of the delta's: clones lie on each other, and what one takes out of a
+ * pool for all, another may need to let it go on.  All of it is charged to who sent the
+ * bio that waits for it.
+ */
+#include "job.h"
+
+static void fill_next(struct lclone_job *job);
+
+static void fill_written(struct lclone_job *job);
+
+static void fill_endio(struct bio *bio)
+{
+	struct lclone_job *job = container_of(bio, struct lclone_job, fill.bio);
+
+	job->error = blk_status_to_errno(bio->bi_status);
+	bio_uninit(bio);
+	lclone_job_ready(job);
+}
+
+static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sector_t sector,
+		      blk_opf_t opf, u16 vecs)
+{
+	struct bio *bio = &job->fill.bio;
+
+	bio_init(bio, bdev, job->fill.vec, vecs, opf);
+	bio_clone_blkg_association(bio, job->bio);
+	bio->bi_ioprio = job->bio->bi_ioprio;
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_end_io = fill_endio;
+}
+
+/* Reads or writes @sectors of the buffer, or writes as many zeros; then comes @step. */
+static void fill_submit(struct lclone_job *job, struct block_device *bdev, sector_t sector,
+			u32 sectors, blk_opf_t opf, void (*step)(struct lclone_job *job))
+{
+	struct fill *f = &job->fill;
+	u32 bytes = sectors << SECTOR_SHIFT, i, n;
+
+	fill_bio_init(job, bdev, sector, opf, FILL_PAGES);
+	for (i = 0; bytes; i++, bytes -= n) {
+		n = min_t(u32, bytes, PAGE_SIZE);
+		__bio_add_page(&f->bio, f->nr_pages ? f->vec[i].bv_page : ZERO_PAGE(0), n, 0);
+	}
+	job->step = step;
+	submit_bio_noacct(&f->bio);
+}
+
+static void fill_write(struct lclone_job *job)
+{
+	struct fill *f = &job->fill;
+	u32 read = min(f->now, f->from.sectors), n;
+
+	if (job->error) {
+		fill_next(job);
+		return;
+	}
+	f->from.sector += read;
+	f->from.sectors -= read;
+	for (; read < f->now; read += n) {
+		u32 pos = read << SECTOR_SHIFT;
+
+		n = min_t(u32, f->now - read, (PAGE_SIZE - offset_in_page(pos)) >> SECTOR_SHIFT);
+		memset(page_address(f->vec[pos / PAGE_SIZE].bv_page) + offset_in_page(pos), 0,
+		       n << SECTOR_SHIFT);
+	}
+	fill_submit(job, f->bdev, f->sector, f->now, REQ_OP_WRITE | f->opf, fill_written);
+}
+
+static void fill_written(struct lclone_job *job)
+{
+	if (!job->error) {
+		job->fill.sector += job->fill.now;
+		job->fill.sectors -= job->fill.now;
+	}
+	fill_next(job);
+}
+
+static void fill_free(struct fill *f)
+{
+	while (f->nr_pages)
+		__free_page(f->vec[--f->nr_pages].bv_page);
+}
+
+/* As many as can be had at once. False: none. */
+static bool fill_alloc(struct fill *f)
+{
+	u32 want = min_t(u32, DIV_ROUND_UP(f->sectors << SECTOR_SHIFT, PAGE_SIZE), FILL_PAGES);
+
+	while (f->nr_pages < want) {
+		struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
+
+		if (!page)
+			break;
+		f->vec[f->nr_pages++].bv_page = page;
+	}
+	return f->nr_pages;
+}
+
+/* One block of it, without memory. */
+static int fill_block(struct lclone_job *job)
+{
+	struct lclone_delta *d = job->delta;
+	struct fill *f = &job->fill;
+	u32 n = min(f->sectors, LCLONE_BLOCK_SECTORS), read = min(n, f->from.sectors);
+	int err = 0;
+
+	if (read)
+		err = lclone_read_sectors(f->from.bdev, f->from.sector, d->bounce, read);
+	if (err)
+		return err;
+	memset(d->bounce + (read << SECTOR_SHIFT), 0, (n - read) << SECTOR_SHIFT);
+	fill_bio_init(job, f->bdev, f->sector, REQ_OP_WRITE | f->opf, 1);
+	__bio_add_page(&f->bio, virt_to_page(d->bounce), n << SECTOR_SHIFT,
+		       offset_in_page(d->bounce));
+	err = submit_bio_wait(&f->bio);
+	bio_uninit(&f->bio);
+	f->from.sector += read;
+	f->from.sectors -= read;
+	f->sector += n;
+	f->sectors -= n;
+	return err;
+}
+
+static void fill_blocks(struct lclone_job *job)
+{
+	mutex_lock(&job->delta->tree_lock);
+	while (job->fill.sectors && !job->error)
+		job->error = fill_block(job);
+	mutex_unlock(&job->delta->tree_lock);
+	job->fill.done(job);
+}
+
+static void fill_next(struct lclone_job *job)
+{
+	struct fill *f = &job->fill;
+
+	if (job->error || !f->sectors) {
+		fill_free(f);
+		f->done(job);
+		return;
+	}
+	if (f->from.sectors && !f->nr_pages && !fill_alloc(f)) {
+		fill_blocks(job);
+		return;
+	}
+	f->now = min_t(u32, f->sectors, (f->nr_pages ?: FILL_PAGES) * (PAGE_SIZE >> SECTOR_SHIFT));
+	if (f->from.sectors)
+		fill_submit(job, f->from.bdev, f->from.sector, min(f->now, f->from.sectors),
+			    REQ_OP_READ, fill_write);
+	else if (f->nr_pages)
+		fill_write(job);
+	else	/* not REQ_OP_WRITE_ZEROES: some devices claim it and fail it */
+		fill_submit(job, f->bdev, f->sector, f->now, REQ_OP_WRITE | f->opf, fill_written);
+}
+
+void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sector, u32 sectors,
+		 const struct lclone_source *from, void (*done)(struct lclone_job *job))
+{
+	struct fill *f = &job->fill;
+
+	f->from.sectors = 0;
+	if (from)
+		f->from = *from;
+	f->from.sectors = f->from.bdev ? min(f->from.sectors, sectors) : 0;
+	f->bdev = bdev;
+	f->sector = sector;
+	f->sectors = sectors;
+	f->done = done;
+	fill_next(job);
+}
+
+/* The command for zeros has ended, or failed: some devices claim it and fail it. */
+static void zeros_ended(struct lclone_job *job)
+{
+	if (!job->error)
+		job->fill.sectors = 0;
+	job->error = 0;
+	fill_next(job);
+}
+
+void lclone_fill_zeros(struct lclone_job *job, struct block_device *bdev, blk_opf_t flags,
+		       void (*done)(struct lclone_job *job))
+{
+	struct fill *f = &job->fill;
+	struct bio *bio = job->bio;
+
+	f->opf = flags & REQ_FUA;
+	if (!bdev_write_zeroes_sectors(bdev)) {
+		lclone_fill(job, bdev, bio->bi_iter.bi_sector, bio_sectors(bio), NULL, done);
+		return;
+	}
+	f->bdev = bdev;
+	f->sector = bio->bi_iter.bi_sector;
+	f->sectors = bio_sectors(bio);
+	f->done = done;
+	fill_bio_init(job, f->bdev, f->sector, REQ_OP_WRITE_ZEROES | flags, 0);
+	f->bio.bi_iter.bi_size = bio->bi_iter.bi_size;
+	job->step = zeros_ended;
+	submit_bio_noacct(&f->bio);
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opening: reads the delta of a new table and looks whether it fits to what the table says.
+ */
+#include <linux/slab.h>
+
+#include "lclone.h"
+
+/* A merge of layers changes the uuid in one write: the slot before tells to which. */
+static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
+{
+	return new->seq == old->seq + 1 && lclone_is_half_merged(old) &&
+	       lclone_merges_with(old, new);
+}
+
+/* Both slots of a healthy delta are valid: each is one sector, so none can be torn. */
+static int pick_slot(struct lclone *t, const struct lclone_sb_slot *a,
+		     const struct lclone_sb_slot *b)
+{
+	struct lclone_delta *d = t->delta;
+	const struct lclone_sb_slot *bad = a->err ? a : b;
+
+	if (!a->err && !b->err) {
+		if (memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid)) &&
+		    !takes_over(&a->sb, &b->sb) && !takes_over(&b->sb, &a->sb)) {
+			t->ti->error = "The two superblocks are of different deltas";
+			return -EUCLEAN;
+		}
+		d->sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
+		if (a->sb.seq != b->sb.seq + 1 && b->sb.seq != a->sb.seq + 1) {
+			DMERR("%s: superblocks %llu and %llu: one between them was lost", d->name,
+			      a->sb.seq, b->sb.seq);
+			d->needs_check = true;
+		}
+		return 0;
+	}
+	if (a->err && b->err) {
+		lclone_report_fault(d, "superblock", a == bad ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
+				    &bad->fault);
+		t->ti->error = "Both superblocks are damaged";
+		return -EUCLEAN;
+	}
+	lclone_report_fault(d, "superblock", bad == a ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
+			    &bad->fault);
+	d->sb = a->err ? b->sb : a->sb;
+	d->needs_check = true;
+	return 0;
+}
+
+/* Reads the superblock, or formats. */
+static int open_sb(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb_slot *a, *b;
+	int err;
+
+	a = kzalloc(2 * sizeof(*a), GFP_KERNEL);
+	if (!a)
+		return -ENOMEM;
+	b = a + 1;
+	/* both slots lie in any device that a delta fits in */
+	err = bdev_nr_sectors(d->bdev) < LCLONE_LOG_START * LCLONE_BLOCK_SECTORS ?
+	      lclone_new_sb(t, &a->sb) : 0;
+	if (err)
+		goto out;
+	err = lclone_sb_read(d, LCLONE_SB_SLOT_A, a);
+	if (!err)
+		err = lclone_sb_read(d, LCLONE_SB_SLOT_B, b);
+	if (err) {
+		t->ti->error = "Can't read the delta's superblocks";
+		goto out;
+	}
+
+	if (a->err == -EPROTONOSUPPORT || b->err == -EPROTONOSUPPORT) {
+		const struct lclone_sb_slot *s = a->err == -EPROTONOSUPPORT ? a : b;
+
+		DMERR("%s: %s 0x%llx is not supported, 0x%llx is", d->name, s->fault.what,
+		      s->fault.found, s->fault.expected);
+		t->ti->error = "The delta's format is newer than this module";
+		err = -EPROTONOSUPPORT;
+	} else if (a->zero && (b->err == -EINVAL || b->err == -EBADMSG ||
+			       (!b->err && !b->sb.seq))) {
+		err = lclone_delta_format(t);
+	} else if (a->zero) {
+		err = lclone_refuse(t, -EINVAL,
+				    "The delta starts with zeros but its second superblock is valid: wipe it to use it anew");
+	} else if (a->err == -EINVAL && b->err) {
+		t->ti->error = "Not a delta, and not empty: the first 4 KiB are not zero";
+		err = -EINVAL;
+	} else {
+		err = pick_slot(t, a, b);
+	}
+out:
+	kfree(a);
+	return err;
+}
+
+/* What holds for layers, too */
+static int check_device(struct lclone *t, const struct lclone_sb *sb)
+{
+	struct lclone_delta *d = t->delta;
+	u64 sectors = bdev_nr_sectors(d->bdev);
+
+	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
+		DMERR("%s: the delta has %llu sectors, %llu are in use", d->name, sectors,
+		      (u64)sb->hwm * sb->chunk_sectors);
+		t->ti->error = "The delta was shrunk below its high-water mark";
+		return -EINVAL;
+	}
+	return lclone_check_block_size(t, sb->chunk_sectors);
+}
+
+static int check_sb(struct lclone *t, const struct lclone_sb *sb)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	err = lclone_chain_check(t, sb);
+	if (err)
+		return err;
+	if (lclone_is_half_merged(sb)) {
+		t->ti->error = "A merge into this layer has begun: go on with it first";
+		return -EUCLEAN;
+	}
+	if (sb->state & LCLONE_STATE_SEALED && !t->read_only) {
+		t->ti->error = "The delta is sealed: it can only be read_only";
+		return -EROFS;
+	}
+	if (sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT && !t->read_only) {
+		t->ti->error = "The delta has features with which it can only be read_only";
+		return -EROFS;
+	}
+	if (t->ti->len != sb->virtual_sectors) {
+		DMERR("%s: the table has %llu sectors, the delta was formatted for %llu", d->name,
+		      (u64)t->ti->len, sb->virtual_sectors);
+		t->ti->error = "Not the size that the delta was formatted for";
+		return -EINVAL;
+	}
+	if (t->chunk_size_given && t->chunk_sectors != sb->chunk_sectors) {
+		DMERR("%s: the delta's chunk_size is %u", d->name, sb->chunk_sectors);
+		t->ti->error = "Not the chunk_size that the delta was formatted with";
+		return -EINVAL;
+	}
+	return check_device(t, sb) ?: lclone_check_clone_blocks(t, sb);
+}
+
+static int check_mode(struct lclone *t, const struct lclone_sb *sb)
+{
+	struct lclone_delta *d = t->delta;
+
+	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
+		d->needs_check = true;
+	if (d->needs_check && !t->read_only) {
+		t->ti->error = "The delta is damaged and needs a check: it can only be read_only";
+		return -EROFS;
+	}
+	if (READ_ONCE(d->degraded) && t->rebase) {
+		t->ti->error = "The delta has met an error and is not written any more: no rebase";
+		return -EROFS;
+	}
+	return 0;
+}
+
+static int open_metadata(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	d->chunk_shift = ilog2(d->sb.chunk_sectors);
+	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
+	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
+	lclone_delta_set_limits(d);
+	err = lclone_tree_grow(d);
+	if (!err)
+		err = lclone_dir_create(d);
+	if (!err)
+		err = lclone_replay(d);
+	if (err)
+		t->ti->error = err == -ENOMEM ? "Out of memory" :
+						"The delta's metadata are damaged or can't be read";
+	return err;
+}
+
+/*
+ * A full delta: what a checkpoint may need has to be found before the first write.
+ * At the load of the table, where it may fail, and of one that is not written yet.
+ */
+int lclone_delta_find_reserve(struct lclone_delta *d, bool load)
+{
+	int err = 0;
+
+	down_write(&d->messages);
+	/* a resume sets the mode before it comes here: then there is I/O, and it has looked */
+	if (!(load && READ_ONCE(d->mode) == LCLONE_RW) && lclone_alloc_reserve_short(d))
+		err = lclone_search_now(d);
+	up_write(&d->messages);
+	return err;
+}
+
+const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t)
+{
+	if (t->merge)
+		return &lclone_merge_ops;
+	if (t->flatten)
+		return &lclone_flatten_ops;
+	return t->flatten_layer ? &lclone_layer_ops : NULL;
+}
+
+/* What preresume needs and may not fail for: a clone that can't be resumed stands still. */
+static int prepare(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	if (lclone_sweep_wanted(t)) {
+		t->sweep = lclone_sweep_create(d, lclone_sweep_wanted(t));
+		if (!t->sweep) {
+			t->ti->error = "Out of memory";
+			return -ENOMEM;
+		}
+	}
+	if (t->read_only || READ_ONCE(d->degraded) || READ_ONCE(d->mode) == LCLONE_RW)
+		return 0;
+	err = lclone_delta_find_reserve(d, true);
+	if (err)
+		t->ti->error = err == -ENOMEM ? "Out of memory" :
+						"The delta's metadata are damaged or can't be read";
+	return err;
+}
+
+int lclone_delta_open(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	if (!t->read_only && bdev_read_only(d->bdev)) {
+		t->ti->error = "The delta is a read-only device";
+		return -EROFS;
+	}
+	err = open_sb(t);
+	if (!err)
+		err = check_sb(t, &d->sb);
+	if (!err)
+		err = lclone_base_check(t, &d->sb);
+	if (!err)
+		err = open_metadata(t);
+	if (!err)
+		err = check_mode(t, &d->sb);
+	return err ?: prepare(t);
+}
+
+int lclone_delta_check(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	struct lclone_sb sb;
+	int err;
+
+	mutex_lock(&d->tree_lock);
+	sb = d->sb;
+	mutex_unlock(&d->tree_lock);
+	err = check_sb(t, &sb);
+	if (!err)
+		err = lclone_base_check(t, &sb);
+	if (!err)
+		err = check_mode(t, &sb);
+	return err ?: prepare(t);
+}
+
+int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
+{
+	/* read as a table of its own would read it */
+	struct lclone view = { .delta = d, .ti = t->ti, .delta_dev = dev, .read_only = true };
+	int err;
+
+	err = open_sb(&view);
+	if (!err && !(d->sb.state & LCLONE_STATE_SEALED)) {
+		t->ti->error = "A parent is not sealed";
+		err = -EINVAL;
+	}
+	if (!err)
+		err = check_device(&view, &d->sb);
+	if (!err)
+		err = open_metadata(&view);
+	view.read_only = t->read_only;
+	if (!err)
+		err = check_mode(&view, &d->sb);
+	return err;
+}
+
+int lclone_delta_changed(struct lclone_delta *d)
+{
+	struct lclone_sb_slot *a = kzalloc(2 * sizeof(*a), GFP_KERNEL), *b = a + 1;
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	mutex_lock(&d->tree_lock);
+	err = lclone_sb_read(d, LCLONE_SB_SLOT_A, a);
+	err = err ?: lclone_sb_read(d, LCLONE_SB_SLOT_B, b);
+	if (!err)
+		err = (!a->err && a->sb.seq > d->sb.seq) || (!b->err && b->sb.seq > d->sb.seq);
+	mutex_unlock(&d->tree_lock);
+	kfree(a);
+	return err;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replay: reads the log when a delta is opened, and brings the commits in it into RAM.
+ */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "lclone.h"
+
+#define READ_BLOCKS	16		/* of the log at a time */
+
+/* Feeds one half of the log to the scan, and keeps it in @keep if there is one. */
+static int scan_half(struct lclone_delta *d, struct lclone_scan *scan, u32 first,
+		     struct lclone_log_disk *keep, void *buf)
+{
+	u32 half = d->sb.log_blocks / 2, pos, i, n;
+	struct lclone_fault fault;
+	bool whole;
+	int err;
+
+	for (pos = 0; pos < half; pos += n) {
+		n = min_t(u32, READ_BLOCKS, half - pos);
+		err = lclone_meta_read(d->bdev, d->sb.log_start + first + pos, buf, n);
+		if (err) {
+			DMERR("%s: can't read the log: error %d", d->name, err);
+			return err;
+		}
+		if (keep)
+			memcpy(keep + pos, buf, n * LCLONE_BLOCK_SIZE);
+		for (i = 0; i < n; i++) {
+			struct lclone_log_disk *block = buf + i * LCLONE_BLOCK_SIZE;
+
+			err = lclone_scan_block(scan, first + pos + i, block, &whole, &fault);
+			if (err) {
+				lclone_report_fault(d, "log", d->sb.log_start + first + pos + i,
+						    &fault);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+typedef int (*record_fn)(struct lclone_delta *d, u64 chunk, u64 exc);
+
+static int record_hwm(struct lclone_delta *d, u64 chunk, u64 exc)
+{
+	d->sb.hwm = max(d->sb.hwm, lclone_exc_phys(exc) + 1);
+	return 0;
+}
+
+static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
+{
+	struct lclone_leaf *leaf = lclone_leaf_get(d, chunk / LCLONE_LEAF_EXCEPTIONS, true);
+
+	if (IS_ERR(leaf))
+		return PTR_ERR(leaf);
+	leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS] = exc;
+	lclone_commit_replayed(d, leaf);
+	lclone_leaf_unpin(leaf);
+	if (d->commit.nr_dirty > LCLONE_DIRTY_LEAVES_MAX) {
+		DMERR("%s: the log has changes of too many leaves", d->name);
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *log, u32 blocks,
+			record_fn fn)
+{
+	struct lclone_fault fault;
+	u64 chunk, exc;
+	u32 i, j;
+	int err;
+
+	for (i = 0; i < blocks; i++) {
+		for (j = 0; j < le32_to_cpu(log[i].count); j++) {
+			err = lclone_record_unpack(&d->sb, &log[i].records[j], &chunk, &exc,
+						   &fault);
+			if (err) {
+				lclone_report_fault(d, "log",
+						    d->sb.log_start + d->sb.log_pos + i, &fault);
+				return err;
+			}
+			err = fn(d, chunk, exc);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Reads the log, whatever the superblock says, and brings the commits in it into RAM. */
+int lclone_replay(struct lclone_delta *d)
+{
+	u32 half = d->sb.log_blocks / 2, blocks;
+	struct lclone_log_disk *log;
+	struct lclone_scan scan;
+	void *buf;
+	int err = -ENOMEM;
+
+	log = vmalloc(array_size(half, LCLONE_BLOCK_SIZE));
+	buf = kmalloc(READ_BLOCKS * LCLONE_BLOCK_SIZE, GFP_KERNEL);
+	if (!log || !buf)
+		goto out;
+	lclone_scan_init(&scan, &d->sb);
+	err = scan_half(d, &scan, d->sb.log_pos, log, buf);
+	if (!err)
+		err = scan_half(d, &scan, half - d->sb.log_pos, NULL, buf);
+	if (err == -EUCLEAN) {
+		/* commits are lost: what is before them may be looked at */
+		d->needs_check = true;
+		err = 0;
+	}
+	if (err)
+		goto out;
+
+	blocks = scan.end - d->sb.log_pos;
+	if (blocks)
+		d->sb.state &= ~LCLONE_STATE_CLEAN;
+	err = walk_records(d, log, blocks, record_hwm);
+	lclone_alloc_init(d);
+	if (!err)
+		err = walk_records(d, log, blocks, record_apply);
+	d->commit.log_tail = scan.end;
+	d->commit.next_commit = scan.next_commit;
+	d->incarnation = scan.max_incarnation;
+out:
+	kfree(buf);
+	vfree(log);
+	return err;
+}
