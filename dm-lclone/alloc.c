@@ -10,7 +10,7 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "alloc.h"
 
 #define SLOT_CHUNKS_MAX		1024u
 
@@ -31,12 +31,12 @@ static u32 slot_len(u64 slot)
 
 /* Slots: any context, no lock */
 
-static u32 slots_take(struct lclone_delta *d, u32 want, u32 *phys)
+static u32 slots_take(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	int cpu = raw_smp_processor_id(), i;
 
 	for (i = 0; i < LCLONE_SLOTS; i++) {
-		atomic64_t *slot = &d->alloc.slot[(cpu + i) % LCLONE_SLOTS];
+		atomic64_t *slot = &a->slot[(cpu + i) % LCLONE_SLOTS];
 		s64 old = atomic64_read(slot);
 
 		while (slot_len(old)) {
@@ -47,38 +47,38 @@ static u32 slots_take(struct lclone_delta *d, u32 want, u32 *phys)
 				continue;
 			*phys = slot_start(old);
 			if (n == len)
-				queue_work(d->wq, &d->worker);
+				lclone_wake(a->super->queue);
 			return n;
 		}
 	}
 	return 0;
 }
 
-u32 lclone_alloc_chunks(struct lclone_delta *d, u32 want, u32 *phys)
+u32 lclone_alloc_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	u32 n;
 
 	/* read behind the inflight reference: see lclone_alloc_scan_begin() */
-	if (likely(!READ_ONCE(d->alloc.scanning)))
-		return slots_take(d, want, phys);
-	spin_lock(&d->alloc.lock);
-	n = slots_take(d, want, phys);
-	if (n && d->alloc.used)
-		bitmap_set(d->alloc.used, *phys, n);
-	spin_unlock(&d->alloc.lock);
+	if (likely(!READ_ONCE(a->scanning)))
+		return slots_take(a, want, phys);
+	spin_lock(&a->lock);
+	n = slots_take(a, want, phys);
+	if (n && a->used)
+		bitmap_set(a->used, *phys, n);
+	spin_unlock(&a->lock);
 	return n;
 }
 
 /* Returns false if no slot is empty. */
-static bool slot_fill(struct lclone_delta *d, u32 phys, u32 count)
+static bool slot_fill(struct lclone_alloc *a, u32 phys, u32 count)
 {
 	int i;
 
 	for (i = 0; i < LCLONE_SLOTS; i++) {
-		s64 old = atomic64_read(&d->alloc.slot[i]);
+		s64 old = atomic64_read(&a->slot[i]);
 
 		if (!slot_len(old) &&
-		    atomic64_try_cmpxchg(&d->alloc.slot[i], &old, slot_pack(phys, count)))
+		    atomic64_try_cmpxchg(&a->slot[i], &old, slot_pack(phys, count)))
 			return true;
 	}
 	return false;
@@ -86,80 +86,79 @@ static bool slot_fill(struct lclone_delta *d, u32 phys, u32 count)
 
 /* Free space: alloc.lock */
 
-static void free_chunks(struct lclone_delta *d, u32 phys, u32 count)
+static void free_chunks(struct lclone_alloc *a, u32 phys, u32 count)
 {
-	d->alloc.freed += count;
-	if (d->alloc.used)
-		bitmap_clear(d->alloc.used, phys, count);
+	a->freed += count;
+	if (a->used)
+		bitmap_clear(a->used, phys, count);
 }
 
-void lclone_alloc_giveback(struct lclone_delta *d, u32 phys, u32 count)
+void lclone_alloc_giveback(struct lclone_alloc *a, u32 phys, u32 count)
 {
-	if (!slot_fill(d, phys, count)) {
+	if (!slot_fill(a, phys, count)) {
 		/* no entry has ever named it: nothing is to be waited for */
-		spin_lock(&d->alloc.lock);
-		free_chunks(d, phys, count);
-		spin_unlock(&d->alloc.lock);
+		spin_lock(&a->lock);
+		free_chunks(a, phys, count);
+		spin_unlock(&a->lock);
 	}
-	if (unlikely(READ_ONCE(d->full)))
-		lclone_space_came(d);
+	if (unlikely(READ_ONCE(a->full)))
+		lclone_space_came(a);
 }
 
-static u32 tail_free(const struct lclone_delta *d)
+static u32 tail_free(const struct lclone_alloc *a)
 {
-	return d->alloc.end - d->alloc.hwm;
+	return a->end - a->hwm;
 }
 
-static u32 known_free(const struct lclone_delta *d)
+static u32 known_free(const struct lclone_alloc *a)
 {
-	return tail_free(d) + (d->alloc.scanned ? d->alloc.freed : 0);
+	return tail_free(a) + (a->scanned ? a->freed : 0);
 }
 
 /* Chunks that data may not take: the next checkpoint, and the new leaves in it twice. */
-static u32 reserve(const struct lclone_delta *d)
+static u32 reserve_chunks(const struct lclone_alloc *a)
 {
-	return READ_ONCE(d->alloc.reserve) +
-	       DIV_ROUND_UP(2 * d->alloc.new_leaves, lclone_blocks_per_chunk(d));
+	return READ_ONCE(a->reserve) +
+	       DIV_ROUND_UP(2 * a->new_leaves, lclone_blocks_per_chunk(&a->super->sb));
 }
 
 /* Free chunks below the mark are not known yet, and a scan is under way or would find them. */
-static bool scan_helps(const struct lclone_delta *d)
+static bool scan_helps(const struct lclone_alloc *a)
 {
-	return !d->alloc.scanned && !d->alloc.scan_failed &&
-	       (d->alloc.scanning || d->alloc.freed || !d->alloc.exact);
+	return !a->scanned && !a->scan_failed &&
+	       (a->scanning || a->freed || !a->exact);
 }
 
 /* The space above the mark gets short: time to look for freed chunks below it. */
-static bool tail_is_short(const struct lclone_delta *d)
+static bool tail_is_short(const struct lclone_alloc *a)
 {
-	u32 total = d->alloc.end - d->sb.first_chunk;
+	u32 total = a->end - a->super->sb.first_chunk;
 
-	return tail_free(d) < reserve(d) + total / 4;
+	return tail_free(a) < reserve_chunks(a) + total / 4;
 }
 
-static u32 take_tail(struct lclone_delta *d, u32 want, u32 *phys)
+static u32 take_tail(struct lclone_alloc *a, u32 want, u32 *phys)
 {
-	u32 n = min(want, tail_free(d));
+	u32 n = min(want, tail_free(a));
 
-	if (d->alloc.used && WARN_ON_ONCE(d->alloc.hwm + n > d->alloc.nr_used))
+	if (a->used && WARN_ON_ONCE(a->hwm + n > a->nr_used))
 		return 0;
-	*phys = d->alloc.hwm;
-	d->alloc.hwm += n;
-	if (d->alloc.used)
-		bitmap_set(d->alloc.used, *phys, n);
+	*phys = a->hwm;
+	a->hwm += n;
+	if (a->used)
+		bitmap_set(a->used, *phys, n);
 	return n;
 }
 
-static u32 take_freed(struct lclone_delta *d, u32 want, u32 *phys)
+static u32 take_freed(struct lclone_alloc *a, u32 want, u32 *phys)
 {
-	struct lclone_alloc *a = &d->alloc;
 	u32 start, end, limit = a->hwm;
 
 	if (!a->scanned || !a->freed)
 		return 0;
-	start = find_next_zero_bit(a->used, limit, max(a->hint, d->sb.first_chunk));
+	start = find_next_zero_bit(a->used, limit, max(a->hint, a->super->sb.first_chunk));
 	if (start >= limit)
-		start = find_next_zero_bit(a->used, limit, d->sb.first_chunk);
+		start = find_next_zero_bit(a->used, limit, a->super->sb.first_chunk);
 	if (start >= limit)
 		return 0;
 	end = find_next_bit(a->used, min_t(u64, limit, (u64)start + want), start);
@@ -171,75 +170,74 @@ static u32 take_freed(struct lclone_delta *d, u32 want, u32 *phys)
 }
 
 /* Contiguous chunks from anywhere, freed ones once the tail is short. */
-static u32 take(struct lclone_delta *d, u32 want, u32 *phys)
+static u32 take_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	u32 n = 0;
 
-	if (tail_is_short(d))
-		n = take_freed(d, want, phys);
+	if (tail_is_short(a))
+		n = take_freed(a, want, phys);
 	if (!n)
-		n = take_tail(d, want, phys);
+		n = take_tail(a, want, phys);
 	return n;
 }
 
-u32 lclone_alloc_available(struct lclone_delta *d)
+u32 lclone_alloc_available(struct lclone_alloc *a)
 {
 	u32 free, keep, i;
 
-	spin_lock(&d->alloc.lock);
-	free = tail_free(d) + d->alloc.freed;
-	keep = reserve(d);
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	free = tail_free(a) + a->freed;
+	keep = reserve_chunks(a);
+	spin_unlock(&a->lock);
 	free = free > keep ? free - keep : 0;
 	for (i = 0; i < LCLONE_SLOTS; i++)
-		free += slot_len(atomic64_read(&d->alloc.slot[i]));
+		free += slot_len(atomic64_read(&a->slot[i]));
 	return free;
 }
 
-u32 lclone_alloc_used(struct lclone_delta *d)
+u32 lclone_alloc_used(struct lclone_alloc *a)
 {
 	u32 used, i;
 
-	spin_lock(&d->alloc.lock);
-	used = d->alloc.hwm - d->sb.first_chunk - d->alloc.freed;
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	used = a->hwm - a->super->sb.first_chunk - a->freed;
+	spin_unlock(&a->lock);
 	for (i = 0; i < LCLONE_SLOTS; i++)
-		used -= min(used, slot_len(atomic64_read(&d->alloc.slot[i])));
+		used -= min(used, slot_len(atomic64_read(&a->slot[i])));
 	return used;
 }
 
-enum lclone_space lclone_alloc_refill(struct lclone_delta *d)
+enum lclone_room lclone_alloc_refill(struct lclone_alloc *a)
 {
 	bool empty = true, scan;
 	int i;
 
-	spin_lock(&d->alloc.lock);
+	spin_lock(&a->lock);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
-		u32 phys, n, free = known_free(d), keep = reserve(d);
+		u32 phys, n, free = known_free(a), keep = reserve_chunks(a);
 
-		if (slot_len(atomic64_read(&d->alloc.slot[i]))) {
+		if (slot_len(atomic64_read(&a->slot[i]))) {
 			empty = false;
 			continue;
 		}
 		if (free <= keep)
 			continue;
 		n = clamp((free - keep) / (2 * LCLONE_SLOTS), 1u, SLOT_CHUNKS_MAX);
-		n = take(d, n, &phys);
-		if (n && !slot_fill(d, phys, n))
-			free_chunks(d, phys, n);	/* one was given back meanwhile */
+		n = take_chunks(a, n, &phys);
+		if (n && !slot_fill(a, phys, n))
+			free_chunks(a, phys, n);	/* one was given back meanwhile */
 		empty = empty && !n;
 	}
-	scan = scan_helps(d);
-	spin_unlock(&d->alloc.lock);
+	scan = scan_helps(a);
+	spin_unlock(&a->lock);
 	if (!empty)
-		return LCLONE_SPACE_OK;
-	return scan ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
+		return LCLONE_ROOM_OK;
+	return scan ? LCLONE_ROOM_SCAN : LCLONE_ROOM_NONE;
 }
 
 /* Takes back from the slots what lies right below the high-water mark. */
-static void slots_to_tail(struct lclone_delta *d)
+static void slots_to_tail(struct lclone_alloc *a)
 {
-	struct lclone_alloc *a = &d->alloc;
 	int i = 0;
 
 	while (i < LCLONE_SLOTS) {
@@ -258,56 +256,56 @@ static void slots_to_tail(struct lclone_delta *d)
 	}
 }
 
-enum lclone_space lclone_alloc_new_leaf(struct lclone_delta *d)
+enum lclone_room lclone_alloc_new_leaf(struct lclone_alloc *a)
 {
-	enum lclone_space space = LCLONE_SPACE_OK;
+	enum lclone_room space = LCLONE_ROOM_OK;
 
-	spin_lock(&d->alloc.lock);
-	if (known_free(d) <= reserve(d))
-		slots_to_tail(d);
-	if (known_free(d) > reserve(d))
-		d->alloc.new_leaves++;
+	spin_lock(&a->lock);
+	if (known_free(a) <= reserve_chunks(a))
+		slots_to_tail(a);
+	if (known_free(a) > reserve_chunks(a))
+		a->new_leaves++;
 	else
-		space = scan_helps(d) ? LCLONE_SPACE_SCAN : LCLONE_SPACE_NONE;
-	spin_unlock(&d->alloc.lock);
+		space = scan_helps(a) ? LCLONE_ROOM_SCAN : LCLONE_ROOM_NONE;
+	spin_unlock(&a->lock);
 	return space;
 }
 
-bool lclone_alloc_reserve_short(struct lclone_delta *d)
+bool lclone_alloc_reserve_short(struct lclone_alloc *a)
 {
 	bool is_short;
 
-	spin_lock(&d->alloc.lock);
-	is_short = known_free(d) < reserve(d) && scan_helps(d);
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	is_short = known_free(a) < reserve_chunks(a) && scan_helps(a);
+	spin_unlock(&a->lock);
 	return is_short;
 }
 
-void lclone_alloc_pending(struct lclone_delta *d, u32 phys)
+void lclone_alloc_pending(struct lclone_alloc *a, u32 phys)
 {
-	spin_lock(&d->alloc.lock);
-	if (d->alloc.used)
-		__set_bit(phys, d->alloc.used);
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	if (a->used)
+		__set_bit(phys, a->used);
+	spin_unlock(&a->lock);
 }
 
-void lclone_alloc_free(struct lclone_delta *d, u32 phys, u32 count)
+void lclone_alloc_free(struct lclone_alloc *a, u32 phys, u32 count)
 {
 	struct lclone_extent *e = lclone_extent_alloc();
 
-	spin_lock(&d->alloc.lock);
-	free_chunks(d, phys, count);
+	spin_lock(&a->lock);
+	free_chunks(a, phys, count);
 	/* what the scan has read or will read may be older than that */
-	if (d->alloc.scanning)
-		e = lclone_extent_append(&d->alloc.freed_in_scan, e, phys, count);
-	spin_unlock(&d->alloc.lock);
+	if (a->scanning)
+		e = lclone_extent_append(&a->freed_in_scan, e, phys, count);
+	spin_unlock(&a->lock);
 	kfree(e);
 }
 
-void lclone_space_came(struct lclone_delta *d)
+void lclone_space_came(struct lclone_alloc *a)
 {
-	WRITE_ONCE(d->space_came, true);
-	queue_work(d->wq, &d->worker);
+	WRITE_ONCE(a->came, true);
+	lclone_wake(a->super->queue);
 }
 
 /* Metadata blocks */
@@ -316,18 +314,18 @@ void lclone_space_came(struct lclone_delta *d)
  * Sorted and merged, so that whole chunks can be told.  Returns @new if it was not
  * used, else NULL.
  */
-static struct lclone_extent *nodes_add(struct lclone_delta *d, struct lclone_extent *new,
+static struct lclone_extent *nodes_add(struct lclone_alloc *a, struct lclone_extent *new,
 				       u64 block, u64 count)
 {
 	struct lclone_extent *e, *next;
-	struct list_head *pos = &d->alloc.nodes;
+	struct list_head *pos = &a->nodes;
 
-	list_for_each_entry(e, &d->alloc.nodes, list) {
+	list_for_each_entry(e, &a->nodes, list) {
 		if (e->start > block)
 			break;
 		pos = &e->list;
 	}
-	if (pos != &d->alloc.nodes) {
+	if (pos != &a->nodes) {
 		e = list_entry(pos, struct lclone_extent, list);
 		if (e->start + e->len == block) {
 			e->len += count;
@@ -340,8 +338,8 @@ static struct lclone_extent *nodes_add(struct lclone_delta *d, struct lclone_ext
 	e = new;
 	new = NULL;
 merge:
-	d->alloc.nr_nodes += count;
-	if (!list_is_last(&e->list, &d->alloc.nodes)) {
+	a->nr_nodes += count;
+	if (!list_is_last(&e->list, &a->nodes)) {
 		next = list_next_entry(e, list);
 		if (e->start + e->len == next->start) {
 			e->len += next->len;
@@ -353,11 +351,11 @@ merge:
 }
 
 /* The first extent that holds @want blocks, or the longest. */
-static struct lclone_extent *nodes_find(struct lclone_delta *d, u32 want)
+static struct lclone_extent *nodes_find(struct lclone_alloc *a, u32 want)
 {
 	struct lclone_extent *e, *best = NULL;
 
-	list_for_each_entry(e, &d->alloc.nodes, list) {
+	list_for_each_entry(e, &a->nodes, list) {
 		if (e->len >= want)
 			return e;
 		if (!best || e->len > best->len)
@@ -366,14 +364,14 @@ static struct lclone_extent *nodes_find(struct lclone_delta *d, u32 want)
 	return best;
 }
 
-static u32 nodes_take(struct lclone_delta *d, struct lclone_extent *e, u32 want, u64 *block)
+static u32 nodes_take(struct lclone_alloc *a, struct lclone_extent *e, u32 want, u64 *block)
 {
 	u32 n = min_t(u64, want, e->len);
 
 	*block = e->start;
 	e->start += n;
 	e->len -= n;
-	d->alloc.nr_nodes -= n;
+	a->nr_nodes -= n;
 	if (!e->len) {
 		list_del(&e->list);
 		kfree(e);
@@ -381,27 +379,28 @@ static u32 nodes_take(struct lclone_delta *d, struct lclone_extent *e, u32 want,
 	return n;
 }
 
-u32 lclone_alloc_nodes(struct lclone_delta *d, u32 want, u64 *block)
+u32 lclone_alloc_nodes(struct lclone_alloc *a, u32 want, u64 *block)
 {
-	u32 bpc = lclone_blocks_per_chunk(d), chunks = DIV_ROUND_UP(want, bpc), phys, n = 0;
+	u32 bpc = lclone_blocks_per_chunk(&a->super->sb), chunks = DIV_ROUND_UP(want, bpc);
+	u32 phys, n = 0;
 	struct lclone_extent *e, *new = lclone_extent_alloc();
 
-	spin_lock(&d->alloc.lock);
-	e = nodes_find(d, want);
-	if (e && (e->len >= want || known_free(d) <= reserve(d) + chunks)) {
-		n = nodes_take(d, e, want, block);
+	spin_lock(&a->lock);
+	e = nodes_find(a, want);
+	if (e && (e->len >= want || known_free(a) <= reserve_chunks(a) + chunks)) {
+		n = nodes_take(a, e, want, block);
 		goto unlock;
 	}
-	n = take(d, chunks, &phys) * bpc;
+	n = take_chunks(a, chunks, &phys) * bpc;
 	if (n) {
 		*block = (u64)phys * bpc;
 		if (n > want) {
-			new = nodes_add(d, new, *block + want, n - want);
+			new = nodes_add(a, new, *block + want, n - want);
 			n = want;
 		}
 	}
 unlock:
-	spin_unlock(&d->alloc.lock);
+	spin_unlock(&a->lock);
 	kfree(new);
 	return n;
 }
@@ -410,24 +409,24 @@ unlock:
  * Gives whole free chunks back while more than @keep free blocks are left.  @new is
  * for one that lies within an extent.  Returns it if it was not used, else NULL.
  */
-static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct lclone_extent *new)
+static struct lclone_extent *nodes_trim(struct lclone_alloc *a, u64 keep, struct lclone_extent *new)
 {
-	u32 bpc = lclone_blocks_per_chunk(d);
+	u32 bpc = lclone_blocks_per_chunk(&a->super->sb);
 	struct lclone_extent *e, *next;
 
-	if (d->alloc.scanning)
+	if (a->scanning)
 		return new;		/* the scan may see an old node in it yet */
 
-	list_for_each_entry_safe(e, next, &d->alloc.nodes, list) {
+	list_for_each_entry_safe(e, next, &a->nodes, list) {
 		u64 first = DIV_ROUND_UP(e->start, bpc), end = (e->start + e->len) / bpc;
 		u64 head = first * bpc - e->start, tail = e->start + e->len - end * bpc;
 
-		if (end <= first || d->alloc.nr_nodes < keep + (end - first) * bpc)
+		if (end <= first || a->nr_nodes < keep + (end - first) * bpc)
 			continue;
 		if (head && tail && !new)
 			continue;
-		free_chunks(d, first, end - first);
-		d->alloc.nr_nodes -= (u64)(end - first) * bpc;
+		free_chunks(a, first, end - first);
+		a->nr_nodes -= (u64)(end - first) * bpc;
 		if (head && tail) {
 			new->start = end * bpc;
 			new->len = tail;
@@ -448,39 +447,38 @@ static struct lclone_extent *nodes_trim(struct lclone_delta *d, u64 keep, struct
 }
 
 /* The chunks that these metadata blocks are in */
-static void mark_blocks(struct lclone_delta *d, u64 block, u64 count)
+static void mark_blocks(struct lclone_alloc *a, u64 block, u64 count)
 {
-	u32 bpc = lclone_blocks_per_chunk(d), phys = block / bpc;
+	u32 bpc = lclone_blocks_per_chunk(&a->super->sb), phys = block / bpc;
 
-	bitmap_set(d->alloc.used, phys, (block + count - 1) / bpc + 1 - phys);
+	bitmap_set(a->used, phys, (block + count - 1) / bpc + 1 - phys);
 }
 
-void lclone_free_nodes(struct lclone_delta *d, u64 block, u32 count)
+void lclone_free_nodes(struct lclone_alloc *a, u64 block, u32 count)
 {
 	struct lclone_extent *new = lclone_extent_alloc(), *spare = lclone_extent_alloc();
 
-	spin_lock(&d->alloc.lock);
-	if (d->alloc.used)
-		mark_blocks(d, block, count);
-	new = nodes_add(d, new, block, count);
-	spare = nodes_trim(d, 2 * lclone_dirty_max(&d->sb), spare);
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	if (a->used)
+		mark_blocks(a, block, count);
+	new = nodes_add(a, new, block, count);
+	spare = nodes_trim(a, 2 * lclone_dirty_max(&a->super->sb), spare);
+	spin_unlock(&a->lock);
 	kfree(new);
 	kfree(spare);
 }
 
 /* Scan */
 
-unsigned long *lclone_alloc_bitmap(struct lclone_delta *d, u32 *bits)
+unsigned long *lclone_alloc_bitmap(struct lclone_alloc *a, u32 *bits)
 {
-	*bits = READ_ONCE(d->alloc.end);
+	*bits = READ_ONCE(a->end);
 	return kvcalloc(BITS_TO_LONGS(*bits), sizeof(long),
 			GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
-bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bits)
+bool lclone_alloc_scan_begin(struct lclone_alloc *a, unsigned long *used, u32 bits)
 {
-	struct lclone_alloc *a = &d->alloc;
 	struct lclone_extent *e;
 	bool fits;
 
@@ -491,15 +489,14 @@ bool lclone_alloc_scan_begin(struct lclone_delta *d, unsigned long *used, u32 bi
 		a->used = used;
 		a->nr_used = bits;
 		list_for_each_entry(e, &a->nodes, list)
-			mark_blocks(d, e->start, e->len);
+			mark_blocks(a, e->start, e->len);
 	}
 	spin_unlock(&a->lock);
 	return fits;
 }
 
-void lclone_alloc_scan_mark(struct lclone_delta *d, const u64 *phys, u32 nr)
+void lclone_alloc_scan_mark(struct lclone_alloc *a, const u64 *phys, u32 nr)
 {
-	struct lclone_alloc *a = &d->alloc;
 	u32 i;
 
 	spin_lock(&a->lock);
@@ -515,9 +512,9 @@ static void forget_scan(struct lclone_alloc *a, struct list_head *freed)
 	WRITE_ONCE(a->scanning, false);
 }
 
-void lclone_alloc_scan_end(struct lclone_delta *d)
+void lclone_alloc_scan_end(struct lclone_alloc *a)
 {
-	struct lclone_alloc *a = &d->alloc;
+	u32 first = a->super->sb.first_chunk;
 	struct lclone_extent *e;
 	LIST_HEAD(freed);
 	int i;
@@ -531,8 +528,8 @@ void lclone_alloc_scan_end(struct lclone_delta *d)
 	/* nothing below the mark was given to anybody since: what was freed is free */
 	list_for_each_entry(e, &a->freed_in_scan, list)
 		bitmap_clear(a->used, e->start, e->len);
-	a->freed = a->hwm - d->sb.first_chunk -
-		   (bitmap_weight(a->used, a->hwm) - bitmap_weight(a->used, d->sb.first_chunk));
+	a->freed = a->hwm - first -
+		   (bitmap_weight(a->used, a->hwm) - bitmap_weight(a->used, first));
 	a->scanned = true;
 	a->exact = true;
 	forget_scan(a, &freed);
@@ -540,9 +537,8 @@ void lclone_alloc_scan_end(struct lclone_delta *d)
 	lclone_extents_free(&freed);
 }
 
-void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed)
+void lclone_alloc_scan_abort(struct lclone_alloc *a, bool failed)
 {
-	struct lclone_alloc *a = &d->alloc;
 	unsigned long *used;
 	LIST_HEAD(freed);
 
@@ -556,49 +552,49 @@ void lclone_alloc_scan_abort(struct lclone_delta *d, bool failed)
 	lclone_extents_free(&freed);
 }
 
-bool lclone_alloc_wants_scan(struct lclone_delta *d)
+bool lclone_alloc_wants_scan(struct lclone_alloc *a)
 {
 	bool wants;
 
-	spin_lock(&d->alloc.lock);
-	wants = !d->alloc.scanning && scan_helps(d) && tail_is_short(d);
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&a->lock);
+	wants = !a->scanning && scan_helps(a) && tail_is_short(a);
+	spin_unlock(&a->lock);
 	return wants;
 }
 
 /* Life */
 
 /* Whole free chunks of the blocks. One extra extent at a time: until none was needed. */
-static void trim_all(struct lclone_delta *d)
+static void trim_all(struct lclone_alloc *a)
 {
 	struct lclone_extent *new;
 
 	do {
 		new = lclone_extent_alloc();
-		spin_lock(&d->alloc.lock);
-		new = nodes_trim(d, 0, new);
-		spin_unlock(&d->alloc.lock);
+		spin_lock(&a->lock);
+		new = nodes_trim(a, 0, new);
+		spin_unlock(&a->lock);
 	} while (!new);
 	kfree(new);
 }
 
-void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
+void lclone_alloc_settle(struct lclone_alloc *a, struct lclone_sb *sb)
 {
-	bool exact = d->alloc.exact;
+	bool exact = a->exact;
 	struct lclone_extent *e;
 	int i, n = 0;
 
-	trim_all(d);
-	spin_lock(&d->alloc.lock);
-	slots_to_tail(d);
+	trim_all(a);
+	spin_lock(&a->lock);
+	slots_to_tail(a);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
-		u64 slot = atomic64_xchg(&d->alloc.slot[i], 0);
+		u64 slot = atomic64_xchg(&a->slot[i], 0);
 
 		if (slot_len(slot))
-			free_chunks(d, slot_start(slot), slot_len(slot));
+			free_chunks(a, slot_start(slot), slot_len(slot));
 	}
 	memset(sb->spare, 0, sizeof(sb->spare));
-	list_for_each_entry(e, &d->alloc.nodes, list) {
+	list_for_each_entry(e, &a->nodes, list) {
 		if (n == LCLONE_SPARES) {
 			exact = false;		/* the next life has to look for the others */
 			break;
@@ -606,26 +602,25 @@ void lclone_alloc_settle(struct lclone_delta *d, struct lclone_sb *sb)
 		sb->spare[n].block = e->start;
 		sb->spare[n++].count = e->len;
 	}
-	sb->hwm = d->alloc.hwm;
-	sb->freed = d->alloc.freed;
+	sb->hwm = a->hwm;
+	sb->freed = a->freed;
 	if (exact)
 		sb->state |= LCLONE_STATE_CLEAN;
-	spin_unlock(&d->alloc.lock);
+	spin_unlock(&a->lock);
 }
 
-void lclone_alloc_set_limits(struct lclone_delta *d)
+void lclone_alloc_set_limits(struct lclone_alloc *a)
 {
-	WRITE_ONCE(d->alloc.reserve, lclone_reserve_chunks(&d->sb));
+	WRITE_ONCE(a->reserve, lclone_reserve_chunks(&a->super->sb));
 }
 
-void lclone_alloc_grow(struct lclone_delta *d)
+void lclone_alloc_grow(struct lclone_alloc *a)
 {
-	u32 end = lclone_phys_end(&d->sb);
-	struct lclone_alloc *a = &d->alloc;
+	u32 end = lclone_phys_end(&a->super->sb);
 	unsigned long *used, *old;
 	bool taken;
 
-	lockdep_assert_held(&d->tree_lock);
+	lockdep_assert_held(&a->super->tree_lock);
 	if (end <= a->end)
 		return;
 	used = kvcalloc(BITS_TO_LONGS(end), sizeof(long),
@@ -647,30 +642,30 @@ void lclone_alloc_grow(struct lclone_delta *d)
 	kvfree(used);
 	if (!taken)
 		DMERR("%s: no memory to use what the delta has grown by: let it grow once more",
-		      d->name);
+		      a->super->dev->name);
 }
 
-void lclone_alloc_init(struct lclone_delta *d)
+void lclone_alloc_init(struct lclone_alloc *a)
 {
 	int i;
 
-	spin_lock_init(&d->alloc.lock);
-	INIT_LIST_HEAD(&d->alloc.nodes);
-	INIT_LIST_HEAD(&d->alloc.freed_in_scan);
-	d->alloc.end = lclone_phys_end(&d->sb);
-	d->alloc.hwm = d->sb.hwm;
-	d->alloc.exact = d->sb.state & LCLONE_STATE_CLEAN;
-	if (!d->alloc.exact)
+	spin_lock_init(&a->lock);
+	INIT_LIST_HEAD(&a->nodes);
+	INIT_LIST_HEAD(&a->freed_in_scan);
+	a->end = lclone_phys_end(&a->super->sb);
+	a->hwm = a->super->sb.hwm;
+	a->exact = a->super->sb.state & LCLONE_STATE_CLEAN;
+	if (!a->exact)
 		return;
-	d->alloc.freed = d->sb.freed;
+	a->freed = a->super->sb.freed;
 	for (i = 0; i < LCLONE_SPARES; i++)
-		if (d->sb.spare[i].count)
-			kfree(nodes_add(d, lclone_extent_alloc(), d->sb.spare[i].block,
-					d->sb.spare[i].count));
+		if (a->super->sb.spare[i].count)
+			kfree(nodes_add(a, lclone_extent_alloc(), a->super->sb.spare[i].block,
+					a->super->sb.spare[i].count));
 }
 
-void lclone_alloc_destroy(struct lclone_delta *d)
+void lclone_alloc_exit(struct lclone_alloc *a)
 {
-	lclone_extents_free(&d->alloc.nodes);
-	kvfree(d->alloc.used);
+	lclone_extents_free(&a->nodes);
+	kvfree(a->used);
 }

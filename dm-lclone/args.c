@@ -3,7 +3,9 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "args.h"
+#include "below.h"
+#include "lclone_format.h"
 
 struct feature {
 	const char *name;

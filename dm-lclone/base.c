@@ -4,9 +4,9 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "base.h"
 
-int lclone_base_fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
+static int fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
 {
 	void *buf = kmalloc(LCLONE_BLOCK_SIZE, GFP_KERNEL);
 	u32 i;
@@ -33,6 +33,13 @@ u64 lclone_base_sectors(const struct lclone *t)
 	return t->base_dev ? bdev_nr_sectors(t->base_dev->bdev) : 0;
 }
 
+int lclone_base_fingerprint(struct lclone *t)
+{
+	int err = fingerprint(t->base_dev->bdev, lclone_base_sectors(t), &t->base_fp);
+
+	return err ? lclone_refuse(t, err, "Can't read the base") : 0;
+}
+
 /* One that was enlarged while it was half merged: the clone has nothing of what is new. */
 static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
 			   const struct lclone_sb *of)
@@ -51,7 +58,7 @@ int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
 	int err;
 
 	if (t->rebase)
-		of = t->chain ? &t->chain->layer[0]->sb : NULL;
+		of = t->chain ? &t->chain->layer[0]->super.sb : NULL;
 	baseless = of && of->base_fp_alg == LCLONE_FP_NONE;
 	if (of && baseless != !t->base_dev) {
 		t->ti->error = t->base_dev ? "The delta was made without a base" :
@@ -69,7 +76,7 @@ int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
 		return -EFBIG;
 	}
 	if (of && !base_size_fits(t, sb, of)) {
-		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->name,
+		DMERR("%s: the base has %llu sectors, that of the delta had %llu", d->dev.name,
 		      lclone_base_sectors(t), of->base_sectors);
 		t->ti->error = "Not the delta's base: the size differs";
 		return -EINVAL;
@@ -78,14 +85,12 @@ int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
 		of = NULL;		/* it is being changed */
 	if (!of && !t->rebase)
 		return 0;
-	err = lclone_base_fingerprint(t->base_dev->bdev, lclone_base_sectors(t), &t->base_fp);
-	if (err) {
-		t->ti->error = "Can't read the base";
+	err = lclone_base_fingerprint(t);
+	if (err)
 		return err;
-	}
 	if (of && t->base_fp != of->base_fp) {
 		DMERR("%s: the base's fingerprint is %016llx, that of the delta's base was %016llx",
-		      d->name, t->base_fp, of->base_fp);
+		      d->dev.name, t->base_fp, of->base_fp);
 		t->ti->error = "Not the delta's base, or the base was changed";
 		return -EINVAL;
 	}

@@ -5,7 +5,10 @@
 #include <linux/random.h>
 #include <linux/uuid.h>
 
-#include "lclone.h"
+#include "blank.h"
+#include "base.h"
+#include "blocksize.h"
+#include "link.h"
 
 /*
  * What leaves the first 4 KiB of a device free, and would be lost by an automatic format:
@@ -31,13 +34,13 @@ static int refuse_foreign(struct lclone *t)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(foreign); i++) {
-		int err = lclone_meta_read(d->bdev, foreign[i].block, d->bounce, 1);
+		int err = lclone_meta_read(&d->dev, foreign[i].block, d->super.bounce, 1);
 
 		if (err)
 			return lclone_refuse(t, err, "Can't read the delta");
-		if (memcmp(d->bounce + foreign[i].offset, foreign[i].magic, foreign[i].len))
+		if (memcmp(d->super.bounce + foreign[i].offset, foreign[i].magic, foreign[i].len))
 			continue;
-		DMERR("%s: holds %s", d->name, foreign[i].what);
+		DMERR("%s: holds %s", d->dev.name, foreign[i].what);
 		return lclone_refuse(t, -EINVAL,
 			"Not a delta, and not empty: it holds something else behind its first 4 KiB");
 	}
@@ -46,7 +49,7 @@ static int refuse_foreign(struct lclone *t)
 
 static int zero_blocks(struct lclone_delta *d, u64 block, u64 blocks)
 {
-	return blkdev_issue_zeroout(d->bdev, block * LCLONE_BLOCK_SECTORS,
+	return blkdev_issue_zeroout(d->dev.bdev, block * LCLONE_BLOCK_SECTORS,
 				    blocks * LCLONE_BLOCK_SECTORS, GFP_KERNEL, 0);
 }
 
@@ -60,12 +63,12 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 		err = zero_blocks(d, sb->log_start, sb->log_blocks);
 	if (err)
 		return err;
-	mutex_lock(&d->tree_lock);
+	mutex_lock(&d->super.tree_lock);
 	sb->seq = -1;
-	err = lclone_sb_write(d, sb);
+	err = lclone_sb_write(&d->super, sb);
 	if (!err)
-		err = lclone_sb_write(d, sb);
-	mutex_unlock(&d->tree_lock);
+		err = lclone_sb_write(&d->super, sb);
+	mutex_unlock(&d->super.tree_lock);
 	return err;
 }
 
@@ -74,7 +77,7 @@ static u32 new_chunk_sectors(const struct lclone *t)
 {
 	if (t->chunk_size_given)
 		return t->chunk_sectors;
-	return t->chain ? t->chain->layer[0]->sb.chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
+	return t->chain ? t->chain->layer[0]->super.sb.chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
 }
 
 /* The superblock of a new delta, without its base. */
@@ -87,7 +90,7 @@ int lclone_new_sb(struct lclone *t, struct lclone_sb *sb)
 	if (err == -EFBIG)
 		t->ti->error = "The clone is too large for its chunk_size";
 	if (err == -ENOSPC) {
-		DMERR("%s: the delta has %llu sectors, it needs at least %llu", t->delta->name,
+		DMERR("%s: the delta has %llu sectors, it needs at least %llu", t->delta->dev.name,
 		      sectors, min_sectors);
 		t->ti->error = "The delta is too small";
 	}
@@ -100,14 +103,14 @@ void lclone_delta_unformat(struct lclone_delta *d)
 
 	/* A first: with B alone it is a format that was interrupted */
 	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
-	err = err ?: blkdev_issue_flush(d->bdev);
+	err = err ?: blkdev_issue_flush(d->dev.bdev);
 	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);
-	err = err ?: blkdev_issue_flush(d->bdev);
+	err = err ?: blkdev_issue_flush(d->dev.bdev);
 	if (err)
 		DMWARN("%s: formatted but never used, and can't be made blank again: error %d",
-		       d->name, err);
+		       d->dev.name, err);
 	else
-		DMINFO("%s: never used: the format is taken back", d->name);
+		DMINFO("%s: never used: the format is taken back", d->dev.name);
 }
 
 int lclone_delta_format(struct lclone *t)
@@ -125,7 +128,7 @@ int lclone_delta_format(struct lclone *t)
 	}
 	err = lclone_check_block_size(t, chunk) ?: lclone_check_clone_blocks(t, &sb);
 	if (!err && t->chain)
-		err = lclone_base_check(t, &t->chain->layer[0]->sb);
+		err = lclone_base_check(t, &t->chain->layer[0]->super.sb);
 	if (err)
 		return err;
 	err = lclone_new_sb(t, &sb);
@@ -139,18 +142,16 @@ int lclone_delta_format(struct lclone *t)
 	if (t->base_dev) {
 		sb.base_sectors = lclone_base_sectors(t);
 		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
-		err = lclone_base_fingerprint(t->base_dev->bdev, sb.base_sectors, &t->base_fp);
-		if (err) {
-			t->ti->error = "Can't read the base";
+		err = lclone_base_fingerprint(t);
+		if (err)
 			return err;
-		}
 		sb.base_fp = t->base_fp;
 	}
-	d->fresh = true;
+	d->owner.fresh = true;
 	err = write_format(d, &sb);
 	if (err)
 		t->ti->error = "Can't write to the delta";
 	else
-		DMINFO("%s: formatted, %u KiB chunks", d->name, chunk / 2);
+		DMINFO("%s: formatted, %u KiB chunks", d->dev.name, chunk / 2);
 	return err;
 }

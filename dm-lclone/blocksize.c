@@ -2,7 +2,7 @@
 /*
  * The logical blocks of a clone: those of its devices, and never larger than they were.
  */
-#include "lclone.h"
+#include "blocksize.h"
 
 static u32 block_size_of(const struct lclone *t)
 {
@@ -44,7 +44,7 @@ static u32 block_size_recorded(const struct lclone *t, const struct lclone_sb *s
 	u32 size = sb->block_size, i;
 
 	for (i = 0; !size && t->chain && i < t->chain->nr; i++)
-		size = t->chain->layer[i]->sb.block_size;
+		size = t->chain->layer[i]->super.sb.block_size;
 	return size;
 }
 
@@ -52,7 +52,7 @@ static u32 block_size_recorded(const struct lclone *t, const struct lclone_sb *s
 int lclone_check_clone_blocks(struct lclone *t, const struct lclone_sb *sb)
 {
 	u32 used = block_size_in_use(t), recorded = block_size_recorded(t, sb);
-	const char *name = t->delta->name;
+	const char *name = t->delta->dev.name;
 
 	if (used && t->block_size > used) {
 		DMERR("%s: the logical blocks would be of %u bytes, in use are such of %u", name,

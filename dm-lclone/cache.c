@@ -10,7 +10,7 @@
 #include <linux/mempool.h>
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "cache.h"
 
 static struct lclone_dir_page no_page;		/* all NULL */
 
@@ -19,12 +19,12 @@ static struct lclone_dir_page empty_page;	/* all &lclone_empty_leaf */
 /* A leaf on its way into the cache; the worker's before and after, find_work's in between. */
 struct leaf_load {
 	struct list_head list;
-	struct lclone_delta *delta;
+	struct lclone_cache *cache;
 	u64 index;
 	struct lclone_ref ref;
 	void *page;			/* read as lclone_leaf_disk, then lclone_leaf; NULL: none */
 	struct bio_list waiting;
-	struct list_head find;		/* d->lock */
+	struct list_head find;		/* c->super->queue->lock */
 	int err;
 	bool done;
 	bool stale;			/* lclone_leaf_get() was faster */
@@ -47,10 +47,10 @@ static u64 nr_dir_pages(u64 virtual_sectors, u32 chunk_sectors)
 	return DIV_ROUND_UP(leaves, LCLONE_DIR_SLOTS);
 }
 
-static struct lclone_dir *dir_alloc(struct lclone_delta *d, u64 virtual_sectors)
+static struct lclone_dir *dir_alloc(struct lclone_cache *c, u64 virtual_sectors)
 {
-	struct lclone_dir_page *fill = d->sb.root_block ? &no_page : &empty_page;
-	u64 i, nr = nr_dir_pages(virtual_sectors, d->sb.chunk_sectors);
+	struct lclone_dir_page *fill = c->super->sb.root_block ? &no_page : &empty_page;
+	u64 i, nr = nr_dir_pages(virtual_sectors, c->super->sb.chunk_sectors);
 	struct lclone_dir *dir = kvzalloc(struct_size(dir, page, nr), GFP_KERNEL | __GFP_NOWARN);
 
 	if (!dir)
@@ -61,31 +61,31 @@ static struct lclone_dir *dir_alloc(struct lclone_delta *d, u64 virtual_sectors)
 	return dir;
 }
 
-int lclone_dir_create(struct lclone_delta *d)
+int lclone_dir_create(struct lclone_cache *c)
 {
-	struct lclone_dir *dir = dir_alloc(d, d->sb.virtual_sectors);
+	struct lclone_dir *dir = dir_alloc(c, c->super->sb.virtual_sectors);
 
 	if (!dir)
 		return -ENOMEM;
-	spin_lock(&d->cache_lock);	/* the shrinker looks */
-	rcu_assign_pointer(d->dir, dir);
-	spin_unlock(&d->cache_lock);
+	spin_lock(&c->lock);	/* the shrinker looks */
+	rcu_assign_pointer(c->dir, dir);
+	spin_unlock(&c->lock);
 	return 0;
 }
 
-int lclone_dir_resize(struct lclone_delta *d, u64 virtual_sectors)
+int lclone_dir_resize(struct lclone_cache *c, u64 virtual_sectors)
 {
-	struct lclone_dir *old, *new = dir_alloc(d, virtual_sectors);
+	struct lclone_dir *old, *new = dir_alloc(c, virtual_sectors);
 	u64 i;
 
 	if (!new)
 		return -ENOMEM;
-	spin_lock(&d->cache_lock);
-	old = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	spin_lock(&c->lock);
+	old = rcu_dereference_protected(c->dir, lockdep_is_held(&c->lock));
 	for (i = 0; i < old->nr_pages; i++)
 		RCU_INIT_POINTER(new->page[i], rcu_access_pointer(old->page[i]));
-	rcu_assign_pointer(d->dir, new);
-	spin_unlock(&d->cache_lock);
+	rcu_assign_pointer(c->dir, new);
+	spin_unlock(&c->lock);
 	synchronize_rcu();
 	kvfree(old);
 	return 0;
@@ -95,12 +95,12 @@ static void leaf_free_rcu(struct rcu_head *head)
 {
 	struct lclone_leaf *leaf = container_of(head, struct lclone_leaf, rcu);
 
-	mempool_free(virt_to_page(leaf), &leaf->delta->leaf_pool);
+	mempool_free(virt_to_page(leaf), &leaf->cache->leaf_pool);
 }
 
-void lclone_dir_destroy(struct lclone_delta *d)
+void lclone_dir_destroy(struct lclone_cache *c)
 {
-	struct lclone_dir *dir = rcu_dereference_protected(d->dir, true);
+	struct lclone_dir *dir = rcu_dereference_protected(c->dir, true);
 	u64 i;
 	u32 j;
 
@@ -114,67 +114,67 @@ void lclone_dir_destroy(struct lclone_delta *d)
 			struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[j], true);
 
 			if (leaf && leaf != &lclone_empty_leaf)
-				mempool_free(virt_to_page(leaf), &d->leaf_pool);
+				mempool_free(virt_to_page(leaf), &c->leaf_pool);
 		}
-		mempool_free(virt_to_page(page), &d->leaf_pool);
+		mempool_free(virt_to_page(page), &c->leaf_pool);
 	}
 	kvfree(dir);
 }
 
 /* Cache */
 
-unsigned long lclone_cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too);
+unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too);
 
 /* Never fails: the cache itself is the last reserve. */
-static void *leaf_page_alloc(struct lclone_delta *d)
+static void *leaf_page_alloc(struct lclone_cache *c)
 {
-	struct page *page = mempool_alloc(&d->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
+	struct page *page = mempool_alloc(&c->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
 
 	if (!page) {
-		lclone_cache_evict(d, 64, true);
-		page = mempool_alloc(&d->leaf_pool, GFP_NOIO);
+		lclone_cache_evict(c, 64, true);
+		page = mempool_alloc(&c->leaf_pool, GFP_NOIO);
 	}
 	return page_address(page);
 }
 
-static void install(struct lclone_delta *d, u64 index, struct lclone_leaf *leaf)
+static void install_leaf(struct lclone_cache *c, u64 index, struct lclone_leaf *leaf)
 {
 	struct lclone_dir_page *page, *new = NULL;
 	struct lclone_dir *dir;
 	u64 i = index / LCLONE_DIR_SLOTS;
 
 	rcu_read_lock_sched();
-	page = rcu_dereference_sched(rcu_dereference_sched(d->dir)->page[i]);
+	page = rcu_dereference_sched(rcu_dereference_sched(c->dir)->page[i]);
 	rcu_read_unlock_sched();
 	if (page_is_shared(page))
-		new = leaf_page_alloc(d);
+		new = leaf_page_alloc(c);
 
-	spin_lock(&d->cache_lock);
-	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	spin_lock(&c->lock);
+	dir = rcu_dereference_protected(c->dir, lockdep_is_held(&c->lock));
 	if (new) {
 		memcpy(new, page, sizeof(*new));
 		rcu_assign_pointer(dir->page[i], new);
 		page = new;
 	}
 	rcu_assign_pointer(page->leaf[index % LCLONE_DIR_SLOTS], leaf);
-	spin_unlock(&d->cache_lock);
+	spin_unlock(&c->lock);
 	if (leaf != &lclone_empty_leaf)
-		atomic_inc(&d->nr_leaves);
+		atomic_inc(&c->nr_leaves);
 }
 
-static void leaf_init(struct lclone_delta *d, struct lclone_leaf *leaf, u64 index)
+static void init_leaf(struct lclone_cache *c, struct lclone_leaf *leaf, u64 index)
 {
 	atomic_set(&leaf->pins, 0);
 	leaf->flags = BIT(LEAF_FRESH);
 	leaf->groups = 0;
 	leaf->index = index;
-	leaf->delta = d;
+	leaf->cache = c;
 	INIT_LIST_HEAD(&leaf->uncommitted);
 	INIT_LIST_HEAD(&leaf->dirty);
 }
 
 /* In place: the header of the disk leaf becomes that of the RAM leaf. */
-static struct lclone_leaf *leaf_from_disk(struct lclone_delta *d, void *page, u64 index)
+static struct lclone_leaf *leaf_from_disk(struct lclone_cache *c, void *page, u64 index)
 {
 	struct lclone_leaf *leaf = page;
 	u32 i;
@@ -183,28 +183,28 @@ static struct lclone_leaf *leaf_from_disk(struct lclone_delta *d, void *page, u6
 		      offsetof(struct lclone_leaf_disk, exceptions));
 	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
 		leaf->exceptions[i] = le64_to_cpu((__force __le64)leaf->exceptions[i]);
-	leaf_init(d, leaf, index);
+	init_leaf(c, leaf, index);
 	return leaf;
 }
 
 /* Pinned, or the empty leaf, or NULL. Under the lock none is half evicted. */
-static struct lclone_leaf *leaf_find(struct lclone_delta *d, u64 index)
+static struct lclone_leaf *leaf_find(struct lclone_cache *c, u64 index)
 {
 	struct lclone_leaf *leaf;
 
-	spin_lock(&d->cache_lock);
+	spin_lock(&c->lock);
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
+	leaf = lclone_leaf_lookup(c, index);
 	if (leaf && leaf != &lclone_empty_leaf)
 		WARN_ON_ONCE(!lclone_leaf_pin(leaf));
 	rcu_read_unlock_sched();
-	spin_unlock(&d->cache_lock);
+	spin_unlock(&c->lock);
 	return leaf;
 }
 
-struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool create)
+struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create)
 {
-	struct lclone_leaf *leaf = leaf_find(d, index);
+	struct lclone_leaf *leaf = leaf_find(c, index);
 	struct lclone_ref ref = {};
 	struct leaf_load *load;
 	void *page;
@@ -213,56 +213,56 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_delta *d, u64 index, bool crea
 	if (leaf && !(leaf == &lclone_empty_leaf && create))
 		return leaf;
 	if (!leaf) {
-		err = lclone_tree_leaf_ref(d, index, &ref);
+		err = lclone_tree_leaf_ref(c->tree, index, &ref);
 		if (err)
 			return ERR_PTR(err);
 	}
 	if (!ref.block && !create) {
-		install(d, index, &lclone_empty_leaf);
+		install_leaf(c, index, &lclone_empty_leaf);
 		return &lclone_empty_leaf;
 	}
 
-	page = leaf_page_alloc(d);
+	page = leaf_page_alloc(c);
 	if (ref.block) {
-		err = lclone_meta_read(d->bdev, ref.block, page, 1);
+		err = lclone_meta_read(c->super->dev, ref.block, page, 1);
 		if (!err)
-			err = lclone_tree_verify_leaf(d, index, ref, page);
+			err = lclone_tree_verify_leaf(c->tree, index, ref, page);
 	} else {
 		clear_page(page);
 	}
 	if (err) {
-		mempool_free(virt_to_page(page), &d->leaf_pool);
+		mempool_free(virt_to_page(page), &c->leaf_pool);
 		return ERR_PTR(err);
 	}
-	leaf = leaf_from_disk(d, page, index);
+	leaf = leaf_from_disk(c, page, index);
 	atomic_set(&leaf->pins, 1);
-	list_for_each_entry(load, &d->loads, list)
+	list_for_each_entry(load, &c->loads, list)
 		if (load->index == index)
 			load->stale = true;
-	install(d, index, leaf);
+	install_leaf(c, index, leaf);
 	return leaf;
 }
 
-bool lclone_leaf_cached(struct lclone_delta *d, u64 index)
+bool lclone_leaf_cached(struct lclone_cache *c, u64 index)
 {
 	bool cached;
 
 	rcu_read_lock_sched();
-	cached = lclone_leaf_lookup(d, index);
+	cached = lclone_leaf_lookup(c, index);
 	rcu_read_unlock_sched();
 	return cached;
 }
 
-int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
+int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *space)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(d, index, false);
+	struct lclone_leaf *leaf = lclone_leaf_get(c, index, false);
 
-	*space = LCLONE_SPACE_OK;
+	*space = LCLONE_ROOM_OK;
 	if (leaf == &lclone_empty_leaf) {
-		*space = lclone_alloc_new_leaf(d);
-		if (*space != LCLONE_SPACE_OK)
+		*space = lclone_alloc_new_leaf(c->alloc);
+		if (*space != LCLONE_ROOM_OK)
 			return 0;
-		leaf = lclone_leaf_get(d, index, true);
+		leaf = lclone_leaf_get(c, index, true);
 	}
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf);
@@ -272,38 +272,38 @@ int lclone_new_leaf(struct lclone_delta *d, u64 index, enum lclone_space *space)
 
 /* Loads */
 
-static struct leaf_load *load_find(struct lclone_delta *d, u64 index)
+static struct leaf_load *load_find(struct lclone_cache *c, u64 index)
 {
 	struct leaf_load *load;
 
-	list_for_each_entry(load, &d->loads, list)
+	list_for_each_entry(load, &c->loads, list)
 		if (load->index == index)
 			return load;
 	return NULL;
 }
 
-void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
+void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 {
 	struct leaf_load *load;
 
-	if (lclone_leaf_cached(d, index)) {
+	if (lclone_leaf_cached(c, index)) {
 		if (bio)
-			lclone_defer_back(d, bio);
+			c->ops->loaded(c, bio);
 		return;
 	}
-	load = load_find(d, index);
+	load = load_find(c, index);
 	if (load) {
 		if (bio)
 			bio_list_add(&load->waiting, bio);
 		return;
 	}
-	load = mempool_alloc(&d->load_pool, GFP_NOWAIT | __GFP_NOWARN);
+	load = mempool_alloc(&c->load_pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!load) {
 		if (bio)
-			lclone_park(d, bio, WAIT_MEMORY);	/* one is under way */
+			lclone_park(c->super->queue, bio, WAIT_MEMORY);	/* one is under way */
 		return;
 	}
-	load->delta = d;
+	load->cache = c;
 	load->index = index;
 	load->page = NULL;
 	load->done = false;
@@ -312,25 +312,28 @@ void lclone_leaf_load(struct lclone_delta *d, u64 index, struct bio *bio)
 	bio_list_init(&load->waiting);
 	if (bio)
 		bio_list_add(&load->waiting, bio);
-	list_add(&load->list, &d->loads);
+	list_add(&load->list, &c->loads);
 
 	/* to find it in the tree may take reads, one after the other */
-	spin_lock_irq(&d->lock);
-	list_add_tail(&load->find, &d->loads_to_find);
-	spin_unlock_irq(&d->lock);
-	queue_work(d->wq, &d->find_work);
+	spin_lock_irq(&c->super->queue->lock);
+	list_add_tail(&load->find, &c->to_find);
+	spin_unlock_irq(&c->super->queue->lock);
+	queue_work(c->super->queue->wq, &c->find_work);
 }
 
 static void load_done(struct leaf_load *load)
 {
-	struct lclone_delta *d = load->delta;
+	struct lclone_cache *c = load->cache;
 	unsigned long flags;
 
-	/* under the lock: once it is done the worker may free it, and with its bios @d may go */
-	spin_lock_irqsave(&d->lock, flags);
+	/*
+	 * Under the lock: once it is done the worker may free it, and with its bios the delta
+	 * may go.
+	 */
+	spin_lock_irqsave(&c->super->queue->lock, flags);
 	smp_store_release(&load->done, true);	/* for lclone_leaf_finish_loads() */
-	queue_work(d->wq, &d->worker);
-	spin_unlock_irqrestore(&d->lock, flags);
+	lclone_wake(c->super->queue);
+	spin_unlock_irqrestore(&c->super->queue->lock, flags);
 }
 
 static void load_endio(struct bio *bio)
@@ -339,17 +342,17 @@ static void load_endio(struct bio *bio)
 
 	load->err = blk_status_to_errno(bio->bi_status);
 	if (load->err)
-		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", load->delta->name,
-			    load->ref.block, load->err);
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d",
+			    load->cache->super->dev->name, load->ref.block, load->err);
 	load_done(load);
 }
 
 static void load_read(struct leaf_load *load)
 {
-	struct lclone_delta *d = load->delta;
+	struct lclone_cache *c = load->cache;
 
-	load->page = leaf_page_alloc(d);
-	bio_init(&load->bio, d->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
+	load->page = leaf_page_alloc(c);
+	bio_init(&load->bio, c->super->dev->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
 	load->bio.bi_iter.bi_sector = load->ref.block * LCLONE_BLOCK_SECTORS;
 	load->bio.bi_end_io = load_endio;
 	__bio_add_page(&load->bio, virt_to_page(load->page), LCLONE_BLOCK_SIZE, 0);
@@ -358,15 +361,15 @@ static void load_read(struct leaf_load *load)
 
 static void find_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(work, struct lclone_delta, find_work);
+	struct lclone_cache *c = container_of(work, struct lclone_cache, find_work);
 	struct leaf_load *load, *next;
 	LIST_HEAD(loads);
 
-	spin_lock_irq(&d->lock);
-	list_splice_init(&d->loads_to_find, &loads);
-	spin_unlock_irq(&d->lock);
+	spin_lock_irq(&c->super->queue->lock);
+	list_splice_init(&c->to_find, &loads);
+	spin_unlock_irq(&c->super->queue->lock);
 	list_for_each_entry_safe(load, next, &loads, find) {
-		load->err = lclone_tree_leaf_ref(d, load->index, &load->ref);
+		load->err = lclone_tree_leaf_ref(c->tree, load->index, &load->ref);
 		if (!load->err && load->ref.block)
 			load_read(load);
 		else
@@ -375,23 +378,23 @@ static void find_work(struct work_struct *work)
 }
 
 /* The leaf that was loaded, or the empty one. NULL: it was damaged, see load->err. */
-static struct lclone_leaf *loaded(struct leaf_load *load)
+static struct lclone_leaf *loaded_leaf(struct leaf_load *load)
 {
-	struct lclone_delta *d = load->delta;
+	struct lclone_cache *c = load->cache;
 	void *page = load->page;
 
 	if (!page)
 		return &lclone_empty_leaf;
-	load->err = lclone_tree_verify_leaf(d, load->index, load->ref, page);
+	load->err = lclone_tree_verify_leaf(c->tree, load->index, load->ref, page);
 	if (load->err)
 		return NULL;
 	load->page = NULL;
-	return leaf_from_disk(d, page, load->index);
+	return leaf_from_disk(c, page, load->index);
 }
 
 static void load_finish(struct leaf_load *load)
 {
-	struct lclone_delta *d = load->delta;
+	struct lclone_cache *c = load->cache;
 	struct lclone_leaf *leaf = NULL;
 	struct bio *bio;
 	int err;
@@ -399,31 +402,31 @@ static void load_finish(struct leaf_load *load)
 	if (load->page)
 		bio_uninit(&load->bio);
 	/* lclone_leaf_get() may have been faster: then the block may be another's by now */
-	if (load->stale || lclone_leaf_cached(d, load->index))
+	if (load->stale || lclone_leaf_cached(c, load->index))
 		load->err = 0;
 	else if (!load->err)
-		leaf = loaded(load);
+		leaf = loaded_leaf(load);
 	err = load->err;
 	if (leaf)
-		install(d, load->index, leaf);
+		install_leaf(c, load->index, leaf);
 	if (load->page)
-		mempool_free(virt_to_page(load->page), &d->leaf_pool);
+		mempool_free(virt_to_page(load->page), &c->leaf_pool);
 	while ((bio = bio_list_pop(&load->waiting))) {
 		if (err)
 			lclone_end_bio(bio, BLK_STS_IOERR);
 		else
-			lclone_defer_back(d, bio);
+			c->ops->loaded(c, bio);
 	}
 	list_del(&load->list);
-	mempool_free(load, &d->load_pool);
-	lclone_unpark(d, WAIT_MEMORY);
+	mempool_free(load, &c->load_pool);
+	lclone_unpark(c->super->queue, WAIT_MEMORY);
 }
 
-void lclone_leaf_finish_loads(struct lclone_delta *d)
+void lclone_leaf_finish_loads(struct lclone_cache *c)
 {
 	struct leaf_load *load, *next;
 
-	list_for_each_entry_safe(load, next, &d->loads, list)
+	list_for_each_entry_safe(load, next, &c->loads, list)
 		if (smp_load_acquire(&load->done))	/* pairs with load_done() */
 			load_finish(load);
 }
@@ -432,11 +435,11 @@ void lclone_leaf_finish_loads(struct lclone_delta *d)
 
 #define PASS_PAGES	512		/* of the directory, without leaves, in one go */
 
-static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 slot,
+static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 slot,
 		      bool fresh_too)
 {
 	struct lclone_leaf *leaf = rcu_dereference_protected(page->leaf[slot],
-							     lockdep_is_held(&d->cache_lock));
+							     lockdep_is_held(&c->lock));
 
 	if (!leaf || leaf == &lclone_empty_leaf)
 		return false;
@@ -454,8 +457,8 @@ static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 
 	 * Who loads it anew sees this, by the lock; a drain that takes it begins when
 	 * nobody finds the leaf any more.  See lclone_drain_start().
 	 */
-	smp_store_release(&d->evicted, true);
-	atomic_dec(&d->nr_leaves);
+	smp_store_release(&c->drain->evicted, true);
+	atomic_dec(&c->nr_leaves);
 	call_rcu(&leaf->rcu, leaf_free_rcu);
 	return true;
 }
@@ -464,40 +467,40 @@ static bool evict_one(struct lclone_delta *d, struct lclone_dir_page *page, u32 
  * From the clock's hand on, to the first page that has leaves, or over *@left pages or a
  * bounded number of them: so long the lock is held.
  */
-static unsigned long evict_some(struct lclone_delta *d, u64 *left, bool fresh_too)
+static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool fresh_too)
 {
 	u32 passed = 0, slot;
 	struct lclone_dir_page *page = NULL;
 	unsigned long evicted = 0;
 	struct lclone_dir *dir;
 
-	spin_lock(&d->cache_lock);
-	dir = rcu_dereference_protected(d->dir, lockdep_is_held(&d->cache_lock));
+	spin_lock(&c->lock);
+	dir = rcu_dereference_protected(c->dir, lockdep_is_held(&c->lock));
 	if (!dir)
 		*left = 0;
 	while (*left && passed++ < PASS_PAGES) {
-		if (d->clock >= dir->nr_pages)
-			d->clock = 0;
-		page = rcu_dereference_protected(dir->page[d->clock++],
-						 lockdep_is_held(&d->cache_lock));
+		if (c->clock >= dir->nr_pages)
+			c->clock = 0;
+		page = rcu_dereference_protected(dir->page[c->clock++],
+						 lockdep_is_held(&c->lock));
 		--*left;
 		if (!page_is_shared(page))
 			break;
 	}
 	if (page && !page_is_shared(page))
 		for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++)
-			evicted += evict_one(d, page, slot, fresh_too);
-	spin_unlock(&d->cache_lock);
+			evicted += evict_one(c, page, slot, fresh_too);
+	spin_unlock(&c->lock);
 	return evicted;
 }
 
-static u64 nr_pages(struct lclone_delta *d)
+static u64 nr_pages(struct lclone_cache *c)
 {
 	struct lclone_dir *dir;
 	u64 nr = 0;
 
 	rcu_read_lock_sched();
-	dir = rcu_dereference_sched(d->dir);
+	dir = rcu_dereference_sched(c->dir);
 	if (dir)
 		nr = dir->nr_pages;
 	rcu_read_unlock_sched();
@@ -505,13 +508,13 @@ static u64 nr_pages(struct lclone_delta *d)
 }
 
 /* One pass of the clock's hand at most. */
-unsigned long lclone_cache_evict(struct lclone_delta *d, unsigned long want, bool fresh_too)
+unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too)
 {
 	unsigned long evicted = 0;
-	u64 left = nr_pages(d);
+	u64 left = nr_pages(c);
 
 	while (left && evicted < want)
-		evicted += evict_some(d, &left, fresh_too);
+		evicted += evict_some(c, &left, fresh_too);
 	return evicted;
 }
 
@@ -525,22 +528,22 @@ void lclone_dir_setup(void)
 		RCU_INIT_POINTER(empty_page.leaf[i], &lclone_empty_leaf);
 }
 
-int lclone_leaf_init(struct lclone_delta *d)
+int lclone_cache_init(struct lclone_cache *c)
 {
 	int err;
 
-	spin_lock_init(&d->cache_lock);
-	INIT_LIST_HEAD(&d->loads);
-	INIT_LIST_HEAD(&d->loads_to_find);
-	INIT_WORK(&d->find_work, find_work);
-	err = mempool_init_page_pool(&d->leaf_pool, 2, 0);
+	spin_lock_init(&c->lock);
+	INIT_LIST_HEAD(&c->loads);
+	INIT_LIST_HEAD(&c->to_find);
+	INIT_WORK(&c->find_work, find_work);
+	err = mempool_init_page_pool(&c->leaf_pool, 2, 0);
 	if (!err)
-		err = mempool_init_kmalloc_pool(&d->load_pool, 1, sizeof(struct leaf_load));
+		err = mempool_init_kmalloc_pool(&c->load_pool, 1, sizeof(struct leaf_load));
 	return err;
 }
 
-void lclone_leaf_exit(struct lclone_delta *d)
+void lclone_cache_exit(struct lclone_cache *c)
 {
-	mempool_exit(&d->load_pool);
-	mempool_exit(&d->leaf_pool);
+	mempool_exit(&c->load_pool);
+	mempool_exit(&c->leaf_pool);
 }

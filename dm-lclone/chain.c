@@ -4,7 +4,9 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "chain.h"
+#include "link.h"
+#include "registry.h"
 
 int lclone_chain_get(struct lclone *t)
 {
@@ -25,7 +27,7 @@ int lclone_chain_get(struct lclone *t)
 		if (IS_ERR(layer))
 			return PTR_ERR(layer);
 		t->chain->layer[t->nr_parents - 1 - i] = layer;
-		err = lclone_link_check(t, layer->name, &layer->sb, below);
+		err = lclone_link_check(t, layer->dev.name, &layer->super.sb, below);
 		if (err)
 			return err;
 		below = layer;
@@ -41,11 +43,4 @@ void lclone_chain_put(struct lclone *t)
 		if (t->chain->layer[i])
 			lclone_delta_put(t->chain->layer[i], t->ti->table);
 	kfree(t->chain);
-}
-
-int lclone_chain_start(struct lclone *t)
-{
-	struct lclone_delta *top = lclone_chain_top(t);
-
-	return top && !top->is_layer ? lclone_delta_seal(top, t->base_fp) : 0;
 }

@@ -12,12 +12,16 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "checkpoint.h"
 
 #define WRITE_BLOCKS	64		/* of one checkpoint write, if memory can be had */
 
+/* One checkpoint, while it is made */
 struct checkpoint {
-	struct lclone_delta *d;
+	struct lclone_commit *commit;
+	struct lclone_tree *tree;
+	struct lclone_alloc *alloc;
+	struct lclone_super *super;
 	struct list_head leaves;
 	struct list_head index[LCLONE_LEVELS];	/* dirty nodes by level */
 	struct list_head old;		/* blocks to free once it is durable */
@@ -36,7 +40,7 @@ static int flush_buf(struct checkpoint *cp)
 	int err = 0;
 
 	if (cp->n)
-		err = lclone_meta_write(cp->d->bdev, cp->run, cp->buf, cp->n, 0);
+		err = lclone_meta_write(cp->super->dev, cp->run, cp->buf, cp->n, 0);
 	cp->run += cp->n;
 	cp->run_left -= cp->n;
 	cp->n = 0;
@@ -51,7 +55,7 @@ static void *next_slot(struct checkpoint *cp)
 	if (cp->n == cp->buf_blocks || cp->n == cp->run_left)
 		err = flush_buf(cp);
 	if (!err && !cp->run_left) {
-		cp->run_left = lclone_alloc_nodes(cp->d, cp->left, &cp->run);
+		cp->run_left = lclone_alloc_nodes(cp->alloc, cp->left, &cp->run);
 		if (!cp->run_left)
 			err = -ENOSPC;
 	}
@@ -62,7 +66,7 @@ static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level,
 {
 	struct lclone_ref ref = { .block = cp->run + cp->n };
 
-	lclone_node_seal(slot, cp->d->sb.uuid, cp->d->sb.checkpoint + 1,
+	lclone_node_seal(slot, cp->super->sb.uuid, cp->super->sb.checkpoint + 1,
 			 n * lclone_node_span(level), level, &ref.csum);
 	cp->n++;
 	cp->left--;
@@ -72,25 +76,22 @@ static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level,
 static void free_later(struct checkpoint *cp, u64 block)
 {
 	if (block)
-		kfree(lclone_extent_append(&cp->old, kmalloc(sizeof(struct lclone_extent),
-							     GFP_NOIO | __GFP_NOFAIL),
-					   block, 1));
+		kfree(lclone_extent_append(&cp->old, lclone_extent_alloc(), block, 1));
 }
 
 /* The reference to node @n of @level: in the node above, or the root. */
 static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
 {
-	struct lclone_delta *d = cp->d;
 	struct lclone_index *above;
 
-	if (level == d->root_level) {
+	if (level == cp->tree->root_level) {
 		cp->root = ref;
 		return;
 	}
-	mutex_lock(&d->index_lock);
-	above = lclone_index_find(d, level + 1, div_u64(n, LCLONE_NODE_REFS));
+	mutex_lock(&cp->super->index_lock);
+	above = lclone_index_find(cp->tree, level + 1, div_u64(n, LCLONE_NODE_REFS));
 	lclone_ref_pack(ref, &above->disk->refs[n % LCLONE_NODE_REFS]);
-	mutex_unlock(&d->index_lock);
+	mutex_unlock(&cp->super->index_lock);
 }
 
 static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 level)
@@ -103,27 +104,25 @@ static void mark_node(struct checkpoint *cp, struct lclone_index *node, u32 leve
 
 static int mark_above(struct checkpoint *cp, u64 leaf)
 {
-	struct lclone_delta *d = cp->d;
 	u32 level;
 	int err = 0;
 
-	mutex_lock(&d->index_lock);
-	for (level = d->root_level; level; level--) {
-		struct lclone_index *node = lclone_index_get(d, leaf, level, true);
+	mutex_lock(&cp->super->index_lock);
+	for (level = cp->tree->root_level; level; level--) {
+		struct lclone_index *node = lclone_index_get(cp->tree, leaf, level, true);
 
 		err = PTR_ERR_OR_ZERO(node);
 		if (err)
 			break;
 		mark_node(cp, node, level);
 	}
-	mutex_unlock(&d->index_lock);
+	mutex_unlock(&cp->super->index_lock);
 	return err;
 }
 
 /* Finds (or makes) the nodes above the dirty leaves. */
 static int mark_index(struct checkpoint *cp)
 {
-	struct lclone_delta *d = cp->d;
 	struct lclone_leaf *leaf;
 	u32 level;
 	int err;
@@ -135,14 +134,14 @@ static int mark_index(struct checkpoint *cp)
 			return err;
 	}
 	/* nodes that lclone_tree_grow() has put above the root on disk */
-	if (cp->left && d->sb.root_block)
-		for (level = d->sb.root_level + 1; level <= d->root_level; level++)
-			mark_node(cp, lclone_index_find(d, level, 0), level);
+	if (cp->left && cp->super->sb.root_block)
+		for (level = cp->super->sb.root_level + 1; level <= cp->tree->root_level; level++)
+			mark_node(cp, lclone_index_find(cp->tree, level, 0), level);
 	return 0;
 }
 
 /* Copies a live leaf; its entries count as committed from here on. */
-static bool capture(struct lclone_leaf *leaf, struct lclone_leaf_disk *disk)
+static bool capture_leaf(struct lclone_leaf *leaf, struct lclone_leaf_disk *disk)
 {
 	bool empty = true;
 	int i;
@@ -167,14 +166,14 @@ static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
 	struct lclone_leaf_disk *slot;
 	int err;
 
-	err = lclone_tree_leaf_ref(cp->d, leaf->index, &old);
+	err = lclone_tree_leaf_ref(cp->tree, leaf->index, &old);
 	if (err)
 		return err;
 	slot = next_slot(cp);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	lclone_commit_take(cp->d, leaf);	/* all groups are looked at */
-	if (!capture(leaf, slot))
+	lclone_commit_take(cp->commit, leaf);	/* all groups are looked at */
+	if (!capture_leaf(leaf, slot))
 		ref = seal_slot(cp, slot, 0, leaf->index);
 	free_later(cp, old.block);
 	set_ref(cp, 0, leaf->index, ref);
@@ -214,7 +213,7 @@ static int write_nodes(struct checkpoint *cp)
 		if (err)
 			return err;
 	}
-	for (level = 1; level <= cp->d->root_level; level++) {
+	for (level = 1; level <= cp->tree->root_level; level++) {
 		list_for_each_entry_safe(node, next, &cp->index[level], dirty) {
 			err = write_index(cp, node, level);
 			if (err)
@@ -227,28 +226,27 @@ static int write_nodes(struct checkpoint *cp)
 
 static int switch_root(struct checkpoint *cp)
 {
-	struct lclone_delta *d = cp->d;
-	struct lclone_sb sb = d->sb;
+	struct lclone_sb sb = cp->super->sb;
 
 	if (!list_empty(&cp->leaves)) {
 		sb.root_block = cp->root.block;
 		sb.root_csum = cp->root.csum;
-		sb.root_level = cp->root.block ? d->root_level : 0;
+		sb.root_level = cp->root.block ? cp->tree->root_level : 0;
 	}
-	spin_lock(&d->alloc.lock);
-	sb.hwm = d->alloc.hwm;
-	sb.freed = d->alloc.freed;
-	spin_unlock(&d->alloc.lock);
+	spin_lock(&cp->alloc->lock);
+	sb.hwm = cp->alloc->hwm;
+	sb.freed = cp->alloc->freed;
+	spin_unlock(&cp->alloc->lock);
 	sb.checkpoint++;
 	sb.log_pos = sb.log_pos ? 0 : sb.log_blocks / 2;
-	sb.log_commit = d->commit.next_commit;
-	return lclone_sb_write(d, &sb);
+	sb.log_commit = cp->commit->next_commit;
+	return lclone_sb_write(cp->super, &sb);
 }
 
 /* The leaves that nobody changed meanwhile are clean. */
 static void checkpoint_clean(struct checkpoint *cp)
 {
-	struct lclone_commit *c = &cp->d->commit;
+	struct lclone_commit *c = cp->commit;
 	struct lclone_leaf *leaf, *next;
 
 	spin_lock_irq(&c->lock);
@@ -267,26 +265,25 @@ static void checkpoint_clean(struct checkpoint *cp)
 
 static void checkpoint_finish(struct checkpoint *cp, int err)
 {
-	struct lclone_delta *d = cp->d;
 	struct lclone_extent *e, *next;
 
 	if (cp->run_left && !err)
-		lclone_free_nodes(d, cp->run, cp->run_left);
+		lclone_free_nodes(cp->alloc, cp->run, cp->run_left);
 	list_for_each_entry_safe(e, next, &cp->old, list) {
 		if (!err)
-			lclone_free_nodes(d, e->start, e->len);
+			lclone_free_nodes(cp->alloc, e->start, e->len);
 		kfree(e);
 	}
 	if (err) {
 		/* what is on disk is older: these leaves stay */
-		spin_lock_irq(&d->commit.lock);
-		list_splice_tail(&cp->leaves, &d->commit.dirty);
-		spin_unlock_irq(&d->commit.lock);
-		lclone_metadata_failed(d, "write a checkpoint", err);
+		spin_lock_irq(&cp->commit->lock);
+		list_splice_tail(&cp->leaves, &cp->commit->dirty);
+		spin_unlock_irq(&cp->commit->lock);
+		lclone_metadata_failed(cp->super, "write a checkpoint", err);
 		return;
 	}
-	d->commit.log_tail = d->sb.log_pos;
-	d->commit.checkpoints++;
+	cp->commit->log_tail = cp->super->sb.log_pos;
+	cp->commit->checkpoints++;
 	checkpoint_clean(cp);
 }
 
@@ -301,14 +298,20 @@ static void checkpoint_buf(struct checkpoint *cp)
 			break;
 	}
 	if (!cp->buf)
-		cp->buf = cp->d->bounce;
+		cp->buf = cp->super->bounce;
 	cp->buf_blocks = blocks;
 }
 
 static void checkpoint_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(work, struct lclone_delta, checkpoint_work);
-	struct checkpoint cp = { .d = d };
+	struct lclone_checkpoint *checkpoint = container_of(work, struct lclone_checkpoint, work);
+	struct lclone_super *super = checkpoint->commit->super;
+	struct checkpoint cp = {
+		.commit = checkpoint->commit,
+		.tree = checkpoint->tree,
+		.alloc = checkpoint->alloc,
+		.super = super,
+	};
 	int i, err;
 
 	INIT_LIST_HEAD(&cp.leaves);
@@ -317,26 +320,26 @@ static void checkpoint_work(struct work_struct *work)
 		INIT_LIST_HEAD(&cp.index[i]);
 	checkpoint_buf(&cp);
 
-	mutex_lock(&d->tree_lock);
-	lclone_commit_begin_checkpoint(d, &cp.leaves);
-	spin_lock(&d->alloc.lock);
-	d->alloc.new_leaves = 0;
-	spin_unlock(&d->alloc.lock);
+	mutex_lock(&super->tree_lock);
+	lclone_commit_begin_checkpoint(cp.commit, &cp.leaves);
+	spin_lock(&cp.alloc->lock);
+	cp.alloc->new_leaves = 0;
+	spin_unlock(&cp.alloc->lock);
 
 	err = write_nodes(&cp);
 	if (!err)
 		err = switch_root(&cp);
 	checkpoint_finish(&cp, err);
-	mutex_unlock(&d->tree_lock);
+	mutex_unlock(&super->tree_lock);
 
-	if (cp.buf != d->bounce)
+	if (cp.buf != super->bounce)
 		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
-	lclone_commit_end(d, errno_to_blk_status(err));
-	lclone_unpark(d, WAIT_CHECKPOINT);
-	lclone_space_came(d);	/* blocks of old nodes, and no new leaves any more */
+	lclone_commit_end(cp.commit, errno_to_blk_status(err));
+	lclone_unpark(super->queue, WAIT_CHECKPOINT);
+	lclone_space_came(cp.alloc);	/* blocks of old nodes, and no new leaves any more */
 }
 
-void lclone_checkpoint_init(struct lclone_delta *d)
+void lclone_checkpoint_init(struct lclone_checkpoint *checkpoint)
 {
-	INIT_WORK(&d->checkpoint_work, checkpoint_work);
+	INIT_WORK(&checkpoint->work, checkpoint_work);
 }

@@ -11,7 +11,7 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "commit.h"
 
 /* In one write: always possible, and if memory can be had */
 #define LEAF_BLOCKS	2	/* a whole leaf */
@@ -19,21 +19,20 @@
 /* A round over more leaves than this is left to the worker. */
 #define INLINE_LEAVES		32
 
-static u32 log_left(const struct lclone_delta *d)
+static u32 log_left(const struct lclone_commit *c)
 {
-	return d->sb.log_pos + d->sb.log_blocks / 2 - d->commit.log_tail;
+	return c->super->sb.log_pos + c->super->sb.log_blocks / 2 - c->log_tail;
 }
 
 /* Marking: the leaf is pinned */
 
-static void kick_timer(struct lclone_delta *d)
+static void kick_timer(struct lclone_commit *c)
 {
-	queue_delayed_work(d->wq, &d->commit_timer, msecs_to_jiffies(d->commit_interval));
+	queue_delayed_work(c->super->queue->wq, &c->timer, msecs_to_jiffies(c->interval));
 }
 
-bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
+bool lclone_commit_mark(struct lclone_commit *c, struct lclone_leaf *leaf)
 {
-	struct lclone_commit *c = &d->commit;
 	bool ok = true, full = false;
 
 	if (likely(lclone_commit_marked(leaf)))
@@ -59,19 +58,19 @@ bool lclone_commit_mark(struct lclone_delta *d, struct lclone_leaf *leaf)
 	spin_unlock_irq(&c->lock);
 
 	if (full)
-		lclone_commit_want_checkpoint(d);
-	kick_timer(d);
+		lclone_commit_want_checkpoint(c);
+	kick_timer(c);
 	return ok;
 }
 
-void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf)
+void lclone_commit_replayed(struct lclone_commit *c, struct lclone_leaf *leaf)
 {
-	spin_lock_irq(&d->commit.lock);
+	spin_lock_irq(&c->lock);
 	if (!test_and_set_bit(LEAF_DIRTY, &leaf->flags)) {
-		d->commit.nr_dirty++;
-		list_add_tail(&leaf->dirty, &d->commit.dirty);
+		c->nr_dirty++;
+		list_add_tail(&leaf->dirty, &c->dirty);
 	}
-	spin_unlock_irq(&d->commit.lock);
+	spin_unlock_irq(&c->lock);
 }
 
 /*
@@ -80,9 +79,8 @@ void lclone_commit_replayed(struct lclone_delta *d, struct lclone_leaf *leaf)
  * unpinned, either its group is in what is returned, and what it has published
  * is visible to the scan that follows, or the leaf shows a group and stays.
  */
-unsigned long lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *leaf)
+unsigned long lclone_commit_take(struct lclone_commit *c, struct lclone_leaf *leaf)
 {
-	struct lclone_commit *c = &d->commit;
 	unsigned long groups = xchg(&leaf->groups, 0), i;
 	bool pinned;
 
@@ -98,16 +96,15 @@ unsigned long lclone_commit_take(struct lclone_delta *d, struct lclone_leaf *lea
 	if (pinned || READ_ONCE(leaf->groups)) {
 		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
-		kick_timer(d);
+		kick_timer(c);
 	}
 	spin_unlock_irq(&c->lock);
 	return groups;
 }
 
 /* The scan found no room for all: @groups are to be scanned again in this round. */
-static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf, unsigned long groups)
+static void put_back_leaf(struct lclone_commit *c, struct lclone_leaf *leaf, unsigned long groups)
 {
-	struct lclone_commit *c = &d->commit;
 	unsigned long i;
 
 	for_each_set_bit(i, &groups, BITS_PER_LONG)
@@ -120,7 +117,7 @@ static void put_back(struct lclone_delta *d, struct lclone_leaf *leaf, unsigned 
 
 /* Rounds */
 
-static void __begin(struct lclone_commit *c)
+static void __begin_round(struct lclone_commit *c)
 {
 	bio_list_merge(&c->serving, &c->waiters);
 	bio_list_init(&c->waiters);
@@ -129,19 +126,17 @@ static void __begin(struct lclone_commit *c)
 	c->overdue = false;
 }
 
-static void begin(struct lclone_commit *c)
+static void begin_round(struct lclone_commit *c)
 {
 	spin_lock_irq(&c->lock);
-	__begin(c);
+	__begin_round(c);
 	spin_unlock_irq(&c->lock);
 }
 
-void lclone_commit_begin_checkpoint(struct lclone_delta *d, struct list_head *leaves)
+void lclone_commit_begin_checkpoint(struct lclone_commit *c, struct list_head *leaves)
 {
-	struct lclone_commit *c = &d->commit;
-
 	spin_lock_irq(&c->lock);
-	__begin(c);
+	__begin_round(c);
 	/* at once with the lists: what is marked from now on may want the next one */
 	WRITE_ONCE(c->want_checkpoint, false);
 	list_splice_init(&c->dirty, leaves);
@@ -149,7 +144,7 @@ void lclone_commit_begin_checkpoint(struct lclone_delta *d, struct list_head *le
 }
 
 /* A round or a checkpoint has to follow the one that ends. */
-static bool is_wanted(const struct lclone_commit *c)
+static bool round_is_wanted(const struct lclone_commit *c)
 {
 	return !bio_list_empty(&c->waiters) || c->want_checkpoint || !list_empty(&c->freed) ||
 	       (c->overdue && !list_empty(&c->uncommitted));
@@ -161,9 +156,8 @@ static bool is_wanted(const struct lclone_commit *c)
  * Once busy is clear a suspend may go on, and the delta with it: it is left alone
  * then.  See lclone_commit_busy().  The bios keep the clone, not the delta.
  */
-void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
+void lclone_commit_end(struct lclone_commit *c, blk_status_t status)
 {
-	struct lclone_commit *c = &d->commit;
 	struct bio_list served;
 	unsigned long flags;
 	struct bio *bio;
@@ -174,16 +168,17 @@ void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 	if (!status)
 		list_splice_tail_init(&c->freeing, &c->free);
 	if (!list_empty(&c->free))
-		queue_work(d->wq, &d->worker);
-	if (is_wanted(c)) {
-		queue_work(d->wq, &d->commit_work);
+		lclone_wake(c->super->queue);
+	if (round_is_wanted(c)) {
+		queue_work(c->super->queue->wq, &c->work);
 	} else {
 		WRITE_ONCE(c->busy, false);
 		/* after a failed commit never again: what it has lost can't be made durable */
-		if (!READ_ONCE(d->degraded) && list_empty(&c->uncommitted) && list_empty(&c->round))
+		if (!READ_ONCE(c->super->degraded) && list_empty(&c->uncommitted) &&
+		    list_empty(&c->round))
 			smp_store_release(&c->clean, true);	/* for lclone_commit_clean() */
-		if (wq_has_sleeper(&d->idle))
-			wake_up(&d->idle);
+		if (wq_has_sleeper(&c->super->queue->idle))
+			wake_up(&c->super->queue->idle);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 
@@ -194,47 +189,44 @@ void lclone_commit_end(struct lclone_delta *d, blk_status_t status)
 }
 
 /* A step has ended: goes on with the next one, or ends the round. Any context. */
-static void step_done(struct lclone_delta *d, blk_status_t status)
+static void step_done(struct lclone_commit *c, blk_status_t status)
 {
-	struct lclone_commit *c = &d->commit;
-
 	if (c->big) {
 		free_pages((unsigned long)c->big, get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
 		c->big = NULL;
 	}
 	if (unlikely(status)) {
-		lclone_metadata_failed(d, "write the log", blk_status_to_errno(status));
+		lclone_metadata_failed(c->super, "write the log", blk_status_to_errno(status));
 	} else if (c->nr_blocks) {
 		c->log_tail += c->nr_blocks;
 		c->next_commit++;
 		c->commits++;
 	}
 	if (likely(status || list_empty(&c->round)))
-		lclone_commit_end(d, status);
+		lclone_commit_end(c, status);
 	else
-		queue_work(d->wq, &d->commit_work);
+		queue_work(c->super->queue->wq, &c->work);
 }
 
 static void log_endio(struct bio *bio)
 {
-	struct lclone_delta *d = bio->bi_private;
+	struct lclone_commit *c = bio->bi_private;
 	blk_status_t status = bio->bi_status;
 
 	bio_uninit(bio);
-	step_done(d, status);
+	step_done(c, status);
 }
 
 /* Behind a flush, or where none is needed */
-static void write_log(struct lclone_delta *d)
+static void write_log(struct lclone_commit *c)
 {
-	struct lclone_commit *c = &d->commit;
 	struct lclone_log_disk *log = c->big ?: c->log;
 
-	bio_init(&c->bio, d->bdev, &c->bvec, 1,
+	bio_init(&c->bio, c->super->dev->bdev, &c->bvec, 1,
 		 REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
 	c->bio.bi_end_io = log_endio;
-	c->bio.bi_private = d;
-	c->bio.bi_iter.bi_sector = (d->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
+	c->bio.bi_private = c;
+	c->bio.bi_iter.bi_sector = (c->super->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
 	__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
 		       offset_in_page(log));
 	submit_bio_noacct(&c->bio);
@@ -242,19 +234,19 @@ static void write_log(struct lclone_delta *d)
 
 static void log_work(struct work_struct *work)
 {
-	write_log(container_of(work, struct lclone_delta, log_work));
+	write_log(container_of(work, struct lclone_commit, log_work));
 }
 
-static void flush_endio(struct bio *bio)
+static void log_flush_endio(struct bio *bio)
 {
-	struct lclone_delta *d = bio->bi_private;
+	struct lclone_commit *c = bio->bi_private;
 	blk_status_t status = bio->bi_status;
 
 	bio_uninit(bio);
-	if (!status && d->commit.nr_blocks)
-		queue_work(d->wq, &d->log_work);
+	if (!status && c->nr_blocks)
+		queue_work(c->super->queue->wq, &c->log_work);
 	else
-		step_done(d, status);
+		step_done(c, status);
 }
 
 /* Records of one group, from @n on. Returns the new number, or -ENOSPC. */
@@ -281,21 +273,20 @@ static int collect_group(struct lclone_leaf *leaf, u32 group, struct lclone_log_
 }
 
 /* Returns the number of records; what did not fit is put back into the round. */
-static int collect(struct lclone_delta *d, struct lclone_log_disk *log, int max)
+static int collect_records(struct lclone_commit *c, struct lclone_log_disk *log, int max)
 {
-	struct lclone_commit *c = &d->commit;
 	int n = 0;
 
 	while (!list_empty(&c->round)) {
 		struct lclone_leaf *leaf = list_first_entry(&c->round, struct lclone_leaf,
 							    uncommitted);
-		unsigned long groups = lclone_commit_take(d, leaf);
+		unsigned long groups = lclone_commit_take(c, leaf);
 
 		while (groups) {
 			int more = collect_group(leaf, __ffs(groups), log, n, max);
 
 			if (more < 0) {
-				put_back(d, leaf, groups);
+				put_back_leaf(c, leaf, groups);
 				return max;
 			}
 			n = more;
@@ -305,12 +296,12 @@ static int collect(struct lclone_delta *d, struct lclone_log_disk *log, int max)
 	return n;
 }
 
-static void seal(struct lclone_delta *d, struct lclone_log_disk *log, u32 n)
+static void seal_log(struct lclone_commit *c, struct lclone_log_disk *log, u32 n)
 {
 	struct lclone_log head = {
-		.incarnation = d->sb.incarnation,
-		.checkpoint = d->sb.checkpoint,
-		.commit = d->commit.next_commit,
+		.incarnation = c->super->sb.incarnation,
+		.checkpoint = c->super->sb.checkpoint,
+		.commit = c->next_commit,
 		.blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS),
 	};
 
@@ -321,15 +312,13 @@ static void seal(struct lclone_delta *d, struct lclone_log_disk *log, u32 n)
 		n -= head.count;
 		memset(&block->records[head.count], 0,
 		       (LCLONE_LOG_RECORDS - head.count) * sizeof(block->records[0]));
-		lclone_log_seal(block, d->sb.uuid, &head);
+		lclone_log_seal(block, c->super->sb.uuid, &head);
 	}
 }
 
 /* The log buffer: enough for one leaf, or larger if memory can be had at once. */
-static struct lclone_log_disk *log_buffer(struct lclone_delta *d, u32 *blocks)
+static struct lclone_log_disk *log_buffer(struct lclone_commit *c, u32 *blocks)
 {
-	struct lclone_commit *c = &d->commit;
-
 	if (!list_empty(&c->round) && !list_is_singular(&c->round))
 		c->big = (void *)__get_free_pages(GFP_NOWAIT | __GFP_NOWARN,
 						  get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
@@ -343,48 +332,47 @@ static struct lclone_log_disk *log_buffer(struct lclone_delta *d, u32 *blocks)
  * Where the flush does something it is a bio of its own: device-mapper devices,
  * LVs among them, forget its error if it comes with data.
  */
-static void commit_step(struct lclone_delta *d)
+static void commit_step(struct lclone_commit *c)
 {
-	struct lclone_commit *c = &d->commit;
 	struct lclone_log_disk *log;
 	u32 blocks, n;
 
-	if (c->want_checkpoint || !log_left(d)) {
-		queue_work(d->wq, &d->checkpoint_work);
+	if (c->want_checkpoint || !log_left(c)) {
+		queue_work(c->super->queue->wq, c->checkpoint);
 		return;
 	}
-	log = log_buffer(d, &blocks);
-	n = collect(d, log, min(blocks, log_left(d)) * LCLONE_LOG_RECORDS);
+	log = log_buffer(c, &blocks);
+	n = collect_records(c, log, min(blocks, log_left(c)) * LCLONE_LOG_RECORDS);
 	c->nr_blocks = DIV_ROUND_UP(n, LCLONE_LOG_RECORDS);
 	if (n)
-		seal(d, log, n);
-	if (n && !bdev_write_cache(d->bdev)) {
-		write_log(d);
+		seal_log(c, log, n);
+	if (n && !bdev_write_cache(c->super->dev->bdev)) {
+		write_log(c);
 		return;
 	}
-	bio_init(&c->bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
-	c->bio.bi_end_io = flush_endio;
-	c->bio.bi_private = d;
+	bio_init(&c->bio, c->super->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	c->bio.bi_end_io = log_flush_endio;
+	c->bio.bi_private = c;
 	submit_bio_noacct(&c->bio);
 }
 
 /* Busy is set: goes on with the round under way, or starts one. */
 static void commit_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(work, struct lclone_delta, commit_work);
+	struct lclone_commit *c = container_of(work, struct lclone_commit, work);
 
-	if (READ_ONCE(d->mode) != LCLONE_RW) {
-		begin(&d->commit);
-		WRITE_ONCE(d->commit.want_checkpoint, false);
-		lclone_commit_end(d, BLK_STS_IOERR);
+	if (READ_ONCE(c->super->mode) != LCLONE_RW) {
+		begin_round(c);
+		WRITE_ONCE(c->want_checkpoint, false);
+		lclone_commit_end(c, BLK_STS_IOERR);
 		return;
 	}
-	if (list_empty(&d->commit.round))
-		begin(&d->commit);
-	commit_step(d);
+	if (list_empty(&c->round))
+		begin_round(c);
+	commit_step(c);
 }
 
-static bool __join(struct lclone_commit *c)
+static bool __join_round(struct lclone_commit *c)
 {
 	bool start = !c->busy;
 
@@ -394,7 +382,7 @@ static bool __join(struct lclone_commit *c)
 }
 
 /* Joins the next round. Returns whether the caller has to start it: it owns busy. */
-static bool join(struct lclone_commit *c, struct bio *bio, bool checkpoint)
+static bool join_round(struct lclone_commit *c, struct bio *bio, bool checkpoint)
 {
 	unsigned long flags;
 	bool start;
@@ -404,40 +392,38 @@ static bool join(struct lclone_commit *c, struct bio *bio, bool checkpoint)
 		bio_list_add(&c->waiters, bio);
 	if (checkpoint)
 		c->want_checkpoint = true;
-	start = __join(c);
+	start = __join_round(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 	return start;
 }
 
-bool lclone_commit_busy(struct lclone_delta *d)
+bool lclone_commit_busy(struct lclone_commit *c)
 {
 	bool busy;
 
-	spin_lock_irq(&d->commit.lock);
-	busy = d->commit.busy;
-	spin_unlock_irq(&d->commit.lock);
+	spin_lock_irq(&c->lock);
+	busy = c->busy;
+	spin_unlock_irq(&c->lock);
 	return busy;
 }
 
 static void commit_timer(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
-					      commit_timer);
-	struct lclone_commit *c = &d->commit;
+	struct lclone_commit *c = container_of(to_delayed_work(work), struct lclone_commit, timer);
 	bool start = false;
 
 	spin_lock_irq(&c->lock);
 	if (!list_empty(&c->uncommitted)) {
 		/* a round that is under way may have passed them: another one follows it */
 		c->overdue = true;
-		start = __join(c);
+		start = __join_round(c);
 	}
 	spin_unlock_irq(&c->lock);
 	if (start)
-		queue_work(d->wq, &d->commit_work);
+		queue_work(c->super->queue->wq, &c->work);
 }
 
-static bool is_short(struct list_head *list, u32 max)
+static bool list_is_short(struct list_head *list, u32 max)
 {
 	struct list_head *pos;
 
@@ -447,25 +433,31 @@ static bool is_short(struct list_head *list, u32 max)
 	return true;
 }
 
-void lclone_commit_join(struct lclone_delta *d, struct bio *bio, bool atomic)
+void lclone_commit_join(struct lclone_commit *c, struct bio *bio, bool atomic)
 {
-	if (!join(&d->commit, bio, false))
+	if (!join_round(c, bio, false))
 		return;
-	if (atomic || READ_ONCE(d->mode) != LCLONE_RW) {
-		queue_work(d->wq, &d->commit_work);
+	if (atomic || READ_ONCE(c->super->mode) != LCLONE_RW) {
+		queue_work(c->super->queue->wq, &c->work);
 		return;
 	}
-	begin(&d->commit);
-	if (is_short(&d->commit.round, INLINE_LEAVES))
-		commit_step(d);
+	begin_round(c);
+	if (list_is_short(&c->round, INLINE_LEAVES))
+		commit_step(c);
 	else
-		queue_work(d->wq, &d->commit_work);
+		queue_work(c->super->queue->wq, &c->work);
 }
 
-void lclone_commit_want_checkpoint(struct lclone_delta *d)
+void lclone_commit_want_checkpoint(struct lclone_commit *c)
 {
-	if (!READ_ONCE(d->commit.want_checkpoint) && join(&d->commit, NULL, true))
-		queue_work(d->wq, &d->commit_work);
+	if (!READ_ONCE(c->want_checkpoint) && join_round(c, NULL, true))
+		queue_work(c->super->queue->wq, &c->work);
+}
+
+void lclone_commit_throttle(struct lclone_commit *c, struct bio *bio)
+{
+	lclone_park(c->super->queue, bio, WAIT_CHECKPOINT);
+	lclone_commit_want_checkpoint(c);
 }
 
 static void sync_endio(struct bio *bio)
@@ -473,17 +465,17 @@ static void sync_endio(struct bio *bio)
 	complete(bio->bi_private);
 }
 
-int lclone_commit_sync(struct lclone_delta *d, bool checkpoint)
+int lclone_commit_sync(struct lclone_commit *c, bool checkpoint)
 {
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct bio bio;
 	int err;
 
-	bio_init(&bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	bio_init(&bio, c->super->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
 	bio.bi_private = &done;
 	bio.bi_end_io = sync_endio;
-	if (join(&d->commit, &bio, checkpoint))
-		queue_work(d->wq, &d->commit_work);
+	if (join_round(c, &bio, checkpoint))
+		queue_work(c->super->queue->wq, &c->work);
 	wait_for_completion(&done);
 	err = blk_status_to_errno(bio.bi_status);
 	bio_uninit(&bio);
@@ -492,11 +484,10 @@ int lclone_commit_sync(struct lclone_delta *d, bool checkpoint)
 
 /* Freed chunks */
 
-void lclone_commit_free(struct lclone_delta *d, u32 phys)
+void lclone_commit_free(struct lclone_commit *c, u32 phys)
 {
-	struct lclone_commit *c = &d->commit;
 	/* may not be forgotten: a scan would take the chunk for free too early */
-	struct lclone_extent *e = kmalloc(sizeof(*e), GFP_NOIO | __GFP_NOFAIL);
+	struct lclone_extent *e = lclone_extent_alloc();
 
 	spin_lock_irq(&c->lock);
 	e = lclone_extent_append(&c->freed, e, phys, 1);
@@ -504,31 +495,28 @@ void lclone_commit_free(struct lclone_delta *d, u32 phys)
 	kfree(e);
 }
 
-bool lclone_commit_freeing(struct lclone_delta *d)
+bool lclone_commit_freeing(struct lclone_commit *c)
 {
-	struct lclone_commit *c = &d->commit;
 	bool freed, all;
 
 	spin_lock_irq(&c->lock);
 	freed = !list_empty(&c->freed);
 	all = freed || !list_empty(&c->freeing) || !list_empty(&c->free);
 	spin_unlock_irq(&c->lock);
-	if (freed && join(c, NULL, false))
-		queue_work(d->wq, &d->commit_work);
-	return all && READ_ONCE(d->mode) == LCLONE_RW;
+	if (freed && join_round(c, NULL, false))
+		queue_work(c->super->queue->wq, &c->work);
+	return all && READ_ONCE(c->super->mode) == LCLONE_RW;
 }
 
-void lclone_commit_take_freed(struct lclone_delta *d, struct list_head *list)
+void lclone_commit_take_freed(struct lclone_commit *c, struct list_head *list)
 {
-	spin_lock_irq(&d->commit.lock);
-	list_splice_tail_init(&d->commit.free, list);
-	spin_unlock_irq(&d->commit.lock);
+	spin_lock_irq(&c->lock);
+	list_splice_tail_init(&c->free, list);
+	spin_unlock_irq(&c->lock);
 }
 
-void lclone_commit_mark_freed(struct lclone_delta *d, unsigned long *used)
+void lclone_commit_mark_freed(struct lclone_commit *c, unsigned long *used)
 {
-	struct lclone_commit *c = &d->commit;
-
 	spin_lock_irq(&c->lock);
 	lclone_extents_mark(&c->freed, used);
 	lclone_extents_mark(&c->freeing, used);
@@ -536,23 +524,21 @@ void lclone_commit_mark_freed(struct lclone_delta *d, unsigned long *used)
 	spin_unlock_irq(&c->lock);
 }
 
-void lclone_commit_set_limits(struct lclone_delta *d)
+void lclone_commit_set_limits(struct lclone_commit *c)
 {
-	u64 leaves = DIV_ROUND_UP(lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors),
+	const struct lclone_sb *sb = &c->super->sb;
+	u64 leaves = DIV_ROUND_UP(lclone_chunks(sb->virtual_sectors, sb->chunk_sectors),
 				  LCLONE_LEAF_EXCEPTIONS);
-	struct lclone_commit *c = &d->commit;
 
 	spin_lock_irq(&c->lock);
-	c->dirty_max = lclone_dirty_max(&d->sb);
+	c->dirty_max = lclone_dirty_max(sb);
 	/* where all leaves may be dirty there is nothing to wait for */
 	c->dirty_soft = c->dirty_max < leaves ? c->dirty_max - c->dirty_max / 4 : U32_MAX;
 	spin_unlock_irq(&c->lock);
 }
 
-void lclone_commit_init(struct lclone_delta *d)
+int lclone_commit_init(struct lclone_commit *c)
 {
-	struct lclone_commit *c = &d->commit;
-
 	spin_lock_init(&c->lock);
 	c->clean = true;
 	INIT_LIST_HEAD(&c->uncommitted);
@@ -563,29 +549,18 @@ void lclone_commit_init(struct lclone_delta *d)
 	INIT_LIST_HEAD(&c->free);
 	bio_list_init(&c->waiters);
 	bio_list_init(&c->serving);
-	INIT_WORK(&d->commit_work, commit_work);
-	INIT_WORK(&d->log_work, log_work);
-	INIT_DELAYED_WORK(&d->commit_timer, commit_timer);
-}
-
-int lclone_commit_alloc(struct lclone_delta *d)
-{
-	struct lclone_commit *c = &d->commit;
-
+	INIT_WORK(&c->work, commit_work);
+	INIT_WORK(&c->log_work, log_work);
+	INIT_DELAYED_WORK(&c->timer, commit_timer);
 	c->log = (void *)__get_free_pages(GFP_KERNEL,
 					  get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
 	return c->log ? 0 : -ENOMEM;
 }
 
-void lclone_commit_exit(struct lclone_delta *d)
+void lclone_commit_exit(struct lclone_commit *c)
 {
-	struct list_head *lists[] = { &d->commit.freed, &d->commit.freeing, &d->commit.free };
-	struct lclone_extent *e, *next;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(lists); i++)
-		list_for_each_entry_safe(e, next, lists[i], list)
-			kfree(e);
-	free_pages((unsigned long)d->commit.log,
-		   get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
+	lclone_extents_free(&c->freed);
+	lclone_extents_free(&c->freeing);
+	lclone_extents_free(&c->free);
+	free_pages((unsigned long)c->log, get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));
 }

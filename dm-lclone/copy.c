@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "lclone.h"
+#include "copy.h"
 
 #define COPIES		16		/* in flight at most */
 #define COPY_SECTORS	512U		/* of one at most */
@@ -37,18 +37,6 @@ struct lclone_copier {
 	struct list_head batches;	/* lanes, in their turn */
 	struct copy *copy;
 };
-
-bool lclone_lane_subchunk(struct lclone_lane *l, u32 mask, u32 *offset)
-{
-	u32 shift = l->sweep->delta->sub_shift;
-
-	mask &= ~0u << (l->offset >> shift);
-	if (!mask)
-		return false;
-	*offset = __ffs(mask) << shift;
-	l->offset = *offset + (1u << shift);
-	return true;
-}
 
 /* The next piece of the batch, with what follows it in both places. False: there is none. */
 static bool next_run(struct lclone_lane *l, struct lclone_run *run)
@@ -83,7 +71,7 @@ static void lane_put(struct lclone_lane *l, int err)
 	if (err)
 		l->error = err;
 	if (!--l->copies)
-		lclone_lane_go(l, lclone_lane_copied);
+		lclone_lane_go(l, l->copied);
 }
 
 static void copy_endio(struct bio *bio)
@@ -95,7 +83,8 @@ static void copy_endio(struct bio *bio)
 
 	spin_lock_irqsave(&k->lock, flags);
 	list_add_tail(&c->list, &k->ended);
-	queue_work(s->delta->wq, &k->work);	/* under the lock: with the copy @k may go */
+	/* under the lock: with the copy @k may go */
+	queue_work(s->delta->queue.wq, &k->work);
 	spin_unlock_irqrestore(&k->lock, flags);
 }
 
@@ -103,7 +92,7 @@ static void copy_endio(struct bio *bio)
  * By bios that are there: with one of the set that file systems have, too, it might
  * wait for their I/O, which waits for these chunks.
  */
-static void submit(struct copy *c, enum req_op op)
+static void submit_copy(struct copy *c, enum req_op op)
 {
 	const struct lclone_delta *d = c->lane->sweep->delta;
 	const struct lclone_run *r = &c->run;
@@ -115,9 +104,9 @@ static void submit(struct copy *c, enum req_op op)
 	c->bio.bi_iter.bi_sector = read ? r->from : r->to;
 	c->bio.bi_end_io = copy_endio;
 	bytes = c->sectors << SECTOR_SHIFT;
-	if (read && r->from_bdev == d->base && r->from + c->sectors > d->base_sectors) {
+	if (read && r->from_bdev == d->below.base && r->from + c->sectors > d->below.base_sectors) {
 		/* what is copied is in whole blocks of the clone, the base may end within one */
-		there = (d->base_sectors - r->from) << SECTOR_SHIFT;
+		there = (d->below.base_sectors - r->from) << SECTOR_SHIFT;
 		memset(c->buf + there, 0, bytes - there);
 		bytes = there;
 	}
@@ -133,14 +122,14 @@ static void submit(struct copy *c, enum req_op op)
 static void begin_copy(struct copy *c)
 {
 	if (c->run.from_bdev)
-		submit(c, REQ_OP_READ);
+		submit_copy(c, REQ_OP_READ);
 	else
-		submit(c, bdev_write_zeroes_sectors(c->run.to_bdev) ? REQ_OP_WRITE_ZEROES :
+		submit_copy(c, bdev_write_zeroes_sectors(c->run.to_bdev) ? REQ_OP_WRITE_ZEROES :
 		       REQ_OP_WRITE);
 }
 
 /* True: there is more to do for it. */
-static bool go_on(struct copy *c, enum req_op op, int err)
+static bool go_on_copying(struct copy *c, enum req_op op, int err)
 {
 	if (err && op != REQ_OP_WRITE_ZEROES)	/* some devices claim it and fail it */
 		return false;
@@ -150,7 +139,7 @@ static bool go_on(struct copy *c, enum req_op op, int err)
 	}
 	if (!c->run.sectors)
 		return false;
-	submit(c, REQ_OP_WRITE);
+	submit_copy(c, REQ_OP_WRITE);
 	return true;
 }
 
@@ -160,7 +149,7 @@ static void copy_ended(struct lclone_copier *k, struct copy *c)
 	enum req_op op = bio_op(&c->bio);
 
 	bio_uninit(&c->bio);
-	if (go_on(c, op, err))
+	if (go_on_copying(c, op, err))
 		return;
 	k->flying--;
 	list_add(&c->list, &k->idle);
@@ -210,7 +199,7 @@ static void begin_copies(struct lclone_copier *k)
 	}
 }
 
-static void copier(struct work_struct *work)
+static void run_copier(struct work_struct *work)
 {
 	struct lclone_copier *k = container_of(work, struct lclone_copier, work);
 	struct copy *c, *next;
@@ -240,7 +229,7 @@ void lclone_copy_batch(struct lclone_lane *l)
 	spin_lock_irq(&k->lock);
 	list_add_tail(&l->batch, &k->batches);
 	spin_unlock_irq(&k->lock);
-	queue_work(l->sweep->delta->wq, &k->work);
+	queue_work(l->sweep->delta->queue.wq, &k->work);
 }
 
 /* Life */
@@ -269,7 +258,7 @@ struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s)
 	}
 	k->sweep = s;
 	spin_lock_init(&k->lock);
-	INIT_WORK(&k->work, copier);
+	INIT_WORK(&k->work, run_copier);
 	INIT_LIST_HEAD(&k->idle);
 	INIT_LIST_HEAD(&k->ended);
 	INIT_LIST_HEAD(&k->batches);

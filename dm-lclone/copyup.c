@@ -3,7 +3,9 @@
  * Copy-up: before a part of a subchunk is written for the first time, the subchunk is filled
  * with what lies below it.
  */
-#include "job.h"
+#include "copyup.h"
+#include "fill.h"
+#include "miss.h"
 
 static void copyup_done(struct lclone_job *job)
 {
@@ -25,7 +27,7 @@ static void copyup_done(struct lclone_job *job)
 	if (error)
 		lclone_end_bio(bio, errno_to_blk_status(error));
 	else
-		lclone_defer(d, bio);
+		lclone_defer(&d->queue, bio);
 }
 
 static void copyup_start(struct lclone_job *job)
@@ -40,24 +42,26 @@ static void copyup_start(struct lclone_job *job)
 		/* a first write of the whole came before */
 		lclone_job_end_busy(d, job->leaf, job->slot);
 		lclone_job_free(job);
-		lclone_defer(d, bio);
+		lclone_defer(&d->queue, bio);
 		return;
 	}
 	if (!phys) {
-		if (!lclone_alloc_chunks(d, 1, &phys)) {
+		if (!lclone_alloc_chunks(&d->alloc, 1, &phys)) {
 			lclone_job_end_busy(d, job->leaf, job->slot);
 			lclone_job_free(job);
-			lclone_no_space(d, bio, d->space);
+			lclone_no_space(&d->space, bio, d->space.found);
 			return;
 		}
 		while (!try_cmpxchg64(entry, &exc, exc | phys))
 			;
 	}
-	lclone_fill(job, d->bdev, lclone_chunk_start(d, phys) + (job->sub << d->sub_shift),
-	     1u << d->sub_shift, lclone_exc_zero(exc) & 1u << job->sub ? NULL : &from, copyup_done);
+	lclone_fill(job, d->dev.bdev,
+		    lclone_chunk_start(&d->geo, phys) + (job->sub << d->geo.sub_shift),
+		    lclone_sub_len(&d->geo), lclone_exc_zero(exc) & 1u << job->sub ? NULL : &from,
+		    copyup_done);
 }
 
-void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
+void lclone_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
 {
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_delta *missing;
@@ -67,7 +71,7 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 
 	/* what lies below does not change, so that it may be looked up before BUSY is set */
 	rcu_read_lock_sched();
-	missing = lclone_source(d, chunk, 0, sub << d->sub_shift, &from);
+	missing = lclone_source(d, chunk, 0, sub << d->geo.sub_shift, &from);
 	rcu_read_unlock_sched();
 	if (missing) {
 		lclone_load_for(d, missing, bio);
@@ -79,12 +83,12 @@ void lclone_job_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 s
 	job = lclone_job_alloc(d, bio, leaf, slot);
 	if (!job) {
 		lclone_leaf_unpin(leaf);
-		lclone_park(d, bio, WAIT_MEMORY);
+		lclone_park(&d->queue, bio, WAIT_MEMORY);
 		return;
 	}
 	if (!lclone_set_busy(leaf, slot)) {
 		lclone_job_free(job);
-		lclone_park(d, bio, WAIT_BUSY);
+		lclone_park(&d->queue, bio, WAIT_BUSY);
 		return;
 	}
 	job->sub = sub;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Metadata blocks: read, write, report. */
-#include "lclone.h"
+#include "dev.h"
 
 static int meta_io(struct block_device *bdev, sector_t sector, void *buf, u32 sectors,
 		   blk_opf_t opf)
@@ -22,31 +22,31 @@ int lclone_read_sectors(struct block_device *bdev, sector_t sector, void *buf, u
 	return meta_io(bdev, sector, buf, sectors, REQ_OP_READ);
 }
 
-int lclone_meta_read(struct block_device *bdev, u64 block, void *buf, u32 blocks)
+int lclone_meta_read(const struct lclone_dev *dev, u64 block, void *buf, u32 blocks)
 {
-	return meta_io(bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
+	return meta_io(dev->bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
 		       REQ_OP_READ);
 }
 
-int lclone_meta_write(struct block_device *bdev, u64 block, void *buf, u32 blocks,
+int lclone_meta_write(const struct lclone_dev *dev, u64 block, void *buf, u32 blocks,
 		      blk_opf_t flags)
 {
-	return meta_io(bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
+	return meta_io(dev->bdev, block * LCLONE_BLOCK_SECTORS, buf, blocks * LCLONE_BLOCK_SECTORS,
 		       REQ_OP_WRITE | flags);
 }
 
 /* The first ones of a delta are all said: what follows from them may be many. */
 #define FAULTS_SAID	16
 
-void lclone_report_fault(struct lclone_delta *d, const char *where, u64 block,
+void lclone_report_fault(struct lclone_dev *dev, const char *where, u64 block,
 			 const struct lclone_fault *fault)
 {
-	if (atomic_read(&d->faults) < FAULTS_SAID) {
-		atomic_inc(&d->faults);
-		DMERR("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name, where,
+	if (atomic_read(&dev->faults) < FAULTS_SAID) {
+		atomic_inc(&dev->faults);
+		DMERR("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", dev->name, where,
 		      block, fault->what, fault->found, fault->expected);
 	} else {
-		DMERR_LIMIT("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", d->name,
+		DMERR_LIMIT("%s: %s at block %llu: %s: found 0x%llx, expected 0x%llx", dev->name,
 			    where, block, fault->what, fault->found, fault->expected);
 	}
 }

@@ -2,7 +2,9 @@
 /*
  * Discard and write-zeroes: chunks are freed, and what lies below them is hidden.
  */
-#include "job.h"
+#include "discard.h"
+#include "copyup.h"
+#include "fill.h"
 
 /* Leaves that a discard works through before others get their turn */
 #define DISCARD_LEAVES	16
@@ -16,17 +18,18 @@ static void discard_advance(struct bio *bio, u32 sectors)
 /* The subchunks of a chunk that something lies below of */
 static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 {
-	sector_t start = lclone_chunk_start(d, chunk);
+	sector_t start = lclone_chunk_start(&d->geo, chunk);
 
-	if (!lclone_has_below(d, start))
+	if (!lclone_has_below(&d->below, start))
 		return 0;
-	if (d->chain)
+	if (d->below.chain)
 		return LCLONE_MASK_ALL;
-	return lclone_sub_mask(d, 0, min_t(u64, d->base_sectors - start, 1u << d->chunk_shift));
+	return lclone_sub_mask(&d->geo, 0, min_t(u64, d->below.base_sectors - start,
+						 lclone_chunk_len(&d->geo)));
 }
 
 /* The exception once the subchunks of @mask read as zeros; phys goes with the last data. */
-static u64 zeroed(u64 exc, u32 mask, u32 below)
+static u64 exc_zeroed(u64 exc, u32 mask, u32 below)
 {
 	u32 written = lclone_exc_written(exc) & ~mask;
 	u32 zero = (lclone_exc_zero(exc) | mask) & below;
@@ -42,21 +45,21 @@ struct part {
 
 static struct part part_first(const struct lclone_delta *d, sector_t sector, u32 sectors)
 {
-	struct part p = { .chunk = sector >> d->chunk_shift, .left = sectors };
+	struct part p = { .chunk = sector >> d->geo.chunk_shift, .left = sectors };
 
 	p.slot = p.chunk % LCLONE_LEAF_EXCEPTIONS;
-	p.offset = lclone_chunk_offset(d, sector);
-	p.len = min(sectors, (1u << d->chunk_shift) - p.offset);
+	p.offset = lclone_chunk_offset(&d->geo, sector);
+	p.len = min(sectors, (1u << d->geo.chunk_shift) - p.offset);
 	return p;
 }
 
-static void part_next(const struct lclone_delta *d, struct part *p)
+static void next_part(const struct lclone_delta *d, struct part *p)
 {
 	p->left -= p->len;
 	p->chunk++;
 	p->slot++;
 	p->offset = 0;
-	p->len = min(p->left, 1u << d->chunk_shift);
+	p->len = min(p->left, 1u << d->geo.chunk_shift);
 }
 
 /* Second pass: the chunks that may go, with nobody writing to them for the first time. */
@@ -66,25 +69,25 @@ static void discard_free(struct lclone_job *job)
 	struct bio *bio = job->bio;
 	struct part p;
 
-	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; part_next(d, &p)) {
+	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; next_part(d, &p)) {
 		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
-		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+		u32 mask = lclone_sub_mask(&d->geo, p.offset, p.len);
 
 		if (!test_bit(p.slot, job->busy))
 			continue;
 		lclone_leaf_touch(job->leaf, p.slot);
 		/* before a search may look at the entry without it; BUSY, it keeps its phys */
-		lclone_alloc_pending(d, lclone_exc_phys(exc));
+		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		do
-			new = zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
+			new = exc_zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
 		while (!try_cmpxchg64(entry, &exc, new));
 		if (!lclone_exc_phys(new))
-			lclone_commit_free(d, lclone_exc_phys(exc));
+			lclone_commit_free(&d->commit, lclone_exc_phys(exc));
 	}
 	discard_advance(bio, job->sectors);
 	lclone_job_free(job);
-	lclone_unpark(d, WAIT_BUSY);
-	lclone_defer(d, bio);
+	lclone_unpark(&d->queue, WAIT_BUSY);
+	lclone_defer(&d->queue, bio);
 }
 
 /*
@@ -98,15 +101,15 @@ static void discard_leaf(struct lclone_job *job)
 	u32 done = 0;
 	struct part p;
 
-	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; part_next(d, &p)) {
+	for (p = part_first(d, bio->bi_iter.bi_sector, job->sectors); p.left; next_part(d, &p)) {
 		u64 *entry = &job->leaf->exceptions[p.slot], exc = READ_ONCE(*entry), new;
-		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+		u32 mask = lclone_sub_mask(&d->geo, p.offset, p.len);
 
 		lclone_leaf_touch(job->leaf, p.slot);
 		do {
 			if (exc & LCLONE_EXC_BUSY)
 				goto stop;
-			new = zeroed(exc, mask, below_mask(d, p.chunk));
+			new = exc_zeroed(exc, mask, below_mask(d, p.chunk));
 			if (lclone_exc_phys(exc) && !lclone_exc_phys(new))
 				new = exc | LCLONE_EXC_BUSY;
 			else if (new != (exc & ~LCLONE_SPARE_MASK))
@@ -122,11 +125,11 @@ stop:
 	job->sectors = done;
 	if (!done) {
 		lclone_job_free(job);
-		lclone_park(d, bio, WAIT_BUSY);
+		lclone_park(&d->queue, bio, WAIT_BUSY);
 	} else if (bitmap_empty(job->busy, LCLONE_LEAF_EXCEPTIONS)) {
 		discard_advance(bio, done);
 		lclone_job_free(job);
-		lclone_defer(d, bio);
+		lclone_defer(&d->queue, bio);
 	} else {
 		lclone_job_quiesce(job, discard_free);
 	}
@@ -139,52 +142,53 @@ static void edge_done(struct lclone_job *job)
 	struct bio *bio = job->bio;
 	int error = job->error;
 
-	lclone_inflight_put(d, job->ref);
+	lclone_inflight_put(&d->drain, job->ref);
 	if (!error)
 		discard_advance(bio, job->sectors);
 	lclone_job_free(job);
 	if (error)
 		lclone_end_bio(bio, errno_to_blk_status(error));
 	else
-		lclone_defer(d, bio);
+		lclone_defer(&d->queue, bio);
 }
 
 /* Drops the pin. Returns false if nothing is to be written: it reads as zeros already. */
 static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_leaf *leaf,
 		      struct part *p)
 {
-	u32 sub = p->offset >> d->sub_shift;
+	u32 sub = p->offset >> d->geo.sub_shift;
 	struct lclone_job *job;
 	u64 exc;
 	int ref;
 
 	rcu_read_lock_sched();
-	ref = lclone_inflight_get(d);
+	ref = lclone_inflight_get(&d->drain);
 	exc = READ_ONCE(leaf->exceptions[p->slot]);
 	rcu_read_unlock_sched();
 	lclone_leaf_unpin(leaf);
 
 	if (exc & LCLONE_EXC_BUSY) {
-		lclone_inflight_put(d, ref);
-		lclone_park(d, bio, WAIT_BUSY);
+		lclone_inflight_put(&d->drain, ref);
+		lclone_park(&d->queue, bio, WAIT_BUSY);
 		return true;
 	}
 	if (!(lclone_exc_written(exc) & 1u << sub)) {
-		lclone_inflight_put(d, ref);
+		lclone_inflight_put(&d->drain, ref);
 		if (lclone_exc_zero(exc) & 1u << sub || !(below_mask(d, p->chunk) & 1u << sub))
 			return false;
-		lclone_job_copyup(d, bio, p->chunk, sub);
+		lclone_copyup(d, bio, p->chunk, sub);
 		return true;
 	}
 	job = lclone_job_alloc(d, bio, NULL, 0);
 	if (!job) {
-		lclone_inflight_put(d, ref);
-		lclone_park(d, bio, WAIT_MEMORY);
+		lclone_inflight_put(&d->drain, ref);
+		lclone_park(&d->queue, bio, WAIT_MEMORY);
 		return true;
 	}
 	job->ref = ref;
 	job->sectors = p->len;
-	lclone_fill(job, d->bdev, lclone_chunk_start(d, lclone_exc_phys(exc)) + p->offset, p->len, NULL,
+	lclone_fill(job, d->dev.bdev,
+		    lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + p->offset, p->len, NULL,
 	     edge_done);
 	return true;
 }
@@ -192,30 +196,31 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 /* A discard leaves out what it covers of a subchunk in part. */
 static void discard_round(struct lclone_delta *d, struct bio *bio)
 {
-	u32 head = -bio->bi_iter.bi_sector & ((1u << d->sub_shift) - 1);
+	u32 head = -bio->bi_iter.bi_sector & ((1u << d->geo.sub_shift) - 1);
 
 	discard_advance(bio, min(head, bio_sectors(bio)));
-	bio->bi_iter.bi_size -= lclone_sub_offset(d, bio_sectors(bio)) << SECTOR_SHIFT;
+	bio->bi_iter.bi_size -= lclone_sub_offset(&d->geo, bio_sectors(bio)) << SECTOR_SHIFT;
 }
 
 /* The part of the bio that lies in one leaf, without an edge unless it starts with one. */
 static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 {
-	u32 slot = (bio->bi_iter.bi_sector >> d->chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
-	u64 room = ((u64)(LCLONE_LEAF_EXCEPTIONS - slot) << d->chunk_shift) -
-		   lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 slot = (bio->bi_iter.bi_sector >> d->geo.chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
+	u64 room = ((u64)(LCLONE_LEAF_EXCEPTIONS - slot) << d->geo.chunk_shift) -
+		   lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
 	u32 len = min_t(u64, bio_sectors(bio), room);
-	u32 in_sub = lclone_sub_offset(d, bio->bi_iter.bi_sector);
+	u32 in_sub = lclone_sub_offset(&d->geo, bio->bi_iter.bi_sector);
 
-	if (in_sub || len < 1u << d->sub_shift)
-		return min(len, (1u << d->sub_shift) - in_sub);
-	return len - lclone_sub_offset(d, len);
+	if (in_sub || len < 1u << d->geo.sub_shift)
+		return min(len, (1u << d->geo.sub_shift) - in_sub);
+	return len - lclone_sub_offset(&d->geo, len);
 }
 
 /* Not whole subchunks, but a part of one */
 static bool is_edge(const struct lclone_delta *d, const struct bio *bio, u32 sectors)
 {
-	return lclone_sub_offset(d, bio->bi_iter.bi_sector) || sectors < 1u << d->sub_shift;
+	return lclone_sub_offset(&d->geo, bio->bi_iter.bi_sector) ||
+	       sectors < lclone_sub_len(&d->geo);
 }
 
 static void base_zeroed(struct lclone_job *job)
@@ -234,27 +239,27 @@ static void base_zeroed(struct lclone_job *job)
  */
 static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 {
-	u64 chunk = bio->bi_iter.bi_sector >> d->chunk_shift;
+	u64 chunk = bio->bi_iter.bi_sector >> d->geo.chunk_shift;
 	struct lclone_leaf *leaf;
 	struct lclone_job *job;
 	bool empty;
 	int ref;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, chunk / LCLONE_LEAF_EXCEPTIONS);
-	ref = lclone_inflight_get(d);
+	leaf = lclone_leaf_lookup(&d->cache, chunk / LCLONE_LEAF_EXCEPTIONS);
+	ref = lclone_inflight_get(&d->drain);
 	empty = leaf && !READ_ONCE(leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS]);
 	rcu_read_unlock_sched();
 	job = empty ? lclone_job_alloc(d, bio, NULL, 0) : NULL;
 	if (!job) {
-		lclone_inflight_put(d, ref);
+		lclone_inflight_put(&d->drain, ref);
 		if (empty)
-			lclone_park(d, bio, WAIT_MEMORY);
+			lclone_park(&d->queue, bio, WAIT_MEMORY);
 		return empty;
 	}
 	/* a copy-up waits for it, as for a write to the base */
 	lclone_io_set(bio, IO_COUNTED | ref << 1);
-	lclone_fill_zeros(job, d->base, bio->bi_opf & (REQ_FUA | REQ_NOUNMAP), base_zeroed);
+	lclone_fill_zeros(job, d->below.base, bio->bi_opf & (REQ_FUA | REQ_NOUNMAP), base_zeroed);
 	return true;
 }
 
@@ -269,41 +274,42 @@ static bool is_discarded(struct lclone_delta *d, const struct bio *bio, u64 inde
 	bool same = true;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
-	for (; leaf && same && p.left; part_next(d, &p)) {
+	leaf = lclone_leaf_lookup(&d->cache, index);
+	for (; leaf && same && p.left; next_part(d, &p)) {
 		u64 exc = READ_ONCE(leaf->exceptions[p.slot]) & ~LCLONE_EXC_DIRTY;
-		u32 mask = lclone_sub_mask(d, p.offset, p.len);
+		u32 mask = lclone_sub_mask(&d->geo, p.offset, p.len);
 
-		same = exc == zeroed(exc, mask, below_mask(d, p.chunk));
+		same = exc == exc_zeroed(exc, mask, below_mask(d, p.chunk));
 	}
 	rcu_read_unlock_sched();
 	return leaf && same;
 }
 
-void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
+void lclone_discard(struct lclone_delta *d, struct bio *bio)
 {
 	int n;
 
 	if (bio_op(bio) == REQ_OP_DISCARD)
 		discard_round(d, bio);
-	if (d->merge && bio_sectors(bio) && zero_to_base(d, bio))
+	if (d->below.merge && bio_sectors(bio) && zero_to_base(d, bio))
 		return;
 
 	for (n = 0; n < DISCARD_LEAVES && bio_sectors(bio); n++) {
-		u64 index = (bio->bi_iter.bi_sector >> d->chunk_shift) / LCLONE_LEAF_EXCEPTIONS;
+		u64 index = (bio->bi_iter.bi_sector >> d->geo.chunk_shift) / LCLONE_LEAF_EXCEPTIONS;
 		u32 sectors = part_in_leaf(d, bio);
 		struct part p = part_first(d, bio->bi_iter.bi_sector, sectors);
 		struct lclone_leaf *leaf;
 		struct lclone_job *job;
 
 		rcu_read_lock_sched();
-		leaf = lclone_leaf_lookup(d, index);
+		leaf = lclone_leaf_lookup(&d->cache, index);
 		rcu_read_unlock_sched();
 		if (!leaf) {
-			lclone_leaf_load(d, index, bio);
+			lclone_leaf_load(&d->cache, index, bio);
 			return;
 		}
-		if (leaf == &lclone_empty_leaf && !lclone_has_below(d, bio->bi_iter.bi_sector)) {
+		if (leaf == &lclone_empty_leaf &&
+		    !lclone_has_below(&d->below, bio->bi_iter.bi_sector)) {
 			discard_advance(bio, sectors);	/* nothing there, nothing below */
 			continue;
 		}
@@ -312,13 +318,13 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 			continue;
 		}
 		if (leaf == &lclone_empty_leaf) {
-			enum lclone_space space = lclone_alloc_new_leaf(d);
+			enum lclone_room space = lclone_alloc_new_leaf(&d->alloc);
 
-			if (space != LCLONE_SPACE_OK && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
-				lclone_no_space(d, bio, space);
+			if (space != LCLONE_ROOM_OK && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+				lclone_no_space(&d->space, bio, space);
 				return;
 			}
-			if (space != LCLONE_SPACE_OK) {
+			if (space != LCLONE_ROOM_OK) {
 				/* a hint: not worth the reserve */
 				discard_advance(bio, sectors);
 				continue;
@@ -336,7 +342,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		job = lclone_job_alloc(d, bio, leaf, p.slot);
 		if (!job) {
 			lclone_leaf_unpin(leaf);
-			lclone_park(d, bio, WAIT_MEMORY);
+			lclone_park(&d->queue, bio, WAIT_MEMORY);
 			return;
 		}
 		job->sectors = sectors;
@@ -344,7 +350,7 @@ void lclone_job_discard(struct lclone_delta *d, struct bio *bio)
 		return;
 	}
 	if (bio_sectors(bio))
-		lclone_defer(d, bio);
+		lclone_defer(&d->queue, bio);
 	else
 		lclone_end_bio(bio, BLK_STS_OK);
 }

@@ -7,40 +7,45 @@
  * joins that sees what the table is now.  After a grace period nobody joins the
  * old epoch, so that the sum of its counts only falls: once it reads zero it is.
  */
-#include "lclone.h"
+#include "drain.h"
+#include "leaf.h"
 
-int lclone_drain_init(struct lclone_delta *d)
+int lclone_drain_init(struct lclone_drain *drain)
 {
-	d->inflight = alloc_percpu(struct lclone_inflight);
-	return d->inflight ? 0 : -ENOMEM;
+	INIT_LIST_HEAD(&drain->waiting);
+	INIT_LIST_HEAD(&drain->next);
+	drain->inflight = alloc_percpu(struct lclone_inflight);
+	return drain->inflight ? 0 : -ENOMEM;
 }
 
-void lclone_drain_destroy(struct lclone_delta *d)
+void lclone_drain_exit(struct lclone_drain *drain)
 {
-	free_percpu(d->inflight);
+	free_percpu(drain->inflight);
 }
 
 static void drain_ready(struct rcu_head *head)
 {
-	struct lclone_delta *d = container_of(head, struct lclone_delta, drain_rcu);
+	struct lclone_drain *drain = container_of(head, struct lclone_drain, rcu);
 	unsigned long flags;
 
-	spin_lock_irqsave(&d->lock, flags);
-	smp_store_release(&d->drain_ready, true);	/* pairs with lclone_drain_finish() */
-	queue_work(d->wq, &d->worker);	/* under the lock: once the drain has ended @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
+	spin_lock_irqsave(&drain->queue->lock, flags);
+	smp_store_release(&drain->ready, true);	/* pairs with lclone_drain_finish() */
+	/* under the lock: once the drain has ended the delta may go */
+	lclone_wake(drain->queue);
+	spin_unlock_irqrestore(&drain->queue->lock, flags);
 }
 
-static void flip(struct lclone_delta *d)
+static void flip_epoch(struct lclone_drain *drain)
 {
-	WRITE_ONCE(d->drain_kick, true);
-	smp_store_release(&d->epoch, !d->epoch);	/* pairs with lclone_inflight_get() */
-	call_rcu_hurry(&d->drain_rcu, drain_ready);
+	WRITE_ONCE(drain->kick, true);
+	/* pairs with lclone_inflight_get() */
+	smp_store_release(&drain->epoch, !drain->epoch);
+	call_rcu_hurry(&drain->rcu, drain_ready);
 }
 
 static void drain_flip(struct rcu_head *head)
 {
-	flip(container_of(head, struct lclone_delta, drain_rcu));
+	flip_epoch(container_of(head, struct lclone_drain, rcu));
 }
 
 /*
@@ -48,34 +53,36 @@ static void drain_flip(struct rcu_head *head)
  * what changed is the one loaded in its place, the new epoch shows nothing: first
  * all must have joined who may have such a leaf, in the old epoch.
  */
-void lclone_drain_start(struct lclone_delta *d)
+void lclone_drain_start(struct lclone_drain *drain)
 {
-	d->drain_busy = true;
-	d->drain_ready = false;
-	if (xchg(&d->evicted, false))
-		call_rcu_hurry(&d->drain_rcu, drain_flip);
+	list_splice_tail_init(&drain->next, &drain->waiting);
+	drain->busy = true;
+	drain->ready = false;
+	if (xchg(&drain->evicted, false))
+		call_rcu_hurry(&drain->rcu, drain_flip);
 	else
-		flip(d);
+		flip_epoch(drain);
 }
 
-bool lclone_drain_finish(struct lclone_delta *d)
+bool lclone_drain_finish(struct lclone_drain *drain)
 {
 	long sum = 0;
 	int cpu;
 
 	/* pairs with drain_ready(): what was counted before is seen by the sum */
-	if (!d->drain_busy || !smp_load_acquire(&d->drain_ready))
+	if (!drain->busy || !smp_load_acquire(&drain->ready))
 		return false;
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(d->inflight, cpu)->count[!d->epoch]);
+		sum += READ_ONCE(per_cpu_ptr(drain->inflight, cpu)->count[!drain->epoch]);
 	if (sum)
 		return false;		/* the last one to end queues the worker */
 	smp_mb();	/* what the I/O did is before what is done now */
-	/* drain_ready() has let go of @d */
-	spin_lock_irq(&d->lock);
-	spin_unlock_irq(&d->lock);
-	WRITE_ONCE(d->drain_kick, false);
-	d->drain_busy = false;
+	/* with the lock, drain_ready() has let go of the delta */
+	spin_lock_irq(&drain->queue->lock);
+	list_splice_tail_init(&drain->waiting, &drain->queue->ready);
+	spin_unlock_irq(&drain->queue->lock);
+	WRITE_ONCE(drain->kick, false);
+	drain->busy = false;
 	return true;
 }
 
@@ -94,12 +101,12 @@ static bool is_quiet(const struct lclone_task *task)
 	return !(atomic_read_acquire(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
 }
 
-void lclone_task_drain(struct lclone_delta *d, struct lclone_task *task)
+void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
 {
 	if (is_quiet(task))
-		lclone_task_ready(d, task);
+		lclone_task_ready(drain->queue, task);
 	else
-		list_add_tail(&task->list, &d->drain_next);
+		list_add_tail(&task->list, &drain->next);
 }
 
 /* A drain takes a while: those whose leaf is quiet now need not wait for it. */
@@ -112,18 +119,18 @@ static void take_quiet(struct list_head *waiting, struct list_head *ready)
 			list_move_tail(&task->list, ready);
 }
 
-void lclone_task_run(struct lclone_delta *d)
+void lclone_task_run(struct lclone_drain *drain)
 {
 	struct lclone_task *task, *next;
 	LIST_HEAD(ready);
 
-	spin_lock_irq(&d->lock);
-	list_splice_init(&d->ready, &ready);
-	spin_unlock_irq(&d->lock);
-	take_quiet(&d->draining, &ready);
-	take_quiet(&d->drain_next, &ready);
+	spin_lock_irq(&drain->queue->lock);
+	list_splice_init(&drain->queue->ready, &ready);
+	spin_unlock_irq(&drain->queue->lock);
+	take_quiet(&drain->waiting, &ready);
+	take_quiet(&drain->next, &ready);
 	list_for_each_entry_safe(task, next, &ready, list) {
-		lclone_look(d);
+		lclone_look(drain->queue);
 		task->step(task);
 	}
 }

@@ -4,7 +4,7 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "extent.h"
 
 struct lclone_extent *lclone_extent_alloc(void)
 {

@@ -7,7 +7,7 @@
  * pool for all, another may need to let it go on.  All of it is charged to who sent the
  * bio that waits for it.
  */
-#include "job.h"
+#include "fill.h"
 
 static void fill_next(struct lclone_job *job);
 
@@ -23,7 +23,7 @@ static void fill_endio(struct bio *bio)
 }
 
 static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sector_t sector,
-		      blk_opf_t opf, u16 vecs)
+			  blk_opf_t opf, u16 vecs)
 {
 	struct bio *bio = &job->fill.bio;
 
@@ -38,7 +38,7 @@ static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sec
 static void fill_submit(struct lclone_job *job, struct block_device *bdev, sector_t sector,
 			u32 sectors, blk_opf_t opf, void (*step)(struct lclone_job *job))
 {
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 	u32 bytes = sectors << SECTOR_SHIFT, i, n;
 
 	fill_bio_init(job, bdev, sector, opf, FILL_PAGES);
@@ -52,7 +52,7 @@ static void fill_submit(struct lclone_job *job, struct block_device *bdev, secto
 
 static void fill_write(struct lclone_job *job)
 {
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 	u32 read = min(f->now, f->from.sectors), n;
 
 	if (job->error) {
@@ -80,14 +80,14 @@ static void fill_written(struct lclone_job *job)
 	fill_next(job);
 }
 
-static void fill_free(struct fill *f)
+static void fill_free(struct lclone_fill *f)
 {
 	while (f->nr_pages)
 		__free_page(f->vec[--f->nr_pages].bv_page);
 }
 
 /* As many as can be had at once. False: none. */
-static bool fill_alloc(struct fill *f)
+static bool fill_alloc(struct lclone_fill *f)
 {
 	u32 want = min_t(u32, DIV_ROUND_UP(f->sectors << SECTOR_SHIFT, PAGE_SIZE), FILL_PAGES);
 
@@ -105,18 +105,18 @@ static bool fill_alloc(struct fill *f)
 static int fill_block(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 	u32 n = min(f->sectors, LCLONE_BLOCK_SECTORS), read = min(n, f->from.sectors);
 	int err = 0;
 
 	if (read)
-		err = lclone_read_sectors(f->from.bdev, f->from.sector, d->bounce, read);
+		err = lclone_read_sectors(f->from.bdev, f->from.sector, d->super.bounce, read);
 	if (err)
 		return err;
-	memset(d->bounce + (read << SECTOR_SHIFT), 0, (n - read) << SECTOR_SHIFT);
+	memset(d->super.bounce + (read << SECTOR_SHIFT), 0, (n - read) << SECTOR_SHIFT);
 	fill_bio_init(job, f->bdev, f->sector, REQ_OP_WRITE | f->opf, 1);
-	__bio_add_page(&f->bio, virt_to_page(d->bounce), n << SECTOR_SHIFT,
-		       offset_in_page(d->bounce));
+	__bio_add_page(&f->bio, virt_to_page(d->super.bounce), n << SECTOR_SHIFT,
+		       offset_in_page(d->super.bounce));
 	err = submit_bio_wait(&f->bio);
 	bio_uninit(&f->bio);
 	f->from.sector += read;
@@ -128,16 +128,16 @@ static int fill_block(struct lclone_job *job)
 
 static void fill_blocks(struct lclone_job *job)
 {
-	mutex_lock(&job->delta->tree_lock);
+	mutex_lock(&job->delta->super.tree_lock);
 	while (job->fill.sectors && !job->error)
 		job->error = fill_block(job);
-	mutex_unlock(&job->delta->tree_lock);
+	mutex_unlock(&job->delta->super.tree_lock);
 	job->fill.done(job);
 }
 
 static void fill_next(struct lclone_job *job)
 {
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 
 	if (job->error || !f->sectors) {
 		fill_free(f);
@@ -161,7 +161,7 @@ static void fill_next(struct lclone_job *job)
 void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sector, u32 sectors,
 		 const struct lclone_source *from, void (*done)(struct lclone_job *job))
 {
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 
 	f->from.sectors = 0;
 	if (from)
@@ -186,7 +186,7 @@ static void zeros_ended(struct lclone_job *job)
 void lclone_fill_zeros(struct lclone_job *job, struct block_device *bdev, blk_opf_t flags,
 		       void (*done)(struct lclone_job *job))
 {
-	struct fill *f = &job->fill;
+	struct lclone_fill *f = &job->fill;
 	struct bio *bio = job->bio;
 
 	f->opf = flags & REQ_FUA;

@@ -6,7 +6,9 @@
  * What is copied is published as a copy-up is: the order of writes is that of any
  * first write, and what a crash loses is copied again.
  */
-#include "lclone.h"
+#include "flatten.h"
+#include "source.h"
+#include "sweep.h"
 
 /* What ->lacks() finds */
 enum { LACKS_ZEROS = 1, LACKS_DATA };
@@ -23,18 +25,18 @@ static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
 	int found = 0;
 
 	rcu_read_lock_sched();
-	while (!found && *offset < 1u << d->chunk_shift) {
-		u32 in_sub = lclone_sub_offset(d, *offset);
+	while (!found && *offset < 1u << d->geo.chunk_shift) {
+		u32 in_sub = lclone_sub_offset(&d->geo, *offset);
 
 		if (lclone_source(d, chunk, exc, *offset, piece)) {
 			found = -EAGAIN;
 			break;
 		}
-		found = !(own & 1u << (*offset >> d->sub_shift)) && (piece->bdev || in_sub);
+		found = !(own & 1u << (*offset >> d->geo.sub_shift)) && (piece->bdev || in_sub);
 		if (found && !piece->bdev)
-			piece->sectors = (1u << d->sub_shift) - in_sub;
+			piece->sectors = (1u << d->geo.sub_shift) - in_sub;
 		else if (found)		/* the copier fills up the block in which the base ends */
-			piece->sectors = round_up(piece->sectors, d->block_sectors);
+			piece->sectors = round_up(piece->sectors, d->below.block_sectors);
 		*offset += piece->sectors;
 	}
 	rcu_read_unlock_sched();
@@ -77,17 +79,18 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 		u32 offset, end;
 
 		if (WARN_ON_ONCE(!lclone_exc_phys(exc)))
-			continue;		/* take() gave it one */
+			continue;		/* take_chunk() gave it one */
 		if (next_piece(d, n, exc, &l->offset, &from) != 1)
 			continue;
 		end = l->offset;
 		offset = end - from.sectors;
 		/* a subchunk in which this ends is complete with the next piece only */
-		chunk->written |= (1u << (end >> d->sub_shift)) - (1u << (offset >> d->sub_shift));
+		chunk->written |= (1u << (end >> d->geo.sub_shift)) -
+				  (1u << (offset >> d->geo.sub_shift));
 		piece->from_bdev = from.bdev;
 		piece->from = from.sector;
-		piece->to_bdev = d->bdev;
-		piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		piece->to_bdev = d->dev.bdev;
+		piece->to = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
 		piece->sectors = from.sectors;
 		return true;
 	}
@@ -100,7 +103,7 @@ static bool layer_has(struct lclone_delta *d, u64 chunk, u64 exc, u64 *has)
 	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
 	u64 below;
 
-	if (!lclone_layer_exception(d->chain->layer[0], chunk, &below))
+	if (!lclone_layer_exception(d->below.chain->layer[0], chunk, &below))
 		return false;
 	*has = lclone_exc_make(lclone_exc_phys(below), lclone_exc_written(below) & ~own,
 			       lclone_exc_zero(below) & ~own);
@@ -123,12 +126,12 @@ static bool layer_piece(struct lclone_lane *l, struct lclone_run *piece)
 		if (!lclone_exc_phys(exc) ||
 		    !lclone_lane_subchunk(l, lclone_exc_written(has), &offset))
 			continue;
-		chunk->written |= lclone_sub_mask(d, offset, 1);
-		piece->from_bdev = d->chain->layer[0]->bdev;
-		piece->from = lclone_chunk_start(d, lclone_exc_phys(has)) + offset;
-		piece->to_bdev = d->bdev;
-		piece->to = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-		piece->sectors = 1u << d->sub_shift;
+		chunk->written |= lclone_sub_mask(&d->geo, offset, 1);
+		piece->from_bdev = d->below.chain->layer[0]->dev.bdev;
+		piece->from = lclone_chunk_start(&d->geo, lclone_exc_phys(has)) + offset;
+		piece->to_bdev = d->dev.bdev;
+		piece->to = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
+		piece->sectors = 1u << d->geo.sub_shift;
 		return true;
 	}
 	return false;
@@ -154,7 +157,7 @@ static int layer_lacks(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset)
 
 	if (own == LCLONE_MASK_ALL)
 		return 0;
-	*offset = ffz(own) << d->sub_shift;
+	*offset = ffz(own) << d->geo.sub_shift;
 	if (!layer_has(d, chunk, exc, &has))
 		return -EAGAIN;
 	if (lclone_exc_written(has))
@@ -162,7 +165,7 @@ static int layer_lacks(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset)
 	return lclone_exc_zero(has) ? LACKS_ZEROS : 0;
 }
 
-static void loaded(struct lclone_lane *l)
+static void layers_loaded(struct lclone_lane *l)
 {
 	l->error = blk_status_to_errno(l->bio.bi_status);
 	__free_page(l->bvec.bv_page);
@@ -173,13 +176,13 @@ static void loaded(struct lclone_lane *l)
 		lclone_lane_again(l);
 }
 
-static void load_endio(struct bio *bio)
+static void layers_endio(struct bio *bio)
 {
 	struct lclone_lane *l = container_of(bio, struct lclone_lane, bio);
 
 	if (lclone_io_state(bio))
-		lclone_io_uncount(l->sweep->delta, bio);
-	lclone_lane_go(l, loaded);
+		lclone_io_uncount(&l->sweep->delta->drain, bio);
+	lclone_lane_go(l, layers_loaded);
 }
 
 /* Brings the layers' leaves for this place into RAM: by a read like any other. */
@@ -191,38 +194,38 @@ static int load_layers(struct lclone_lane *l, sector_t sector)
 
 	if (!page)
 		return -EAGAIN;
-	bio_init(&l->bio, d->bdev, &l->bvec, 1, REQ_OP_READ);
+	bio_init(&l->bio, d->dev.bdev, &l->bvec, 1, REQ_OP_READ);
 	l->bio.bi_iter.bi_sector = sector;
-	l->bio.bi_end_io = load_endio;
+	l->bio.bi_end_io = layers_endio;
 	__bio_add_page(&l->bio, page, LCLONE_BLOCK_SIZE, 0);
-	lclone_defer(d, &l->bio);
+	lclone_defer(&d->queue, &l->bio);
 	return -EINPROGRESS;
 }
 
-static int no_space(struct lclone_delta *d, enum lclone_space space)
+static int no_space(struct lclone_delta *d, enum lclone_room space)
 {
-	bool ahead = space != LCLONE_SPACE_NONE || lclone_commit_freeing(d) ||
-		     lclone_freed_pending(d) || READ_ONCE(d->alloc.new_leaves);
+	bool ahead = space != LCLONE_ROOM_NONE || lclone_commit_freeing(&d->commit) ||
+		     lclone_freed_pending(&d->freed) || READ_ONCE(d->alloc.new_leaves);
 
 	return ahead ? -EAGAIN : -ENOSPC;
 }
 
 /* @data: it needs a place. */
-static int take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
+static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
 {
 	struct lclone_delta *d = l->sweep->delta;
 	u64 *entry = &leaf->exceptions[slot], exc = READ_ONCE(*entry);
 	u32 phys = 0;
 
-	if (!lclone_commit_mark(d, leaf))
+	if (!lclone_commit_mark(&d->commit, leaf))
 		return -EAGAIN;
-	if (data && !lclone_exc_phys(exc) && !lclone_alloc_chunks(d, 1, &phys)) {
-		enum lclone_space space = lclone_alloc_refill(d);
+	if (data && !lclone_exc_phys(exc) && !lclone_alloc_chunks(&d->alloc, 1, &phys)) {
+		enum lclone_room space = lclone_alloc_refill(&d->alloc);
 
-		if (!lclone_alloc_chunks(d, 1, &phys))
+		if (!lclone_alloc_chunks(&d->alloc, 1, &phys))
 			return no_space(d, space);
 	}
-	if (lclone_lane_take(l, leaf, slot, 1u << d->chunk_shift)) {
+	if (lclone_lane_take(l, leaf, slot, 1u << d->geo.chunk_shift)) {
 		/* BUSY: nobody else gives it a place any more */
 		exc = READ_ONCE(*entry);
 		while (phys && !lclone_exc_phys(exc))
@@ -230,21 +233,21 @@ static int take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool 
 				return 0;
 	}
 	if (phys)
-		lclone_alloc_giveback(d, phys, 1);
+		lclone_alloc_giveback(&d->alloc, phys, 1);
 	return 0;
 }
 
 /* A leaf that the tree has; in *@leaf is the empty one. */
 static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **leaf)
 {
-	enum lclone_space space;
-	int err = lclone_new_leaf(d, index, &space);
+	enum lclone_room space;
+	int err = lclone_leaf_make(&d->cache, index, &space);
 
 	if (err)
 		return err;
-	if (space != LCLONE_SPACE_OK)
+	if (space != LCLONE_ROOM_OK)
 		return no_space(d, space);
-	*leaf = lclone_leaf_get(d, index, true);
+	*leaf = lclone_leaf_get(&d->cache, index, true);
 	err = PTR_ERR_OR_ZERO(*leaf);
 	if (err)
 		*leaf = &lclone_empty_leaf;
@@ -256,14 +259,14 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
 	u64 chunk = (u64)s->index * LCLONE_LEAF_EXCEPTIONS + s->slot;
-	u64 end = lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors);
+	u64 end = lclone_chunks(d->super.sb.virtual_sectors, d->super.sb.chunk_sectors);
 	int lacks, err = 0;
 	u32 offset;
 
 	for (; s->slot < LCLONE_LEAF_EXCEPTIONS && chunk < end; s->slot++, chunk++) {
 		lacks = s->ops->lacks(d, chunk, READ_ONCE((*leaf)->exceptions[s->slot]), &offset);
 		if (lacks < 0)
-			return l->nr ? 0 : load_layers(l, lclone_chunk_start(d, chunk) +
+			return l->nr ? 0 : load_layers(l, lclone_chunk_start(&d->geo, chunk) +
 							  round_down(offset,
 								     LCLONE_BLOCK_SECTORS));
 		if (!lacks)
@@ -273,7 +276,7 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 		if (*leaf == &lclone_empty_leaf)
 			err = make_leaf(d, s->index, leaf);
 		if (!err)
-			err = take(l, *leaf, s->slot, lacks == LACKS_DATA);
+			err = take_chunk(l, *leaf, s->slot, lacks == LACKS_DATA);
 		if (err)
 			return err;
 	}

@@ -10,18 +10,19 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "freed.h"
 
 /* Only a hint. By a bio of its own, for the reason of the copier's (copy.c). */
-static void discard_extent(struct lclone_delta *d, const struct lclone_extent *e)
+static void discard_extent(struct lclone_freed *f, const struct lclone_extent *e)
 {
-	u64 sector = lclone_chunk_start(d, e->start), left = lclone_chunk_start(d, e->len);
+	u64 sector = lclone_chunk_start(f->geo, e->start);
+	u64 left = lclone_chunk_start(f->geo, e->len);
 	struct bio bio;
 	u32 n;
 
 	for (; left; left -= n, sector += n) {
-		n = min_t(u64, left, rounddown(UINT_MAX >> SECTOR_SHIFT, d->sb.chunk_sectors));
-		bio_init(&bio, d->bdev, NULL, 0, REQ_OP_DISCARD);
+		n = min_t(u64, left, rounddown(UINT_MAX >> SECTOR_SHIFT, lclone_chunk_len(f->geo)));
+		bio_init(&bio, f->super->dev->bdev, NULL, 0, REQ_OP_DISCARD);
 		bio.bi_iter.bi_sector = sector;
 		bio.bi_iter.bi_size = n << SECTOR_SHIFT;
 		submit_bio_wait(&bio);
@@ -29,83 +30,93 @@ static void discard_extent(struct lclone_delta *d, const struct lclone_extent *e
 	}
 }
 
-static struct lclone_extent *first_to_discard(struct lclone_delta *d)
+static struct lclone_extent *first_to_discard(struct lclone_freed *f)
 {
 	struct lclone_extent *e;
 
-	spin_lock_irq(&d->lock);
-	e = list_first_entry_or_null(&d->discarding, struct lclone_extent, list);
-	spin_unlock_irq(&d->lock);
+	spin_lock(&f->lock);
+	e = list_first_entry_or_null(&f->discarding, struct lclone_extent, list);
+	spin_unlock(&f->lock);
 	return e;
 }
 
 static void discard_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(work, struct lclone_delta, discard_work);
+	struct lclone_freed *f = container_of(work, struct lclone_freed, work);
 	struct lclone_extent *e;
 
-	while ((e = first_to_discard(d))) {
-		discard_extent(d, e);
-		spin_lock_irq(&d->lock);
-		list_move_tail(&e->list, &d->discarded);
-		spin_unlock_irq(&d->lock);
-		queue_work(d->wq, &d->worker);
+	while ((e = first_to_discard(f))) {
+		discard_extent(f, e);
+		spin_lock(&f->lock);
+		list_move_tail(&e->list, &f->discarded);
+		spin_unlock(&f->lock);
+		lclone_wake(f->super->queue);
 	}
 }
 
-static void give_to_allocator(struct lclone_delta *d, struct list_head *list)
+static void give_to_allocator(struct lclone_freed *f, struct list_head *list)
 {
 	struct lclone_extent *e, *next;
 
 	list_for_each_entry_safe(e, next, list, list) {
-		lclone_alloc_free(d, e->start, e->len);
+		lclone_alloc_free(f->alloc, e->start, e->len);
 		list_del(&e->list);
 		kfree(e);
 	}
 }
 
-void lclone_freed_drained(struct lclone_delta *d)
+void lclone_freed_drained(struct lclone_freed *f)
 {
-	if (list_empty(&d->free_draining))
+	if (list_empty(&f->draining))
 		return;
-	if (!d->discard_passdown || !bdev_max_discard_sectors(d->bdev)) {
-		give_to_allocator(d, &d->free_draining);
+	if (!f->passdown || !bdev_max_discard_sectors(f->super->dev->bdev)) {
+		give_to_allocator(f, &f->draining);
 		return;
 	}
-	spin_lock_irq(&d->lock);
-	list_splice_tail_init(&d->free_draining, &d->discarding);
-	spin_unlock_irq(&d->lock);
-	queue_work(d->wq, &d->discard_work);
+	spin_lock(&f->lock);
+	list_splice_tail_init(&f->draining, &f->discarding);
+	spin_unlock(&f->lock);
+	queue_work(f->super->queue->wq, &f->work);
 }
 
-void lclone_freed_finish(struct lclone_delta *d)
+void lclone_freed_finish(struct lclone_freed *f)
 {
 	LIST_HEAD(discarded);
 
-	if (list_empty_careful(&d->discarded))
+	if (list_empty_careful(&f->discarded))
 		return;
-	spin_lock_irq(&d->lock);
-	list_splice_init(&d->discarded, &discarded);
-	spin_unlock_irq(&d->lock);
-	give_to_allocator(d, &discarded);
-	lclone_space_came(d);
+	spin_lock(&f->lock);
+	list_splice_init(&f->discarded, &discarded);
+	spin_unlock(&f->lock);
+	give_to_allocator(f, &discarded);
+	lclone_space_came(f->alloc);
 }
 
-bool lclone_freed_pending(struct lclone_delta *d)
+bool lclone_freed_pending(struct lclone_freed *f)
 {
 	bool pending;
 
-	spin_lock_irq(&d->lock);
-	pending = !list_empty(&d->free_draining) || !list_empty(&d->discarding) ||
-		  !list_empty(&d->discarded);
-	spin_unlock_irq(&d->lock);
+	spin_lock(&f->lock);
+	pending = !list_empty(&f->draining) || !list_empty(&f->discarding) ||
+		  !list_empty(&f->discarded);
+	spin_unlock(&f->lock);
 	return pending;
 }
 
-void lclone_freed_init(struct lclone_delta *d)
+void lclone_freed_mark(struct lclone_freed *f, unsigned long *used)
 {
-	INIT_LIST_HEAD(&d->free_draining);
-	INIT_LIST_HEAD(&d->discarding);
-	INIT_LIST_HEAD(&d->discarded);
-	INIT_WORK(&d->discard_work, discard_work);
+	lclone_extents_mark(&f->draining, used);
+	spin_lock(&f->lock);
+	lclone_extents_mark(&f->discarding, used);
+	lclone_extents_mark(&f->discarded, used);
+	spin_unlock(&f->lock);
+}
+
+void lclone_freed_init(struct lclone_freed *f)
+{
+	spin_lock_init(&f->lock);
+	INIT_LIST_HEAD(&f->draining);
+	INIT_LIST_HEAD(&f->discarding);
+	INIT_LIST_HEAD(&f->discarded);
+	INIT_WORK(&f->work, discard_work);
 }

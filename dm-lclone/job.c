@@ -40,7 +40,7 @@ void lclone_job_free(struct lclone_job *job)
 	if (job->leaf)
 		lclone_leaf_unpin_job(job->leaf);
 	mempool_free(job, &d->job_pool);
-	lclone_unpark(d, WAIT_MEMORY);
+	lclone_unpark(&d->queue, WAIT_MEMORY);
 }
 
 static void job_step(struct lclone_task *task)
@@ -54,7 +54,7 @@ static void job_step(struct lclone_task *task)
 void lclone_job_ready(struct lclone_job *job)
 {
 	job->task.step = job_step;
-	lclone_task_ready(job->delta, &job->task);
+	lclone_task_ready(&job->delta->queue, &job->task);
 }
 
 /* BUSY is set: @step runs when no write that missed it is in flight any more. */
@@ -63,28 +63,28 @@ void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *
 	job->step = step;
 	job->task.step = job_step;
 	/* a first write pins the leaf; in a merge it may also be one to the base */
-	job->task.quiet = job->delta->merge ? NULL : job->leaf;
-	lclone_task_drain(job->delta, &job->task);
+	job->task.quiet = job->delta->below.merge ? NULL : job->leaf;
+	lclone_task_drain(&job->delta->drain, &job->task);
 }
 
 void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot)
 {
 	lclone_clear_busy(leaf, slot);
-	lclone_unpark(d, WAIT_BUSY);
+	lclone_unpark(&d->queue, WAIT_BUSY);
 }
 
 /* A leaf to change: pinned and marked, or NULL with the bio taken care of. */
 struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(d, index, true);
+	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, index, true);
 
 	if (IS_ERR(leaf)) {
 		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
 		return NULL;
 	}
-	if (!lclone_commit_mark(d, leaf)) {
+	if (!lclone_commit_mark(&d->commit, leaf)) {
 		lclone_leaf_unpin(leaf);
-		lclone_throttle(d, bio);
+		lclone_commit_throttle(&d->commit, bio);
 		return NULL;
 	}
 	return leaf;

@@ -288,41 +288,144 @@ struct lclone_fault {
  * intact, but against a rule of the format), with *fault filled in.
  */
 
+/**
+ * lclone_crc32c() - the checksum of all metadata
+ * @data: the data
+ * @len: their length in bytes
+ */
 u32 lclone_crc32c(const void *data, u32 len);
 
+/**
+ * lclone_sb_pack() - bring a superblock into the form that it has on disk
+ * @sb: the superblock
+ * @d: gets it, with its checksum; zeroed
+ */
 void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d);
+
+/**
+ * lclone_sb_unpack() - verify a superblock as read
+ * @d: what was read
+ * @sb: gets it
+ * @fault: why it is none
+ *
+ * Return: see above.
+ */
 int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 		     struct lclone_fault *fault);
 
-/*
- * Fill in the geometry of a new, empty delta: everything but uuid, label,
- * owner and the base's identity.  chunk_sectors must be legal.  Returns 0,
- * -EFBIG if clone or device are larger than the format allows, or -ENOSPC
- * with the smallest legal device size in sectors in *min_sectors.
+/**
+ * lclone_sb_init() - fill in the geometry of a new, empty delta
+ * @sb: gets everything but uuid, label, owner and the base's identity
+ * @device_sectors: size of the device
+ * @virtual_sectors: size of the clone
+ * @chunk_sectors: a legal size of a chunk
+ * @min_sectors: gets the smallest legal size of the device (-ENOSPC)
+ *
+ * Return: 0, -EFBIG if clone or device are larger than the format allows, or -ENOSPC.
  */
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
 		   u32 chunk_sectors, u64 *min_sectors);
 
-/* Completes the header and csum of a node whose content is in place; @csum_out may be NULL. */
+/**
+ * lclone_node_seal() - complete the header and the checksum of a node
+ * @n: the node, its content in place
+ * @uuid: of the delta
+ * @checkpoint: that writes it
+ * @first_chunk: that it covers
+ * @level: of the node, 0: a leaf
+ * @csum_out: gets the checksum, for the reference to it; or NULL
+ */
 void lclone_node_seal(struct lclone_node_disk *n, const u8 *uuid, u64 checkpoint,
 		      u64 first_chunk, u32 level, u32 *csum_out);
+
+/**
+ * lclone_node_verify() - verify a node as read
+ * @n: what was read
+ * @uuid: of the delta
+ * @first_chunk: that it must cover
+ * @level: that it must have
+ * @csum: that the reference to it has
+ * @max_checkpoint: the last one that there was
+ * @fault: why it is not the one
+ *
+ * Return: see above.
+ */
 int lclone_node_verify(const struct lclone_node_disk *n, const u8 *uuid, u64 first_chunk,
 		       u32 level, u32 csum, u64 max_checkpoint, struct lclone_fault *fault);
 
+/**
+ * lclone_ref_pack() - bring a reference into the form that it has on disk
+ * @ref: the reference
+ * @d: gets it
+ */
 void lclone_ref_pack(struct lclone_ref ref, struct lclone_ref_disk *d);
+
+/**
+ * lclone_ref_unpack() - a reference as it is on disk
+ * @d: the reference
+ */
 struct lclone_ref lclone_ref_unpack(const struct lclone_ref_disk *d);
-/* A reference must lie in the chunk area of the device. */
+
+/**
+ * lclone_ref_verify() - does a reference lie in the chunk area of the device?
+ * @sb: the superblock
+ * @ref: the reference
+ * @fault: why not
+ *
+ * Return: see above.
+ */
 int lclone_ref_verify(const struct lclone_sb *sb, struct lclone_ref ref,
 		      struct lclone_fault *fault);
 
-/* @exc as on disk: spare bits set are a fault. */
+/**
+ * lclone_exc_verify() - verify an exception
+ * @sb: the superblock
+ * @chunk: whose exception it is
+ * @exc: as on disk: spare bits set are a fault
+ * @fault: what is wrong with it
+ *
+ * Return: see above.
+ */
 int lclone_exc_verify(const struct lclone_sb *sb, u64 chunk, u64 exc, struct lclone_fault *fault);
 
+/**
+ * lclone_log_seal() - complete the header and the checksum of a log block
+ * @d: the block, its records in place
+ * @uuid: of the delta
+ * @log: what the header says
+ */
 void lclone_log_seal(struct lclone_log_disk *d, const u8 *uuid, const struct lclone_log *log);
+
+/**
+ * lclone_log_verify() - verify a log block as read
+ * @d: what was read
+ * @uuid: of the delta
+ * @log: gets what the header says
+ * @fault: why it is none
+ *
+ * Return: see above.
+ */
 int lclone_log_verify(const struct lclone_log_disk *d, const u8 *uuid, struct lclone_log *log,
 		      struct lclone_fault *fault);
+
+/**
+ * lclone_record_pack() - make the record of an exception
+ * @d: gets it
+ * @chunk: whose exception it is
+ * @exc: the exception
+ */
 void lclone_record_pack(struct lclone_record_disk *d, u64 chunk, u64 exc);
-/* Returns 0, or -EUCLEAN for an unknown record type or a chunk or exception out of range. */
+
+/**
+ * lclone_record_unpack() - verify a record of a log block that is verified
+ * @sb: the superblock
+ * @d: the record
+ * @chunk: gets the chunk
+ * @exc: gets its exception
+ * @fault: what is wrong with it
+ *
+ * Return: 0, or -EUCLEAN for an unknown record type or a chunk or exception out of range.
+ */
 int lclone_record_unpack(const struct lclone_sb *sb, const struct lclone_record_disk *d,
 			 u64 *chunk, u64 *exc, struct lclone_fault *fault);
 
@@ -350,8 +453,23 @@ struct lclone_scan {
 	bool ended;
 };
 
+/**
+ * lclone_scan_init() - begin a scan of the log
+ * @scan: the scan
+ * @sb: the superblock, as long as the scan lasts
+ */
 void lclone_scan_init(struct lclone_scan *scan, const struct lclone_sb *sb);
-/* Feed positions log_pos .. log_pos + half - 1, then the other half. */
+
+/**
+ * lclone_scan_block() - feed the next block to a scan
+ * @scan: the scan
+ * @pos: of the block: log_pos .. log_pos + half - 1, then the other half
+ * @d: the block
+ * @whole: gets whether a commit is complete with it
+ * @fault: what is wrong
+ *
+ * Return: see above.
+ */
 int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log_disk *d,
 		      bool *whole, struct lclone_fault *fault);
 
@@ -363,7 +481,24 @@ int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log
  * is zero) and feeds them in order.
  */
 #define LCLONE_FP_SAMPLES		32
+
+/**
+ * lclone_fp_sample() - where a sample lies
+ * @base_sectors: size of the base
+ * @i: number of the sample
+ *
+ * Return: its first sector.
+ */
 u64 lclone_fp_sample(u64 base_sectors, u32 i);
+
+/**
+ * lclone_fp_update() - feed a sample
+ * @fp: the fingerprint so far, 0 to begin with
+ * @i: number of the sample
+ * @block: the sample
+ *
+ * Return: the fingerprint.
+ */
 u64 lclone_fp_update(u64 fp, u32 i, const void *block);
 
 /* Geometry */
@@ -409,9 +544,12 @@ static inline u32 lclone_dirty_max(const struct lclone_sb *sb)
 	return max < leaves ? max : leaves;
 }
 
-/*
- * Chunks kept for metadata: a checkpoint of lclone_dirty_max() leaves, worst
- * spread, with its index nodes.  Data never take the last of these.
+/**
+ * lclone_reserve_chunks() - chunks kept for metadata
+ * @sb: the superblock
+ *
+ * A checkpoint of lclone_dirty_max() leaves, worst spread, with its index nodes.  Data never
+ * take the last of these.
  */
 u32 lclone_reserve_chunks(const struct lclone_sb *sb);
 

@@ -2,7 +2,7 @@
 /*
  * A leaf: how an entry becomes BUSY and is released.
  */
-#include "lclone.h"
+#include "leaf.h"
 
 struct lclone_leaf lclone_empty_leaf = { .pins = ATOMIC_INIT(LCLONE_LEAF_DEAD) };
 

@@ -2,12 +2,12 @@
 /*
  * The links between layers: each names the one that it lies on.
  */
-#include "lclone.h"
+#include "link.h"
 
 /* The generation that a delta has once it is a layer */
 static u64 sealed_generation(const struct lclone_delta *d)
 {
-	return d->sb.generation + !(d->sb.state & LCLONE_STATE_SEALED);
+	return d->super.sb.generation + !(d->super.sb.state & LCLONE_STATE_SEALED);
 }
 
 /* User space merges a layer into the one below: that one makes sense below the other only. */
@@ -29,11 +29,11 @@ bool lclone_merges_with(const struct lclone_sb *half, const struct lclone_sb *ab
 static int check_layers(struct lclone *t, const struct lclone_sb *sb,
 			const struct lclone_delta *below)
 {
-	if (lclone_is_half_merged(&below->sb) && !lclone_merges_with(&below->sb, sb)) {
+	if (lclone_is_half_merged(&below->super.sb) && !lclone_merges_with(&below->super.sb, sb)) {
 		t->ti->error = "A merge into the parent layer has begun: go on with it first";
 		return -EUCLEAN;
 	}
-	if (sb->chunk_sectors != below->sb.chunk_sectors) {
+	if (sb->chunk_sectors != below->super.sb.chunk_sectors) {
 		t->ti->error = "The layers have different chunk sizes";
 		return -EINVAL;
 	}
@@ -54,14 +54,14 @@ int lclone_link_check(struct lclone *t, const char *name, const struct lclone_sb
 	}
 	if (!below)
 		return 0;
-	if (memcmp(sb->parent_uuid, below->sb.uuid, sizeof(sb->parent_uuid))) {
-		DMERR("%s: %s is not its parent layer", name, below->name);
+	if (memcmp(sb->parent_uuid, below->super.sb.uuid, sizeof(sb->parent_uuid))) {
+		DMERR("%s: %s is not its parent layer", name, below->dev.name);
 		t->ti->error = "Not the parent layer";
 		return -EINVAL;
 	}
 	if (sb->parent_generation != sealed_generation(below)) {
 		DMERR("%s: its parent layer %s had generation %llu, now it has %llu", name,
-		      below->name, sb->parent_generation, sealed_generation(below));
+		      below->dev.name, sb->parent_generation, sealed_generation(below));
 		t->ti->error = "The parent layer was changed, or was never sealed";
 		return -EINVAL;
 	}
@@ -79,7 +79,7 @@ int lclone_chain_check(struct lclone *t, const struct lclone_sb *sb)
 
 	if (t->rebase)
 		return below ? check_layers(t, sb, below) : 0;
-	return lclone_link_check(t, t->delta->name, sb, below);
+	return lclone_link_check(t, t->delta->dev.name, sb, below);
 }
 
 void lclone_chain_name(struct lclone *t, struct lclone_sb *sb)
@@ -90,6 +90,6 @@ void lclone_chain_name(struct lclone *t, struct lclone_sb *sb)
 	sb->parent_generation = 0;
 	if (!below)
 		return;
-	memcpy(sb->parent_uuid, below->sb.uuid, sizeof(sb->parent_uuid));
+	memcpy(sb->parent_uuid, below->super.sb.uuid, sizeof(sb->parent_uuid));
 	sb->parent_generation = sealed_generation(below);
 }

@@ -7,15 +7,16 @@
  * that is deferred is cut to one chunk first.  Under rcu_read_lock_sched() it only
  * looks: bio_set_dev() takes locks, which sleep on a real-time kernel.
  */
-#include "lclone.h"
+#include "map.h"
+#include "table.h"
 
 /* So many chunks before the end of a leaf a large write has the next one made. */
 #define LEAF_AHEAD	64
 
 static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 offset)
 {
-	bio_set_dev(bio, d->bdev);
-	bio->bi_iter.bi_sector = ((sector_t)phys << d->chunk_shift) + offset;
+	bio_set_dev(bio, d->dev.bdev);
+	bio->bi_iter.bi_sector = ((sector_t)phys << d->geo.chunk_shift) + offset;
 }
 
 /* Reads */
@@ -29,8 +30,8 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 				     const struct lclone_leaf *leaf, u32 slot, u64 exc,
 				     struct lclone_source *s)
 {
-	u32 want = bio_sectors(bio), offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u64 chunk = lclone_bio_chunk(d, bio);
+	u32 want = bio_sectors(bio), offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
+	u64 chunk = lclone_bio_chunk(&d->geo, bio);
 	struct lclone_delta *missing;
 	struct lclone_source next;
 
@@ -38,7 +39,7 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 	if (missing)
 		return missing;
 	/* while it reaches the end of a chunk, the next one may go on with it */
-	while (s->sectors < want && !lclone_chunk_offset(d, offset + s->sectors) &&
+	while (s->sectors < want && !lclone_chunk_offset(&d->geo, offset + s->sectors) &&
 	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
 		exc = READ_ONCE(leaf->exceptions[slot]);
 		if (op_is_write(bio_op(bio)) && exc & LCLONE_EXC_BUSY)
@@ -59,16 +60,16 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_source *s, struct lclone_delta **missing)
 {
-	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u64 chunk = lclone_bio_chunk(&d->geo, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_leaf *leaf;
 
 	*missing = d;
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
+	leaf = lclone_leaf_lookup(&d->cache, index);
 	if (likely(leaf)) {
 		if (!lclone_io_state(bio))
-			lclone_io_count(d, bio);
+			lclone_io_count(&d->drain, bio);
 		*missing = read_run(d, bio, leaf, slot, READ_ONCE(leaf->exceptions[slot]), s);
 	}
 	rcu_read_unlock_sched();
@@ -92,7 +93,7 @@ static u32 empty_run(const struct lclone_delta *d, const struct lclone_leaf *lea
 	for (; run < want && slot < LCLONE_LEAF_EXCEPTIONS; slot++, offset = 0) {
 		if (READ_ONCE(leaf->exceptions[slot]))
 			break;
-		run += lclone_chunk_len(d) - offset;
+		run += lclone_chunk_len(&d->geo) - offset;
 	}
 	return min(run, want);
 }
@@ -109,15 +110,15 @@ static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
 		if (lclone_exc_phys(exc) || exc & LCLONE_EXC_BUSY)
 			break;
 		n++;
-		left -= min(left, lclone_chunk_len(d));
+		left -= min(left, lclone_chunk_len(&d->geo));
 	} while (left && slot + n < LCLONE_LEAF_EXCEPTIONS);
 	return max(n, 1u);
 }
 
 /* Gives the chunk of @slot a place; @after: it must be this phys. */
-static enum lclone_verdict place(struct lclone_delta *d, const struct bio *bio,
-				 struct lclone_leaf *leaf, u32 slot, u32 done, u32 after,
-				 struct lclone_write *w, u64 *exc)
+static enum lclone_verdict place_chunk(struct lclone_delta *d, const struct bio *bio,
+				       struct lclone_leaf *leaf, u32 slot, u32 done, u32 after,
+				       struct lclone_write *w, u64 *exc)
 {
 	u64 new;
 
@@ -129,7 +130,7 @@ static enum lclone_verdict place(struct lclone_delta *d, const struct bio *bio,
 		if (!w->spare) {
 			u32 want = chunks_wanted(d, bio, leaf, slot, done);
 
-			w->spare = lclone_alloc_chunks(d, want, &w->spare_phys);
+			w->spare = lclone_alloc_chunks(&d->alloc, want, &w->spare_phys);
 			if (!w->spare)
 				return LCLONE_NO_SPACE;
 		}
@@ -148,11 +149,12 @@ static enum lclone_verdict place(struct lclone_delta *d, const struct bio *bio,
  * *@len cut to what may be written (0: none of it).
  */
 static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
-				struct lclone_leaf *leaf, u32 slot, u32 offset, u32 *len,
-				u32 done, u32 after, struct lclone_write *w, u64 *exc)
+				       struct lclone_leaf *leaf, u32 slot, u32 offset, u32 *len,
+				       u32 done, u32 after, struct lclone_write *w, u64 *exc)
 {
-	u32 mask = lclone_sub_mask(d, offset, *len), missing = mask & ~lclone_exc_written(*exc);
-	u32 head = offset >> d->sub_shift, tail = (offset + *len) >> d->sub_shift;
+	u32 mask = lclone_sub_mask(&d->geo, offset, *len);
+	u32 missing = mask & ~lclone_exc_written(*exc);
+	u32 head = offset >> d->geo.sub_shift, tail = (offset + *len) >> d->geo.sub_shift;
 	enum lclone_verdict verdict;
 
 	if (*exc & LCLONE_EXC_BUSY)
@@ -161,36 +163,37 @@ static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio 
 		w->dirty |= !!(*exc & LCLONE_EXC_DIRTY);
 		return LCLONE_REMAPPED;
 	}
-	if (lclone_sub_offset(d, offset) && missing & 1u << head) {
+	if (lclone_sub_offset(&d->geo, offset) && missing & 1u << head) {
 		w->partial = head;
-		*len = min(*len, ((head + 1) << d->sub_shift) - offset);
+		*len = min(*len, ((head + 1) << d->geo.sub_shift) - offset);
 		return LCLONE_PARTIAL;
 	}
-	if (lclone_sub_offset(d, offset + *len) && missing & 1u << tail) {
+	if (lclone_sub_offset(&d->geo, offset + *len) && missing & 1u << tail) {
 		if (tail == head || w->whole) {
 			w->partial = tail;
 			return LCLONE_PARTIAL;
 		}
 		/* up to there it is an ordinary first write */
-		*len = (tail << d->sub_shift) - offset;
+		*len = (tail << d->geo.sub_shift) - offset;
 	}
-	verdict = place(d, bio, leaf, slot, done, after, w, exc);
+	verdict = place_chunk(d, bio, leaf, slot, done, after, w, exc);
 	w->first |= verdict == LCLONE_REMAPPED;
 	return verdict;
 }
 
 static enum lclone_verdict write_run(struct lclone_delta *d, const struct bio *bio,
-			      struct lclone_leaf *leaf, u32 slot, struct lclone_write *w, u32 *phys)
+				     struct lclone_leaf *leaf, u32 slot, struct lclone_write *w,
+				     u32 *phys)
 {
-	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), want = bio_sectors(bio);
+	u32 offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector), want = bio_sectors(bio);
 	u32 last = 0;
 
 	while (w->run < want && slot < LCLONE_LEAF_EXCEPTIONS) {
-		u32 len = min(want - w->run, lclone_chunk_len(d) - offset), full = len;
+		u32 len = min(want - w->run, lclone_chunk_len(&d->geo) - offset), full = len;
 		u64 exc = READ_ONCE(leaf->exceptions[slot]);
 		enum lclone_verdict verdict;
 
-		if (d->merge && !exc) {
+		if (d->below.merge && !exc) {
 			if (!last)
 				return LCLONE_BUSY;	/* emptied just now: the worker sees that */
 			break;			/* from here on it goes to the base */
@@ -223,18 +226,18 @@ static enum lclone_verdict write_run(struct lclone_delta *d, const struct bio *b
 static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 			 const struct lclone_leaf *leaf, u32 slot, u32 *phys)
 {
-	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector);
-	u32 first = min(bio_sectors(bio), lclone_chunk_len(d) - offset);
-	u32 mask = lclone_sub_mask(d, offset, first), run = first;
+	u32 offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
+	u32 first = min(bio_sectors(bio), lclone_chunk_len(&d->geo) - offset);
+	u32 mask = lclone_sub_mask(&d->geo, offset, first), run = first;
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
 	struct lclone_source s;
 
 	if (mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)
 		return 0;
-	lclone_io_count(d, bio);
+	lclone_io_count(&d->drain, bio);
 	exc = READ_ONCE(leaf->exceptions[slot]);
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)) {
-		lclone_io_uncount(d, bio);
+		lclone_io_uncount(&d->drain, bio);
 		return 0;
 	}
 	if (run < bio_sectors(bio)) {
@@ -242,7 +245,7 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 		run = s.sectors;
 	}
 	if (unlikely(bio->bi_opf & REQ_FUA) &&
-	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(d))) {
+	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(&d->commit, &d->super))) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
@@ -256,8 +259,8 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
  */
 static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sectors)
 {
-	u32 first = (offset + (1u << d->sub_shift) - 1) >> d->sub_shift;
-	u32 end = (offset + sectors) >> d->sub_shift;
+	u32 first = (offset + (1u << d->geo.sub_shift) - 1) >> d->geo.sub_shift;
+	u32 end = (offset + sectors) >> d->geo.sub_shift;
 
 	return (slot * LCLONE_SUBCHUNKS + first) << IO_SUBCHUNK_SHIFT |
 	       (end - first) << IO_SUBS_SHIFT;
@@ -270,12 +273,12 @@ static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sec
 static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lclone_leaf *leaf,
 		       u32 slot)
 {
-	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), run;
+	u32 offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector), run;
 
-	lclone_io_count(d, bio);
+	lclone_io_count(&d->drain, bio);
 	run = empty_run(d, leaf, slot, offset, bio_sectors(bio));
 	if (!run)
-		lclone_io_uncount(d, bio);
+		lclone_io_uncount(&d->drain, bio);
 	return run;
 }
 
@@ -287,22 +290,22 @@ static void look_ahead(struct lclone_delta *d, u32 index, u32 slot)
 {
 	struct lclone_leaf *leaf;
 
-	if (slot < LCLONE_LEAF_EXCEPTIONS - LEAF_AHEAD || index == d->last_leaf)
+	if (slot < LCLONE_LEAF_EXCEPTIONS - LEAF_AHEAD || index == d->geo.last_leaf)
 		return;
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index + 1);
+	leaf = lclone_leaf_lookup(&d->cache, index + 1);
 	rcu_read_unlock_sched();
 	if (leaf && leaf != &lclone_empty_leaf)
 		return;
 	WRITE_ONCE(d->leaf_ahead, index + 1);
-	queue_work(d->wq, &d->worker);
+	lclone_wake(&d->queue);
 }
 
 /* A first write pins the leaf until end_io has published it. */
 enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
 				     struct lclone_write *w)
 {
-	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u64 chunk = lclone_bio_chunk(&d->geo, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	u32 slot = chunk % LCLONE_LEAF_EXCEPTIONS, phys = 0;
 	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_leaf *leaf;
@@ -310,56 +313,58 @@ enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
 	bool to_base;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
+	leaf = lclone_leaf_lookup(&d->cache, index);
 	if (unlikely(!leaf)) {
 		rcu_read_unlock_sched();
 		return LCLONE_NO_LEAF;
 	}
-	w->run = d->merge ? map_to_base(d, bio, leaf, slot) : 0;
+	w->run = d->below.merge ? map_to_base(d, bio, leaf, slot) : 0;
 	to_base = w->run;
 	if (!w->run)
 		w->run = map_overwrite(d, bio, leaf, slot, &phys);
 	if (w->run) {
 		rcu_read_unlock_sched();
 		if (to_base)
-			bio_set_dev(bio, d->base);
+			bio_set_dev(bio, d->below.base);
 		else
-			remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
+			remap_delta(d, bio, phys, lclone_chunk_offset(&d->geo, sector));
 		return LCLONE_REMAPPED;
 	}
 	if (!lclone_leaf_pin(leaf)) {
 		rcu_read_unlock_sched();
 		return LCLONE_NO_PIN;
 	}
-	lclone_io_count(d, bio);
+	lclone_io_count(&d->drain, bio);
 	rcu_read_unlock_sched();
 
-	if (lclone_commit_mark(d, leaf))
+	if (lclone_commit_mark(&d->commit, leaf))
 		verdict = write_run(d, bio, leaf, slot, w, &phys);
 	else
 		verdict = LCLONE_THROTTLED;
 	if (unlikely(w->spare))
-		lclone_alloc_giveback(d, w->spare_phys, w->spare);
+		lclone_alloc_giveback(&d->alloc, w->spare_phys, w->spare);
 
 	if (unlikely(verdict != LCLONE_REMAPPED)) {
 		lclone_leaf_unpin(leaf);
-		lclone_io_uncount(d, bio);
+		lclone_io_uncount(&d->drain, bio);
 		return verdict;
 	}
 	if (w->first) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_FIRST | index << IO_INDEX_SHIFT |
-			      whole_subchunks(d, slot, lclone_chunk_offset(d, sector), w->run));
-		if (w->run > lclone_chunk_len(d))
+			      whole_subchunks(d, slot, lclone_chunk_offset(&d->geo, sector),
+					      w->run));
+		if (w->run > lclone_chunk_len(&d->geo))
 			look_ahead(d, index, slot);
 	} else {
 		lclone_leaf_unpin(leaf);
 	}
-	if (bio->bi_opf & REQ_FUA && (w->first || w->dirty || !lclone_commit_idle(d))) {
+	if (bio->bi_opf & REQ_FUA &&
+	    (w->first || w->dirty || !lclone_commit_idle(&d->commit, &d->super))) {
 		/* the commit's flush makes the data durable, too */
 		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
-	remap_delta(d, bio, phys, lclone_chunk_offset(d, sector));
+	remap_delta(d, bio, phys, lclone_chunk_offset(&d->geo, sector));
 	return LCLONE_REMAPPED;
 }
 
@@ -370,7 +375,7 @@ enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
  * its parts could end in different ways (as in the block layer's bio_split_rw()).
  * A polled one is cut all the same: its user would see the error, see lclone_map().
  */
-static bool cut(struct bio *bio, u32 sectors)
+static bool cut_bio(struct bio *bio, u32 sectors)
 {
 	if (likely(sectors == bio_sectors(bio)))
 		return true;
@@ -389,15 +394,15 @@ static bool cut(struct bio *bio, u32 sectors)
 static int map_to_worker(struct lclone_delta *d, struct bio *bio)
 {
 	bio_associate_blkg(bio);
-	lclone_defer(d, bio);
+	lclone_defer(&d->queue, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
 static int map_defer(struct lclone_delta *d, struct bio *bio)
 {
-	u32 left = lclone_chunk_len(d) - lclone_chunk_offset(d, bio->bi_iter.bi_sector);
+	u32 left = lclone_chunk_len(&d->geo) - lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
 
-	return cut(bio, min(left, bio_sectors(bio))) ? map_to_worker(d, bio) :
+	return cut_bio(bio, min(left, bio_sectors(bio))) ? map_to_worker(d, bio) :
 						       DM_MAPIO_SUBMITTED;
 }
 
@@ -408,14 +413,8 @@ static int map_defer(struct lclone_delta *d, struct bio *bio)
  */
 static int map_polled_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
-	unsigned long flags;
-
 	dm_accept_partial_bio(bio, sectors);
-	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
-	spin_lock_irqsave(&d->lock, flags);
-	bio_list_add(&d->mapped, bio);
-	queue_work(d->wq, &d->worker);	/* under the lock: with the bio @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
+	lclone_defer_mapped(&d->queue, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -424,7 +423,7 @@ static int map_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
 	if (unlikely(bio->bi_opf & REQ_POLLED && sectors < bio_sectors(bio)))
 		return map_polled_part(d, bio, sectors);
-	return cut(bio, sectors) ? DM_MAPIO_REMAPPED : DM_MAPIO_SUBMITTED;
+	return cut_bio(bio, sectors) ? DM_MAPIO_REMAPPED : DM_MAPIO_SUBMITTED;
 }
 
 static int map_read_bio(struct lclone_delta *d, struct bio *bio)
@@ -438,7 +437,7 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 		return map_defer(d, bio);
 	if (verdict == LCLONE_REMAPPED)
 		return map_part(d, bio, s.sectors);
-	if (likely(cut(bio, s.sectors))) {
+	if (likely(cut_bio(bio, s.sectors))) {
 		zero_fill_bio(bio);
 		bio_endio(bio);
 	}
@@ -449,11 +448,11 @@ static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_write w = {};
 
-	if (unlikely(READ_ONCE(d->mode) != LCLONE_RW))
+	if (unlikely(READ_ONCE(d->super.mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
 	if (lclone_map_write(d, bio, &w) == LCLONE_REMAPPED)
 		return map_part(d, bio, w.run);
-	if (unlikely(w.run && !cut(bio, w.run)))
+	if (unlikely(w.run && !cut_bio(bio, w.run)))
 		return DM_MAPIO_SUBMITTED;
 	return map_defer(d, bio);
 }
@@ -461,28 +460,28 @@ static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 static int map_flush(struct lclone_delta *d, struct bio *bio)
 {
 	if (unlikely(dm_bio_get_target_bio_nr(bio))) {
-		bio_set_dev(bio, d->base);
+		bio_set_dev(bio, d->below.base);
 		return DM_MAPIO_REMAPPED;
 	}
-	if (likely(lclone_commit_clean(d))) {
+	if (likely(lclone_commit_clean(&d->commit))) {
 		/* metadata failed, though no commit did: nobody is to rely on this delta */
-		if (unlikely(READ_ONCE(d->mode) != LCLONE_RW && d->activated))
+		if (unlikely(READ_ONCE(d->super.mode) != LCLONE_RW && d->super.activated))
 			return DM_MAPIO_KILL;
-		bio_set_dev(bio, d->bdev);
+		bio_set_dev(bio, d->dev.bdev);
 		return DM_MAPIO_REMAPPED;
 	}
-	lclone_commit_join(d, bio, false);
+	lclone_commit_join(&d->commit, bio, false);
 	return DM_MAPIO_SUBMITTED;
 }
 
 /* Discard and write-zeroes: the worker looks at what they meet. */
 static int map_zero(struct lclone_delta *d, struct bio *bio)
 {
-	if (READ_ONCE(d->mode) != LCLONE_RW)
+	if (READ_ONCE(d->super.mode) != LCLONE_RW)
 		return DM_MAPIO_KILL;
 	if (bio->bi_opf & REQ_FUA)
 		lclone_io_set(bio, IO_NEEDS_COMMIT);
-	if (unlikely(d->merge))
+	if (unlikely(d->below.merge))
 		return map_defer(d, bio);	/* cut: the next chunk may be the base's */
 	return map_to_worker(d, bio);
 }
@@ -514,10 +513,10 @@ static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *
 {
 	u64 busy = (u64)op_is_write(bio_op(bio)) * LCLONE_EXC_BUSY, exc;
 
-	lclone_io_count(d, bio);
+	lclone_io_count(&d->drain, bio);
 	exc = READ_ONCE(*entry);		/* the one that counts */
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
-		lclone_io_uncount(d, bio);
+		lclone_io_uncount(&d->drain, bio);
 		return 0;
 	}
 	return lclone_exc_phys(exc);
@@ -530,19 +529,19 @@ static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *
 static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
-	u32 offset = lclone_chunk_offset(d, sector), len = bio_sectors(bio), mask;
-	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u32 offset = lclone_chunk_offset(&d->geo, sector), len = bio_sectors(bio), mask;
+	u64 chunk = lclone_bio_chunk(&d->geo, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
 	struct block_device *below = NULL;
 	struct lclone_leaf *leaf;
 	u32 phys = 0;
 	u64 exc;
 
-	if (!len || offset + len > lclone_chunk_len(d))
+	if (!len || offset + len > lclone_chunk_len(&d->geo))
 		return false;
-	mask = lclone_sub_mask(d, offset, len);
+	mask = lclone_sub_mask(&d->geo, offset, len);
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
+	leaf = lclone_leaf_lookup(&d->cache, index);
 	if (likely(leaf)) {
 		u64 *entry = &leaf->exceptions[chunk - index * LCLONE_LEAF_EXCEPTIONS];
 
@@ -551,8 +550,9 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 			phys = map_simple_delta(d, bio, entry, mask);
 		else if (bio_op(bio) == REQ_OP_READ &&
 			 !((lclone_exc_written(exc) | lclone_exc_zero(exc)) & mask))
-			below = likely(sector + len <= d->plain_sectors) ? d->base :
-				d->chain ? lclone_chain_find(d, bio, chunk, offset, mask) : NULL;
+			below = likely(sector + len <= d->below.plain_sectors) ? d->below.base :
+				!d->below.chain ? NULL :
+				lclone_chain_find(d, bio, chunk, offset, mask);
 	}
 	rcu_read_unlock_sched();
 
@@ -569,21 +569,23 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
  */
 static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 {
-	u32 offset = lclone_chunk_offset(d, bio->bi_iter.bi_sector), len = bio_sectors(bio), phys;
-	u64 chunk = lclone_bio_chunk(d, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS, exc, *entry;
-	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
+	u32 offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector), len = bio_sectors(bio);
+	u64 chunk = lclone_bio_chunk(&d->geo, bio), index = chunk / LCLONE_LEAF_EXCEPTIONS;
+	u32 slot = chunk - index * LCLONE_LEAF_EXCEPTIONS, phys;
 	struct lclone_leaf *leaf;
+	u64 exc, *entry;
 
-	if (!len || lclone_sub_offset(d, offset | len) || offset + len > lclone_chunk_len(d))
+	if (!len || lclone_sub_offset(&d->geo, offset | len) ||
+	    offset + len > lclone_chunk_len(&d->geo))
 		return false;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, index);
+	leaf = lclone_leaf_lookup(&d->cache, index);
 	if (unlikely(!leaf || !lclone_leaf_pin(leaf))) {
 		rcu_read_unlock_sched();
 		return false;
 	}
-	lclone_io_count(d, bio);
+	lclone_io_count(&d->drain, bio);
 	rcu_read_unlock_sched();
 
 	entry = &leaf->exceptions[slot];
@@ -592,10 +594,10 @@ static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 		goto undo;
 	phys = lclone_exc_phys(exc);
 	if (!phys) {
-		if (unlikely(!lclone_alloc_chunks(d, 1, &phys)))
+		if (unlikely(!lclone_alloc_chunks(&d->alloc, 1, &phys)))
 			goto undo;
 		if (unlikely(!try_cmpxchg64(entry, &exc, exc | phys))) {
-			lclone_alloc_giveback(d, phys, 1);
+			lclone_alloc_giveback(&d->alloc, phys, 1);
 			goto undo;
 		}
 	}
@@ -605,7 +607,7 @@ static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 	return true;
 undo:
 	lclone_leaf_unpin(leaf);
-	lclone_io_uncount(d, bio);
+	lclone_io_uncount(&d->drain, bio);
 	return false;
 }
 
@@ -613,7 +615,7 @@ static __always_inline bool may_be_simple(const struct lclone_delta *d, const st
 {
 	return bio_op(bio) == REQ_OP_READ ||
 	       (bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_FUA) &&
-		READ_ONCE(d->mode) == LCLONE_RW);
+		READ_ONCE(d->super.mode) == LCLONE_RW);
 }
 
 int lclone_map(struct dm_target *ti, struct bio *bio)
@@ -630,7 +632,7 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 
 	if (likely(may_be_simple(d, bio)) &&
 	    (likely(map_simple(d, bio)) ||
-	     (op_is_write(bio_op(bio)) && !d->merge && map_simple_first(d, bio))))
+	     (op_is_write(bio_op(bio)) && !d->below.merge && map_simple_first(d, bio))))
 		return DM_MAPIO_REMAPPED;
 	return map_any(d, bio);
 }
@@ -638,7 +640,7 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 /* End */
 
 /* The data are there: now they may be found. DIRTY goes with written, in one step. */
-static void publish(struct lclone_leaf *leaf, u32 first, u32 left)
+static void publish_written(struct lclone_leaf *leaf, u32 first, u32 left)
 {
 	u32 slot = first / LCLONE_SUBCHUNKS, sub = first % LCLONE_SUBCHUNKS;
 
@@ -664,11 +666,11 @@ static void end_first(struct lclone_delta *d, u64 state, blk_status_t error)
 	struct lclone_leaf *leaf;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(d, state >> IO_INDEX_SHIFT);
+	leaf = lclone_leaf_lookup(&d->cache, state >> IO_INDEX_SHIFT);
 	rcu_read_unlock_sched();
 	if (likely(!error))
-		publish(leaf, (u32)state >> IO_SUBCHUNK_SHIFT,
-			state >> IO_SUBS_SHIFT & ((1u << IO_SUBS_BITS) - 1));
+		publish_written(leaf, (u32)state >> IO_SUBCHUNK_SHIFT,
+				state >> IO_SUBS_SHIFT & ((1u << IO_SUBS_BITS) - 1));
 	lclone_leaf_unpin(leaf);
 }
 
@@ -679,10 +681,11 @@ static noinline int end_any(struct lclone_delta *d, struct bio *bio, blk_status_
 	if (state & IO_FIRST)
 		end_first(d, state, *error);
 	if (state & IO_COUNTED)
-		lclone_io_uncount(d, bio);
+		lclone_io_uncount(&d->drain, bio);
 	lclone_io_set(bio, 0);
 	if (unlikely(state & IO_NEEDS_COMMIT) && !*error) {
-		lclone_commit_join(d, bio, true);	/* the commit ends the bio once more */
+		/* the commit ends the bio once more */
+		lclone_commit_join(&d->commit, bio, true);
 		return DM_ENDIO_INCOMPLETE;
 	}
 	return DM_ENDIO_DONE;
@@ -696,6 +699,6 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	if (unlikely(state > IO_COUNT_MASK))
 		return end_any(d, bio, error);
 	if (state)
-		lclone_inflight_put(d, state >> 1);
+		lclone_inflight_put(&d->drain, state >> 1);
 	return DM_ENDIO_DONE;
 }

@@ -10,11 +10,12 @@
  * A guest's write goes to the base if its entry is empty, which by the above is
  * durable.  So entries only vanish, and the merge ends however busy the guest is.
  */
-#include "lclone.h"
+#include "merge.h"
+#include "sweep.h"
 
 /* A batch, from its end */
 
-static void committed(struct lclone_lane *l)
+static void merge_committed(struct lclone_lane *l)
 {
 	l->error = blk_status_to_errno(l->bio.bi_status);
 	bio_uninit(&l->bio);
@@ -24,13 +25,13 @@ static void committed(struct lclone_lane *l)
 		lclone_lane_done(l);
 }
 
-static void committed_endio(struct bio *bio)
+static void merge_committed_endio(struct bio *bio)
 {
-	lclone_lane_go(container_of(bio, struct lclone_lane, bio), committed);
+	lclone_lane_go(container_of(bio, struct lclone_lane, bio), merge_committed);
 }
 
 /* The base has it all, durably. BUSY stays until the table has forgotten it, durably. */
-static void publish(struct lclone_lane *l)
+static void merge_publish(struct lclone_lane *l)
 {
 	struct lclone_delta *d = l->sweep->delta;
 	u32 i;
@@ -47,26 +48,27 @@ static void publish(struct lclone_lane *l)
 
 		lclone_leaf_touch(leaf, l->chunk[i].slot);
 		/* before a search may look at the entry without it */
-		lclone_alloc_pending(d, lclone_exc_phys(exc));
+		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		while (!try_cmpxchg64(entry, &exc, LCLONE_EXC_BUSY | LCLONE_EXC_DIRTY))
 			;
 		if (lclone_exc_phys(exc))
-			lclone_commit_free(d, lclone_exc_phys(exc));
+			lclone_commit_free(&d->commit, lclone_exc_phys(exc));
 	}
-	bio_init(&l->bio, d->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
-	l->bio.bi_end_io = committed_endio;
-	lclone_commit_join(d, &l->bio, true);
+	bio_init(&l->bio, d->dev.bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	l->bio.bi_end_io = merge_committed_endio;
+	lclone_commit_join(&d->commit, &l->bio, true);
 }
 
-static void flush_endio(struct bio *bio)
+static void base_flush_endio(struct bio *bio)
 {
-	lclone_lane_go(container_of(bio, struct lclone_lane, bio), publish);
+	lclone_lane_go(container_of(bio, struct lclone_lane, bio), merge_publish);
 }
 
 static void merge_copied(struct lclone_lane *l)
 {
-	bio_init(&l->bio, l->sweep->delta->base, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
-	l->bio.bi_end_io = flush_endio;
+	bio_init(&l->bio, l->sweep->delta->below.base, NULL, 0,
+		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	l->bio.bi_end_io = base_flush_endio;
 	submit_bio_noacct(&l->bio);
 }
 
@@ -84,15 +86,16 @@ static bool merge_piece(struct lclone_lane *l, struct lclone_run *piece)
 
 		if (!lclone_lane_subchunk(l, mask, &offset))
 			continue;
-		to = lclone_chunk_start(d, lclone_swept_chunk(chunk)) + offset;
-		if (to >= d->sb.virtual_sectors)
+		to = lclone_chunk_start(&d->geo, lclone_swept_chunk(chunk)) + offset;
+		if (to >= d->super.sb.virtual_sectors)
 			continue;		/* nor is there anything behind it */
-		sub = lclone_sub_mask(d, offset, 1);
-		piece->from_bdev = lclone_exc_written(exc) & sub ? d->bdev : NULL;
-		piece->from = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-		piece->to_bdev = d->base;
+		sub = lclone_sub_mask(&d->geo, offset, 1);
+		piece->from_bdev = lclone_exc_written(exc) & sub ? d->dev.bdev : NULL;
+		piece->from = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
+		piece->to_bdev = d->below.base;
 		piece->to = to;
-		piece->sectors = min_t(u64, 1u << d->sub_shift, d->sb.virtual_sectors - to);
+		piece->sectors = min_t(u64, lclone_sub_len(&d->geo),
+				       d->super.sb.virtual_sectors - to);
 		return true;
 	}
 	return false;
@@ -115,7 +118,7 @@ static int merge_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 
 	if (*leaf == &lclone_empty_leaf || !has_exceptions(*leaf, s->slot))
 		return 1;
-	if (!lclone_commit_mark(s->delta, *leaf))
+	if (!lclone_commit_mark(&s->delta->commit, *leaf))
 		return -EAGAIN;
 	for (; s->slot < LCLONE_LEAF_EXCEPTIONS; s->slot++) {
 		u64 exc = READ_ONCE((*leaf)->exceptions[s->slot]);
@@ -125,7 +128,7 @@ static int merge_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 		if (lclone_lane_full(l))
 			return 0;
 		mask = lclone_exc_written(exc) | lclone_exc_zero(exc);
-		lclone_lane_take(l, *leaf, s->slot, hweight32(mask) << s->delta->sub_shift);
+		lclone_lane_take(l, *leaf, s->slot, hweight32(mask) << s->delta->geo.sub_shift);
 	}
 	return 1;
 }

@@ -2,25 +2,29 @@
 /*
  * Bios that wait for a leaf which is not in RAM, of the delta or of a layer below it.
  */
-#include "lclone.h"
+#include "miss.h"
 
-void lclone_defer_back(struct lclone_delta *d, struct bio *bio)
+static void defer_back(struct lclone_cache *c, struct bio *bio)
 {
+	struct lclone_delta *d = container_of(c, struct lclone_delta, cache);
 	u64 state = lclone_io_state(bio);
 
-	if (d->is_layer) {
+	if (d->owner.is_layer) {
 		d = (struct lclone_delta *)(state & ~IO_FLAGS);
 		lclone_io_set(bio, state & IO_FLAGS);
 	}
-	lclone_defer(d, bio);
+	lclone_defer(&d->queue, bio);
 }
+
+const struct lclone_cache_ops lclone_miss_ops = { .loaded = defer_back };
 
 void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio)
 {
 	if (missing == d) {
-		lclone_leaf_load(d, lclone_bio_chunk(d, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
+		lclone_leaf_load(&d->cache,
+				 lclone_bio_chunk(&d->geo, bio) / LCLONE_LEAF_EXCEPTIONS, bio);
 		return;
 	}
 	lclone_io_set(bio, lclone_io_state(bio) | (u64)d);
-	lclone_defer(missing, bio);
+	lclone_defer(&missing->queue, bio);
 }

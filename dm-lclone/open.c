@@ -4,7 +4,16 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "open.h"
+#include "base.h"
+#include "blank.h"
+#include "blocksize.h"
+#include "delta.h"
+#include "flatten.h"
+#include "link.h"
+#include "merge.h"
+#include "replay.h"
+#include "sweep.h"
 
 /* A merge of layers changes the uuid in one write: the slot before tells to which. */
 static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
@@ -26,24 +35,24 @@ static int pick_slot(struct lclone *t, const struct lclone_sb_slot *a,
 			t->ti->error = "The two superblocks are of different deltas";
 			return -EUCLEAN;
 		}
-		d->sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
+		d->super.sb = a->sb.seq > b->sb.seq ? a->sb : b->sb;
 		if (a->sb.seq != b->sb.seq + 1 && b->sb.seq != a->sb.seq + 1) {
-			DMERR("%s: superblocks %llu and %llu: one between them was lost", d->name,
-			      a->sb.seq, b->sb.seq);
-			d->needs_check = true;
+			DMERR("%s: superblocks %llu and %llu: one between them was lost",
+			      d->dev.name, a->sb.seq, b->sb.seq);
+			d->super.needs_check = true;
 		}
 		return 0;
 	}
 	if (a->err && b->err) {
-		lclone_report_fault(d, "superblock", a == bad ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
-				    &bad->fault);
+		lclone_report_fault(&d->dev, "superblock",
+				    a == bad ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B, &bad->fault);
 		t->ti->error = "Both superblocks are damaged";
 		return -EUCLEAN;
 	}
-	lclone_report_fault(d, "superblock", bad == a ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
+	lclone_report_fault(&d->dev, "superblock", bad == a ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B,
 			    &bad->fault);
-	d->sb = a->err ? b->sb : a->sb;
-	d->needs_check = true;
+	d->super.sb = a->err ? b->sb : a->sb;
+	d->super.needs_check = true;
 	return 0;
 }
 
@@ -59,13 +68,13 @@ static int open_sb(struct lclone *t)
 		return -ENOMEM;
 	b = a + 1;
 	/* both slots lie in any device that a delta fits in */
-	err = bdev_nr_sectors(d->bdev) < LCLONE_LOG_START * LCLONE_BLOCK_SECTORS ?
+	err = bdev_nr_sectors(d->dev.bdev) < LCLONE_LOG_START * LCLONE_BLOCK_SECTORS ?
 	      lclone_new_sb(t, &a->sb) : 0;
 	if (err)
 		goto out;
-	err = lclone_sb_read(d, LCLONE_SB_SLOT_A, a);
+	err = lclone_sb_read(&d->super, LCLONE_SB_SLOT_A, a);
 	if (!err)
-		err = lclone_sb_read(d, LCLONE_SB_SLOT_B, b);
+		err = lclone_sb_read(&d->super, LCLONE_SB_SLOT_B, b);
 	if (err) {
 		t->ti->error = "Can't read the delta's superblocks";
 		goto out;
@@ -74,7 +83,7 @@ static int open_sb(struct lclone *t)
 	if (a->err == -EPROTONOSUPPORT || b->err == -EPROTONOSUPPORT) {
 		const struct lclone_sb_slot *s = a->err == -EPROTONOSUPPORT ? a : b;
 
-		DMERR("%s: %s 0x%llx is not supported, 0x%llx is", d->name, s->fault.what,
+		DMERR("%s: %s 0x%llx is not supported, 0x%llx is", d->dev.name, s->fault.what,
 		      s->fault.found, s->fault.expected);
 		t->ti->error = "The delta's format is newer than this module";
 		err = -EPROTONOSUPPORT;
@@ -99,10 +108,10 @@ out:
 static int check_device(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
-	u64 sectors = bdev_nr_sectors(d->bdev);
+	u64 sectors = bdev_nr_sectors(d->dev.bdev);
 
 	if ((u64)sb->hwm * sb->chunk_sectors > sectors) {
-		DMERR("%s: the delta has %llu sectors, %llu are in use", d->name, sectors,
+		DMERR("%s: the delta has %llu sectors, %llu are in use", d->dev.name, sectors,
 		      (u64)sb->hwm * sb->chunk_sectors);
 		t->ti->error = "The delta was shrunk below its high-water mark";
 		return -EINVAL;
@@ -131,13 +140,13 @@ static int check_sb(struct lclone *t, const struct lclone_sb *sb)
 		return -EROFS;
 	}
 	if (t->ti->len != sb->virtual_sectors) {
-		DMERR("%s: the table has %llu sectors, the delta was formatted for %llu", d->name,
-		      (u64)t->ti->len, sb->virtual_sectors);
+		DMERR("%s: the table has %llu sectors, the delta was formatted for %llu",
+		      d->dev.name, (u64)t->ti->len, sb->virtual_sectors);
 		t->ti->error = "Not the size that the delta was formatted for";
 		return -EINVAL;
 	}
 	if (t->chunk_size_given && t->chunk_sectors != sb->chunk_sectors) {
-		DMERR("%s: the delta's chunk_size is %u", d->name, sb->chunk_sectors);
+		DMERR("%s: the delta's chunk_size is %u", d->dev.name, sb->chunk_sectors);
 		t->ti->error = "Not the chunk_size that the delta was formatted with";
 		return -EINVAL;
 	}
@@ -149,12 +158,12 @@ static int check_mode(struct lclone *t, const struct lclone_sb *sb)
 	struct lclone_delta *d = t->delta;
 
 	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
-		d->needs_check = true;
-	if (d->needs_check && !t->read_only) {
+		d->super.needs_check = true;
+	if (d->super.needs_check && !t->read_only) {
 		t->ti->error = "The delta is damaged and needs a check: it can only be read_only";
 		return -EROFS;
 	}
-	if (READ_ONCE(d->degraded) && t->rebase) {
+	if (READ_ONCE(d->super.degraded) && t->rebase) {
 		t->ti->error = "The delta has met an error and is not written any more: no rebase";
 		return -EROFS;
 	}
@@ -166,13 +175,13 @@ static int open_metadata(struct lclone *t)
 	struct lclone_delta *d = t->delta;
 	int err;
 
-	d->chunk_shift = ilog2(d->sb.chunk_sectors);
-	d->sub_shift = d->chunk_shift - ilog2(LCLONE_SUBCHUNKS);
-	d->sb.device_sectors = bdev_nr_sectors(d->bdev);
+	d->geo.chunk_shift = ilog2(d->super.sb.chunk_sectors);
+	d->geo.sub_shift = d->geo.chunk_shift - ilog2(LCLONE_SUBCHUNKS);
+	d->super.sb.device_sectors = bdev_nr_sectors(d->dev.bdev);
 	lclone_delta_set_limits(d);
-	err = lclone_tree_grow(d);
+	err = lclone_tree_grow(&d->tree);
 	if (!err)
-		err = lclone_dir_create(d);
+		err = lclone_dir_create(&d->cache);
 	if (!err)
 		err = lclone_replay(d);
 	if (err)
@@ -191,8 +200,9 @@ int lclone_delta_find_reserve(struct lclone_delta *d, bool load)
 
 	down_write(&d->messages);
 	/* a resume sets the mode before it comes here: then there is I/O, and it has looked */
-	if (!(load && READ_ONCE(d->mode) == LCLONE_RW) && lclone_alloc_reserve_short(d))
-		err = lclone_search_now(d);
+	if (!(load && READ_ONCE(d->super.mode) == LCLONE_RW) &&
+	    lclone_alloc_reserve_short(&d->alloc))
+		err = lclone_search_now(&d->search);
 	up_write(&d->messages);
 	return err;
 }
@@ -207,7 +217,7 @@ const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t)
 }
 
 /* What preresume needs and may not fail for: a clone that can't be resumed stands still. */
-static int prepare(struct lclone *t)
+static int prepare_resume(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
 	int err;
@@ -219,7 +229,7 @@ static int prepare(struct lclone *t)
 			return -ENOMEM;
 		}
 	}
-	if (t->read_only || READ_ONCE(d->degraded) || READ_ONCE(d->mode) == LCLONE_RW)
+	if (t->read_only || READ_ONCE(d->super.degraded) || READ_ONCE(d->super.mode) == LCLONE_RW)
 		return 0;
 	err = lclone_delta_find_reserve(d, true);
 	if (err)
@@ -233,20 +243,20 @@ int lclone_delta_open(struct lclone *t)
 	struct lclone_delta *d = t->delta;
 	int err;
 
-	if (!t->read_only && bdev_read_only(d->bdev)) {
+	if (!t->read_only && bdev_read_only(d->dev.bdev)) {
 		t->ti->error = "The delta is a read-only device";
 		return -EROFS;
 	}
 	err = open_sb(t);
 	if (!err)
-		err = check_sb(t, &d->sb);
+		err = check_sb(t, &d->super.sb);
 	if (!err)
-		err = lclone_base_check(t, &d->sb);
+		err = lclone_base_check(t, &d->super.sb);
 	if (!err)
 		err = open_metadata(t);
 	if (!err)
-		err = check_mode(t, &d->sb);
-	return err ?: prepare(t);
+		err = check_mode(t, &d->super.sb);
+	return err ?: prepare_resume(t);
 }
 
 int lclone_delta_check(struct lclone *t)
@@ -255,15 +265,15 @@ int lclone_delta_check(struct lclone *t)
 	struct lclone_sb sb;
 	int err;
 
-	mutex_lock(&d->tree_lock);
-	sb = d->sb;
-	mutex_unlock(&d->tree_lock);
+	mutex_lock(&d->super.tree_lock);
+	sb = d->super.sb;
+	mutex_unlock(&d->super.tree_lock);
 	err = check_sb(t, &sb);
 	if (!err)
 		err = lclone_base_check(t, &sb);
 	if (!err)
 		err = check_mode(t, &sb);
-	return err ?: prepare(t);
+	return err ?: prepare_resume(t);
 }
 
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
@@ -273,17 +283,17 @@ int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_
 	int err;
 
 	err = open_sb(&view);
-	if (!err && !(d->sb.state & LCLONE_STATE_SEALED)) {
+	if (!err && !(d->super.sb.state & LCLONE_STATE_SEALED)) {
 		t->ti->error = "A parent is not sealed";
 		err = -EINVAL;
 	}
 	if (!err)
-		err = check_device(&view, &d->sb);
+		err = check_device(&view, &d->super.sb);
 	if (!err)
 		err = open_metadata(&view);
 	view.read_only = t->read_only;
 	if (!err)
-		err = check_mode(&view, &d->sb);
+		err = check_mode(&view, &d->super.sb);
 	return err;
 }
 
@@ -294,12 +304,13 @@ int lclone_delta_changed(struct lclone_delta *d)
 
 	if (!a)
 		return -ENOMEM;
-	mutex_lock(&d->tree_lock);
-	err = lclone_sb_read(d, LCLONE_SB_SLOT_A, a);
-	err = err ?: lclone_sb_read(d, LCLONE_SB_SLOT_B, b);
+	mutex_lock(&d->super.tree_lock);
+	err = lclone_sb_read(&d->super, LCLONE_SB_SLOT_A, a);
+	err = err ?: lclone_sb_read(&d->super, LCLONE_SB_SLOT_B, b);
 	if (!err)
-		err = (!a->err && a->sb.seq > d->sb.seq) || (!b->err && b->sb.seq > d->sb.seq);
-	mutex_unlock(&d->tree_lock);
+		err = (!a->err && a->sb.seq > d->super.sb.seq) ||
+		      (!b->err && b->sb.seq > d->super.sb.seq);
+	mutex_unlock(&d->super.tree_lock);
 	kfree(a);
 	return err;
 }

@@ -3,30 +3,30 @@
  * What the worker has to do: bios that map() could not finish, bios that wait for
  * something, and tasks that are ready to go on.
  */
-#include "lclone.h"
+#include "queue.h"
 
 /* Deferred bios */
 
-void lclone_defer(struct lclone_delta *d, struct bio *bio)
+void lclone_defer(struct lclone_queue *q, struct bio *bio)
 {
 	unsigned long flags;
 
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
-	spin_lock_irqsave(&d->lock, flags);
-	bio_list_add(&d->deferred, bio);
-	queue_work(d->wq, &d->worker);	/* under the lock: with the bio @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
+	spin_lock_irqsave(&q->lock, flags);
+	bio_list_add(&q->deferred, bio);
+	lclone_wake(q);		/* under the lock: with the bio the delta may go */
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
-void lclone_defer_list(struct lclone_delta *d, struct bio_list *bios)
+void lclone_defer_mapped(struct lclone_queue *q, struct bio *bio)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&d->lock, flags);
-	bio_list_merge(&d->deferred, bios);
-	spin_unlock_irqrestore(&d->lock, flags);
-	bio_list_init(bios);
-	queue_work(d->wq, &d->worker);
+	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
+	spin_lock_irqsave(&q->lock, flags);
+	bio_list_add(&q->mapped, bio);
+	lclone_wake(q);		/* under the lock, as above */
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 void lclone_end_bio(struct bio *bio, blk_status_t status)
@@ -37,60 +37,72 @@ void lclone_end_bio(struct bio *bio, blk_status_t status)
 
 /* Waiting bios */
 
-void lclone_unpark(struct lclone_delta *d, enum lclone_wait wait)
+static void defer_list(struct lclone_queue *q, struct bio_list *bios)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	bio_list_merge(&q->deferred, bios);
+	spin_unlock_irqrestore(&q->lock, flags);
+	bio_list_init(bios);
+	lclone_wake(q);
+}
+
+void lclone_unpark(struct lclone_queue *q, enum lclone_wait wait)
 {
 	struct bio_list bios;
 	unsigned long flags;
 
-	spin_lock_irqsave(&d->lock, flags);
-	d->wakeups[wait]++;
-	bios = d->parked[wait];
-	bio_list_init(&d->parked[wait]);
-	spin_unlock_irqrestore(&d->lock, flags);
+	spin_lock_irqsave(&q->lock, flags);
+	q->wakeups[wait]++;
+	bios = q->parked[wait];
+	bio_list_init(&q->parked[wait]);
+	spin_unlock_irqrestore(&q->lock, flags);
 	if (!bio_list_empty(&bios))
-		lclone_defer_list(d, &bios);
+		defer_list(q, &bios);
 }
 
-void lclone_look(struct lclone_delta *d)
+void lclone_look(struct lclone_queue *q)
 {
-	spin_lock_irq(&d->lock);
-	memcpy(d->seen, d->wakeups, sizeof(d->seen));
-	spin_unlock_irq(&d->lock);
+	spin_lock_irq(&q->lock);
+	memcpy(q->seen, q->wakeups, sizeof(q->seen));
+	spin_unlock_irq(&q->lock);
 }
 
-void lclone_park(struct lclone_delta *d, struct bio *bio, enum lclone_wait wait)
+void lclone_park(struct lclone_queue *q, struct bio *bio, enum lclone_wait wait)
 {
 	bool again;
 
-	spin_lock_irq(&d->lock);
-	again = d->seen[wait] != d->wakeups[wait];
-	bio_list_add(again ? &d->deferred : &d->parked[wait], bio);
-	spin_unlock_irq(&d->lock);
+	spin_lock_irq(&q->lock);
+	again = q->seen[wait] != q->wakeups[wait];
+	bio_list_add(again ? &q->deferred : &q->parked[wait], bio);
+	spin_unlock_irq(&q->lock);
 	if (again)
-		queue_work(d->wq, &d->worker);
+		lclone_wake(q);
 }
 
 /* Tasks */
 
-void lclone_task_ready(struct lclone_delta *d, struct lclone_task *task)
+void lclone_task_ready(struct lclone_queue *q, struct lclone_task *task)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&d->lock, flags);
-	list_add_tail(&task->list, &d->ready);
-	queue_work(d->wq, &d->worker);	/* under the lock: with the task @d may go */
-	spin_unlock_irqrestore(&d->lock, flags);
+	spin_lock_irqsave(&q->lock, flags);
+	list_add_tail(&task->list, &q->ready);
+	lclone_wake(q);		/* under the lock: with the task the delta may go */
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
-void lclone_queue_init(struct lclone_delta *d)
+void lclone_queue_init(struct lclone_queue *q, work_func_t work)
 {
 	int i;
 
-	spin_lock_init(&d->lock);
-	init_waitqueue_head(&d->idle);
-	bio_list_init(&d->deferred);
-	bio_list_init(&d->mapped);
+	spin_lock_init(&q->lock);
+	init_waitqueue_head(&q->idle);
+	bio_list_init(&q->deferred);
+	bio_list_init(&q->mapped);
 	for (i = 0; i < NR_WAITS; i++)
-		bio_list_init(&d->parked[i]);
-	INIT_LIST_HEAD(&d->ready);
+		bio_list_init(&q->parked[i]);
+	INIT_LIST_HEAD(&q->ready);
+	INIT_WORK(&q->work, work);
 }

@@ -9,30 +9,24 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "lclone.h"
-
-LIST_HEAD(lclone_deltas);
-
-static LIST_HEAD(tables);		/* all that there are; registry lock */
+#include "registry.h"
+#include "blank.h"
+#include "delta.h"
+#include "open.h"
+#include "sweep.h"
 
 DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
+LIST_HEAD(lclone_deltas);
+static LIST_HEAD(tables);		/* all that there are; registry lock */
 
-/*
- * Not by the queue of the delta: who has the lock may be allocating memory, and that may
- * wait for I/O which nobody but the rescuer of that queue goes on with.
- */
-void lclone_event(struct lclone_delta *d)
+/* Work of lclone_event_send() */
+static void send_event(struct work_struct *work)
 {
-	schedule_work(&d->event_work);
-}
-
-void lclone_event_work(struct work_struct *work)
-{
-	struct lclone_delta *d = container_of(work, struct lclone_delta, event_work);
+	struct lclone_delta *d = container_of(work, struct lclone_delta, event.work);
 
 	mutex_lock(&lclone_registry_lock);
-	if (d->table)
-		dm_table_event(d->table);
+	if (d->owner.table)
+		dm_table_event(d->owner.table);
 	mutex_unlock(&lclone_registry_lock);
 }
 
@@ -67,7 +61,7 @@ static int check_base_users(struct lclone *t)
 		}
 		if (t->merge) {
 			DMERR("%pg: can't be merged into the base: the clone of %s has it, too",
-			      t->delta_dev->bdev, other->delta->name);
+			      t->delta_dev->bdev, other->delta->dev.name);
 			t->ti->error = "The base has another clone: nothing can be merged into it";
 			return -EBUSY;
 		}
@@ -90,28 +84,28 @@ static int find_delta(struct lclone *t)
 		t->ti->error = "The delta is the base of another clone";
 		return -EBUSY;
 	}
-	list_for_each_entry(d, &lclone_deltas, list) {
-		if (d->bdev == base) {
+	list_for_each_entry(d, &lclone_deltas, owner.list) {
+		if (d->dev.bdev == base) {
 			t->ti->error = "The base is the delta of another clone";
 			return -EBUSY;
 		}
-		if (d->bdev == bdev && d->is_layer) {
+		if (d->dev.bdev == bdev && d->owner.is_layer) {
 			t->ti->error = "The delta is a layer below another clone";
 			return -EBUSY;
 		}
-		if (d->bdev == bdev && d->newest == t->ti->table) {
+		if (d->dev.bdev == bdev && d->owner.newest == t->ti->table) {
 			t->ti->error = "The delta is in the table twice";
 			return -EINVAL;
 		}
-		if (d->bdev == bdev && (d->md != md || d->opening)) {
+		if (d->dev.bdev == bdev && (d->owner.md != md || d->owner.opening)) {
 			t->ti->error = "The delta is in use by another clone";
 			return -EBUSY;
 		}
-		if (d->bdev == bdev && d->changes_base && t->rebase) {
+		if (d->dev.bdev == bdev && d->owner.changes_base && t->rebase) {
 			return lclone_refuse(t, -EBUSY,
 				"The delta is being merged into the base: load it without \"merge\" first");
 		}
-		if (d->bdev == bdev)
+		if (d->dev.bdev == bdev)
 			t->delta = d;
 	}
 	return check_base_users(t);
@@ -122,14 +116,14 @@ static struct lclone_delta *register_delta(struct block_device *bdev)
 {
 	/* reclaim might wait for a clone whose resume waits for the registry lock */
 	unsigned int noio = memalloc_noio_save();
-	struct lclone_delta *d = lclone_delta_create(bdev);
+	struct lclone_delta *d = lclone_delta_create(bdev, send_event);
 
 	memalloc_noio_restore(noio);
 	if (!d)
 		return NULL;
-	d->refs = 1;
-	d->opening = true;
-	list_add(&d->list, &lclone_deltas);
+	d->owner.refs = 1;
+	d->owner.opening = true;
+	list_add(&d->owner.list, &lclone_deltas);
 	return d;
 }
 
@@ -141,16 +135,16 @@ static int register_own(struct lclone *t)
 		t->ti->error = "Out of memory";
 		return -ENOMEM;
 	}
-	d->md = dm_table_get_md(t->ti->table);
-	d->newest = t->ti->table;
+	d->owner.md = dm_table_get_md(t->ti->table);
+	d->owner.newest = t->ti->table;
 	t->delta = d;
 	return 0;
 }
 
-static void opened(struct lclone_delta *d)
+static void mark_opened(struct lclone_delta *d)
 {
 	mutex_lock(&lclone_registry_lock);
-	d->opening = false;
+	d->owner.opening = false;
 	mutex_unlock(&lclone_registry_lock);
 }
 
@@ -163,8 +157,8 @@ int lclone_delta_get(struct lclone *t)
 	err = find_delta(t);
 	shared = !err && t->delta;
 	if (shared) {
-		t->delta->refs++;
-		t->delta->newest = t->ti->table;
+		t->delta->owner.refs++;
+		t->delta->owner.newest = t->ti->table;
 	} else if (!err) {
 		err = register_own(t);
 	}
@@ -178,7 +172,7 @@ int lclone_delta_get(struct lclone *t)
 	if (err)
 		lclone_delta_release(t);
 	else if (!shared)
-		opened(t->delta);
+		mark_opened(t->delta);
 	if (err && !t->ti->error)
 		t->ti->error = "Can't open the delta";
 	return err;
@@ -197,40 +191,41 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 		t->ti->error = "A parent is the base of another clone";
 		return ERR_PTR(-EBUSY);
 	}
-	list_for_each_entry(d, &lclone_deltas, list)
-		if (d->bdev == bdev && !d->replaced)
+	list_for_each_entry(d, &lclone_deltas, owner.list)
+		if (d->dev.bdev == bdev && !d->owner.replaced)
 			found = d;
-	if (!found || found->is_layer)
+	if (!found || found->owner.is_layer)
 		return found;
-	if (found->opening || !last || found->md != dm_table_get_md(t->ti->table)) {
+	if (found->owner.opening || !last || found->owner.md != dm_table_get_md(t->ti->table)) {
 		t->ti->error = "A parent is in use by another clone";
 		return ERR_PTR(-EBUSY);
 	}
-	if (found->changes_base) {
+	if (found->owner.changes_base) {
 		t->ti->error =
 			"A parent is being merged into the base: load it without \"merge\" first";
 		return ERR_PTR(-EBUSY);
 	}
 	/* it will be sealed when this table takes over */
-	if (READ_ONCE(found->mode) != LCLONE_RW && !(found->sb.state & LCLONE_STATE_SEALED)) {
+	if (READ_ONCE(found->super.mode) != LCLONE_RW &&
+	    !(found->super.sb.state & LCLONE_STATE_SEALED)) {
 		t->ti->error = "A parent is not writable: it can't be sealed";
 		return ERR_PTR(-EROFS);
 	}
 	return found;
 }
 
-static void replaced(struct lclone_delta *d)
+static void mark_replaced(struct lclone_delta *d)
 {
 	mutex_lock(&lclone_registry_lock);
-	d->replaced = true;
+	d->owner.replaced = true;
 	mutex_unlock(&lclone_registry_lock);
 }
 
 /* Somebody else's layer: 0 if it is open, and the same as on disk; 1: it has changed there. */
 static int share_layer(struct lclone_delta *d)
 {
-	wait_for_completion(&d->opened);
-	return READ_ONCE(d->opening) ? -EIO : lclone_delta_changed(d);
+	wait_for_completion(&d->owner.opened);
+	return READ_ONCE(d->owner.opening) ? -EIO : lclone_delta_changed(d);
 }
 
 struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last)
@@ -245,11 +240,11 @@ again:
 	d = find_layer(t, dev->bdev, last);
 	shared = d;
 	if (!IS_ERR_OR_NULL(d)) {
-		d->refs++;
+		d->owner.refs++;
 	} else if (!d) {
 		d = register_delta(dev->bdev);
 		if (d)
-			d->is_layer = true;
+			d->owner.is_layer = true;
 	}
 	mutex_unlock(&lclone_registry_lock);
 	if (!d) {
@@ -262,13 +257,13 @@ again:
 	if (!shared) {
 		err = lclone_delta_open_layer(t, d, dev);
 		if (!err)
-			opened(d);
-		complete_all(&d->opened);
-	} else if (d->is_layer) {
+			mark_opened(d);
+		complete_all(&d->owner.opened);
+	} else if (d->owner.is_layer) {
 		err = share_layer(d);
 	}
 	if (err > 0) {
-		replaced(d);
+		mark_replaced(d);
 		lclone_delta_put(d, t->ti->table);
 		goto again;
 	}
@@ -286,19 +281,19 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 	bool last;
 
 	mutex_lock(&lclone_registry_lock);
-	if (d->table == table)
-		d->table = NULL;
-	if (d->newest == table)
-		d->newest = NULL;
-	if (d->refs == 1 && d->fresh) {
-		d->opening = true;	/* till it is blank nobody gets it */
+	if (d->owner.table == table)
+		d->owner.table = NULL;
+	if (d->owner.newest == table)
+		d->owner.newest = NULL;
+	if (d->owner.refs == 1 && d->owner.fresh) {
+		d->owner.opening = true;	/* till it is blank nobody gets it */
 		mutex_unlock(&lclone_registry_lock);
 		lclone_delta_unformat(d);
 		mutex_lock(&lclone_registry_lock);
 	}
-	last = !--d->refs;
+	last = !--d->owner.refs;
 	if (last)
-		list_del(&d->list);
+		list_del(&d->owner.list);
 	mutex_unlock(&lclone_registry_lock);
 	if (last)
 		lclone_delta_destroy(d);
@@ -318,18 +313,18 @@ void lclone_registry_start(struct lclone *t)
 	struct lclone_delta *d = t->delta;
 
 	mutex_lock(&lclone_registry_lock);
-	d->table = t->ti->table;
-	d->base = base_of(t);
-	d->changes_base = t->merge;
+	d->owner.table = t->ti->table;
+	d->below.base = base_of(t);
+	d->owner.changes_base = t->merge;
 	mutex_unlock(&lclone_registry_lock);
 }
 
 void lclone_registry_seal(struct lclone_delta *d)
 {
 	mutex_lock(&lclone_registry_lock);
-	d->is_layer = true;
-	d->md = NULL;
-	d->base = NULL;
+	d->owner.is_layer = true;
+	d->owner.md = NULL;
+	d->below.base = NULL;
 	mutex_unlock(&lclone_registry_lock);
-	complete_all(&d->opened);
+	complete_all(&d->owner.opened);
 }

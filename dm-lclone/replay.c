@@ -5,7 +5,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "lclone.h"
+#include "replay.h"
 
 #define READ_BLOCKS	16		/* of the log at a time */
 
@@ -13,16 +13,17 @@
 static int scan_half(struct lclone_delta *d, struct lclone_scan *scan, u32 first,
 		     struct lclone_log_disk *keep, void *buf)
 {
-	u32 half = d->sb.log_blocks / 2, pos, i, n;
+	const struct lclone_sb *sb = &d->super.sb;
+	u32 half = sb->log_blocks / 2, pos, i, n;
 	struct lclone_fault fault;
 	bool whole;
 	int err;
 
 	for (pos = 0; pos < half; pos += n) {
 		n = min_t(u32, READ_BLOCKS, half - pos);
-		err = lclone_meta_read(d->bdev, d->sb.log_start + first + pos, buf, n);
+		err = lclone_meta_read(&d->dev, sb->log_start + first + pos, buf, n);
 		if (err) {
-			DMERR("%s: can't read the log: error %d", d->name, err);
+			DMERR("%s: can't read the log: error %d", d->dev.name, err);
 			return err;
 		}
 		if (keep)
@@ -32,7 +33,7 @@ static int scan_half(struct lclone_delta *d, struct lclone_scan *scan, u32 first
 
 			err = lclone_scan_block(scan, first + pos + i, block, &whole, &fault);
 			if (err) {
-				lclone_report_fault(d, "log", d->sb.log_start + first + pos + i,
+				lclone_report_fault(&d->dev, "log", sb->log_start + first + pos + i,
 						    &fault);
 				return err;
 			}
@@ -45,21 +46,21 @@ typedef int (*record_fn)(struct lclone_delta *d, u64 chunk, u64 exc);
 
 static int record_hwm(struct lclone_delta *d, u64 chunk, u64 exc)
 {
-	d->sb.hwm = max(d->sb.hwm, lclone_exc_phys(exc) + 1);
+	d->super.sb.hwm = max(d->super.sb.hwm, lclone_exc_phys(exc) + 1);
 	return 0;
 }
 
 static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(d, chunk / LCLONE_LEAF_EXCEPTIONS, true);
+	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, chunk / LCLONE_LEAF_EXCEPTIONS, true);
 
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf);
 	leaf->exceptions[chunk % LCLONE_LEAF_EXCEPTIONS] = exc;
-	lclone_commit_replayed(d, leaf);
+	lclone_commit_replayed(&d->commit, leaf);
 	lclone_leaf_unpin(leaf);
 	if (d->commit.nr_dirty > LCLONE_DIRTY_LEAVES_MAX) {
-		DMERR("%s: the log has changes of too many leaves", d->name);
+		DMERR("%s: the log has changes of too many leaves", d->dev.name);
 		return -EUCLEAN;
 	}
 	return 0;
@@ -68,6 +69,7 @@ static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
 static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *log, u32 blocks,
 			record_fn fn)
 {
+	const struct lclone_sb *sb = &d->super.sb;
 	struct lclone_fault fault;
 	u64 chunk, exc;
 	u32 i, j;
@@ -75,11 +77,10 @@ static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *lo
 
 	for (i = 0; i < blocks; i++) {
 		for (j = 0; j < le32_to_cpu(log[i].count); j++) {
-			err = lclone_record_unpack(&d->sb, &log[i].records[j], &chunk, &exc,
-						   &fault);
+			err = lclone_record_unpack(sb, &log[i].records[j], &chunk, &exc, &fault);
 			if (err) {
-				lclone_report_fault(d, "log",
-						    d->sb.log_start + d->sb.log_pos + i, &fault);
+				lclone_report_fault(&d->dev, "log",
+						    sb->log_start + sb->log_pos + i, &fault);
 				return err;
 			}
 			err = fn(d, chunk, exc);
@@ -93,7 +94,7 @@ static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *lo
 /* Reads the log, whatever the superblock says, and brings the commits in it into RAM. */
 int lclone_replay(struct lclone_delta *d)
 {
-	u32 half = d->sb.log_blocks / 2, blocks;
+	u32 half = d->super.sb.log_blocks / 2, blocks;
 	struct lclone_log_disk *log;
 	struct lclone_scan scan;
 	void *buf;
@@ -103,28 +104,28 @@ int lclone_replay(struct lclone_delta *d)
 	buf = kmalloc(READ_BLOCKS * LCLONE_BLOCK_SIZE, GFP_KERNEL);
 	if (!log || !buf)
 		goto out;
-	lclone_scan_init(&scan, &d->sb);
-	err = scan_half(d, &scan, d->sb.log_pos, log, buf);
+	lclone_scan_init(&scan, &d->super.sb);
+	err = scan_half(d, &scan, d->super.sb.log_pos, log, buf);
 	if (!err)
-		err = scan_half(d, &scan, half - d->sb.log_pos, NULL, buf);
+		err = scan_half(d, &scan, half - d->super.sb.log_pos, NULL, buf);
 	if (err == -EUCLEAN) {
 		/* commits are lost: what is before them may be looked at */
-		d->needs_check = true;
+		d->super.needs_check = true;
 		err = 0;
 	}
 	if (err)
 		goto out;
 
-	blocks = scan.end - d->sb.log_pos;
+	blocks = scan.end - d->super.sb.log_pos;
 	if (blocks)
-		d->sb.state &= ~LCLONE_STATE_CLEAN;
+		d->super.sb.state &= ~LCLONE_STATE_CLEAN;
 	err = walk_records(d, log, blocks, record_hwm);
-	lclone_alloc_init(d);
+	lclone_alloc_init(&d->alloc);
 	if (!err)
 		err = walk_records(d, log, blocks, record_apply);
 	d->commit.log_tail = scan.end;
 	d->commit.next_commit = scan.next_commit;
-	d->incarnation = scan.max_incarnation;
+	d->super.incarnation = scan.max_incarnation;
 out:
 	kfree(buf);
 	vfree(log);

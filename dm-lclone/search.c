@@ -9,7 +9,7 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "search.h"
 
 #define READS		32		/* leaves in flight, if memory can be had */
 #define LOOK_LEAVES	256		/* looked at in one go under tree_lock */
@@ -24,18 +24,19 @@ struct search_read {
 };
 
 struct walk {
-	struct lclone_delta *delta;
+	struct lclone_search *search;
 	u64 next;			/* leaf */
 	u32 nr_reads;
 	struct search_read *read[READS];
 	u64 phys[LCLONE_LEAF_EXCEPTIONS];
 };
 
-static void mark_block(struct lclone_delta *d, u64 block)
+static void mark_block(void *arg, u64 block)
 {
-	u64 phys = block / lclone_blocks_per_chunk(d);
+	struct lclone_search *s = arg;
+	u64 phys = block / lclone_blocks_per_chunk(&s->super->sb);
 
-	lclone_alloc_scan_mark(d, &phys, 1);
+	lclone_alloc_scan_mark(s->alloc, &phys, 1);
 }
 
 /* Returns false if the leaf is not in RAM. */
@@ -46,13 +47,13 @@ static bool mark_cached(struct walk *w, u64 index)
 	int i;
 
 	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(w->delta, index);
+	leaf = lclone_leaf_lookup(w->search->cache, index);
 	cached = leaf && leaf != &lclone_empty_leaf;
 	for (i = 0; cached && i < LCLONE_LEAF_EXCEPTIONS; i++)
 		w->phys[i] = lclone_exc_phys(READ_ONCE(leaf->exceptions[i]));
 	rcu_read_unlock_sched();
 	if (cached)
-		lclone_alloc_scan_mark(w->delta, w->phys, LCLONE_LEAF_EXCEPTIONS);
+		lclone_alloc_scan_mark(w->search->alloc, w->phys, LCLONE_LEAF_EXCEPTIONS);
 	return cached;
 }
 
@@ -61,37 +62,37 @@ static bool mark_cached(struct walk *w, u64 index)
  * so that its newest state is on the disk; with tree_lock no checkpoint is on its way
  * there.
  */
-static int look(struct walk *w, u64 index, struct lclone_ref *ref)
+static int look_at_leaf(struct walk *w, u64 index, struct lclone_ref *ref)
 {
-	struct lclone_delta *d = w->delta;
+	struct lclone_search *s = w->search;
 	int err;
 
-	lockdep_assert_held(&d->tree_lock);
-	err = lclone_tree_leaf_ref(d, index, ref);
+	lockdep_assert_held(&s->super->tree_lock);
+	err = lclone_tree_leaf_ref(s->tree, index, ref);
 	if (err)
 		return err;
 	if (ref->block)
-		mark_block(d, ref->block);
+		mark_block(s, ref->block);
 	return !mark_cached(w, index) && ref->block;
 }
 
 /* The next leaf that has to be read: 1; 0: there is none any more, or -errno. */
 static int look_for_next(struct walk *w, struct search_read *r)
 {
-	struct lclone_delta *d = w->delta;
+	struct lclone_search *s = w->search;
 	bool more = true;
 	int found = 0, n;
 
 	while (more && !found) {
-		mutex_lock(&d->tree_lock);
+		mutex_lock(&s->super->tree_lock);
 		for (n = 0; n < LOOK_LEAVES && !found; n++) {
-			more = w->next <= d->last_leaf;
+			more = w->next <= s->geo->last_leaf;
 			if (!more)
 				break;
 			r->index = w->next++;
-			found = look(w, r->index, &r->ref);
+			found = look_at_leaf(w, r->index, &r->ref);
 		}
-		mutex_unlock(&d->tree_lock);
+		mutex_unlock(&s->super->tree_lock);
 		cond_resched();
 	}
 	return found;
@@ -104,10 +105,10 @@ static void read_endio(struct bio *bio)
 	complete(&r->done);
 }
 
-static void read_start(struct lclone_delta *d, struct search_read *r)
+static void read_start(struct lclone_search *s, struct search_read *r)
 {
 	init_completion(&r->done);
-	bio_init(&r->bio, d->bdev, &r->bvec, 1, REQ_OP_READ | REQ_META);
+	bio_init(&r->bio, s->super->dev->bdev, &r->bvec, 1, REQ_OP_READ | REQ_META);
 	r->bio.bi_iter.bi_sector = r->ref.block * LCLONE_BLOCK_SECTORS;
 	r->bio.bi_end_io = read_endio;
 	__bio_add_page(&r->bio, virt_to_page(r->page), LCLONE_BLOCK_SIZE, 0);
@@ -131,40 +132,40 @@ static int read_end(struct search_read *r)
 static int finish_read(struct walk *w, struct search_read *r)
 {
 	const struct lclone_leaf_disk *disk = r->page;
-	struct lclone_delta *d = w->delta;
+	struct lclone_search *s = w->search;
 	struct lclone_ref now;
 	int err, again, i;
 
 	for (;;) {
 		err = read_end(r);
-		mutex_lock(&d->tree_lock);
-		again = look(w, r->index, &now);
-		mutex_unlock(&d->tree_lock);
+		mutex_lock(&s->super->tree_lock);
+		again = look_at_leaf(w, r->index, &now);
+		mutex_unlock(&s->super->tree_lock);
 		if (again <= 0)
 			return again;		/* it is in RAM by now, or gone */
 		if (now.block == r->ref.block && now.csum == r->ref.csum)
 			break;
 		r->ref = now;
-		read_start(d, r);
+		read_start(s, r);
 	}
 	if (err) {
-		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d", d->name,
-			    r->ref.block, err);
+		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d",
+			    s->super->dev->name, r->ref.block, err);
 		return err;
 	}
-	err = lclone_tree_verify_leaf(d, r->index, r->ref, disk);
+	err = lclone_tree_verify_leaf(s->tree, r->index, r->ref, disk);
 	if (err)
 		return err;
 	for (i = 0; i < LCLONE_LEAF_EXCEPTIONS; i++)
 		w->phys[i] = lclone_exc_phys(le64_to_cpu(disk->exceptions[i]));
-	lclone_alloc_scan_mark(d, w->phys, LCLONE_LEAF_EXCEPTIONS);
+	lclone_alloc_scan_mark(s->alloc, w->phys, LCLONE_LEAF_EXCEPTIONS);
 	return 0;
 }
 
 /* Reads go round a ring: the oldest is waited for. */
 static int walk_leaves(struct walk *w)
 {
-	struct lclone_delta *d = w->delta;
+	struct lclone_search *s = w->search;
 	u32 started = 0, ended = 0;
 	int err = 0, found = 1;
 
@@ -172,9 +173,9 @@ static int walk_leaves(struct walk *w)
 		struct search_read *r = w->read[started % w->nr_reads];
 
 		if (found > 0 && started - ended < w->nr_reads) {
-			found = err || READ_ONCE(d->search.stop) ? -EINTR : look_for_next(w, r);
+			found = err || READ_ONCE(s->stop) ? -EINTR : look_for_next(w, r);
 			if (found > 0) {
-				read_start(d, r);
+				read_start(s, r);
 				started++;
 			}
 			if (found < 0 && !err)
@@ -216,13 +217,13 @@ static void walk_free(struct walk *w)
 	kvfree(w);
 }
 
-static struct walk *walk_alloc(struct lclone_delta *d)
+static struct walk *walk_alloc(struct lclone_search *s)
 {
 	struct walk *w = kvzalloc(sizeof(*w), GFP_NOIO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 
 	if (!w)
 		return NULL;
-	w->delta = d;
+	w->search = s;
 	for (; w->nr_reads < READS; w->nr_reads++) {
 		w->read[w->nr_reads] = read_alloc();
 		if (!w->read[w->nr_reads])
@@ -235,9 +236,9 @@ static struct walk *walk_alloc(struct lclone_delta *d)
 	return w;
 }
 
-static int walk(struct lclone_delta *d)
+static int walk_tree(struct lclone_search *s)
 {
-	struct walk *w = walk_alloc(d);
+	struct walk *w = walk_alloc(s);
 	int err;
 
 	if (!w)
@@ -247,72 +248,66 @@ static int walk(struct lclone_delta *d)
 	if (err)
 		return err;
 	/* all index nodes are in RAM by now; those that come get marked as they are written */
-	mutex_lock(&d->tree_lock);
-	lclone_tree_each_index(d, mark_block);
-	lclone_alloc_scan_end(d);
-	mutex_unlock(&d->tree_lock);
+	mutex_lock(&s->super->tree_lock);
+	lclone_tree_each_index(s->tree, mark_block, s);
+	lclone_alloc_scan_end(s->alloc);
+	mutex_unlock(&s->super->tree_lock);
 	return 0;
 }
 
 /* Memory for the bitmap */
-static int get_bitmap(struct lclone_delta *d)
+static int get_bitmap(struct lclone_search *s)
 {
-	struct lclone_search *s = &d->search;
-
 	kvfree(s->used);
-	s->used = lclone_alloc_bitmap(d, &s->bits);
+	s->used = lclone_alloc_bitmap(s->alloc, &s->bits);
 	return s->used ? 0 : -ENOMEM;
 }
 
-static int search(struct lclone_delta *d)
+static int run_search(struct lclone_search *s)
 {
-	int err = walk(d);
+	int err = walk_tree(s);
 
 	/* for want of memory, or at a suspend, it is tried again */
 	if (err)
-		lclone_alloc_scan_abort(d, err != -ENOMEM && err != -EINTR);
+		lclone_alloc_scan_abort(s->alloc, err != -ENOMEM && err != -EINTR);
 	return err;
 }
 
-static void no_memory(struct lclone_delta *d)
+static void no_memory(struct lclone_search *s)
 {
-	DMERR_LIMIT("%s: no memory to look for freed chunks", d->name);
-	d->search.step = SEARCH_MEMORY;
-	queue_delayed_work(d->wq, &d->search.work, HZ);
+	DMERR_LIMIT("%s: no memory to look for freed chunks", s->super->dev->name);
+	s->step = SEARCH_MEMORY;
+	queue_delayed_work(s->super->queue->wq, &s->work, HZ);
 }
 
 static void search_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
-					      search.work);
-	struct lclone_search *s = &d->search;
+	struct lclone_search *s = container_of(to_delayed_work(work), struct lclone_search, work);
 	bool begun = s->step == SEARCH_WALK;
 	int err;
 
 	if (READ_ONCE(s->stop))
 		return;
-	err = begun ? search(d) : get_bitmap(d);
+	err = begun ? run_search(s) : get_bitmap(s);
 	if (err == -ENOMEM) {
-		no_memory(d);
+		no_memory(s);
 		return;
 	}
 	/* pairs with lclone_search_begin() */
 	smp_store_release(&s->step, begun ? SEARCH_NONE : SEARCH_READY);
-	lclone_space_came(d);
+	lclone_space_came(s->alloc);
 }
 
-bool lclone_search_begin(struct lclone_delta *d)
+bool lclone_search_begin(struct lclone_search *s)
 {
-	struct lclone_search *s = &d->search;
-
-	if (READ_ONCE(s->stop) || READ_ONCE(d->mode) != LCLONE_RW)
+	if (READ_ONCE(s->stop) || READ_ONCE(s->super->mode) != LCLONE_RW)
 		return false;
 	switch (smp_load_acquire(&s->step)) {	/* pairs with search_work() */
 	case SEARCH_NONE:
-		if (!lclone_alloc_wants_scan(d))
+		if (!lclone_alloc_wants_scan(s->alloc))
 			return false;
 		s->step = SEARCH_MEMORY;
-		queue_delayed_work(d->wq, &s->work, 0);
+		queue_delayed_work(s->super->queue->wq, &s->work, 0);
 		return false;
 	case SEARCH_READY:
 		break;
@@ -320,12 +315,12 @@ bool lclone_search_begin(struct lclone_delta *d)
 		return false;
 	}
 	/* what is on its way to be free; only the worker, which is here, brings it to the end */
-	lclone_commit_mark_freed(d, s->used);
-	lclone_io_mark_freed(d, s->used);
-	if (!lclone_alloc_scan_begin(d, s->used, s->bits)) {
+	lclone_commit_mark_freed(s->commit, s->used);
+	lclone_freed_mark(s->freed, s->used);
+	if (!lclone_alloc_scan_begin(s->alloc, s->used, s->bits)) {
 		/* the delta has grown */
 		s->step = SEARCH_MEMORY;
-		queue_delayed_work(d->wq, &s->work, 0);
+		queue_delayed_work(s->super->queue->wq, &s->work, 0);
 		return false;
 	}
 	s->used = NULL;
@@ -333,49 +328,46 @@ bool lclone_search_begin(struct lclone_delta *d)
 	return true;
 }
 
-void lclone_search_drained(struct lclone_delta *d)
+void lclone_search_drained(struct lclone_search *s)
 {
-	if (d->search.step != SEARCH_DRAIN)
+	if (s->step != SEARCH_DRAIN)
 		return;
-	d->search.step = SEARCH_WALK;
-	queue_delayed_work(d->wq, &d->search.work, 0);
+	s->step = SEARCH_WALK;
+	queue_delayed_work(s->super->queue->wq, &s->work, 0);
 }
 
-void lclone_search_start(struct lclone_delta *d)
+void lclone_search_start(struct lclone_search *s)
 {
-	WRITE_ONCE(d->search.stop, false);
+	WRITE_ONCE(s->stop, false);
 }
 
-int lclone_search_now(struct lclone_delta *d)
+int lclone_search_now(struct lclone_search *s)
 {
-	struct lclone_search *s = &d->search;
 	int err;
 
-	lclone_search_start(d);
+	lclone_search_start(s);
 	do {
-		err = get_bitmap(d);
+		err = get_bitmap(s);
 		if (err)
 			return err;
 		/* again if the delta has grown meanwhile */
-	} while (!lclone_alloc_scan_begin(d, s->used, s->bits));
+	} while (!lclone_alloc_scan_begin(s->alloc, s->used, s->bits));
 	s->used = NULL;
-	return search(d);
+	return run_search(s);
 }
 
-void lclone_search_stop(struct lclone_delta *d)
+void lclone_search_stop(struct lclone_search *s)
 {
-	struct lclone_search *s = &d->search;
-
 	WRITE_ONCE(s->stop, true);
 	cancel_delayed_work_sync(&s->work);
 	if (s->step == SEARCH_DRAIN || s->step == SEARCH_WALK)
-		lclone_alloc_scan_abort(d, false);
+		lclone_alloc_scan_abort(s->alloc, false);
 	s->step = SEARCH_NONE;
 	kvfree(s->used);
 	s->used = NULL;
 }
 
-void lclone_search_init(struct lclone_delta *d)
+void lclone_search_init(struct lclone_search *s)
 {
-	INIT_DELAYED_WORK(&d->search.work, search_work);
+	INIT_DELAYED_WORK(&s->work, search_work);
 }

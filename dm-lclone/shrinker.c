@@ -4,7 +4,8 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "shrinker.h"
+#include "registry.h"
 
 static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
@@ -13,8 +14,8 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 
 	if (!mutex_trylock(&lclone_registry_lock))
 		return 0;
-	list_for_each_entry(d, &lclone_deltas, list)
-		nr += atomic_read(&d->nr_leaves);
+	list_for_each_entry(d, &lclone_deltas, owner.list)
+		nr += atomic_read(&d->cache.nr_leaves);
 	mutex_unlock(&lclone_registry_lock);
 	return nr;
 }
@@ -26,10 +27,10 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 
 	if (!mutex_trylock(&lclone_registry_lock))
 		return SHRINK_STOP;
-	list_for_each_entry(d, &lclone_deltas, list) {
+	list_for_each_entry(d, &lclone_deltas, owner.list) {
 		if (evicted >= sc->nr_to_scan)
 			break;
-		evicted += lclone_cache_evict(d, sc->nr_to_scan - evicted, false);
+		evicted += lclone_cache_evict(&d->cache, sc->nr_to_scan - evicted, false);
 	}
 	/* those that were passed over come first next time */
 	if (!list_empty(&lclone_deltas))

@@ -6,7 +6,7 @@
  * A layer never changes while it is below others, so that it is read without a
  * count of I/O in flight and without a lock.
  */
-#include "lclone.h"
+#include "source.h"
 
 /*
  * Looks in one exception for the data @offset sectors into its chunk.  Returns
@@ -15,13 +15,13 @@
 static bool source_in(const struct lclone_delta *d, u64 exc, u32 offset, u32 *run,
 		      struct lclone_source *s)
 {
-	u32 sub = offset >> d->sub_shift, n;
+	u32 sub = offset >> d->geo.sub_shift, n;
 	u32 written = lclone_exc_written(exc) >> sub, zero = lclone_exc_zero(exc) >> sub;
 
 	if (written & 1) {
 		n = ffz(written);
-		s->bdev = d->bdev;
-		s->sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
+		s->bdev = d->dev.bdev;
+		s->sector = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
 	} else if (zero & 1) {
 		n = ffz(zero);
 		s->bdev = NULL;
@@ -36,17 +36,17 @@ static bool source_in(const struct lclone_delta *d, u64 exc, u32 offset, u32 *ru
 static void source_base(const struct lclone_delta *d, sector_t sector, struct lclone_source *s)
 {
 	s->bdev = NULL;
-	if (sector >= d->base_sectors)
+	if (sector >= d->below.base_sectors)
 		return;
-	s->bdev = d->base;
+	s->bdev = d->below.base;
 	s->sector = sector;
-	s->sectors = min_t(sector_t, s->sectors, d->base_sectors - sector);
+	s->sectors = min_t(sector_t, s->sectors, d->below.base_sectors - sector);
 }
 
 /* A layer may be smaller than the clone: beyond its end it knows of nothing. */
 static struct lclone_leaf *layer_leaf(struct lclone_delta *layer, u32 index)
 {
-	struct lclone_dir *dir = rcu_dereference_sched(layer->dir);
+	struct lclone_dir *dir = rcu_dereference_sched(layer->cache.dir);
 	u32 i = index / LCLONE_DIR_SLOTS;
 
 	if (i >= dir->nr_pages)
@@ -59,20 +59,20 @@ struct lclone_delta *lclone_source(struct lclone_delta *d, u64 chunk, u64 exc, u
 				   struct lclone_source *s)
 {
 	u32 index = chunk / LCLONE_LEAF_EXCEPTIONS, slot = chunk % LCLONE_LEAF_EXCEPTIONS;
-	u32 sub = offset >> d->sub_shift, run = LCLONE_SUBCHUNKS - sub, i;
+	u32 sub = offset >> d->geo.sub_shift, run = LCLONE_SUBCHUNKS - sub, i;
 	bool found = source_in(d, exc, offset, &run, s);
 
-	for (i = 0; !found && d->chain && i < d->chain->nr; i++) {
-		struct lclone_delta *layer = d->chain->layer[i];
+	for (i = 0; !found && d->below.chain && i < d->below.chain->nr; i++) {
+		struct lclone_delta *layer = d->below.chain->layer[i];
 		struct lclone_leaf *leaf = layer_leaf(layer, index);
 
 		if (!leaf)
 			return layer;
 		found = source_in(layer, READ_ONCE(leaf->exceptions[slot]), offset, &run, s);
 	}
-	s->sectors = ((sub + run) << d->sub_shift) - offset;
+	s->sectors = ((sub + run) << d->geo.sub_shift) - offset;
 	if (!found)
-		source_base(d, lclone_chunk_start(d, chunk) + offset, s);
+		source_base(d, lclone_chunk_start(&d->geo, chunk) + offset, s);
 	return NULL;
 }
 
@@ -94,7 +94,7 @@ struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, 
 	u32 index = chunk / LCLONE_LEAF_EXCEPTIONS, slot = chunk - index * LCLONE_LEAF_EXCEPTIONS;
 	u64 written = (u64)mask << LCLONE_WRITTEN_SHIFT;
 	u64 any = written | (u64)mask << LCLONE_ZERO_SHIFT;
-	const struct lclone_chain *chain = d->chain;
+	const struct lclone_chain *chain = d->below.chain;
 	u32 i;
 
 	for (i = 0; i < chain->nr; i++) {
@@ -109,10 +109,10 @@ struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, 
 			continue;
 		if (~exc & written)
 			return NULL;
-		bio->bi_iter.bi_sector = lclone_chunk_start(d, lclone_exc_phys(exc)) + offset;
-		return layer->bdev;
+		bio->bi_iter.bi_sector = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
+		return layer->dev.bdev;
 	}
-	if (bio_end_sector(bio) > d->base_sectors)
+	if (bio_end_sector(bio) > d->below.base_sectors)
 		return NULL;
-	return d->base;
+	return d->below.base;
 }

@@ -2,121 +2,123 @@
 /*
  * Out of space: writes that need a chunk wait for one, as long as the table says.
  */
-#include "lclone.h"
+#include "space.h"
 
-static void enter_full(struct lclone_delta *d)
+static void enter_full(struct lclone_space *s)
 {
-	WRITE_ONCE(d->full, true);
-	d->space_expired = false;
-	DMWARN("%s: the delta is full", d->name);
-	lclone_event(d);
-	if (!d->error_if_no_space && d->no_space_timeout) {
-		unsigned long left = (unsigned long)d->no_space_timeout * HZ;
+	WRITE_ONCE(s->alloc->full, true);
+	s->expired = false;
+	DMWARN("%s: the delta is full", s->super->dev->name);
+	lclone_event_send(s->super->event);
+	if (!s->error && s->timeout) {
+		unsigned long left = (unsigned long)s->timeout * HZ;
 
-		WRITE_ONCE(d->space_deadline, jiffies + left);
-		queue_delayed_work(d->wq, &d->space_timer, left);
+		WRITE_ONCE(s->deadline, jiffies + left);
+		queue_delayed_work(s->super->queue->wq, &s->timer, left);
 	}
 }
 
-static void leave_full(struct lclone_delta *d)
+static void leave_full(struct lclone_space *s)
 {
-	if (!d->full)
+	if (!s->alloc->full)
 		return;
-	d->full = false;
-	d->space_expired = false;
-	cancel_delayed_work(&d->space_timer);
-	DMINFO("%s: the delta has space again", d->name);
-	lclone_event(d);
+	s->alloc->full = false;
+	s->expired = false;
+	cancel_delayed_work(&s->timer);
+	DMINFO("%s: the delta has space again", s->super->dev->name);
+	lclone_event_send(s->super->event);
 }
 
-static void check_low_water(struct lclone_delta *d)
+static void check_low_water(struct lclone_space *s)
 {
-	bool below = d->low_water_mark && lclone_alloc_available(d) < d->low_water_mark;
+	bool below = s->low_water_mark && lclone_alloc_available(s->alloc) < s->low_water_mark;
 
-	if (below && !d->below_low_water) {
-		DMWARN("%s: fewer than %u free chunks left", d->name, d->low_water_mark);
-		lclone_event(d);
+	if (below && !s->below_low_water) {
+		DMWARN("%s: fewer than %u free chunks left", s->super->dev->name,
+		       s->low_water_mark);
+		lclone_event_send(s->super->event);
 	}
-	d->below_low_water = below;
+	s->below_low_water = below;
 }
 
 /* The clone is being suspended. */
-static void give_back(struct lclone_delta *d, struct bio *bio)
+static void give_back(struct lclone_space *s, struct bio *bio)
 {
-	lclone_end_bio(bio, d->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
+	lclone_end_bio(bio, s->super->queue->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
 }
 
-void lclone_no_space(struct lclone_delta *d, struct bio *bio, enum lclone_space space)
+void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room room)
 {
-	switch (space) {
-	case LCLONE_SPACE_OK:
-		lclone_defer(d, bio);	/* others were faster */
+	struct lclone_queue *q = s->super->queue;
+
+	switch (room) {
+	case LCLONE_ROOM_OK:
+		lclone_defer(q, bio);	/* others were faster */
 		return;
-	case LCLONE_SPACE_SCAN:
-		d->space = space;
-		if (d->stopping && d->noflush) {
-			give_back(d, bio);
+	case LCLONE_ROOM_SCAN:
+		s->found = room;
+		if (q->stopping && q->noflush) {
+			give_back(s, bio);
 			return;
 		}
 		break;			/* a suspend that flushes waits for the scan */
-	case LCLONE_SPACE_NONE:
-		if (lclone_commit_freeing(d) || lclone_freed_pending(d))
+	case LCLONE_ROOM_NONE:
+		if (lclone_commit_freeing(s->commit) || lclone_freed_pending(s->freed))
 			break;
-		if (READ_ONCE(d->alloc.new_leaves)) {
+		if (READ_ONCE(s->alloc->new_leaves)) {
 			/* once written they need less of the reserve */
-			lclone_park(d, bio, WAIT_SPACE);
-			lclone_commit_want_checkpoint(d);
+			lclone_park(q, bio, WAIT_SPACE);
+			lclone_commit_want_checkpoint(s->commit);
 			return;
 		}
-		if (!d->full) {
+		if (!s->alloc->full) {
 			/* tried once more: a chunk may have been given back unseen */
-			enter_full(d);
-			lclone_defer(d, bio);
+			enter_full(s);
+			lclone_defer(q, bio);
 			return;
 		}
-		if (d->error_if_no_space || d->space_expired) {
+		if (s->error || s->expired) {
 			lclone_end_bio(bio, BLK_STS_NOSPC);
 			return;
 		}
-		if (d->stopping) {
-			give_back(d, bio);
+		if (q->stopping) {
+			give_back(s, bio);
 			return;
 		}
 	}
-	lclone_park(d, bio, WAIT_SPACE);
+	lclone_park(q, bio, WAIT_SPACE);
 }
 
 static void space_timeout(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(to_delayed_work(work), struct lclone_delta,
-					      space_timer);
-	long left = READ_ONCE(d->space_deadline) - jiffies;
+	struct lclone_space *s = container_of(to_delayed_work(work), struct lclone_space, timer);
+	long left = READ_ONCE(s->deadline) - jiffies;
 
 	if (left > 0) {			/* a timer is good for some days only */
-		queue_delayed_work(d->wq, &d->space_timer, left);
+		queue_delayed_work(s->super->queue->wq, &s->timer, left);
 		return;
 	}
-	DMWARN("%s: no space came within %u s, writes that need it fail", d->name,
-	       d->no_space_timeout);
-	d->space_expired = true;
-	lclone_unpark(d, WAIT_SPACE);
+	DMWARN("%s: no space came within %u s, writes that need it fail", s->super->dev->name,
+	       s->timeout);
+	s->expired = true;
+	lclone_unpark(s->super->queue, WAIT_SPACE);
 }
 
-void lclone_space_refill(struct lclone_delta *d)
+void lclone_space_refill(struct lclone_space *s)
 {
-	d->space = LCLONE_SPACE_NONE;
-	if (READ_ONCE(d->mode) != LCLONE_RW)
+	s->found = LCLONE_ROOM_NONE;
+	if (READ_ONCE(s->super->mode) != LCLONE_RW)
 		return;
-	d->space = lclone_alloc_refill(d);
-	check_low_water(d);
-	if (!xchg(&d->space_came, false))
+	s->found = lclone_alloc_refill(s->alloc);
+	check_low_water(s);
+	if (!xchg(&s->alloc->came, false))
 		return;
-	if (d->space == LCLONE_SPACE_OK)
-		leave_full(d);
-	lclone_unpark(d, WAIT_SPACE);
+	if (s->found == LCLONE_ROOM_OK)
+		leave_full(s);
+	lclone_unpark(s->super->queue, WAIT_SPACE);
 }
 
-void lclone_space_init(struct lclone_delta *d)
+void lclone_space_init(struct lclone_space *s)
 {
-	INIT_DELAYED_WORK(&d->space_timer, space_timeout);
+	INIT_DELAYED_WORK(&s->timer, space_timeout);
 }

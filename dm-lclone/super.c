@@ -3,49 +3,49 @@
  * The superblock of a delta and its mode.  Here is the one function that changes the
  * mode of a delta in use, and the one funnel for metadata that can't be written or read.
  */
-#include "lclone.h"
+#include "super.h"
 
 /* Mode */
 
 /* Any context */
-static void degrade(struct lclone_delta *d)
+static void enter_read_only(struct lclone_super *s)
 {
 	int i;
 
-	if (xchg(&d->mode, LCLONE_READ_ONLY) == LCLONE_READ_ONLY)
+	if (xchg(&s->mode, LCLONE_READ_ONLY) == LCLONE_READ_ONLY)
 		return;
-	DMERR("%s: the delta is read-only now", d->name);
+	DMERR("%s: the delta is read-only now", s->dev->name);
 	for (i = 0; i < NR_WAITS; i++)
-		lclone_unpark(d, i);
-	lclone_event(d);
+		lclone_unpark(s->queue, i);
+	lclone_event_send(s->event);
 }
 
-void lclone_metadata_failed(struct lclone_delta *d, const char *what, int err)
+void lclone_metadata_failed(struct lclone_super *s, const char *what, int err)
 {
-	DMERR_LIMIT("%s: could not %s: error %d", d->name, what, err);
-	WRITE_ONCE(d->degraded, true);
-	degrade(d);
+	DMERR_LIMIT("%s: could not %s: error %d", s->dev->name, what, err);
+	WRITE_ONCE(s->degraded, true);
+	enter_read_only(s);
 }
 
-void lclone_metadata_damaged(struct lclone_delta *d, const char *what, int err)
+void lclone_metadata_damaged(struct lclone_super *s, const char *what, int err)
 {
-	WRITE_ONCE(d->needs_check, true);
-	queue_work(d->wq, &d->check_work);
-	lclone_metadata_failed(d, what, err);
+	WRITE_ONCE(s->needs_check, true);
+	queue_work(s->queue->wq, &s->check_work);
+	lclone_metadata_failed(s, what, err);
 }
 
 static void check_work(struct work_struct *work)
 {
-	struct lclone_delta *d = container_of(work, struct lclone_delta, check_work);
+	struct lclone_super *s = container_of(work, struct lclone_super, check_work);
 	struct lclone_sb sb;
 
-	mutex_lock(&d->tree_lock);
-	if (d->activated && !d->read_only && !(d->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
-		sb = d->sb;
+	mutex_lock(&s->tree_lock);
+	if (s->activated && !s->read_only && !(s->sb.state & LCLONE_STATE_NEEDS_CHECK)) {
+		sb = s->sb;
 		sb.state |= LCLONE_STATE_NEEDS_CHECK;
-		lclone_sb_write(d, &sb);
+		lclone_sb_write(s, &sb);
 	}
-	mutex_unlock(&d->tree_lock);
+	mutex_unlock(&s->tree_lock);
 }
 
 /* Superblock */
@@ -55,40 +55,53 @@ static u64 sb_slot(u64 seq)
 	return seq & 1 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
 }
 
-int lclone_sb_write(struct lclone_delta *d, struct lclone_sb *sb)
+int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb)
 {
 	int err;
 
-	lockdep_assert_held(&d->tree_lock);
+	lockdep_assert_held(&s->tree_lock);
 	sb->seq++;
-	memset(d->bounce, 0, LCLONE_BLOCK_SIZE);
-	lclone_sb_pack(sb, d->bounce);
+	memset(s->bounce, 0, LCLONE_BLOCK_SIZE);
+	lclone_sb_pack(sb, s->bounce);
 	/* not as one bio: see commit_step() */
-	err = blkdev_issue_flush(d->bdev);
+	err = blkdev_issue_flush(s->dev->bdev);
 	if (!err)
-		err = lclone_meta_write(d->bdev, sb_slot(sb->seq), d->bounce, 1, REQ_FUA);
+		err = lclone_meta_write(s->dev, sb_slot(sb->seq), s->bounce, 1, REQ_FUA);
 	if (!err) {
-		mutex_lock(&d->index_lock);
-		d->sb = *sb;
-		mutex_unlock(&d->index_lock);
+		mutex_lock(&s->index_lock);
+		s->sb = *sb;
+		mutex_unlock(&s->index_lock);
 	}
 	return err;
 }
 
-int lclone_sb_read(struct lclone_delta *d, u64 block, struct lclone_sb_slot *slot)
+int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slot)
 {
-	int err = lclone_meta_read(d->bdev, block, d->bounce, 1);
+	int err = lclone_meta_read(s->dev, block, s->bounce, 1);
 
 	if (err) {
-		DMERR("%s: can't read the superblock at block %llu: error %d", d->name, block, err);
+		DMERR("%s: can't read the superblock at block %llu: error %d", s->dev->name,
+		      block, err);
 		return err;
 	}
-	slot->zero = !memchr_inv(d->bounce, 0, LCLONE_BLOCK_SIZE);
-	slot->err = lclone_sb_unpack(d->bounce, &slot->sb, &slot->fault);
+	slot->zero = !memchr_inv(s->bounce, 0, LCLONE_BLOCK_SIZE);
+	slot->err = lclone_sb_unpack(s->bounce, &slot->sb, &slot->fault);
 	return 0;
 }
 
-void lclone_super_init(struct lclone_delta *d)
+/* Life */
+
+int lclone_super_init(struct lclone_super *s)
 {
-	INIT_WORK(&d->check_work, check_work);
+	s->mode = LCLONE_READ_ONLY;
+	mutex_init(&s->tree_lock);
+	mutex_init(&s->index_lock);
+	INIT_WORK(&s->check_work, check_work);
+	s->bounce = (void *)__get_free_page(GFP_KERNEL);
+	return s->bounce ? 0 : -ENOMEM;
+}
+
+void lclone_super_exit(struct lclone_super *s)
+{
+	free_page((unsigned long)s->bounce);
 }

@@ -10,7 +10,8 @@
 #include <linux/part_stat.h>
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "sweep.h"
+#include "copy.h"
 
 #define LANES			3
 #define BATCH_SECTORS		8192U
@@ -19,24 +20,10 @@
 #define SCAN_LEAVES		8	/* looked through, or read, before others' turn */
 #define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, is late */
 
-/* Goes on with @step in the worker. Any context. */
-void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l))
-{
-	l->step = step;
-	lclone_task_ready(l->sweep->delta, &l->task);
-}
-
-static void lane_step(struct lclone_task *task)
-{
-	struct lclone_lane *l = container_of(task, struct lclone_lane, task);
-
-	l->step(l);
-}
-
 static void lane_idle(struct lclone_lane *l)
 {
 	WRITE_ONCE(l->active, false);
-	wake_up(&l->sweep->delta->idle);
+	wake_up(&l->sweep->delta->queue.idle);
 }
 
 /* The clone is being suspended; or that was undone, and the lane was taken for an active one. */
@@ -46,11 +33,11 @@ static void lane_stop(struct lclone_lane *l)
 
 	lane_idle(l);
 	smp_mb();	/* pairs with xchg() in lclone_sweep_start() */
-	if (!READ_ONCE(d->stopping))
+	if (!READ_ONCE(d->queue.stopping))
 		lclone_sweep_start(d);
 }
 
-static bool alone(const struct lclone_lane *l)
+static bool lane_is_alone(const struct lclone_lane *l)
 {
 	const struct lclone_sweep *s = l->sweep;
 	const struct lclone_lane *other;
@@ -65,7 +52,7 @@ static bool alone(const struct lclone_lane *l)
 
 static void lane_gather(struct lclone_lane *l);
 
-void lclone_lane_copied(struct lclone_lane *l)
+static void lane_copied(struct lclone_lane *l)
 {
 	if (l->error)
 		lclone_lane_failed(l);
@@ -81,18 +68,18 @@ static void lane_release(struct lclone_lane *l)
 
 	for (i = 0; i < l->nr; i++) {
 		/* metadata failed: the entry may come back, and would hide what the base gets */
-		if (!READ_ONCE(d->degraded))
+		if (!READ_ONCE(d->super.degraded))
 			lclone_clear_busy(l->chunk[i].leaf, l->chunk[i].slot);
 		lclone_leaf_unpin_job(l->chunk[i].leaf);
 	}
 	l->nr = 0;
-	lclone_unpark(d, WAIT_BUSY);
+	lclone_unpark(&d->queue, WAIT_BUSY);
 }
 
 static void sweep_over(struct lclone_sweep *s, enum lclone_sweep_state state)
 {
 	WRITE_ONCE(s->state, state);
-	lclone_event(s->delta);
+	lclone_event_send(&s->delta->event);
 }
 
 void lclone_lane_failed(struct lclone_lane *l)
@@ -101,7 +88,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 
 	lane_release(l);
 	if (s->state == SWEEP_RUNS) {
-		DMERR("%s: %s stopped: error %d", s->delta->name, s->ops->name, l->error);
+		DMERR("%s: %s stopped: error %d", s->delta->dev.name, s->ops->name, l->error);
 		sweep_over(s, SWEEP_FAILED);
 	}
 	lane_idle(l);
@@ -131,10 +118,10 @@ void lclone_lane_done(struct lclone_lane *l)
 	s->chunks += l->nr;
 	s->sectors += l->sectors;
 	lane_release(l);
-	if (READ_ONCE(s->delta->stopping))
+	if (READ_ONCE(s->delta->queue.stopping))
 		lane_stop(l);		/* a pause would have to be waited for */
 	else
-		queue_delayed_work(s->delta->wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
+		queue_delayed_work(s->delta->queue.wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
 }
 
 /* Gathering */
@@ -148,7 +135,7 @@ static u32 batch_sectors(const struct lclone_sweep *s)
 	u32 rate = READ_ONCE(s->rate);
 
 	if (!READ_ONCE(s->limited))
-		return min_t(u64, s->delta->sb.virtual_sectors / (HELD_UP * LANES),
+		return min_t(u64, s->delta->super.sb.virtual_sectors / (HELD_UP * LANES),
 			     BATCH_SECTORS);
 	return rate ? min(rate / 2, BATCH_SECTORS) : BATCH_SECTORS_MAX;
 }
@@ -180,9 +167,9 @@ static void begin_pass(struct lclone_sweep *s)
 	s->slot = 0;
 }
 
-static void pause(struct lclone_lane *l)
+static void lane_pause(struct lclone_lane *l)
 {
-	queue_delayed_work(l->sweep->delta->wq, &l->pause, RETRY);
+	queue_delayed_work(l->sweep->delta->queue.wq, &l->pause, RETRY);
 }
 
 /* The last lane has come to the end of a pass. */
@@ -192,7 +179,7 @@ static void end_pass(struct lclone_lane *l)
 	bool found = s->found, taken = s->taken;
 
 	if (!found) {
-		DMINFO("%s: %s is complete", s->delta->name, s->ops->name);
+		DMINFO("%s: %s is complete", s->delta->dev.name, s->ops->name);
 		sweep_over(s, SWEEP_DONE);
 		lane_idle(l);
 		return;
@@ -202,19 +189,19 @@ static void end_pass(struct lclone_lane *l)
 		lclone_sweep_start(s->delta);
 		lclone_lane_go(l, lane_gather);
 	} else {
-		pause(l);		/* others have all that is left */
+		lane_pause(l);		/* others have all that is left */
 	}
 }
 
 /* Returns 0, or what ops->gather() met. */
-static int gather(struct lclone_lane *l)
+static int gather_leaves(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
 	int n, err = 1;
 
-	for (n = 0; err > 0 && n < SCAN_LEAVES && s->index <= d->last_leaf; n++) {
-		struct lclone_leaf *leaf = lclone_leaf_get(d, s->index, false);
+	for (n = 0; err > 0 && n < SCAN_LEAVES && s->index <= d->geo.last_leaf; n++) {
+		struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, s->index, false);
 
 		if (IS_ERR(leaf))
 			return PTR_ERR(leaf);
@@ -250,32 +237,33 @@ static void lane_gather(struct lclone_lane *l)
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
 
-	if (READ_ONCE(d->stopping) || READ_ONCE(d->mode) != LCLONE_RW || s->state != SWEEP_RUNS) {
+	if (READ_ONCE(d->queue.stopping) || READ_ONCE(d->super.mode) != LCLONE_RW ||
+	    s->state != SWEEP_RUNS) {
 		lane_stop(l);
 		return;
 	}
 	if (READ_ONCE(s->idle_only) && guest_is_active(s)) {
-		pause(l);
+		lane_pause(l);
 		return;
 	}
 	l->begun = ktime_get_ns();
 	l->gathered = 0;
-	l->error = gather(l);
+	l->error = gather_leaves(l);
 	if (l->error == -EINPROGRESS)
 		return;
 	if (l->nr) {
 		l->error = 0;		/* it is met again */
 		l->step = lclone_copy_batch;
 		l->task.quiet = NULL;
-		lclone_task_drain(d, &l->task);
+		lclone_task_drain(&d->drain, &l->task);
 	} else if (l->error && l->error != -EAGAIN) {
 		lclone_lane_failed(l);
 	} else if (l->error) {
-		lclone_commit_want_checkpoint(d);
-		pause(l);
-	} else if (s->index <= d->last_leaf) {
+		lclone_commit_want_checkpoint(&d->commit);
+		lane_pause(l);
+	} else if (s->index <= d->geo.last_leaf) {
 		lclone_lane_go(l, lane_gather);
-	} else if (!alone(l)) {
+	} else if (!lane_is_alone(l)) {
 		lane_idle(l);		/* the last one looks whether there is more */
 	} else {
 		end_pass(l);
@@ -320,8 +308,8 @@ struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 		return NULL;
 	}
 	for (l = s->lane; l < s->lane + LANES; l++) {
-		l->sweep = s;
-		l->task.step = lane_step;
+		lclone_lane_init(l, s);
+		l->copied = lane_copied;
 		INIT_DELAYED_WORK(&l->pause, pause_over);
 	}
 	return s;
@@ -356,14 +344,14 @@ void lclone_sweep_start(struct lclone_delta *d)
 	struct lclone_sweep *s = d->sweep;
 	struct lclone_lane *l;
 
-	if (!s || s->state != SWEEP_RUNS || READ_ONCE(d->mode) != LCLONE_RW)
+	if (!s || s->state != SWEEP_RUNS || READ_ONCE(d->super.mode) != LCLONE_RW)
 		return;
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (!xchg(&l->active, true))
 			lclone_lane_again(l);
 }
 
-static bool is_idle(const struct lclone_sweep *s)
+static bool lanes_are_idle(const struct lclone_sweep *s)
 {
 	u32 i;
 
@@ -380,11 +368,11 @@ void lclone_sweep_stop(struct lclone_delta *d)
 
 	if (!s)
 		return;
-	flush_work(&d->worker);		/* from now on it sees that it is to stop */
+	flush_work(&d->queue.work);		/* from now on it sees that it is to stop */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work_sync(&l->pause))
 			lane_idle(l);	/* a pause need not be waited for */
-	wait_event(d->idle, is_idle(s));
+	wait_event(d->queue.idle, lanes_are_idle(s));
 }
 
 int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
@@ -395,11 +383,11 @@ int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 	u32 rate = 0;
 
 	if (!s) {
-		DMERR("%s: message merge_rate: no merge is under way", d->name);
+		DMERR("%s: message merge_rate: no merge is under way", d->dev.name);
 		return -EINVAL;
 	}
 	if (limited && kstrtou32(arg, 10, &rate)) {
-		DMERR("%s: message merge_rate: a number of KiB/s, auto or idle", d->name);
+		DMERR("%s: message merge_rate: a number of KiB/s, auto or idle", d->dev.name);
 		return -EINVAL;
 	}
 	WRITE_ONCE(s->rate, rate);
@@ -408,7 +396,7 @@ int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 	/* what is pausing by the old one looks again */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work(&l->pause))
-			queue_delayed_work(d->wq, &l->pause, 0);
+			queue_delayed_work(d->queue.wq, &l->pause, 0);
 	return 0;
 }
 
@@ -418,9 +406,9 @@ unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned 
 	enum lclone_sweep_state state = READ_ONCE(s->state);
 	unsigned int sz = 0;
 
-	if (state == SWEEP_RUNS && READ_ONCE(d->degraded))
+	if (state == SWEEP_RUNS && READ_ONCE(d->super.degraded))
 		state = SWEEP_FAILED;	/* no lane does anything any more */
 	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[state], READ_ONCE(s->chunks),
-	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->last_leaf + 1);
+	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->geo.last_leaf + 1);
 	return sz;
 }

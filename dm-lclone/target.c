@@ -6,8 +6,16 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "activate.h"
+#include "args.h"
+#include "chain.h"
+#include "grow.h"
 #include "lclone_version.h"
+#include "map.h"
+#include "registry.h"
+#include "shrinker.h"
+#include "sweep.h"
+#include "worker.h"
 
 static int open_devices(struct lclone *t, const char *base, const char *delta)
 {
@@ -121,14 +129,14 @@ static void lclone_presuspend(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
-	lclone_io_stop(t->delta, dm_noflush_suspending(ti));
+	lclone_worker_stop(t->delta, dm_noflush_suspending(ti));
 }
 
 static void lclone_presuspend_undo(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
-	lclone_io_start(t->delta);
+	lclone_worker_start(t->delta);
 	lclone_sweep_start(t->delta);
 }
 
@@ -154,7 +162,7 @@ static void lclone_resume(struct dm_target *ti)
 {
 	struct lclone *t = ti->private;
 
-	lclone_io_start(t->delta);
+	lclone_worker_start(t->delta);
 	lclone_sweep_start(t->delta);
 }
 
@@ -168,15 +176,16 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	switch (type) {
 	case STATUSTYPE_INFO:
 		DMEMIT("%s %u %u/%u %d %u %llu %llu %s %s",
-		       READ_ONCE(d->mode) == LCLONE_RW ? "rw" : "ro", 1u << d->chunk_shift,
-		       lclone_alloc_used(d), READ_ONCE(d->total),
-		       atomic_read(&d->nr_leaves), READ_ONCE(d->commit.nr_dirty),
+		       READ_ONCE(d->super.mode) == LCLONE_RW ? "rw" : "ro",
+		       lclone_chunk_len(&d->geo),
+		       lclone_alloc_used(&d->alloc), READ_ONCE(d->geo.total),
+		       atomic_read(&d->cache.nr_leaves), READ_ONCE(d->commit.nr_dirty),
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
-		       READ_ONCE(d->needs_check) ? "needs_check" : "-",
-		       READ_ONCE(d->full) ? "full" : "-");
+		       READ_ONCE(d->super.needs_check) ? "needs_check" : "-",
+		       READ_ONCE(d->alloc.full) ? "full" : "-");
 		/* only of the active table: preresume may be freeing another one's */
 		if ((t->merge || t->flatten || t->flatten_layer) &&
-		    READ_ONCE(d->table) == ti->table)
+		    READ_ONCE(d->owner.table) == ti->table)
 			sz += lclone_sweep_status(d, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
@@ -194,18 +203,18 @@ static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 	struct lclone_delta *d = t->delta;
 	u64 sectors;
 
-	if (READ_ONCE(d->mode) != LCLONE_RW) {
-		DMERR("%s: message %s: the delta is not writable", d->name, argv[0]);
+	if (READ_ONCE(d->super.mode) != LCLONE_RW) {
+		DMERR("%s: message %s: the delta is not writable", d->dev.name, argv[0]);
 		return -EROFS;
 	}
-	if (!READ_ONCE(d->activated)) {
-		DMERR("%s: message %s: the clone is suspended", d->name, argv[0]);
+	if (!READ_ONCE(d->super.activated)) {
+		DMERR("%s: message %s: the clone is suspended", d->dev.name, argv[0]);
 		return -EAGAIN;
 	}
 	if (argc == 1 && !strcmp(argv[0], "commit"))
-		return lclone_delta_flush_base(d) ?: lclone_commit_sync(d, false);
+		return lclone_delta_flush_base(d) ?: lclone_commit_sync(&d->commit, false);
 	if (argc == 1 && !strcmp(argv[0], "checkpoint"))
-		return lclone_delta_flush_base(d) ?: lclone_commit_sync(d, true);
+		return lclone_delta_flush_base(d) ?: lclone_commit_sync(&d->commit, true);
 	if (argc == 1 && !strcmp(argv[0], "grow"))
 		return lclone_delta_grow(d);
 	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
@@ -213,7 +222,7 @@ static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
 		return lclone_delta_resize(t, sectors);
 
-	DMERR("%s: unknown message, or wrong arguments: %s", d->name, argv[0]);
+	DMERR("%s: unknown message, or wrong arguments: %s", d->dev.name, argv[0]);
 	return -EINVAL;
 }
 
@@ -230,7 +239,7 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 }
 
 /* Device-mapper wants whole blocks of the clone; a base of smaller ones may end within one. */
-static sector_t usable(const struct lclone *t, struct dm_dev *dev)
+static sector_t usable_sectors(const struct lclone *t, struct dm_dev *dev)
 {
 	return round_down(bdev_nr_sectors(dev->bdev), (sector_t)t->block_size >> SECTOR_SHIFT);
 }
@@ -243,18 +252,18 @@ static int lclone_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 	u32 i;
 
 	if (t->base_dev)
-		r = fn(ti, t->base_dev, 0, usable(t, t->base_dev), data);
+		r = fn(ti, t->base_dev, 0, usable_sectors(t, t->base_dev), data);
 	for (i = 0; !r && i < t->nr_parents; i++)
-		r = fn(ti, t->parents[i].dev, 0, usable(t, t->parents[i].dev), data);
+		r = fn(ti, t->parents[i].dev, 0, usable_sectors(t, t->parents[i].dev), data);
 	if (!r)
-		r = fn(ti, t->delta_dev, 0, usable(t, t->delta_dev), data);
+		r = fn(ti, t->delta_dev, 0, usable_sectors(t, t->delta_dev), data);
 	return r;
 }
 
 static void lclone_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct lclone *t = ti->private;
-	u32 chunk = 1u << (t->delta->chunk_shift + SECTOR_SHIFT);
+	u32 chunk = 1u << (t->delta->geo.chunk_shift + SECTOR_SHIFT);
 	u32 sub = chunk / LCLONE_SUBCHUNKS;
 
 	limits->physical_block_size = max(limits->logical_block_size, min(sub, 4096u));

@@ -5,33 +5,33 @@
  */
 #include <linux/slab.h>
 
-#include "lclone.h"
+#include "tree.h"
 
 static unsigned long index_key(u32 level, u64 n)
 {
 	return n * LCLONE_LEVELS + level;
 }
 
-static int read_node(struct lclone_delta *d, struct lclone_ref ref, u32 level, u64 n, void *buf)
+static int read_node(struct lclone_tree *tree, struct lclone_ref ref, u32 level, u64 n, void *buf)
 {
 	u64 first = n * lclone_node_span(level);
 	struct lclone_fault fault;
 	int err;
 
-	err = lclone_ref_verify(&d->sb, ref, &fault);
+	err = lclone_ref_verify(&tree->super->sb, ref, &fault);
 	if (!err) {
-		err = lclone_meta_read(d->bdev, ref.block, buf, 1);
+		err = lclone_meta_read(tree->super->dev, ref.block, buf, 1);
 		if (err) {
-			DMERR_LIMIT("%s: can't read the node at block %llu: error %d", d->name,
-				    ref.block, err);
+			DMERR_LIMIT("%s: can't read the node at block %llu: error %d",
+				    tree->super->dev->name, ref.block, err);
 			return err;
 		}
-		err = lclone_node_verify(buf, d->sb.uuid, first, level, ref.csum,
-					 d->sb.checkpoint, &fault);
+		err = lclone_node_verify(buf, tree->super->sb.uuid, first, level, ref.csum,
+					 tree->super->sb.checkpoint, &fault);
 	}
 	if (err) {
-		lclone_report_fault(d, "node", ref.block, &fault);
-		lclone_metadata_damaged(d, "read the tree", err);
+		lclone_report_fault(tree->super->dev, "node", ref.block, &fault);
+		lclone_metadata_damaged(tree->super, "read the tree", err);
 	}
 	return err;
 }
@@ -52,45 +52,44 @@ static void index_free(struct lclone_index *node)
 	kfree(node);
 }
 
-struct lclone_index *lclone_index_find(struct lclone_delta *d, u32 level, u64 n)
+struct lclone_index *lclone_index_find(struct lclone_tree *tree, u32 level, u64 n)
 {
-	return xa_load(&d->index, index_key(level, n));
+	return xa_load(&tree->index, index_key(level, n));
 }
 
-static int index_store(struct lclone_delta *d, u32 level, struct lclone_index *node)
+static int index_store(struct lclone_tree *tree, u32 level, struct lclone_index *node)
 {
-	return xa_err(xa_store(&d->index, index_key(level, node->index), node,
+	return xa_err(xa_store(&tree->index, index_key(level, node->index), node,
 			       GFP_NOIO | __GFP_NOFAIL));
 }
 
-static struct lclone_ref sb_root(const struct lclone_delta *d)
+static struct lclone_ref sb_root(const struct lclone_tree *tree)
 {
-	return (struct lclone_ref){ d->sb.root_block, d->sb.root_csum };
+	return (struct lclone_ref){ tree->super->sb.root_block, tree->super->sb.root_csum };
 }
 
-/* The index node above a leaf; NULL: the tree has none and @create is not set. */
-struct lclone_index *lclone_index_get(struct lclone_delta *d, u64 leaf, u32 want, bool create)
+struct lclone_index *lclone_index_get(struct lclone_tree *tree, u64 leaf, u32 want, bool create)
 {
-	struct lclone_ref ref = sb_root(d);
+	struct lclone_ref ref = sb_root(tree);
 	struct lclone_index *node = NULL;
 	u32 level;
 	int err;
 
-	lockdep_assert_held(&d->index_lock);
-	for (level = d->root_level; level >= want; level--) {
+	lockdep_assert_held(&tree->super->index_lock);
+	for (level = tree->root_level; level >= want; level--) {
 		u64 n = div64_u64(leaf * LCLONE_LEAF_EXCEPTIONS, lclone_node_span(level));
 
 		if (node)
 			ref = lclone_ref_unpack(&node->disk->refs[n % LCLONE_NODE_REFS]);
-		node = lclone_index_find(d, level, n);
+		node = lclone_index_find(tree, level, n);
 		if (node)
 			continue;
 		if (!ref.block && !create)
 			return NULL;
 		node = index_new(n);
-		err = ref.block ? read_node(d, ref, level, n, node->disk) : 0;
+		err = ref.block ? read_node(tree, ref, level, n, node->disk) : 0;
 		if (!err)
-			err = index_store(d, level, node);
+			err = index_store(tree, level, node);
 		if (err) {
 			index_free(node);
 			return ERR_PTR(err);
@@ -100,141 +99,132 @@ struct lclone_index *lclone_index_get(struct lclone_delta *d, u64 leaf, u32 want
 	return node;
 }
 
-static int leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
+static int find_leaf_ref(struct lclone_tree *tree, u64 index, struct lclone_ref *ref)
 {
 	struct lclone_index *node;
 	struct lclone_fault fault;
 	int err;
 
 	if (index * LCLONE_LEAF_EXCEPTIONS >=
-	    lclone_chunks(d->sb.virtual_sectors, d->sb.chunk_sectors)) {
+	    lclone_chunks(tree->super->sb.virtual_sectors, tree->super->sb.chunk_sectors)) {
 		*ref = (struct lclone_ref){};	/* a layer may be smaller than the clone */
 		return 0;
 	}
-	*ref = sb_root(d);
-	if (d->root_level) {
-		node = lclone_index_get(d, index, 1, false);
+	*ref = sb_root(tree);
+	if (tree->root_level) {
+		node = lclone_index_get(tree, index, 1, false);
 		if (IS_ERR(node))
 			return PTR_ERR(node);
 		*ref = (struct lclone_ref){};
 		if (node)
 			*ref = lclone_ref_unpack(&node->disk->refs[index % LCLONE_NODE_REFS]);
 	}
-	err = lclone_ref_verify(&d->sb, *ref, &fault);
+	err = lclone_ref_verify(&tree->super->sb, *ref, &fault);
 	if (err) {
-		lclone_report_fault(d, "reference to leaf", index, &fault);
-		lclone_metadata_damaged(d, "read the tree", err);
+		lclone_report_fault(tree->super->dev, "reference to leaf", index, &fault);
+		lclone_metadata_damaged(tree->super, "read the tree", err);
 	}
 	return err;
 }
 
-int lclone_tree_leaf_ref(struct lclone_delta *d, u64 index, struct lclone_ref *ref)
+int lclone_tree_leaf_ref(struct lclone_tree *tree, u64 index, struct lclone_ref *ref)
 {
 	int err;
 
-	mutex_lock(&d->index_lock);
-	err = leaf_ref(d, index, ref);
-	mutex_unlock(&d->index_lock);
+	mutex_lock(&tree->super->index_lock);
+	err = find_leaf_ref(tree, index, ref);
+	mutex_unlock(&tree->super->index_lock);
 	return err;
 }
 
-int lclone_tree_verify_leaf(struct lclone_delta *d, u64 index, struct lclone_ref ref,
+int lclone_tree_verify_leaf(struct lclone_tree *tree, u64 index, struct lclone_ref ref,
 			    const struct lclone_leaf_disk *disk)
 {
 	u64 first = index * LCLONE_LEAF_EXCEPTIONS;
 	struct lclone_fault fault;
 	int err, i;
 
-	err = lclone_node_verify(&disk->node, d->sb.uuid, first, 0, ref.csum, d->sb.checkpoint,
-				 &fault);
+	err = lclone_node_verify(&disk->node, tree->super->sb.uuid, first, 0, ref.csum,
+				 tree->super->sb.checkpoint, &fault);
 	for (i = 0; !err && i < LCLONE_LEAF_EXCEPTIONS; i++) {
 		u64 exc = le64_to_cpu(disk->exceptions[i]);
 
-		err = lclone_exc_verify(&d->sb, first + i, exc, &fault);
-		if (!err && lclone_exc_phys(exc) >= READ_ONCE(d->alloc.hwm)) {
+		err = lclone_exc_verify(&tree->super->sb, first + i, exc, &fault);
+		if (!err && lclone_exc_phys(exc) >= READ_ONCE(tree->alloc->hwm)) {
 			fault = (struct lclone_fault){ "chunk above the high-water mark",
-						       lclone_exc_phys(exc), d->alloc.hwm };
+						       lclone_exc_phys(exc), tree->alloc->hwm };
 			err = -EUCLEAN;
 		}
 	}
 	if (err) {
-		lclone_report_fault(d, "leaf", ref.block, &fault);
-		lclone_metadata_damaged(d, "read the tree", err);
+		lclone_report_fault(tree->super->dev, "leaf", ref.block, &fault);
+		lclone_metadata_damaged(tree->super, "read the tree", err);
 	}
 	return err;
 }
 
-static int grow(struct lclone_delta *d)
+static int grow_tree(struct lclone_tree *tree)
 {
-	u32 level, want = lclone_tree_level(lclone_chunks(d->sb.virtual_sectors,
-							  d->sb.chunk_sectors));
+	u32 level, want = lclone_tree_level(lclone_chunks(tree->super->sb.virtual_sectors,
+							  tree->super->sb.chunk_sectors));
 	struct lclone_index *node;
 	int err;
 
-	if (!d->sb.root_block) {
-		d->root_level = want;
+	if (!tree->super->sb.root_block) {
+		tree->root_level = want;
 		return 0;
 	}
 	/* what was the root becomes the first child of a new one */
-	for (level = max(d->root_level, d->sb.root_level); level < want; level++) {
+	for (level = max(tree->root_level, tree->super->sb.root_level); level < want; level++) {
 		node = index_new(0);
-		if (level == d->sb.root_level)
-			lclone_ref_pack(sb_root(d), &node->disk->refs[0]);
-		err = index_store(d, level + 1, node);
+		if (level == tree->super->sb.root_level)
+			lclone_ref_pack(sb_root(tree), &node->disk->refs[0]);
+		err = index_store(tree, level + 1, node);
 		if (err) {
 			index_free(node);
 			return err;
 		}
 	}
-	d->root_level = want;
+	tree->root_level = want;
 	return 0;
 }
 
-int lclone_tree_grow(struct lclone_delta *d)
+int lclone_tree_grow(struct lclone_tree *tree)
 {
 	int err;
 
-	mutex_lock(&d->index_lock);
-	err = grow(d);
-	mutex_unlock(&d->index_lock);
+	mutex_lock(&tree->super->index_lock);
+	err = grow_tree(tree);
+	mutex_unlock(&tree->super->index_lock);
 	return err;
 }
 
-void lclone_tree_each_index(struct lclone_delta *d,
-			    void (*node)(struct lclone_delta *d, u64 block))
+void lclone_tree_each_index(struct lclone_tree *tree, void (*node)(void *arg, u64 block),
+			    void *arg)
 {
 	struct lclone_index *index;
 	unsigned long key;
 
-	mutex_lock(&d->index_lock);
-	xa_for_each(&d->index, key, index)
+	mutex_lock(&tree->super->index_lock);
+	xa_for_each(&tree->index, key, index)
 		if (index->block)
-			node(d, index->block);
-	mutex_unlock(&d->index_lock);
+			node(arg, index->block);
+	mutex_unlock(&tree->super->index_lock);
 }
 
 /* Life */
 
-void lclone_tree_init(struct lclone_delta *d)
+void lclone_tree_init(struct lclone_tree *tree)
 {
-	mutex_init(&d->tree_lock);
-	mutex_init(&d->index_lock);
-	xa_init(&d->index);
+	xa_init(&tree->index);
 }
 
-int lclone_tree_alloc(struct lclone_delta *d)
-{
-	d->bounce = (void *)__get_free_page(GFP_KERNEL);
-	return d->bounce ? 0 : -ENOMEM;
-}
-
-void lclone_tree_exit(struct lclone_delta *d)
+void lclone_tree_exit(struct lclone_tree *tree)
 {
 	struct lclone_index *node;
 	unsigned long key;
 
-	xa_for_each(&d->index, key, node)
+	xa_for_each(&tree->index, key, node)
 		index_free(node);
-	xa_destroy(&d->index);
-	free_page((unsigned long)d->bounce);
+	xa_destroy(&tree->index);
 }

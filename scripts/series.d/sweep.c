@@ -3,7 +3,9 @@
  * Until a later patch there is no sweep: a table that wants to merge or to flatten is
  * refused.
  */
-#include "lclone.h"
+#include "sweep.h"
+#include "flatten.h"
+#include "merge.h"
 
 const struct lclone_sweep_ops lclone_merge_ops = { .name = "the merge into the base" };
 const struct lclone_sweep_ops lclone_flatten_ops = { .name = "the flatten" };
@@ -12,7 +14,7 @@ const struct lclone_sweep_ops lclone_layer_ops = { .name = "the flatten of a lay
 struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 					 const struct lclone_sweep_ops *ops)
 {
-	DMERR("%s: %s is not supported", d->name, ops->name);
+	DMERR("%s: %s is not supported", d->dev.name, ops->name);
 	return NULL;
 }
 
@@ -34,7 +36,7 @@ void lclone_sweep_stop(struct lclone_delta *d)
 
 int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 {
-	DMERR("%s: message merge_rate: no merge is under way", d->name);
+	DMERR("%s: message merge_rate: no merge is under way", d->dev.name);
 	return -EINVAL;
 }
 

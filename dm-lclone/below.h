@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What lies below a delta.  Changed in preresume only, so that I/O reads it without a lock.
+ */
+#ifndef LCLONE_BELOW_H
+#define LCLONE_BELOW_H
+
+#include <linux/blkdev.h>
+
+struct lclone_delta;
+
+#define LCLONE_LAYERS_MAX	255		/* of a chain */
+
+/**
+ * struct lclone_chain - the sealed layers between a delta and its base
+ * @nr: their number
+ * @layer: the layers, top to bottom
+ */
+struct lclone_chain {
+	u32 nr;
+	struct lclone_delta *layer[];
+};
+
+/**
+ * struct lclone_below - what lies below a delta
+ * @chain: layers, or NULL
+ * @base: the base, or NULL
+ * @base_sectors: its size
+ * @plain_sectors: of these, those that lie right below the delta
+ * @block_sectors: of the clone's logical blocks
+ * @merge: the base is written
+ */
+struct lclone_below {
+	struct lclone_chain *chain;
+	struct block_device *base;
+	sector_t base_sectors;
+	sector_t plain_sectors;
+	u32 block_sectors;
+	bool merge;
+};
+
+/**
+ * lclone_has_below() - does something lie below the delta at a sector?
+ * @below: what lies below
+ * @sector: of the clone
+ *
+ * Return: false: it is known to read as zeros.
+ */
+static inline bool lclone_has_below(const struct lclone_below *below, sector_t sector)
+{
+	return below->chain || sector < below->base_sectors;
+}
+
+#endif /* LCLONE_BELOW_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A blank device becomes a delta, and is made blank again if it was never used.
+ */
+#ifndef LCLONE_BLANK_H
+#define LCLONE_BLANK_H
+
+#include "lclone.h"
+#include "table.h"
+
+/**
+ * lclone_new_sb() - the superblock of a new delta, without its base
+ * @t: the table
+ * @sb: gets it
+ *
+ * Sets ti->error.  Return: 0 or -errno.
+ */
+int lclone_new_sb(struct lclone *t, struct lclone_sb *sb);
+
+/**
+ * lclone_delta_format() - format a blank device
+ * @t: the table
+ *
+ * Sleeps; sets ti->error.  Return: 0 or -errno; the device may hold something else.
+ */
+int lclone_delta_format(struct lclone *t);
+
+/**
+ * lclone_delta_unformat() - make a delta blank again
+ * @d: the delta, formatted for tables that are gone, and never used
+ *
+ * Sleeps.
+ */
+void lclone_delta_unformat(struct lclone_delta *d);
+
+#endif /* LCLONE_BLANK_H */

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The leaf cache: leaves of the tree in RAM, read on demand and given back to the shrinker.
+ */
+#ifndef LCLONE_CACHE_H
+#define LCLONE_CACHE_H
+
+#include <linux/mempool.h>
+
+#include "alloc.h"
+#include "drain.h"
+#include "leaf.h"
+#include "tree.h"
+
+/* Directory of leaves: two levels, the lower ones made on demand. */
+#define LCLONE_DIR_SLOTS	(PAGE_SIZE / sizeof(void *))
+
+struct lclone_dir_page {
+	struct lclone_leaf __rcu *leaf[LCLONE_DIR_SLOTS];
+};
+
+struct lclone_dir {
+	u64 nr_pages;
+	struct lclone_dir_page __rcu *page[];
+};
+
+struct lclone_cache;
+
+/**
+ * struct lclone_cache_ops - what the cache tells upward
+ * @loaded: a bio for which a leaf was loaded may go on; worker of this cache's delta.  The
+ *	delta may be a layer, and the bio another delta's.
+ */
+struct lclone_cache_ops {
+	void (*loaded)(struct lclone_cache *c, struct bio *bio);
+};
+
+/**
+ * struct lclone_cache - the leaf cache of a delta
+ * @dir: the directory; slots of it change under @lock only
+ * @lock: see @dir
+ * @loads: worker only
+ * @to_find: loads whose leaf is to be found in the tree; queue.lock
+ * @nr_leaves: in RAM
+ * @clock: the shrinker's hand; @lock
+ * @leaf_pool: pages: leaves and directory pages
+ * @load_pool: of loads
+ * @find_work: finds leaves in the tree
+ * @super: the delta's superblock
+ * @tree: the delta's tree
+ * @alloc: has room for new leaves
+ * @drain: is told of evicted leaves
+ * @ops: set by who composes the delta
+ */
+struct lclone_cache {
+	struct lclone_dir __rcu *dir;
+	spinlock_t lock;	/* see above */
+	struct list_head loads;
+	struct list_head to_find;
+	atomic_t nr_leaves;
+	u64 clock;
+	mempool_t leaf_pool;
+	mempool_t load_pool;
+	struct work_struct find_work;
+	struct lclone_super *super;
+	struct lclone_tree *tree;
+	struct lclone_alloc *alloc;
+	struct lclone_drain *drain;
+	const struct lclone_cache_ops *ops;
+};
+
+/**
+ * lclone_leaf_lookup() - look for a leaf
+ * @c: the cache
+ * @index: of the leaf, in the clone
+ *
+ * Under rcu_read_lock_sched().  Return: the leaf, which may be the shared empty one, or NULL:
+ * not in RAM.
+ */
+static inline struct lclone_leaf *lclone_leaf_lookup(const struct lclone_cache *c, u64 index)
+{
+	struct lclone_dir *dir = rcu_dereference_sched(c->dir);
+	struct lclone_dir_page *page = rcu_dereference_sched(dir->page[index / LCLONE_DIR_SLOTS]);
+
+	return rcu_dereference_sched(page->leaf[index % LCLONE_DIR_SLOTS]);
+}
+
+/**
+ * lclone_leaf_get() - load a leaf, or make one
+ * @c: the cache
+ * @index: of the leaf
+ * @create: make one where the tree has none; else the shared empty leaf is installed
+ *
+ * Worker, or before the first I/O.  May sleep on I/O.
+ *
+ * Return: the leaf, pinned, or the empty leaf, or an ERR_PTR.
+ */
+struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create);
+
+/**
+ * lclone_leaf_make() - make a leaf where the tree has none yet
+ * @c: the cache
+ * @index: of the leaf
+ * @room: gets whether there is room for it; if there is none the leaf was not made
+ *
+ * Worker only.  Return: 0 or -errno.
+ */
+int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *room);
+
+/**
+ * lclone_leaf_cached() - is a leaf in RAM, or known to be empty?
+ * @c: the cache
+ * @index: of the leaf
+ *
+ * It may be evicted when this returns.
+ */
+bool lclone_leaf_cached(struct lclone_cache *c, u64 index);
+
+/**
+ * lclone_leaf_load() - load a leaf for a bio
+ * @c: the cache
+ * @index: of the leaf
+ * @bio: goes on when the load has ended (ops->loaded()), or is ended with an error; or NULL
+ *
+ * Worker only.
+ */
+void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio);
+
+/**
+ * lclone_leaf_finish_loads() - install what was loaded
+ * @c: the cache
+ *
+ * Worker only.
+ */
+void lclone_leaf_finish_loads(struct lclone_cache *c);
+
+/**
+ * lclone_cache_evict() - evict leaves that are neither dirty nor pinned
+ * @c: the cache, which may have no directory yet
+ * @want: how many
+ * @fresh_too: also those that were loaded since the last pass
+ *
+ * Process context.  Return: how many were evicted, in one pass over the directory.
+ */
+unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too);
+
+/**
+ * lclone_dir_create() - make the directory
+ * @c: the cache; the superblock was read
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lclone_dir_create(struct lclone_cache *c);
+
+/**
+ * lclone_dir_resize() - replace the directory by one for a new virtual size
+ * @c: the cache
+ * @virtual_sectors: the new size
+ *
+ * May sleep; tree_lock.  Return: 0 or -ENOMEM.
+ */
+int lclone_dir_resize(struct lclone_cache *c, u64 virtual_sectors);
+
+/**
+ * lclone_dir_destroy() - free the directory and all leaves
+ * @c: the cache, which nobody uses any more
+ */
+void lclone_dir_destroy(struct lclone_cache *c);
+
+/**
+ * lclone_dir_setup() - what all directories share; before the first delta
+ */
+void lclone_dir_setup(void);
+
+/**
+ * lclone_cache_init() - make a cache
+ * @c: zeroed, but for its pointers to other parts and to the ops
+ *
+ * Return: 0 or -ENOMEM; lclone_cache_exit() is called in both cases.
+ */
+int lclone_cache_init(struct lclone_cache *c);
+
+/**
+ * lclone_cache_exit() - free what lclone_cache_init() made
+ * @c: the cache, whose directory was destroyed
+ */
+void lclone_cache_exit(struct lclone_cache *c);
+
+#endif /* LCLONE_CACHE_H */

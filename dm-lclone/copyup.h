@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copy-up of a subchunk.
+ */
+#ifndef LCLONE_COPYUP_H
+#define LCLONE_COPYUP_H
+
+#include "lclone.h"
+
+/**
+ * lclone_copyup() - copy up a subchunk, then defer a bio again
+ * @d: the delta
+ * @bio: the bio that wants to write a part of it for the first time
+ * @chunk: the chunk
+ * @sub: the subchunk
+ *
+ * Worker only, behind lclone_look().
+ */
+void lclone_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub);
+
+#endif /* LCLONE_COPYUP_H */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device that a delta is on: its metadata blocks, and what is said about it in the log.
+ *
+ * Functions that do I/O sleep, and return 0 or -errno.  Their buffers are physically
+ * contiguous.
+ */
+#ifndef LCLONE_DEV_H
+#define LCLONE_DEV_H
+
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+
+#include "lclone_format.h"
+
+#define DM_MSG_PREFIX "lclone"
+
+/**
+ * struct lclone_dev - the device of a delta
+ * @bdev: the device, as long as a table has it
+ * @faults: how many faults were said so far
+ * @name: for messages
+ */
+struct lclone_dev {
+	struct block_device *bdev;
+	atomic_t faults;
+	char name[BDEVNAME_SIZE];
+};
+
+/**
+ * lclone_read_sectors() - read from any device
+ * @bdev: the device
+ * @sector: where
+ * @buf: gets the data
+ * @sectors: how many
+ *
+ * Return: 0 or -errno.
+ */
+int lclone_read_sectors(struct block_device *bdev, sector_t sector, void *buf, u32 sectors);
+
+/**
+ * lclone_meta_read() - read metadata blocks
+ * @dev: the delta's device
+ * @block: the first one
+ * @buf: gets the data
+ * @blocks: how many
+ *
+ * Return: 0 or -errno.
+ */
+int lclone_meta_read(const struct lclone_dev *dev, u64 block, void *buf, u32 blocks);
+
+/**
+ * lclone_meta_write() - write metadata blocks
+ * @dev: the delta's device
+ * @block: the first one
+ * @buf: the data
+ * @blocks: how many
+ * @flags: of the bio, REQ_FUA or 0
+ *
+ * Return: 0 or -errno.
+ */
+int lclone_meta_write(const struct lclone_dev *dev, u64 block, void *buf, u32 blocks,
+		      blk_opf_t flags);
+
+/**
+ * lclone_report_fault() - say in the kernel's log what a verify function found
+ * @dev: the delta's device
+ * @where: what is damaged
+ * @block: its block
+ * @fault: what was found
+ *
+ * The first ones of a delta are all said, of the others some.
+ */
+void lclone_report_fault(struct lclone_dev *dev, const char *where, u64 block,
+			 const struct lclone_fault *fault);
+
+#endif /* LCLONE_DEV_H */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The superblock of a delta and its mode.
+ *
+ * Locks: tree_lock is held by who writes metadata of the tree: a checkpoint, or a new
+ * superblock.  index_lock is held for a look at the index nodes, and never for a write.
+ * To change sb takes both, in this order.
+ */
+#ifndef LCLONE_SUPER_H
+#define LCLONE_SUPER_H
+
+#include <linux/mutex.h>
+
+#include "dev.h"
+#include "event.h"
+#include "queue.h"
+
+enum lclone_mode {
+	LCLONE_RW,
+	LCLONE_READ_ONLY,	/* as the table says, or since metadata failed */
+};
+
+/**
+ * struct lclone_super - superblock and mode of a delta
+ * @mode: set by preresume, before the first I/O, and by the failure funnel
+ * @degraded: metadata failed: never rw again
+ * @needs_check: metadata are damaged
+ * @activated: this incarnation is on disk; changed by preresume and postsuspend, tree_lock
+ * @read_only: the active table says so; tree_lock
+ * @dev: the delta's device
+ * @queue: the delta's queue
+ * @event: the delta's event
+ * @tree_lock: see above
+ * @index_lock: see above
+ * @sb: the superblock in force
+ * @bounce: one block, a page of its own; tree_lock
+ * @incarnation: the largest one that is on disk; tree_lock
+ * @check_work: notes on disk that a check is needed
+ */
+struct lclone_super {
+	enum lclone_mode mode;
+	bool degraded;
+	bool needs_check;
+	bool activated;
+	bool read_only;
+	struct lclone_dev *dev;
+	struct lclone_queue *queue;
+	struct lclone_event *event;
+	struct mutex tree_lock;		/* see above */
+	struct mutex index_lock;	/* see above */
+	struct lclone_sb sb;
+	void *bounce;
+	u64 incarnation;
+	struct work_struct check_work;
+};
+
+/**
+ * struct lclone_sb_slot - what a slot of the superblock holds
+ * @err: of lclone_sb_unpack()
+ * @zero: the whole block is zero
+ * @sb: the superblock, if there is one
+ * @fault: why there is none
+ */
+struct lclone_sb_slot {
+	int err;
+	bool zero;
+	struct lclone_sb sb;
+	struct lclone_fault fault;
+};
+
+/**
+ * lclone_metadata_failed() - metadata could not be read or written
+ * @s: the superblock
+ * @what: what could not be done
+ * @err: -errno
+ *
+ * The one funnel for failed metadata: the delta is read-only from then on.  Any context.
+ */
+void lclone_metadata_failed(struct lclone_super *s, const char *what, int err);
+
+/**
+ * lclone_metadata_damaged() - metadata are damaged
+ * @s: the superblock
+ * @what: what could not be done
+ * @err: -errno
+ *
+ * As lclone_metadata_failed(), and the delta needs a check.  Only a verify function can tell:
+ * a device may fail with any error.  Any context.
+ */
+void lclone_metadata_damaged(struct lclone_super *s, const char *what, int err);
+
+/**
+ * lclone_sb_write() - make a new superblock durable
+ * @s: the superblock
+ * @sb: the new one; its seq is raised
+ *
+ * Flushes, then writes @sb to the slot whose turn it is, and makes it the one in force if
+ * that worked.  Sleeps; tree_lock.  Return: 0 or -errno.
+ */
+int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb);
+
+/**
+ * lclone_sb_read() - read a slot
+ * @s: the superblock
+ * @block: of the slot
+ * @slot: what it holds
+ *
+ * Sleeps; tree_lock, or before others know the delta.  Return: 0, or -errno if it can't be
+ * read.
+ */
+int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slot);
+
+/**
+ * lclone_super_init() - make a superblock part
+ * @s: zeroed, but for @dev, @queue and @event
+ *
+ * Return: 0 or -ENOMEM; lclone_super_exit() is called in both cases.
+ */
+int lclone_super_init(struct lclone_super *s);
+
+/**
+ * lclone_super_exit() - free what lclone_super_init() made
+ * @s: the superblock
+ */
+void lclone_super_exit(struct lclone_super *s);
+
+#endif /* LCLONE_SUPER_H */
