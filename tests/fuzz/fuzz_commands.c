@@ -22,16 +22,7 @@
 #include "must.h"
 #include "template.h"
 
-#define EDITS_MAX	16u
 #define WORDS_MAX	10
-
-struct input {
-	u8 kind;		/* of the template */
-	u8 cut;			/* blocks that the device lacks, if below its number */
-	struct template_edit edit[];
-} __attribute__((packed));
-
-size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 
 static struct file {
 	int fd;
@@ -228,7 +219,7 @@ static void into_parent(bool good)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	const struct input *in = (const struct input *)data;
+	const struct template_input *in = (const struct template_input *)data;
 	static u8 other[TEMPLATE_SECTORS * 512];
 	const struct template *t;
 	u64 sectors;
@@ -241,7 +232,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	template_rename(t);
 	memcpy(other, t->image, sizeof(other));
 	template_restore(t);
-	template_edit(t, in->edit, nr < EDITS_MAX ? nr : EDITS_MAX);
+	template_edit(t, in->edit, nr < TEMPLATE_EDITS_MAX ? nr : TEMPLATE_EDITS_MAX);
 	sectors = TEMPLATE_SECTORS - (in->cut < TEMPLATE_BLOCKS ? in->cut : 0) *
 				     LCLONE_BLOCK_SECTORS;
 	fill(&lower, t->image, sectors);
@@ -262,7 +253,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 /* As in fuzz_delta: edits that know where fields are */
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
-	struct input *in = (struct input *)data;
+	struct template_input *in = (struct template_input *)data;
 	u64 random = seed;
 	u32 nr, i;
 

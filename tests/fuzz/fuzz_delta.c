@@ -14,16 +14,7 @@
 #include "offline/repair.h"
 #include "template.h"
 
-#define EDITS_MAX	16u
 #define READ_SECTORS	64u
-
-struct input {
-	u8 kind;		/* of the template */
-	u8 cut;			/* blocks that the device lacks, if below its number */
-	struct template_edit edit[];
-} __attribute__((packed));
-
-size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 
 static void see_finding(const struct lclone_finding *finding, void *ctx)
 {
@@ -132,7 +123,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	const struct input *in = (const struct input *)data;
+	const struct template_input *in = (const struct template_input *)data;
 	struct lclone_memdev delta_dev, base_dev;
 	char why[LCLONE_WHY_SIZE];
 	const struct template *t;
@@ -146,7 +137,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	nr = (size - sizeof(*in)) / sizeof(in->edit[0]);
 	t = template_get(in->kind % TEMPLATE_KINDS);
-	template_edit(t, in->edit, nr < EDITS_MAX ? nr : EDITS_MAX);
+	template_edit(t, in->edit, nr < TEMPLATE_EDITS_MAX ? nr : TEMPLATE_EDITS_MAX);
 	lclone_memdev_init(&delta_dev, t->image, TEMPLATE_SECTORS -
 			   (in->cut < TEMPLATE_BLOCKS ? in->cut : 0) * LCLONE_BLOCK_SECTORS);
 	lclone_memdev_init(&base_dev, template_base, TEMPLATE_BASE_SECTORS);
@@ -170,7 +161,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 /* A mutator that knows where fields are and what may be found in them */
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
-	struct input *in = (struct input *)data;
+	struct template_input *in = (struct template_input *)data;
 	const struct template *t;
 	u64 random = seed;
 	u32 nr, i;

@@ -75,4 +75,16 @@ void template_edit(const struct template *t, const struct template_edit *edit, u
 void template_rename(const struct template *t);
 void template_restore(const struct template *t);
 
+#define TEMPLATE_EDITS_MAX	16u
+
+/* What a fuzzer's input says of a template */
+struct template_input {
+	u8 kind;
+	u8 cut;			/* blocks that the device lacks, if below its number */
+	struct template_edit edit[];
+} __attribute__((packed));
+
+/* libFuzzer's own mutations, for custom ones to call */
+size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
+
 #endif /* FUZZ_TEMPLATE_H */

@@ -11,13 +11,12 @@
 
 #include "basic/fail.h"
 #include "host/part.h"
+#include "dir.h"
 #include "image.h"
 #include "offline/merge.h"
 #include "test.h"
 
 #define SECTORS	64u
-
-static char dir[] = "/tmp/lclone-test-XXXXXX";
 
 static struct {
 	bool stuck;			/* io_uring takes nothing */
@@ -27,16 +26,6 @@ static struct {
 	const char *mounts;		/* instead of /proc/self/mountinfo */
 	dev_t disk;			/* what /dev/disk is */
 } fault;
-
-static const char *path_of(const char *name)
-{
-	static char path[4][64];
-	static int next;
-
-	next = (next + 1) % 4;
-	snprintf(path[next], sizeof(path[next]), "%s/%s", dir, name);
-	return path[next];
-}
 
 int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
 					    unsigned int count, struct __kernel_timespec *ts,
@@ -283,20 +272,6 @@ static void mounted_btrfs(void **state)
 	fault.disk = makedev(7, 43);
 	assert_int_equal(lclone_file_not_mounted_rw(&file), 0);
 	fault.mounts = NULL;
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return !mkdtemp(dir);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	unlink(path_of("delta"));
-	unlink(path_of("out"));
-	return rmdir(dir);
 }
 
 int main(void)

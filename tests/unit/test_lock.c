@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "dir.h"
 #include "image.h"
 #include "host/part.h"
 #include "clone/super.h"
@@ -18,18 +19,6 @@
 
 #define SECTORS	64u
 #define FOR_LONG	60000u
-
-static char dir[] = "/tmp/test_lock.XXXXXX";
-
-static const char *path_of(const char *name)
-{
-	static char path[4][64];
-	static int next;
-	char *p = path[next++ % 4];
-
-	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
-	return p;
-}
 
 static void write_text(const char *name, const char *text, mode_t mode)
 {
@@ -308,23 +297,6 @@ static void text(void **state)
 	/* sentences have names and labels in them */
 	lclone_fail(-EIO, "%s", "\033]0;x\007");
 	assert_string_equal(lclone_why(), "\\x1b]0;x\\x07");
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return !mkdtemp(dir);
-}
-
-static int remove_dir(void **state)
-{
-	static const char * const names[] = { "layer", "disk", "disk.part", "victim" };
-	u32 i;
-
-	(void)state;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(path_of(names[i]));
-	return rmdir(dir);
 }
 
 int main(void)

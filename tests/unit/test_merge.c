@@ -9,13 +9,12 @@
 
 #include "offline/check.h"
 #include "basic/fail.h"
+#include "dir.h"
 #include "image.h"
 #include "offline/merge-parent.h"
 #include "offline/merge.h"
 #include "clone/super.h"
 #include "test.h"
-
-static char dir[] = "/tmp/lclone-test-XXXXXX";
 
 static const struct image_size sizes[] = {
 	{ 49152, 40960, 40960, 128 },
@@ -25,16 +24,6 @@ static const struct image_size sizes[] = {
 };
 
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
-
-static const char *path_of(const char *name)
-{
-	static char path[4][64];
-	static int next;
-
-	next = (next + 1) % 4;
-	snprintf(path[next], sizeof(path[next]), "%s/%s", dir, name);
-	return path[next];
-}
 
 static void write_file(const char *name, const void *data, u64 sectors)
 {
@@ -602,23 +591,6 @@ static void format_file(void **state)
 	lclone_file_close(&delta);
 	lclone_file_close(&base);
 	image_free(&img);
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return !mkdtemp(dir);
-}
-
-static int remove_dir(void **state)
-{
-	static const char * const names[] = { "delta", "base", "out", "lower" };
-	u32 i;
-
-	(void)state;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(path_of(names[i]));
-	return rmdir(dir);
 }
 
 int main(void)
