@@ -4,7 +4,8 @@
 # before it.  Headers that have no .c file of their name are named in their place, in the
 # comments.  tests/house/check holds this.  README.rst says what each floor is for.
 
-# The module's format in user space: lib/format_user.h
+# The module's: lclone_format.h lclone_version.h, and what that has in user space:
+# lib/format_user.h
 # Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
 FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o
 
