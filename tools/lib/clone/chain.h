@@ -61,6 +61,7 @@ struct lclone_chain_extents {
 	} level[LCLONE_CHAIN_MAX];
 };
 
+/* From @sector on, so many; nothing is allocated, and nothing has to be freed. */
 void lclone_chain_extents_init(struct lclone_chain_extents *x, struct lclone_chain *chain,
 			       u32 levels, u64 sector, u64 sectors);
 /* 1: *extent was set. 0: no more. Else a negative errno, see x->failed. */

@@ -18,6 +18,7 @@ struct disk {
 	struct lclone_moment moment;	/* open_disk_now(): of an active delta */
 };
 
+/* As open_delta() and lclone_chain_open(): close it in any case. */
 int open_disk(const char *path, int flags, const struct lclone_parents *parents,
 	      struct disk *disk);
 void close_disk(struct disk *disk);

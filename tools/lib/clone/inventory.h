@@ -91,6 +91,7 @@ struct lclone_names {
 	size_t count, len;
 };
 
+/* One more; only the first LCLONE_NAMES are told, and that there are others. @n is 0 before. */
 void lclone_add_name(struct lclone_names *n, const char *name);
 
 /*

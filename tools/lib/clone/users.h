@@ -46,6 +46,7 @@ int refuse_base_of_others(const struct lclone_file *file, const struct lclone_ch
 int refuse_as_base(const struct lclone_file *base, const char *option,
 		   struct lclone_inventory *inv);
 
+/* -EBUSY if they have sectors in common, as far as is known. */
 int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b);
 
 #endif /* LCLONE_USERS_H */

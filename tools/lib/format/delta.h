@@ -131,6 +131,7 @@ struct lclone_iter {
 	size_t log;			/* index of the next logged entry */
 };
 
+/* From @first_chunk on; nothing has to be freed. */
 void lclone_iter_init(struct lclone_iter *it, struct lclone_delta *delta, u64 first_chunk);
 /* 1: *chunk and *exc were set. 0: no more. Else a negative errno. */
 int lclone_iter_next(struct lclone_iter *it, u64 *chunk, u64 *exc);
@@ -164,6 +165,7 @@ struct lclone_extents {
 	struct lclone_extent held;	/* may still grow */
 };
 
+/* From @sector on, so many, up to the end of the clone; nothing has to be freed. */
 void lclone_extents_init(struct lclone_extents *x, struct lclone_delta *delta, u64 sector,
 			 u64 sectors);
 /* 1: *extent was set. 0: no more. Else a negative errno. */

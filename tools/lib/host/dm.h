@@ -25,11 +25,14 @@ struct lclone_clone {
 /* 0, or -EINVAL for a name that device-mapper would not take as it is. */
 int lclone_dm_check_name(const char *name);
 
+/* A device with this table, whose node is there when it returns; @sectors is its length. */
 int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only);
 /* What a user calls a clone: its name, or /dev/mapper/ and its name */
 const char *lclone_dm_name(const char *text);
 
+/* The device goes, and its node; -EBUSY if it is open. */
 int lclone_dm_remove(const char *name);
+/* What the target may be told, see dm-lclone.rst; returns when it has done that. */
 int lclone_dm_message(const char *name, const char *message);
 
 /* -ENXIO if there is no such device, -ENOTTY if it is none of target lclone. */

@@ -58,9 +58,11 @@ void lclone_file_yield(struct lclone_file *file);
 /* From now on through the page cache, where any alignment goes. */
 int lclone_file_buffered(struct lclone_file *file);
 
+/* Whole sectors, below the file's size.  Durable after lclone_file_sync(). */
 int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
 int lclone_file_sync(struct lclone_file *file);
 
+/* Are they one device, or one file? */
 bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
 
 /* -EBUSY if the device is mounted so that it can be written. */

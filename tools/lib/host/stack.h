@@ -33,6 +33,7 @@ bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int d
 /* The table of a device of device-mapper, to be destroyed; NULL: it is none, or has none */
 struct dm_task *lclone_dev_table(dev_t dev);
 
+/* Is it one of device-mapper's? */
 bool lclone_dev_is_dm(dev_t dev);
 
 /* Does @upper lie on @lower, at any depth? */

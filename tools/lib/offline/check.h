@@ -24,6 +24,7 @@ enum lclone_damage {
 	LCLONE_DAMAGE_PARENT,		/* the layers below (not looked at by lclone_check()) */
 };
 
+/* The word for it, as commands print it */
 const char *lclone_damage_name(enum lclone_damage class);
 
 struct lclone_finding {

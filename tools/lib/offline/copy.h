@@ -34,6 +34,7 @@ struct lclone_copy_extents {
 	int (*next)(struct lclone_copy_extents *extents, struct lclone_chain_extent *extent);
 };
 
+/* Copies these; @merge and @extents must outlive it. Free it with lclone_copy_free(). */
 int lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merge *merge,
 			    struct lclone_copy_extents *extents);
 

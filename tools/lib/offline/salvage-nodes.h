@@ -26,6 +26,7 @@ struct lclone_walk {
 	struct lclone_salvage *s;
 };
 
+/* Begins with the node that @ref leads to; ends when a callback does not return 0. */
 int lclone_walk_node(struct lclone_walk *walk, struct lclone_ref ref, u32 level, u64 first,
 		     u64 max);
 /* Notes all leaves below a reference, and a hole for each node that is not valid. */

@@ -108,6 +108,7 @@ struct lclone_contest {
 	bool claimed, tied;		/* ... unless there are two of them */
 };
 
+/* Keeps the sentence in delta.why and returns @err. */
 int lclone_salvage_why(struct lclone_salvage *s, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -123,6 +124,7 @@ void *lclone_salvage_grow(struct lclone_salvage *s, void *array, size_t count, s
 	!!grown_;							\
 })
 
+/* The chunk of the delta that a block is in; may a chunk hold data or nodes? */
 u32 lclone_chunk_of_block(const struct lclone_salvage *s, u64 block);
 bool lclone_legal_phys(const struct lclone_salvage *s, u32 phys);
 

@@ -35,6 +35,7 @@ int check_rate(const char *rate);
 /* The clone and its status: -EBUSY if suspended, -EROFS or -EUCLEAN if it can't be written. */
 int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status);
 
+/* Tells the kernel @o->rate, if there is one. */
 int set_rate(const struct online *o);
 
 /*
