@@ -27,14 +27,15 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clon
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
 	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o lib/offline/into-base.o \
-	   lib/offline/copy-out.o lib/offline/rebase.o \
+	   lib/offline/copy-out.o lib/offline/rebase.o lib/offline/remove.o \
 	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
 	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
 # What is done with clones that are in use
-FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/switch.o lib/online/close.o \
+FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/switch.o \
+	   lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
 

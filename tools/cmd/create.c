@@ -1,81 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "basic/fail.h"
-#include "clone/super.h"
 #include "cmd/commands.h"
-#include "host/lv.h"
+#include "online/create.h"
 #include "online/open.h"
 #include "ui/format.h"
 #include "ui/options.h"
-
-/* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
-static int wipe_recycled(const char *path)
-{
-	struct lclone_file delta;
-	int err;
-
-	err = lclone_file_open(&delta, path, O_RDWR | O_EXCL);
-	if (!err)
-		err = lclone_super_wipe(&delta);
-	lclone_file_close(&delta);
-	return err;
-}
-
-/* What this command has formatted and could not open becomes blank again. */
-static void undo_format(const char *path)
-{
-	struct lclone_file delta;
-
-	if (!lclone_file_open(&delta, path, O_RDWR | O_EXCL))
-		lclone_super_wipe(&delta);
-	lclone_file_close(&delta);
-}
-
-static int create(const char *name, const char *base, const char *delta,
-		  const struct format_arguments *format, const struct lclone_features *features)
-{
-	char why[1024];
-	int err;
-
-	err = format_and_tell(base, delta, format);
-	if (err)
-		return err;
-	err = open_clone(name, base, delta, &format->parents, features);
-	if (!err)
-		return 0;
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	undo_format(delta);
-	return lclone_fail(err, "%s", why);
-}
-
-static int create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
-			  const struct format_arguments *format,
-			  const struct lclone_features *features)
-{
-	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
-	int err;
-
-	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
-		vg += 5;
-	snprintf(lv, sizeof(lv), "%s-delta", name);
-	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
-	err = lclone_lv_create(vg, lv, sectors);
-	if (err)
-		return err;
-	err = wipe_recycled(path);
-	if (!err)
-		err = create(name, base, path, format, features);
-	if (!err)
-		return 0;
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (lclone_lv_remove(vg, lv))
-		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
-				   lv);
-	return lclone_fail(err, "%s", why);
-}
 
 static const struct option options[] = {
 	FEATURE_OPTIONS,
@@ -95,6 +23,7 @@ static int run(int argc, char **argv)
 {
 	struct format_arguments format = { 0 };
 	struct lclone_features features = { 0 };
+	const struct creation creation = { &format, &features, print_formatted };
 	const char *vg = NULL, *name;
 	u64 delta_sectors = 0, chunk = 0;
 	int option, ret = 0;
@@ -149,9 +78,8 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (vg)
-		return create_with_lv(name, argv[optind + 1], vg, delta_sectors, &format,
-				      &features);
-	return create(name, argv[optind + 1], argv[optind + 2], &format, &features);
+		return create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
+	return create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
 }
 
 const struct command cmd_create = {

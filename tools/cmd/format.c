@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-
+#include "clone/make.h"
 #include "cmd/commands.h"
 #include "ui/format.h"
 #include "ui/options.h"
@@ -18,6 +18,7 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct format_arguments args = { 0 };
+	struct lclone_sb sb;
 	int option, ret = 0;
 	u64 chunk = 0;
 
@@ -51,7 +52,10 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		return usage_error(&cmd_format, "needs a base (or -) and a delta");
-	return format_and_tell(argv[optind], argv[optind + 1], &args);
+	ret = format_delta(argv[optind], argv[optind + 1], &args, &sb);
+	if (!ret)
+		print_formatted(argv[optind + 1], &sb);
+	return ret;
 }
 
 const struct command cmd_format = {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-
 #include "cmd/commands.h"
 #include "online/open.h"
 #include "ui/options.h"

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "basic/fail.h"
-#include "clone/delta-file.h"
 #include "clone/inventory.h"
-#include "clone/super.h"
 #include "cmd/commands.h"
+#include "host/device.h"
+#include "offline/remove.h"
 #include "ui/options.h"
 
 static int refuse_open_clone(const char *name)
@@ -20,29 +19,6 @@ static int refuse_open_clone(const char *name)
 		return err;
 	name_of(clone.table.delta, delta);
 	return lclone_fail(-EBUSY, "%s is active, with the delta %s: close it first", name, delta);
-}
-
-/* A damaged delta can be removed; what is none, or of a newer version, is left alone. */
-static int wipe(const char *path)
-{
-	struct lclone_delta delta;
-	struct lclone_file file;
-	int err;
-
-	memset(&delta, 0, sizeof(delta));
-	err = lclone_file_open_ready(&file, path, O_RDWR | O_EXCL);
-	if (err)
-		goto out;
-	err = lclone_delta_open_sb(&delta, &file.dev);
-	if (err && err != -EBADMSG && err != -EUCLEAN && err != -ENOSPC)
-		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
-	else
-		err = lclone_refuse_loss(path, &delta, err, NULL);
-	if (!err)
-		err = lclone_super_wipe(&file);
-out:
-	close_delta(&file, &delta);
-	return err;
 }
 
 static const struct option options[] = {
@@ -63,7 +39,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta");
-	return strchr(argv[optind], '/') ? wipe(argv[optind]) : refuse_open_clone(argv[optind]);
+	return strchr(argv[optind], '/') ? remove_delta(argv[optind]) : refuse_open_clone(argv[optind]);
 }
 
 const struct command cmd_remove = {

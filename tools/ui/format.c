@@ -4,17 +4,11 @@
 
 #include "ui/format.h"
 
-int format_and_tell(const char *base, const char *delta, const struct format_arguments *args)
+void print_formatted(const char *delta, const struct lclone_sb *sb)
 {
 	char uuid[UUID_STR_LEN];
-	struct lclone_sb sb;
-	int err;
 
-	err = format_delta(base, delta, args, &sb);
-	if (err)
-		return err;
-	uuid_unparse(sb.uuid, uuid);
+	uuid_unparse(sb->uuid, uuid);
 	printf("%s: formatted, %llu sectors in chunks of %u KiB, uuid %s\n", delta,
-	       (unsigned long long)sb.virtual_sectors, sb.chunk_sectors / 2, uuid);
-	return 0;
+	       (unsigned long long)sb->virtual_sectors, sb->chunk_sectors / 2, uuid);
 }

@@ -5,9 +5,9 @@
 #ifndef LCLONE_UI_FORMAT_H
 #define LCLONE_UI_FORMAT_H
 
-#include "clone/make.h"
+#include "lclone_format.h"
 
-/* format_delta(), which says what it has made. */
-int format_and_tell(const char *base, const char *delta, const struct format_arguments *args);
+/* Size, chunks and uuid of @delta, whose superblock is @sb */
+void print_formatted(const char *delta, const struct lclone_sb *sb);
 
 #endif /* LCLONE_UI_FORMAT_H */

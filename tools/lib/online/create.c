@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "clone/super.h"
+#include "host/lv.h"
+#include "online/create.h"
+#include "online/open.h"
+
+/* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
+static int wipe_recycled(const char *path)
+{
+	struct lclone_file delta;
+	int err;
+
+	err = lclone_file_open(&delta, path, O_RDWR | O_EXCL);
+	if (!err)
+		err = lclone_super_wipe(&delta);
+	lclone_file_close(&delta);
+	return err;
+}
+
+/* What this command has formatted and could not open becomes blank again. */
+static void undo_format(const char *path)
+{
+	struct lclone_file delta;
+
+	if (!lclone_file_open(&delta, path, O_RDWR | O_EXCL))
+		lclone_super_wipe(&delta);
+	lclone_file_close(&delta);
+}
+
+int create_clone(const char *name, const char *base, const char *delta, const struct creation *c)
+{
+	struct lclone_sb sb;
+	char why[1024];
+	int err;
+
+	err = format_delta(base, delta, c->format, &sb);
+	if (err)
+		return err;
+	c->formatted(delta, &sb);
+	err = open_clone(name, base, delta, &c->format->parents, c->features);
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	undo_format(delta);
+	return lclone_fail(err, "%s", why);
+}
+
+int create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
+		   const struct creation *c)
+{
+	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
+	int err;
+
+	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
+		vg += 5;
+	snprintf(lv, sizeof(lv), "%s-delta", name);
+	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
+	err = lclone_lv_create(vg, lv, sectors);
+	if (err)
+		return err;
+	err = wipe_recycled(path);
+	if (!err)
+		err = create_clone(name, base, path, c);
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	if (lclone_lv_remove(vg, lv))
+		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
+				   lv);
+	return lclone_fail(err, "%s", why);
+}
