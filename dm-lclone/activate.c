@@ -13,7 +13,7 @@
 #include "worker.h"
 
 /* The delta of a table that was suspended becomes a layer: it does not change any more. */
-static int seal_delta(struct lclone_delta *d, u64 base_fp)
+static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 {
 	struct lclone_sb sb;
 	int err = 0;
@@ -27,10 +27,15 @@ static int seal_delta(struct lclone_delta *d, u64 base_fp)
 	} else if (d->super.mode != LCLONE_RW || d->commit.log_tail != d->super.sb.log_pos) {
 		err = -EROFS;		/* not ours to write, or it has a log: layers have none */
 	} else {
-		/* a merge that was given up has changed the base */
+		/*
+		 * A merge that was given up has changed the base, which may have been enlarged
+		 * since: the layer names it as it is now.
+		 */
+		if (sb.state & LCLONE_STATE_MERGING)
+			sb.base_sectors = lclone_base_sectors(t);
 		sb.state &= ~LCLONE_STATE_MERGING;
 		sb.state |= LCLONE_STATE_SEALED;
-		sb.base_fp = base_fp;
+		sb.base_fp = t->base_fp;
 		sb.generation++;
 		err = lclone_sb_write(&d->super, &sb);
 	}
@@ -49,7 +54,7 @@ static int seal_top(struct lclone *t)
 {
 	struct lclone_delta *top = lclone_chain_top(t);
 
-	return top && !top->owner.is_layer ? seal_delta(top, t->base_fp) : 0;
+	return top && !top->owner.is_layer ? seal_delta(top, t) : 0;
 }
 
 /* What the table names lies below the delta from now on: its user says that it reads the same. */
