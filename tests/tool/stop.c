@@ -4,21 +4,25 @@
  *
  *	STOP_AT=N	right before the N-th of all calls below
  *	STOP_AT=NAME:N	right before the N-th call of that name: ioctl, or, of device-mapper,
- *			load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which
+ *			table (asked for), load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which
  *			N alone does not count; uring (set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
+ *	STOP_CLOCK=N	once io_uring is set up N seconds pass whenever it looks at the clock:
+ *			what it does from time to time it does often
  */
 #include <dlfcn.h>
 #include <liburing.h>
 #include <linux/dm-ioctl.h>
 #include <linux/loop.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static void hold_up(const char *file)
@@ -43,6 +47,8 @@ __attribute__((constructor)) static void note_start(void)
 {
 	started = getpid();
 }
+
+static bool copying;
 
 static void here(const char *call)
 {
@@ -75,6 +81,8 @@ static void *next(const char *call)
 
 static const char *name_of(unsigned long request, const void *arg)
 {
+	if (request == DM_TABLE_STATUS)
+		return "table";
 	if (request == DM_TABLE_LOAD)
 		return "load";
 	if (request != DM_DEV_SUSPEND)
@@ -175,6 +183,7 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 		next("io_uring_queue_init_params");
 
 	here("uring");
+	copying = true;
 	return real(entries, ring, params);
 }
 
@@ -188,4 +197,17 @@ int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe 
 
 	here("submit");
 	return real(ring, cqe, count, ts, mask);
+}
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int (*real)(clockid_t, struct timespec *) = next("clock_gettime");
+	const char *passes = getenv("STOP_CLOCK");
+	static time_t passed;
+	int ret = real(id, ts);
+
+	if (passes && copying)
+		passed += atol(passes);
+	ts->tv_sec += passed;
+	return ret;
 }

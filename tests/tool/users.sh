@@ -810,7 +810,7 @@ users_half()
 
 users_half_grown()
 {
-	local at
+	local at other top d2
 
 	clone t1 "$base" "$delta" 60
 	# in the first writes to the base, and when all is written
@@ -830,6 +830,15 @@ users_half_grown()
 		refused 3 "half merged" lclone resize --size +1M "$delta"
 		refused 3 "being merged" lclone rebase --base "$base" "$delta"
 	done
+	# another that is larger: what is merged already is not in it
+	filled other other 40
+	{ STOP_CLOCK=2 STOP_AT=pwrite:2 LD_PRELOAD=$stop_library \
+		lclone merge --yes --into-base "$base" "$delta" >/dev/null; } 2>/dev/null
+	[ $? = 137 ] || fail "not killed"
+	for at in "" --read-only; do
+		unchanged "$delta" refused 5 "not the base that the merge was begun in" \
+			lclone open $at t1 "$other" "$delta"
+	done
 	ok lclone merge --yes --into-base "$base" "$delta"
 	same "$dir/t1" "$base" 16777216
 	is_whole t1 "$base" "$delta"
@@ -841,6 +850,23 @@ users_half_grown()
 	grow base 24
 	ok lclone merge --stop t1
 	same "$dir/t1" /dev/mapper/t1
+	# the layer that it becomes names the base as it is now
+	disk top top 24
+	disk d2 d2 24
+	ok lclone snapshot --to "$top" t1
+	ok lclone create --parent "$delta" t2 "$base" "$d2"
+	same "$dir/t1" /dev/mapper/t2
+	ok lclone close t2
+	ok lclone check --base "$base" "$d2"
+	ok lclone remove "$d2"
+	dd if="$template" of=/dev/mapper/t1 bs=1M count=3 seek=1 oflag=direct status=none
+	ok lclone revert --yes --to "$d2" t1
+	same "$dir/t1" /dev/mapper/t1
+	ok lclone flatten --layer t1
+	same "$dir/t1" /dev/mapper/t1
+	ok lclone remove "$top"
+	ok lclone remove "$delta"
+	delta=$d2
 	ok lclone merge --yes --rate 1000 --detach t1
 	ok dmsetup remove t1
 	grow base 26

@@ -10,6 +10,7 @@
 #include "clone/delta-file.h"
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
+#include "offline/merge.h"
 #include "online/grown.h"
 #include "online/open.h"
 
@@ -34,6 +35,11 @@ static int look(struct disk *disk, struct lclone_file *base,
 					  disk->chain.file[i]->path);
 	if (!err)
 		err = verify_base(&disk->delta, base);
+	/* the kernel forgets how far a merge is, and does not compare a base that is being changed */
+	if (!err && base)
+		err = lclone_merge_begun_in(&disk->delta, base);
+	if (err > 0)
+		err = 0;
 	if (!err && !features->read_only)
 		err = check_writable(&disk->delta, disk->file.path);
 	if (err)
@@ -82,7 +88,7 @@ bool was_opened(const char *name, const char *base, const char *delta,
 	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
 	    strcmp(params, clone.params))
 		return false;
-	lclone_pending_drop(name);
+	lclone_pending_adopt(name, &pending);
 	return true;
 }
 
