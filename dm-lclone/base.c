@@ -40,7 +40,7 @@ int lclone_base_fingerprint(struct lclone *t)
 	return err ? lclone_refuse(t, err, "Can't read the base") : 0;
 }
 
-/* One that was enlarged while it was half merged: the clone has nothing of what is new. */
+/* A base may have grown while it was half merged: the clone shows nothing of what is new */
 static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
 			   const struct lclone_sb *of)
 {

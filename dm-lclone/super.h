@@ -46,7 +46,8 @@ struct lclone_super {
 	struct lclone_dev *dev;
 	struct lclone_queue *queue;
 	struct lclone_event *event;
-	struct mutex tree_lock;		/* see above */
+	/* Each write reads what is above: no lock writes to those lines */
+	struct mutex tree_lock ____cacheline_aligned_in_smp;	/* see above */
 	struct mutex index_lock;	/* see above */
 	struct lclone_sb sb;
 	void *bounce;
