@@ -95,7 +95,7 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	bool readable = false;
 	long ret, links;
 
-	ret = open_delta_file_now(path, tell_stale, &file, &moment, &dev);
+	ret = lclone_open_delta_file_now(path, tell_stale, &file, &moment, &dev);
 	if (ret)
 		goto out;
 	readable = !lclone_delta_open_sb(&before, dev);
@@ -155,7 +155,7 @@ static int run(int argc, char **argv)
 			base_path = optarg;
 			break;
 		case 'P':
-			ret = add_parent(&parents, optarg);
+			ret = lclone_add_parent(&parents, optarg);
 			if (ret)
 				return ret;
 			break;
@@ -168,10 +168,10 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_check, "needs a delta");
-	ret = open_base(base_path, &base_file, &base);
+	ret = lclone_open_base(base_path, &base_file, &base);
 	if (!ret)
 		ret = check(argv[optind], base, &parents, json);
-	close_base(base);
+	lclone_close_base(base);
 	return ret;
 }
 

@@ -16,7 +16,7 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return usage_error(&cmd_close, "needs the name of a clone");
-	return close_clone(lclone_dm_name(argv[optind]));
+	return lclone_close_clone(lclone_dm_name(argv[optind]));
 }
 
 const struct command cmd_close = {

@@ -49,7 +49,7 @@ static int run(int argc, char **argv)
 			lclone_assume_no_other_clones();
 			break;
 		case 'P':
-			ret = add_parent(&format.parents, optarg);
+			ret = lclone_add_parent(&format.parents, optarg);
 			break;
 		case 'V':
 			vg = optarg;
@@ -72,14 +72,14 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_create, vg ? "needs a name and a base (or -)" :
 				   "needs a name, a base (or -) and a delta");
 	name = argv[optind];
-	if (!vg && was_opened(name, argv[optind + 1], argv[optind + 2], &features))
+	if (!vg && lclone_was_opened(name, argv[optind + 1], argv[optind + 2], &features))
 		return 0;
-	ret = check_free_name(name);
+	ret = lclone_check_free_name(name);
 	if (ret)
 		return ret;
 	if (vg)
-		return create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
-	return create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
+		return lclone_create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
+	return lclone_create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
 }
 
 const struct command cmd_create = {

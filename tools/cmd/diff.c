@@ -17,13 +17,13 @@ static int levels_above(const struct disk *disk, const char *path, u32 *levels)
 	struct lclone_file file;
 	int err;
 
-	err = open_delta(path, O_RDONLY, &file, &delta);
+	err = lclone_open_delta(path, O_RDONLY, &file, &delta);
 	for (*levels = 0; !err && *levels < disk->chain.count; ++*levels)
 		if (!uuid_compare(disk->chain.delta[*levels]->sb.uuid, delta.sb.uuid))
 			break;
 	if (!err && (!*levels || *levels == disk->chain.count))
 		err = lclone_fail(-ESTALE, "%s does not lie on %s", disk->file.path, path);
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }
 
@@ -86,7 +86,7 @@ static int run(int argc, char **argv)
 			json = true;
 			break;
 		case 'P':
-			ret = add_parent(&parents, optarg);
+			ret = lclone_add_parent(&parents, optarg);
 			if (ret)
 				return ret;
 			break;
@@ -96,7 +96,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_diff, "needs a delta");
-	ret = open_disk_now(argv[optind], &parents, &disk);
+	ret = lclone_open_disk_now(argv[optind], &parents, &disk);
 	levels = disk.chain.count;
 	if (!ret && against)
 		ret = levels_above(&disk, against, &levels);
@@ -104,7 +104,7 @@ static int run(int argc, char **argv)
 		ret = print_extents(&disk, levels, json);
 	if (!ret)
 		ret = lclone_chain_unchanged(&disk.chain);
-	close_disk(&disk);
+	lclone_close_disk(&disk);
 	return ret;
 }
 

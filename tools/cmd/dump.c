@@ -198,7 +198,7 @@ static int dump(const char *path, bool json)
 	struct fields fields;
 	int err;
 
-	err = open_delta(path, O_RDONLY, &file, &delta);
+	err = lclone_open_delta(path, O_RDONLY, &file, &delta);
 	if (!err) {
 		if (json)
 			printf("{\n  \"version\": %d,\n", JSON_VERSION);
@@ -212,7 +212,7 @@ static int dump(const char *path, bool json)
 		if (!err && !lclone_delta_unchanged(&delta))
 			err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }
 

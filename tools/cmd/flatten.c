@@ -59,7 +59,7 @@ static int run(int argc, char **argv)
 			break;
 		case 'r':
 			o->rate = optarg;
-			ret = check_rate(optarg);
+			ret = lclone_check_rate(optarg);
 			if (ret)
 				return ret;
 			break;
@@ -88,8 +88,8 @@ static int run(int argc, char **argv)
 	if (stop)
 		return stop_and_tell(o->name, "flatten");
 	meter_init(&r.meter, json);
-	return to ? print_merged(&f.merge, flatten_to(&f, to, force), json) :
-		    print_detached(flatten(&f, layer), json);
+	return to ? print_merged(&f.merge, lclone_flatten_to(&f, to, force), json) :
+		    print_detached(lclone_flatten(&f, layer), json);
 }
 
 const struct command cmd_flatten = {

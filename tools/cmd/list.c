@@ -24,11 +24,11 @@ static void print_text(const struct lclone_clone *clones, size_t count)
 
 	for (i = 0; i < count; i++) {
 		if (strcmp(last, clones[i].table.base)) {
-			name_of(clones[i].table.base, name);
+			lclone_name_of(clones[i].table.base, name);
 			printf("%s\n", name);
 			last = clones[i].table.base;
 		}
-		name_of(clones[i].table.delta, name);
+		lclone_name_of(clones[i].table.delta, name);
 		printf("  %s: delta %s, %llu MiB%s%s\n", clones[i].name, name,
 		       (unsigned long long)clones[i].sectors >> 11,
 		       clones[i].read_only ? ", read-only" : "",
@@ -42,7 +42,7 @@ static struct json_object *clone_to_json(const struct lclone_clone *clone)
 	char name[PATH_MAX];
 
 	json_object_object_add(o, "name", json_object_new_string(clone->name));
-	name_of(clone->table.delta, name);
+	lclone_name_of(clone->table.delta, name);
 	json_object_object_add(o, "delta", json_object_new_string(name));
 	json_object_object_add(o, "sectors", json_object_new_uint64(clone->sectors));
 	json_object_object_add(o, "read_only", json_object_new_boolean(clone->read_only));
@@ -59,7 +59,7 @@ static void print_json(const struct lclone_clone *clones, size_t count)
 
 	for (i = 0; i < count; i++) {
 		if (strcmp(last, clones[i].table.base)) {
-			name_of(clones[i].table.base, name);
+			lclone_name_of(clones[i].table.base, name);
 			base = json_object_new_object();
 			list = json_object_new_array();
 			json_object_object_add(base, "base", json_object_new_string(name));

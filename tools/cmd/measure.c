@@ -45,7 +45,7 @@ static int print_plans(const char *base, const char *delta, const struct lclone_
 		       bool json)
 {
 	struct plan plan[PLANS_MAX];
-	int i, n = measure(base, delta, parents, plan);
+	int i, n = lclone_measure(base, delta, parents, plan);
 
 	if (n < 0)
 		return n;
@@ -75,7 +75,7 @@ static int run(int argc, char **argv)
 		if (option == 'j')
 			json = true;
 		else
-			ret = add_parent(&parents, optarg);
+			ret = lclone_add_parent(&parents, optarg);
 		if (ret)
 			return ret;
 	}

@@ -62,7 +62,7 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 			break;
 		case 'r':
 			a->rate = optarg;
-			*ret = check_rate(optarg);
+			*ret = lclone_check_rate(optarg);
 			break;
 		case 'd':
 			a->detach = true;
@@ -83,7 +83,7 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 			lclone_assume_no_other_clones();
 			break;
 		case 'P':
-			*ret = add_parent(&a->parents, optarg);
+			*ret = lclone_add_parent(&a->parents, optarg);
 			break;
 		default:
 			return false;
@@ -109,7 +109,7 @@ static int run_online(const struct arguments *a, const char *name)
 	if (a->stop)
 		return stop_and_tell(name, "merge");
 	meter_init(&meter, a->json);
-	return print_merged(&merge, merge_online(&merge), a->json);
+	return print_merged(&merge, lclone_merge_online(&merge), a->json);
 }
 
 /* Merge into the layer below: what is printed, or (@clones: not NULL) will be as one object */
@@ -203,7 +203,7 @@ static int run(int argc, char **argv)
 	to = (struct copy_target){ .path = a.to, .force = a.force };
 	meter_init(&meter, a.json);
 	ret = a.into ? merge_into_base(base, delta, &merge, a.yes ? NULL : ask_before_merge) :
-		       copy_out(base, delta, &a.parents, &to, &merge);
+		       lclone_copy_out(base, delta, &a.parents, &to, &merge);
 	meter_end(&meter);
 	return ret;
 }

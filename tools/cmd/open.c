@@ -20,16 +20,17 @@ static int run(int argc, char **argv)
 	while ((option = next_option(&cmd_open, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
-		ret = option == 'P' ? add_parent(&parents, optarg) :
+		ret = option == 'P' ? lclone_add_parent(&parents, optarg) :
 		      parse_feature_option(&features, option, optarg);
 		if (ret < 0)
 			return ret;
 	}
 	if (argc - optind != 3)
 		return usage_error(&cmd_open, "needs a name, a base (or -) and a delta");
-	if (was_opened(argv[optind], argv[optind + 1], argv[optind + 2], &features))
+	if (lclone_was_opened(argv[optind], argv[optind + 1], argv[optind + 2], &features))
 		return 0;
-	return open_clone(argv[optind], argv[optind + 1], argv[optind + 2], &parents, &features);
+	return lclone_open_clone(argv[optind], argv[optind + 1], argv[optind + 2], &parents,
+				 &features);
 }
 
 const struct command cmd_open = {

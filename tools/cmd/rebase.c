@@ -47,8 +47,8 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_rebase, "needs a delta, and --base or --parent with a device");
 	if (parent && force)
 		return usage_error(&cmd_rebase, "--force goes with --base");
-	ret = parent ? rebase_on_parent(argv[optind], parent, &done) :
-		       rebase(argv[optind], base, force, &done);
+	ret = parent ? lclone_rebase_on_parent(argv[optind], parent, &done) :
+		       lclone_rebase(argv[optind], base, force, &done);
 	if (!ret)
 		print_done(&done, base);
 	return ret;

@@ -17,7 +17,7 @@ static int refuse_open_clone(const char *name)
 
 	if (err)
 		return err;
-	name_of(clone.table.delta, delta);
+	lclone_name_of(clone.table.delta, delta);
 	return lclone_fail(-EBUSY, "%s is active, with the delta %s: close it first", name, delta);
 }
 
@@ -39,7 +39,9 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta");
-	return strchr(argv[optind], '/') ? remove_delta(argv[optind]) : refuse_open_clone(argv[optind]);
+	if (strchr(argv[optind], '/'))
+		return lclone_remove_delta(argv[optind]);
+	return refuse_open_clone(argv[optind]);
 }
 
 const struct command cmd_remove = {

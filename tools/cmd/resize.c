@@ -14,8 +14,9 @@ static void say_sizes(const char *name, const struct resized *now)
 {
 	char clone[16], delta[16];
 
-	printf("%s: the clone has %s, the delta %s\n", name, size_text(now->clone * 512, clone),
-	       size_text(now->delta * 512, delta));
+	printf("%s: the clone has %s, the delta %s\n", name,
+	       lclone_size_text(now->clone * 512, clone),
+	       lclone_size_text(now->delta * 512, delta));
 }
 
 static const struct option options[] = {
@@ -48,11 +49,11 @@ static int run(int argc, char **argv)
 	what = lclone_dm_name(path);
 	active = !strchr(what, '/');
 	if (active) {
-		ret = resize_active(what, &w, &now);
+		ret = lclone_resize_active(what, &w, &now);
 		active = ret != -ENOTTY || what == path;
 	}
 	if (!active)
-		ret = resize_inactive(path, &w, &now);
+		ret = lclone_resize_inactive(path, &w, &now);
 	if (!ret)
 		say_sizes(active ? what : path, &now);
 	return ret;

@@ -41,7 +41,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_revert, "%s loses all that was written since its last snapshot: confirm with --yes",
 				   argv[optind]);
 	name = lclone_dm_name(argv[optind]);
-	ret = switch_delta(name, to, force, true, &switched);
+	ret = lclone_switch_delta(name, to, force, true, &switched);
 	if (!ret)
 		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
 		       name, to, switched.old);

@@ -30,7 +30,7 @@ static int run(int argc, char **argv)
 	if (argc - optind != 1 || !to)
 		return usage_error(&cmd_snapshot, "needs the name of a clone, and --to");
 	name = lclone_dm_name(argv[optind]);
-	ret = switch_delta(name, to, force, false, &switched);
+	ret = lclone_switch_delta(name, to, force, false, &switched);
 	if (ret)
 		return ret;
 	printf("%s: %s is a sealed layer now, %s takes what is written", name, switched.old, to);

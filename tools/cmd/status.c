@@ -46,13 +46,13 @@ static void print_task(const char *name, const struct lclone_status *s, const st
 {
 	char done[16], total[16], rate[16];
 
-	printf("%s: %s, %s copied of about %s", name, s->task, size_text(p->done, done),
-	       size_text(p->total, total));
+	printf("%s: %s, %s copied of about %s", name, s->task, lclone_size_text(p->done, done),
+	       lclone_size_text(p->total, total));
 	if (how.verbose)
 		printf(", %llu chunks, leaf %llu of %llu", (unsigned long long)s->task_chunks,
 		       (unsigned long long)s->task_at, (unsigned long long)s->task_end);
 	if (p->rate > 0)
-		printf(", %s/s, %.0f s left", size_text(p->rate, rate), p->left);
+		printf(", %s/s, %.0f s left", lclone_size_text(p->rate, rate), p->left);
 	end_line();
 }
 
@@ -65,7 +65,8 @@ static void print_text(const struct lclone_clone *clone, const struct lclone_sta
 		printf("\033[%dA", how.lines);
 	how.lines = 0;
 	printf("%s: %s, %s of %s in use (%.1f %%)", clone->name, s->mode,
-	       size_text(bytes_of(s, s->used), used), size_text(bytes_of(s, s->total), total),
+	       lclone_size_text(bytes_of(s, s->used), used),
+	       lclone_size_text(bytes_of(s, s->total), total),
 	       s->total ? 100.0 * s->used / s->total : 0);
 	if (how.verbose)
 		print_verbose(s);

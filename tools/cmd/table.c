@@ -31,12 +31,12 @@ static int print_inactive(const char *base_path, const char *delta_path,
 	u32 i;
 	int err;
 
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	err = lclone_open_disk(delta_path, O_RDONLY, parents, &disk);
 	if (!err)
-		err = verify_base(&disk.delta, base);
+		err = lclone_verify_base(&disk.delta, base);
 	if (!err) {
 		snprintf(table.base, PATH_MAX, "%s", base_path);
 		snprintf(table.delta, PATH_MAX, "%s", delta_path);
@@ -49,9 +49,9 @@ static int print_inactive(const char *base_path, const char *delta_path,
 			printf("0 %llu " LCLONE_TARGET " %s\n",
 			       (unsigned long long)disk.delta.sb.virtual_sectors, params);
 	}
-	close_disk(&disk);
+	lclone_close_disk(&disk);
 out_base:
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }
 
@@ -73,7 +73,7 @@ static int run(int argc, char **argv)
 	while ((option = next_option(&cmd_table, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
-		ret = option == 'P' ? add_parent(&parents, optarg) :
+		ret = option == 'P' ? lclone_add_parent(&parents, optarg) :
 		      parse_feature_option(&features, option, optarg);
 		if (ret < 0)
 			return ret;

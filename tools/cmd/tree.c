@@ -24,7 +24,7 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	else
 		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
 	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
-	       family_used(n) / 2048.0);
+	       lclone_family_used(n) / 2048.0);
 	if (sb->label[0])
 		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
 	if (lclone_half_merged(sb))
@@ -70,8 +70,9 @@ static struct json_object *node_to_json(const struct family *t, const struct mem
 	json_object_object_add(o, "sealed",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_SEALED));
 	json_object_object_add(o, "sectors", json_object_new_uint64(sb->virtual_sectors));
-	json_object_object_add(o, "used_sectors", json_object_new_uint64(family_used(n)));
-	json_object_object_add(o, "used_bytes", json_object_new_uint64(512 * family_used(n)));
+	json_object_object_add(o, "used_sectors", json_object_new_uint64(lclone_family_used(n)));
+	json_object_object_add(o, "used_bytes",
+			       json_object_new_uint64(512 * lclone_family_used(n)));
 	json_object_object_add(o, "suspended",
 			       json_object_new_boolean(n->clone && n->clone->suspended));
 	json_object_object_add(o, "merging",
@@ -97,7 +98,7 @@ static void show_base(const struct family *t, const struct member *first, struct
 
 	/* it may have been enlarged between two clones */
 	for (i = 0; i < t->inv.count; i++)
-		if (!t->node[i].parent && family_one_base(&t->node[i], first) &&
+		if (!t->node[i].parent && lclone_family_one_base(&t->node[i], first) &&
 		    t->node[i].found->sb.base_sectors > sectors)
 			sectors = t->node[i].found->sb.base_sectors;
 
@@ -115,7 +116,7 @@ static void show_base(const struct family *t, const struct member *first, struct
 		json_object_array_add(array, o);
 	}
 	for (i = 0; i < t->inv.count; i++) {
-		if (t->node[i].parent || !family_one_base(&t->node[i], first))
+		if (t->node[i].parent || !lclone_family_one_base(&t->node[i], first))
 			continue;
 		if (array)
 			json_object_array_add(children, node_to_json(t, &t->node[i]));
@@ -129,7 +130,7 @@ static void show(const struct family *t, struct json_object *array)
 	size_t i;
 
 	for (i = 0; i < t->inv.count; i++)
-		if (family_first_of_base(t, i))
+		if (lclone_family_first_of_base(t, i))
 			show_base(t, &t->node[i], array);
 	tell_unseen(&t->inv);
 }
@@ -153,13 +154,13 @@ static int run(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error(&cmd_tree, "takes no arguments");
-	ret = family_read(&tree);
+	ret = lclone_family_read(&tree);
 	if (!ret)
 		show(&tree, array);
 	if (!ret && array)
 		put_json(json_object_get(array), JSON_C_TO_STRING_PRETTY);
 	json_object_put(array);
-	family_free(&tree);
+	lclone_family_free(&tree);
 	return ret;
 }
 

@@ -66,7 +66,7 @@ int print_merged(const struct online_merge *m, int ret, bool json)
 int stop_and_tell(const char *name, const char *task)
 {
 	const char *command;
-	int err = stop_task(name, task, &command);
+	int err = lclone_stop_task(name, task, &command);
 
 	if (!err)
 		printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",

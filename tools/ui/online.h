@@ -17,7 +17,7 @@ int print_merged(const struct online_merge *merge, int ret, bool json);
 /* lclone_why(), if @ret is 1 and it is not for @json.  Returns 0 then, or @ret. */
 int print_detached(int ret, bool json);
 
-/* stop_task(), which says how to take it up again. */
+/* lclone_stop_task(), which says how to take it up again. */
 int stop_and_tell(const char *name, const char *task);
 
 #endif /* LCLONE_UI_ONLINE_H */

@@ -58,8 +58,9 @@ static void draw_bar(const char *name, u64 done, u64 total, double rate, double 
 
 	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
 		width = size.ws_col;
-	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left", size_text(done, is),
-		 size_text(total, of), size_text(rate, speed), (int)left / 60, (int)left % 60);
+	snprintf(numbers, sizeof(numbers), "%s of %s, %s/s, %d:%02d left",
+		 lclone_size_text(done, is), lclone_size_text(total, of),
+		 lclone_size_text(rate, speed), (int)left / 60, (int)left % 60);
 	fputc('\r', stderr);
 	if (name[0] && width > 28 + (int)strlen(numbers))
 		width -= fprintf(stderr, "%-10s ", name);

@@ -63,7 +63,7 @@ char *lclone_text_plain(char *to, size_t size, const char *from)
 	return escape(to, size, from, true);
 }
 
-const char *size_text(u64 bytes, char text[16])
+const char *lclone_size_text(u64 bytes, char text[16])
 {
 	static const char * const units[] = { "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double size = bytes / 1048576.0;

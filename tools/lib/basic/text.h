@@ -19,6 +19,6 @@ char *lclone_text_utf8(char *to, size_t size, const char *from);
 char *lclone_text_plain(char *to, size_t size, const char *from);
 
 /* Bytes for people, in MiB or a larger unit: "12.5 MiB", "1.20 TiB" */
-const char *size_text(u64 bytes, char text[16]);
+const char *lclone_size_text(u64 bytes, char text[16]);
 
 #endif /* LCLONE_TEXT_H */

@@ -94,8 +94,9 @@ static int read_committed(const char *path, void (*stale)(const char *why),
 	return ret;
 }
 
-int open_delta_file_now(const char *path, void (*stale)(const char *why), struct lclone_file *file,
-			struct lclone_moment *moment, const struct lclone_dev **dev)
+int lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
+			       struct lclone_file *file, struct lclone_moment *moment,
+			       const struct lclone_dev **dev)
 {
 	struct lclone_clone clone;
 	char why[1024];
@@ -103,7 +104,7 @@ int open_delta_file_now(const char *path, void (*stale)(const char *why), struct
 
 	memset(moment, 0, sizeof(*moment));
 	*dev = &file->dev;
-	err = open_delta_file(path, O_RDONLY, file);
+	err = lclone_open_delta_file(path, O_RDONLY, file);
 	if (err != -EBUSY || !file->block || geteuid())
 		return err;
 	snprintf(why, sizeof(why), "%s", lclone_why());

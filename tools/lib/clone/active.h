@@ -16,7 +16,8 @@
  * If the clone cannot commit, @stale is told why, and what was committed before is looked at;
  * without @stale (NULL) that is an error.  Close @file, and free @moment, in any case.
  */
-int open_delta_file_now(const char *path, void (*stale)(const char *why), struct lclone_file *file,
-			struct lclone_moment *moment, const struct lclone_dev **dev);
+int lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
+			       struct lclone_file *file, struct lclone_moment *moment,
+			       const struct lclone_dev **dev);
 
 #endif /* LCLONE_ACTIVE_H */

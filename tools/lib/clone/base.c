@@ -8,7 +8,7 @@
 #include "format/dev.h"
 #include "format_user.h"
 
-int open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
+int lclone_open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
 {
 	int err;
 
@@ -22,7 +22,7 @@ int open_base(const char *path, struct lclone_file *file, struct lclone_file **b
 	return err ?: lclone_file_not_mounted_rw(file);
 }
 
-void close_base(struct lclone_file *base)
+void lclone_close_base(struct lclone_file *base)
 {
 	if (base)
 		lclone_file_close(base);
@@ -49,7 +49,7 @@ static int check_zero(struct lclone_file *base, u64 sector, u64 end)
 	return 0;
 }
 
-int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb)
+int lclone_same_but_larger(struct lclone_file *base, const struct lclone_sb *sb)
 {
 	u64 sectors = base->dev.sectors;
 	char why[LCLONE_WHY_SIZE];
@@ -67,7 +67,7 @@ int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb)
 	return check_zero(base, sb->base_sectors, min_u64(sectors, sb->virtual_sectors));
 }
 
-int set_base_of(struct lclone_sb *sb, const struct lclone_file *base)
+int lclone_set_base_of(struct lclone_sb *sb, const struct lclone_file *base)
 {
 	int err;
 
@@ -77,19 +77,19 @@ int set_base_of(struct lclone_sb *sb, const struct lclone_file *base)
 	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) : 0;
 }
 
-bool base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb)
+bool lclone_base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb)
 {
 	return sb->base_fp_alg != LCLONE_FP_NONE && base->dev.sectors > sb->base_sectors &&
 	       !(sb->state & LCLONE_STATE_MERGING);
 }
 
-int verify_base(const struct lclone_delta *delta, struct lclone_file *base)
+int lclone_verify_base(const struct lclone_delta *delta, struct lclone_file *base)
 {
 	char why[LCLONE_WHY_SIZE];
 	int err = lclone_base_verify(&delta->sb, base ? &base->dev : NULL, why);
 
-	if (err == -ESTALE && base && base_has_grown(base, &delta->sb) &&
-	    !same_but_larger(base, &delta->sb))
+	if (err == -ESTALE && base && lclone_base_has_grown(base, &delta->sb) &&
+	    !lclone_same_but_larger(base, &delta->sb))
 		return lclone_fail(err, "%s was enlarged since (lclone rebase --base %s DELTA)",
 				   base->path, base->path);
 	return err ? lclone_fail(err, "%s: %s", base ? base->path : "-", why) : 0;

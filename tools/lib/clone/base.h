@@ -11,11 +11,11 @@
 #include "host/file.h"
 
 /* The base: NULL in *base for "-", else @file, opened read-only. */
-int open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
-void close_base(struct lclone_file *base);
+int lclone_open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
+void lclone_close_base(struct lclone_file *base);
 
 /* -ESTALE, with a sentence, if @base is not the base of the delta. */
-int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
+int lclone_verify_base(const struct lclone_delta *delta, struct lclone_file *base);
 
 /*
  * A base that was enlarged since the delta was made on it. What it had must be
@@ -23,9 +23,9 @@ int verify_base(const struct lclone_delta *delta, struct lclone_file *base);
  *
  * Are they the same, but for that?  0, -ESTALE with a sentence, or an error of reading it.
  */
-int same_but_larger(struct lclone_file *base, const struct lclone_sb *sb);
-bool base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb);
+int lclone_same_but_larger(struct lclone_file *base, const struct lclone_sb *sb);
+bool lclone_base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb);
 /* This is the base, as it is now. */
-int set_base_of(struct lclone_sb *sb, const struct lclone_file *base);
+int lclone_set_base_of(struct lclone_sb *sb, const struct lclone_file *base);
 
 #endif /* LCLONE_BASE_H */

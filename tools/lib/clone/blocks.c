@@ -25,7 +25,7 @@ static int block_size_of_clone(const char *name, u32 *size)
 	return block_size(path, size);
 }
 
-int blocks_fit_clone(const char *path, const char *name)
+int lclone_blocks_fit_clone(const char *path, const char *name)
 {
 	u32 own, size;
 	int err = block_size(path, &size) ?: block_size_of_clone(name, &own);
@@ -36,7 +36,7 @@ int blocks_fit_clone(const char *path, const char *name)
 	return err;
 }
 
-int size_fits_clone(u64 sectors, const char *name)
+int lclone_size_fits_clone(u64 sectors, const char *name)
 {
 	u32 size;
 	int err = block_size_of_clone(name, &size);

@@ -10,7 +10,7 @@
 #include "lclone_format.h"
 
 /* Logical blocks of @path, or a size, that the active clone @name cannot have are refused. */
-int blocks_fit_clone(const char *path, const char *name);
-int size_fits_clone(u64 sectors, const char *name);
+int lclone_blocks_fit_clone(const char *path, const char *name);
+int lclone_size_fits_clone(u64 sectors, const char *name);
 
 #endif /* LCLONE_BLOCKS_H */

@@ -19,7 +19,7 @@ static bool is_sealed(const struct lclone_file *file)
 	return sealed;
 }
 
-int open_delta_file(const char *path, int flags, struct lclone_file *file)
+int lclone_open_delta_file(const char *path, int flags, struct lclone_file *file)
 {
 	int err;
 
@@ -34,7 +34,7 @@ int open_delta_file(const char *path, int flags, struct lclone_file *file)
 	return lclone_file_open_ready(file, path, flags | O_EXCL);
 }
 
-int open_delta_on(const char *path, const struct lclone_dev *dev, struct lclone_delta *delta)
+int lclone_open_delta_on(const char *path, const struct lclone_dev *dev, struct lclone_delta *delta)
 {
 	int err = lclone_delta_open(delta, dev);
 
@@ -42,22 +42,23 @@ int open_delta_on(const char *path, const struct lclone_dev *dev, struct lclone_
 		     0;
 }
 
-int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta)
+int lclone_open_delta(const char *path, int flags, struct lclone_file *file,
+		      struct lclone_delta *delta)
 {
 	int err;
 
 	memset(delta, 0, sizeof(*delta));
-	err = open_delta_file(path, flags, file);
-	return err ?: open_delta_on(path, &file->dev, delta);
+	err = lclone_open_delta_file(path, flags, file);
+	return err ?: lclone_open_delta_on(path, &file->dev, delta);
 }
 
-void close_delta(struct lclone_file *file, struct lclone_delta *delta)
+void lclone_close_delta(struct lclone_file *file, struct lclone_delta *delta)
 {
 	lclone_delta_close(delta);
 	lclone_file_close(file);
 }
 
-int check_writable(const struct lclone_delta *delta, const char *path)
+int lclone_check_writable(const struct lclone_delta *delta, const char *path)
 {
 	int damaged = lclone_delta_damaged_slot(delta);
 	u64 unknown = delta->sb.ro_compat & ~LCLONE_FEATURE_RO_COMPAT;
@@ -74,20 +75,20 @@ int check_writable(const struct lclone_delta *delta, const char *path)
 	return 0;
 }
 
-int abandon_delta(const char *path)
+int lclone_abandon_delta(const char *path)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
 	struct lclone_sb sb;
 	int err;
 
-	err = open_delta(path, O_RDWR, &file, &delta);
+	err = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (!err && !(delta.sb.state & LCLONE_STATE_SEALED)) {
 		sb = delta.slot[delta.newest].sb;
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.generation++;
 		err = lclone_super_write(&file, &sb);
 	}
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }

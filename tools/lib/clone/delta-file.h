@@ -15,19 +15,21 @@
  * none, else as lclone_delta_open().  Close both in any case.  A sealed layer,
  * which does not change, can be read while it is in use.
  */
-int open_delta(const char *path, int flags, struct lclone_file *file, struct lclone_delta *delta);
-void close_delta(struct lclone_file *file, struct lclone_delta *delta);
+int lclone_open_delta(const char *path, int flags, struct lclone_file *file,
+		      struct lclone_delta *delta);
+void lclone_close_delta(struct lclone_file *file, struct lclone_delta *delta);
 
-/* The file of open_delta() alone */
-int open_delta_file(const char *path, int flags, struct lclone_file *file);
+/* The file of lclone_open_delta() alone */
+int lclone_open_delta_file(const char *path, int flags, struct lclone_file *file);
 
 /* The delta on @dev, which is that of @path, or what is in memory of it */
-int open_delta_on(const char *path, const struct lclone_dev *dev, struct lclone_delta *delta);
+int lclone_open_delta_on(const char *path, const struct lclone_dev *dev,
+			 struct lclone_delta *delta);
 
 /* -EUCLEAN, -EPROTONOSUPPORT or -EBUSY if the delta can be read, but must not be written. */
-int check_writable(const struct lclone_delta *delta, const char *path);
+int lclone_check_writable(const struct lclone_delta *delta, const char *path);
 
 /* Nobody may open it any more: the clone @name has gone on without it. */
-int abandon_delta(const char *path);
+int lclone_abandon_delta(const char *path);
 
 #endif /* LCLONE_DELTA_FILE_H */

@@ -15,15 +15,15 @@ struct disk {
 	struct lclone_file file;
 	struct lclone_delta delta;
 	struct lclone_chain chain;
-	struct lclone_moment moment;	/* open_disk_now(): of an active delta */
+	struct lclone_moment moment;	/* lclone_open_disk_now(): of an active delta */
 };
 
-/* As open_delta() and lclone_chain_open(): close it in any case. */
-int open_disk(const char *path, int flags, const struct lclone_parents *parents,
-	      struct disk *disk);
-void close_disk(struct disk *disk);
+/* As lclone_open_delta() and lclone_chain_open(): close it in any case. */
+int lclone_open_disk(const char *path, int flags, const struct lclone_parents *parents,
+		     struct disk *disk);
+void lclone_close_disk(struct disk *disk);
 
 /* The same of a delta that is only looked at, and may be active, see active.h */
-int open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk);
+int lclone_open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk);
 
 #endif /* LCLONE_DISK_H */

@@ -266,7 +266,7 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 	return err;
 }
 
-int change_table(const struct lclone_clone *clone, const struct lclone_table *table)
+int lclone_change_table(const struct lclone_clone *clone, const struct lclone_table *table)
 {
 	static char params[LCLONE_PARAMS_SIZE];
 	double pause_ms;

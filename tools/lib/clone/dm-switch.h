@@ -21,7 +21,7 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 		     const char *params, double *pause_ms);
 
 /* Goes over to @table, with the features merge, flatten and rebase as they are there. */
-int change_table(const struct lclone_clone *clone, const struct lclone_table *table);
+int lclone_change_table(const struct lclone_clone *clone, const struct lclone_table *table);
 
 /*
  * Ends what a killed command has left of a switch, or of the device's making, and

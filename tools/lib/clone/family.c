@@ -88,7 +88,7 @@ static void ask_base(const struct family *t, struct member *n)
 	clone = lclone_next_with(&t->inv, n->found->rdev, NULL, &below);
 	n->known = clone || n->base[0];
 	if (clone)
-		name_of(clone->table.base, n->base);
+		lclone_name_of(clone->table.base, n->base);
 }
 
 static int guess_base(const struct family *t, struct member *n)
@@ -119,7 +119,7 @@ static int find_bases(struct family *t)
 	return err;
 }
 
-int family_read(struct family *t)
+int lclone_family_read(struct family *t)
 {
 	size_t i;
 	int err;
@@ -140,33 +140,33 @@ int family_read(struct family *t)
 	return find_bases(t);
 }
 
-void family_free(struct family *t)
+void lclone_family_free(struct family *t)
 {
 	free(t->node);
 	lclone_inventory_free(&t->inv);
 }
 
-bool family_one_base(const struct member *a, const struct member *b)
+bool lclone_family_one_base(const struct member *a, const struct member *b)
 {
 	if (a->base[0] || b->base[0])
 		return !strcmp(a->base, b->base);
 	return same_base(&a->found->sb, &b->found->sb);
 }
 
-bool family_first_of_base(const struct family *t, size_t i)
+bool lclone_family_first_of_base(const struct family *t, size_t i)
 {
 	size_t k;
 
 	if (t->node[i].parent)
 		return false;
 	for (k = 0; k < i; k++)
-		if (!t->node[k].parent && family_one_base(&t->node[k], &t->node[i]))
+		if (!t->node[k].parent && lclone_family_one_base(&t->node[k], &t->node[i]))
 			return false;
 	return true;
 }
 
 /* Of an active clone the kernel knows it now; else it is that of the last checkpoint. */
-u64 family_used(const struct member *n)
+u64 lclone_family_used(const struct member *n)
 {
 	const struct lclone_sb *sb = &n->found->sb;
 	struct lclone_status status;

@@ -26,18 +26,18 @@ struct family {
 };
 
 /* Looks for them on all devices. @family is 0 before; free it in any case. */
-int family_read(struct family *family);
-void family_free(struct family *family);
+int lclone_family_read(struct family *family);
+void lclone_family_free(struct family *family);
 
 /* Do two that lie on no layer lie on one base? */
-bool family_one_base(const struct member *a, const struct member *b);
+bool lclone_family_one_base(const struct member *a, const struct member *b);
 /* Is it the first of those that lie right on its base? */
-bool family_first_of_base(const struct family *family, size_t i);
+bool lclone_family_first_of_base(const struct family *family, size_t i);
 
 /*
  * Sectors of its device that it takes: of an active clone the kernel knows it now; else it is
  * that of the last checkpoint.
  */
-u64 family_used(const struct member *member);
+u64 lclone_family_used(const struct member *member);
 
 #endif /* LCLONE_FAMILY_H */

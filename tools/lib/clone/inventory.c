@@ -332,7 +332,7 @@ const struct lclone_found *lclone_left_over_by(const struct lclone_inventory *in
 
 /* Finding parents */
 
-int add_parent(struct lclone_parents *parents, const char *path)
+int lclone_add_parent(struct lclone_parents *parents, const char *path)
 {
 	if (parents->count == LCLONE_LAYERS_MAX)
 		return lclone_fail(-ERANGE, "a chain has at most %d layers", LCLONE_LAYERS_MAX);

@@ -22,7 +22,7 @@ struct lclone_parents {
 };
 
 /* -ERANGE if there are too many. @path must outlive it. */
-int add_parent(struct lclone_parents *parents, const char *path);
+int lclone_add_parent(struct lclone_parents *parents, const char *path);
 
 /* A device with a delta, as it was found */
 struct lclone_found {

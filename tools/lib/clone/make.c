@@ -22,7 +22,7 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 	int err;
 
 	below.count--;
-	err = open_disk(parents->path[below.count], O_RDONLY, &below, disk);
+	err = lclone_open_disk(parents->path[below.count], O_RDONLY, &below, disk);
 	if (!err && !(disk->delta.sb.state & LCLONE_STATE_SEALED))
 		err = lclone_fail(-ESTALE, "%s is not sealed: %s cannot lie on it",
 				  disk->file.path, file->path);
@@ -30,10 +30,10 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 		if (lclone_file_same(file, disk->chain.file[i]))
 			err = lclone_fail(-EBUSY, "%s cannot lie on itself", file->path);
 		else
-			err = refuse_common_sectors(file, disk->chain.file[i]);
-	if (!err && base && base_has_grown(base, &disk->delta.sb))
-		return same_but_larger(base, &disk->delta.sb);
-	return err ?: verify_base(&disk->delta, base);
+			err = lclone_refuse_common_sectors(file, disk->chain.file[i]);
+	if (!err && base && lclone_base_has_grown(base, &disk->delta.sb))
+		return lclone_same_but_larger(base, &disk->delta.sb);
+	return err ?: lclone_verify_base(&disk->delta, base);
 }
 
 /* Logical, the largest of a layer and those below it */
@@ -47,8 +47,8 @@ static u32 block_size_of(const struct disk *disk)
 	return size;
 }
 
-int format_delta(const char *base_path, const char *delta_path, const struct format_arguments *args,
-		 struct lclone_sb *sb)
+int lclone_format_delta(const char *base_path, const char *delta_path,
+			const struct format_arguments *args, struct lclone_sb *sb)
 {
 	struct lclone_format_options options = {
 		.virtual_sectors = args->virtual_sectors,
@@ -60,7 +60,7 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	static struct disk parents = { .file = { .fd = -1 } };
 	int err;
 
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
 	if (!base && !args->virtual_sectors && !args->parents.count) {
@@ -71,12 +71,13 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	if (base && lclone_file_same(&delta, base))
 		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", delta_path);
 	if (!err && base)
-		err = refuse_common_sectors(&delta, base);
+		err = lclone_refuse_common_sectors(&delta, base);
 	/* one look at all devices serves both, while both devices are locked */
 	if (!err && base)
-		err = refuse_as_base(base, "; if it is another: --assume-no-other-clones", &inv);
+		err = lclone_refuse_as_base(base, "; if it is another: --assume-no-other-clones",
+					    &inv);
 	if (!err)
-		err = may_overwrite(&delta, args->force, &inv);
+		err = lclone_may_overwrite(&delta, args->force, &inv);
 	if (!err && args->parents.count)
 		err = look_at_parents(&delta, base, &args->parents, &parents);
 	if (!err && args->parents.count) {
@@ -86,10 +87,10 @@ int format_delta(const char *base_path, const char *delta_path, const struct for
 	if (!err)
 		err = lclone_format(&delta, base, &options, sb);
 	if (args->parents.count)
-		close_disk(&parents);
+		lclone_close_disk(&parents);
 	lclone_file_close(&delta);
 	lclone_inventory_free(&inv);
 out_base:
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }

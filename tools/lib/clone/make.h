@@ -18,7 +18,7 @@ struct format_arguments {
 };
 
 /* Formats @delta as one of @base ("-": of nothing); *sb is what was written. */
-int format_delta(const char *base, const char *delta, const struct format_arguments *args,
-		 struct lclone_sb *sb);
+int lclone_format_delta(const char *base, const char *delta, const struct format_arguments *args,
+			struct lclone_sb *sb);
 
 #endif /* LCLONE_MAKE_H */

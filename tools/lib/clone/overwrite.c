@@ -14,11 +14,11 @@ static int refuse_base(const struct lclone_file *file, int err, bool none, bool 
 	if (!err || err == -ENOSPC || err == -EUCLEAN)
 		return 0;
 	blank = none && !lclone_file_is_blank(file);
-	return (blank ? file->block : force) ? refuse_base_of_others(file, NULL, blank, inv) :
-					       0;
+	return (blank ? file->block : force) ?
+	       lclone_refuse_base_of_others(file, NULL, blank, inv) : 0;
 }
 
-int may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv)
+int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &file->dev), depended;

@@ -15,6 +15,6 @@
  * -EBUSY if it is a layer that others depend on.
  * @inv is read if need be, and can be used again; NULL: for this only.
  */
-int may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv);
+int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv);
 
 #endif /* LCLONE_OVERWRITE_H */

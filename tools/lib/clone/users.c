@@ -338,8 +338,8 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 	return err || !base->block ? err : lclone_refuse_unseen(inv, base->path);
 }
 
-int may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			const char *clone)
+int lclone_may_merge_into_base(const struct lclone_file *base, const struct lclone_sb *ours,
+			       dev_t delta, const char *clone)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	int err;
@@ -365,8 +365,8 @@ static int was_confirmed(struct lclone_file *base, const struct lclone_sb *ours)
 		     fp == ours->base_fp;
 }
 
-int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours, dev_t delta,
-			    const char *clone, lclone_ask_fn ask)
+int lclone_confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ours,
+				   dev_t delta, const char *clone, lclone_ask_fn ask)
 {
 	struct lclone_inventory inv = { .count = 0 };
 	int ret;
@@ -380,8 +380,8 @@ int confirm_merge_into_base(struct lclone_file *base, const struct lclone_sb *ou
 
 /* What is no base */
 
-int refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
-			  bool blank, struct lclone_inventory *inv)
+int lclone_refuse_base_of_others(const struct lclone_file *file, const struct lclone_chain *chain,
+				 bool blank, struct lclone_inventory *inv)
 {
 	struct lclone_inventory own = { .count = 0 };
 	struct lclone_names n = { .count = 0 };
@@ -437,8 +437,8 @@ static int refuse_half_merged(const struct lclone_file *base, const char *option
 	return err;
 }
 
-int refuse_as_base(const struct lclone_file *base, const char *option,
-		   struct lclone_inventory *inv)
+int lclone_refuse_as_base(const struct lclone_file *base, const char *option,
+			  struct lclone_inventory *inv)
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &base->dev);
@@ -449,7 +449,7 @@ int refuse_as_base(const struct lclone_file *base, const char *option,
 	return base->block ? refuse_half_merged(base, option, inv) : 0;
 }
 
-int refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b)
+int lclone_refuse_common_sectors(const struct lclone_file *a, const struct lclone_file *b)
 {
 	struct lclone_ranges ra, rb = { .count = 0 };
 	int err;

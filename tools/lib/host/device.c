@@ -79,7 +79,7 @@ int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), vo
 	return ret;
 }
 
-void name_of(const char *major_minor, char name[PATH_MAX])
+void lclone_name_of(const char *major_minor, char name[PATH_MAX])
 {
 	dev_t rdev = lclone_dev_number(major_minor);
 

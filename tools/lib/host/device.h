@@ -17,7 +17,7 @@ void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
 dev_t lclone_dev_number(const char *word);
 
 /* The name for "major:minor"; anything else, as "-", is its own name. */
-void name_of(const char *major_minor, char name[PATH_MAX]);
+void lclone_name_of(const char *major_minor, char name[PATH_MAX]);
 
 /*
  * Calls @visit with the name of each device that is built on a block device, as

@@ -163,7 +163,8 @@ int lclone_dm_simple(int type, const char *name, const char *what, bool cookie)
 	if (type == DM_DEVICE_REMOVE && !dm_task_retry_remove(dmt))
 		err = lclone_dm_no_task(name);
 	else
-		err = cookie ? lclone_dm_run_with_cookie(dmt, what, name) : lclone_dm_run(dmt, what, name);
+		err = cookie ? lclone_dm_run_with_cookie(dmt, what, name) :
+			       lclone_dm_run(dmt, what, name);
 	dm_task_destroy(dmt);
 	return err;
 }

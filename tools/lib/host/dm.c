@@ -195,7 +195,7 @@ int lclone_dm_list(struct lclone_clone **clones, size_t *count,
 	return 0;
 }
 
-int check_free_name(const char *name)
+int lclone_check_free_name(const char *name)
 {
 	static struct lclone_clone clone;
 	int err = lclone_dm_check_name(name);

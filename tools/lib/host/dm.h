@@ -47,6 +47,6 @@ int lclone_dm_list(struct lclone_clone **clones, size_t *count,
 		   int (*unseen)(const char *name, const char *why, void *ctx), void *ctx);
 
 /* 0 if @name is legal and free. */
-int check_free_name(const char *name);
+int lclone_check_free_name(const char *name);
 
 #endif /* LCLONE_DM_H */

@@ -81,7 +81,7 @@ bool lclone_dev_loop(dev_t dev, struct loop_info64 *info)
 }
 
 bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int depth), void *ctx,
-		      int depth)
+			  int depth)
 {
 	struct loop_info64 info;
 	char path[PATH_MAX];
@@ -113,7 +113,8 @@ bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int d
 
 static bool is_or_lies_on(dev_t dev, void *ctx, int depth)
 {
-	return dev == *(const dev_t *)ctx || lclone_dev_any_below(dev, is_or_lies_on, ctx, depth + 1);
+	return dev == *(const dev_t *)ctx ||
+	       lclone_dev_any_below(dev, is_or_lies_on, ctx, depth + 1);
 }
 
 bool lclone_dev_lies_on(dev_t upper, dev_t lower)

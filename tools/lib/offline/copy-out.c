@@ -18,7 +18,7 @@ static int may_write(const struct lclone_file *target, const struct lclone_chain
 		return 0;
 	if (!force && lclone_file_no_signature(target))
 		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
-	return refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL);
+	return lclone_refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL);
 }
 
 /* A device must be large enough and not be of this clone, or a delta itself. */
@@ -40,9 +40,9 @@ static int open_target_device(const char *path, struct lclone_file *target,
 		return lclone_fail(-EBUSY, "%s is part of the clone (--into-base merges into the base)",
 				   path);
 	if (!err && base)
-		err = refuse_common_sectors(target, base);
+		err = lclone_refuse_common_sectors(target, base);
 	for (i = 0; !err && i < chain->count; i++)
-		err = refuse_common_sectors(target, chain->file[i]);
+		err = lclone_refuse_common_sectors(target, chain->file[i]);
 	if (err)
 		return err;
 	if (target->dev.sectors < sectors)
@@ -110,28 +110,29 @@ static int copy_to(struct lclone_merge *merge, const struct copy_target *to)
 	return copy_to_device(merge, to->path, to->force);
 }
 
-int copy_out(const char *base_path, const char *delta_path, const struct lclone_parents *parents,
-	     const struct copy_target *to, struct lclone_merge *merge)
+int lclone_copy_out(const char *base_path, const char *delta_path,
+		    const struct lclone_parents *parents, const struct copy_target *to,
+		    struct lclone_merge *merge)
 {
 	struct lclone_file base_file, *base;
 	static struct disk disk;
 	u32 i;
 	int err;
 
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	err = lclone_open_disk(delta_path, O_RDONLY, parents, &disk);
 	if (!err)
-		err = verify_base(&disk.delta, base);
+		err = lclone_verify_base(&disk.delta, base);
 	for (i = 0; !err && i < disk.chain.count; i++)
-		err = refuse_damaged(disk.chain.file[i]);
+		err = lclone_refuse_damaged(disk.chain.file[i]);
 	merge->chain = &disk.chain;
 	merge->base = base;
 	if (!err)
 		err = copy_to(merge, to);
-	close_disk(&disk);
+	lclone_close_disk(&disk);
 out_base:
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }

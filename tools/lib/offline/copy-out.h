@@ -19,7 +19,7 @@ struct copy_target {
  * Copies the clone of @base ("-": none) and @delta, with its layers, of which @parents are
  * named. Of @merge only progress and ctx are set.  If it was interrupted it begins anew.
  */
-int copy_out(const char *base, const char *delta, const struct lclone_parents *parents,
-	     const struct copy_target *to, struct lclone_merge *merge);
+int lclone_copy_out(const char *base, const char *delta, const struct lclone_parents *parents,
+		    const struct copy_target *to, struct lclone_merge *merge);
 
 #endif /* LCLONE_COPY_OUT_H */

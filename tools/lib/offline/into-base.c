@@ -13,8 +13,8 @@
 /* As it was recorded, or enlarged since: then that is recorded when all else is right. */
 static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
 {
-	*grown = base_has_grown(base, &delta->sb);
-	return *grown ? same_but_larger(base, &delta->sb) : verify_base(delta, base);
+	*grown = lclone_base_has_grown(base, &delta->sb);
+	return *grown ? lclone_same_but_larger(base, &delta->sb) : lclone_verify_base(delta, base);
 }
 
 static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
@@ -23,7 +23,7 @@ static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
 	struct lclone_sb sb = delta->slot[delta->newest].sb;
 	int err;
 
-	err = set_base_of(&sb, base);
+	err = lclone_set_base_of(&sb, base);
 	if (!err)
 		err = lclone_super_write(file, &sb);
 	if (err)
@@ -58,7 +58,7 @@ static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev, lcl
 
 	ret = open_and_check_base(path, O_RDONLY, delta, &base, &grown);
 	if (!ret)
-		ret = confirm_merge_into_base(&base, &delta->sb, rdev, NULL, ask);
+		ret = lclone_confirm_merge_into_base(&base, &delta->sb, rdev, NULL, ask);
 	lclone_file_close(&base);
 	return ret < 0 ? ret : 0;
 }
@@ -72,20 +72,20 @@ int merge_into_base(const char *base_path, const char *delta_path, struct lclone
 	bool grown = false;
 	int err;
 
-	err = open_delta(delta_path, O_RDWR, &delta_file, &delta);
+	err = lclone_open_delta(delta_path, O_RDWR, &delta_file, &delta);
 	if (!err)
-		err = check_writable(&delta, delta_path);
+		err = lclone_check_writable(&delta, delta_path);
 	if (!err && lclone_has_parent(&delta.sb))
 		err = lclone_fail(-EBUSY, "%s lies on another layer, and not on the base: it cannot be merged into the base",
 				  delta_path);
 	if (!err)
-		err = refuse_damaged(&delta_file);
+		err = lclone_refuse_damaged(&delta_file);
 	if (!err && ask)
 		err = confirm(base_path, &delta, delta_file.rdev, ask);
 	if (!err)
 		err = open_and_check_base(base_path, O_RDWR | O_EXCL, &delta, &base, &grown);
 	if (err >= 0)
-		err = may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
+		err = lclone_may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
 	if (!err && grown)
 		err = record_grown(&delta_file, &delta, &base);
 	merge->chain = &chain;
@@ -94,6 +94,6 @@ int merge_into_base(const char *base_path, const char *delta_path, struct lclone
 	if (!err)
 		err = lclone_merge_into_base(merge);
 	lclone_file_close(&base);
-	close_delta(&delta_file, &delta);
+	lclone_close_delta(&delta_file, &delta);
 	return err;
 }

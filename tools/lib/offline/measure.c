@@ -153,8 +153,8 @@ static int make_plans(struct disk *disk, struct lclone_file *base, const struct 
 	return n;
 }
 
-int measure(const char *base_path, const char *delta_path, const struct lclone_parents *parents,
-	    struct plan plan[PLANS_MAX])
+int lclone_measure(const char *base_path, const char *delta_path,
+		   const struct lclone_parents *parents, struct plan plan[PLANS_MAX])
 {
 	struct lclone_file base_file, *base;
 	static struct content content;
@@ -163,11 +163,11 @@ int measure(const char *base_path, const char *delta_path, const struct lclone_p
 	int ret;
 
 	disk.file.fd = -1;
-	ret = open_base(base_path, &base_file, &base);
+	ret = lclone_open_base(base_path, &base_file, &base);
 	if (!ret)
-		ret = open_disk_now(delta_path, parents, &disk);
+		ret = lclone_open_disk_now(delta_path, parents, &disk);
 	if (!ret)
-		ret = verify_base(&disk.delta, base);
+		ret = lclone_verify_base(&disk.delta, base);
 	if (!ret)
 		ret = sum_up(&disk, &content);
 	if (!ret && disk.chain.count > 1)
@@ -178,7 +178,7 @@ int measure(const char *base_path, const char *delta_path, const struct lclone_p
 		ret = lclone_chain_unchanged(&disk.chain);
 	if (!ret)
 		ret = make_plans(&disk, base, &content, plan);
-	close_disk(&disk);
-	close_base(base);
+	lclone_close_disk(&disk);
+	lclone_close_base(base);
 	return ret;
 }

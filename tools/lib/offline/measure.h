@@ -24,7 +24,7 @@ struct plan {
  * Measures the clone of @base ("-": none) and the delta, which may be active. Returns how many
  * plans there are.
  */
-int measure(const char *base, const char *delta, const struct lclone_parents *parents,
-	    struct plan plan[PLANS_MAX]);
+int lclone_measure(const char *base, const char *delta, const struct lclone_parents *parents,
+		   struct plan plan[PLANS_MAX]);
 
 #endif /* LCLONE_MEASURE_H */

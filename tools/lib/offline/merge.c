@@ -18,7 +18,7 @@ static void ignore_finding(const struct lclone_finding *finding, void *ctx)
 	(void)ctx;
 }
 
-int refuse_damaged(const struct lclone_file *delta)
+int lclone_refuse_damaged(const struct lclone_file *delta)
 {
 	struct lclone_usage usage;
 	char why[LCLONE_WHY_SIZE];

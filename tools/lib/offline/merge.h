@@ -12,7 +12,7 @@
 #include "offline/copy.h"
 
 /* -EUCLEAN if a check of it finds anything. */
-int refuse_damaged(const struct lclone_file *delta);
+int lclone_refuse_damaged(const struct lclone_file *delta);
 
 /*
  * Writes the clone to the target, from the sector @merge->first to the last.  Changes

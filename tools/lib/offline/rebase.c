@@ -23,7 +23,7 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone was used with %u",
 				  base->path, base->logical_block, sb.block_size);
 	if (!err)
-		err = set_base_of(&sb, base);
+		err = lclone_set_base_of(&sb, base);
 	if (err)
 		return err;
 	snprintf(done->delta, sizeof(done->delta), "%s", file->path);
@@ -33,18 +33,18 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 	return done->already ? 0 : lclone_super_write(file, &sb);
 }
 
-int rebase(const char *path, const char *base_path, bool force, struct rebased *done)
+int lclone_rebase(const char *path, const char *base_path, bool force, struct rebased *done)
 {
 	struct lclone_file file = { .fd = -1 }, base_file, *base;
 	struct lclone_delta delta;
 	int err;
 
 	memset(&delta, 0, sizeof(delta));
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (!err)
-		err = open_delta(path, O_RDWR, &file, &delta);
+		err = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (!err && lclone_delta_damaged_slot(&delta) >= 0)
-		err = check_writable(&delta, path);
+		err = lclone_check_writable(&delta, path);
 	if (base && lclone_file_same(&file, base))
 		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", path);
 	if (!err && delta.sb.base_fp_alg == LCLONE_FP_NONE)
@@ -52,15 +52,15 @@ int rebase(const char *path, const char *base_path, bool force, struct rebased *
 	if (!err && delta.sb.state & LCLONE_STATE_MERGING)
 		err = lclone_fail(-EBUSY, "%s is being merged into its base: end that first", path);
 	if (!err)
-		err = refuse_common_sectors(&file, base);
+		err = lclone_refuse_common_sectors(&file, base);
 	if (!err && !force)
-		err = refuse_as_base(base, "", NULL);
+		err = lclone_refuse_as_base(base, "", NULL);
 	if (!err && !force)
-		err = same_but_larger(base, &delta.sb);
+		err = lclone_same_but_larger(base, &delta.sb);
 	if (!err)
 		err = set_base(&file, &delta, base, done);
-	close_delta(&file, &delta);
-	close_base(base);
+	lclone_close_delta(&file, &delta);
+	lclone_close_base(base);
 	return err;
 }
 
@@ -87,15 +87,15 @@ static int set_parent(struct lclone_file *file, const struct lclone_delta *delta
 	return done->already ? 0 : lclone_super_write(file, &sb);
 }
 
-int rebase_on_parent(const char *path, const char *parent_path, struct rebased *done)
+int lclone_rebase_on_parent(const char *path, const char *parent_path, struct rebased *done)
 {
 	struct lclone_file file, parent = { .fd = -1 };
 	struct lclone_delta delta;
 	int err;
 
-	err = open_delta(path, O_RDWR, &file, &delta);
+	err = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (!err && lclone_delta_damaged_slot(&delta) >= 0)
-		err = check_writable(&delta, path);
+		err = lclone_check_writable(&delta, path);
 	if (!err)
 		err = lclone_file_open(&parent, parent_path, O_RDONLY);
 	if (!err)
@@ -103,6 +103,6 @@ int rebase_on_parent(const char *path, const char *parent_path, struct rebased *
 	if (!err)
 		err = set_parent(&file, &delta, parent_path, done);
 	lclone_file_close(&parent);
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }

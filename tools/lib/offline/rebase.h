@@ -21,9 +21,9 @@ struct rebased {
 };
 
 /* @base is the base of the delta @path.  @force: its content is not looked at. */
-int rebase(const char *path, const char *base, bool force, struct rebased *done);
+int lclone_rebase(const char *path, const char *base, bool force, struct rebased *done);
 
 /* @parent is the layer that the delta @path lies on, as it is now. */
-int rebase_on_parent(const char *path, const char *parent, struct rebased *done);
+int lclone_rebase_on_parent(const char *path, const char *parent, struct rebased *done);
 
 #endif /* LCLONE_REBASE_H */

@@ -10,7 +10,7 @@
 #include "offline/remove.h"
 
 /* A damaged delta can be removed; what is none, or of a newer version, is left alone. */
-int remove_delta(const char *path)
+int lclone_remove_delta(const char *path)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
@@ -28,6 +28,6 @@ int remove_delta(const char *path)
 	if (!err)
 		err = lclone_super_wipe(&file);
 out:
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }

@@ -9,6 +9,6 @@
  * Wipes the superblocks of the delta @path, damaged or not.  0, or a negative errno with the
  * sentence in lclone_why(): -EBUSY if it is active, or others depend on it, or may.
  */
-int remove_delta(const char *path);
+int lclone_remove_delta(const char *path);
 
 #endif /* LCLONE_REMOVE_H */

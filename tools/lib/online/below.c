@@ -19,7 +19,7 @@ static const char *next_layer(char *words, char **save, char name[PATH_MAX])
 	word = word ? strtok_r(NULL, " ", save) : NULL;
 	if (!word)
 		return NULL;
-	name_of(word, name);
+	lclone_name_of(word, name);
 	return name;
 }
 
@@ -35,13 +35,13 @@ static int name_layers(struct below *below, const struct lclone_table *table)
 		below->name[i] = strdup(layer);
 		if (!below->name[i])
 			return lclone_fail(-ENOMEM, "out of memory");
-		if (add_parent(&below->parents, below->name[i]))
+		if (lclone_add_parent(&below->parents, below->name[i]))
 			return -ERANGE;
 	}
 	return 0;
 }
 
-void names_below(const struct lclone_table *table, char *names, size_t size)
+void lclone_names_below(const struct lclone_table *table, char *names, size_t size)
 {
 	char words[LCLONE_PARENTS_SIZE], name[PATH_MAX], *save;
 	const char *layer;
@@ -49,7 +49,7 @@ void names_below(const struct lclone_table *table, char *names, size_t size)
 
 	names[0] = '\0';
 	if (strcmp(table->base, "-")) {
-		name_of(table->base, name);
+		lclone_name_of(table->base, name);
 		len = snprintf(names, size, "%s", name);
 	}
 	strcpy(words, table->parent_words);
@@ -81,7 +81,7 @@ static int make_top(struct below *below, const struct lclone_clone *clone, u32 c
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", below->fd);
 	if (!err)
 		err = lclone_file_open(file, path, O_RDWR);
-	name_of(clone->table.delta, file->path);	/* which errors are told of */
+	lclone_name_of(clone->table.delta, file->path);	/* which errors are told of */
 	if (!err)
 		err = lclone_format(file, below->base, &options, &sb);
 	if (!err && lclone_delta_open(&below->disk.delta, &file->dev))
@@ -89,7 +89,7 @@ static int make_top(struct below *below, const struct lclone_clone *clone, u32 c
 	return err;
 }
 
-int below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_sectors)
+int lclone_below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_sectors)
 {
 	char base[PATH_MAX];
 	int err;
@@ -97,8 +97,8 @@ int below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_
 	memset(below, 0, sizeof(*below));
 	below->fd = -1;
 	below->disk.file.fd = -1;
-	name_of(clone->table.base, base);
-	err = open_base(base, &below->base_file, &below->base);
+	lclone_name_of(clone->table.base, base);
+	err = lclone_open_base(base, &below->base_file, &below->base);
 	if (!err)
 		err = name_layers(below, &clone->table);
 	if (!err)
@@ -109,19 +109,19 @@ int below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_
 	return err;
 }
 
-void below_close(struct below *below)
+void lclone_below_close(struct below *below)
 {
 	u32 i;
 
-	close_disk(&below->disk);
-	close_base(below->base);
+	lclone_close_disk(&below->disk);
+	lclone_close_base(below->base);
 	for (i = 0; i < below->parents.count; i++)
 		free(below->name[i]);
 	if (below->fd >= 0)
 		close(below->fd);
 }
 
-int below_chunks(struct below *below, bool layer, u64 *chunks)
+int lclone_below_chunks(struct below *below, bool layer, u64 *chunks)
 {
 	static struct lclone_chain_extents x;
 	struct lclone_chain_extent e;

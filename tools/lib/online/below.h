@@ -18,13 +18,13 @@ struct below {
 };
 
 /* Close it in any case. 0, or a negative errno with the sentence in lclone_why(). */
-int below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_sectors);
-void below_close(struct below *below);
+int lclone_below_open(struct below *below, const struct lclone_clone *clone, u32 chunk_sectors);
+void lclone_below_close(struct below *below);
 
 /* Chunks of the clone of which there is anything below, or (@layer) in the layer right below. */
-int below_chunks(struct below *below, bool layer, u64 *chunks);
+int lclone_below_chunks(struct below *below, bool layer, u64 *chunks);
 
 /* The base and the layers of a table, separated by ", "; "" if there are none. */
-void names_below(const struct lclone_table *table, char *names, size_t size);
+void lclone_names_below(const struct lclone_table *table, char *names, size_t size);
 
 #endif /* LCLONE_BELOW_H */

@@ -131,11 +131,11 @@ static int close_linear(const char *name, struct lclone_clone *clone, int err)
 	return wait_closed(name, clone) ?: lclone_dm_remove(name);
 }
 
-int close_clone(const char *name)
+int lclone_close_clone(const char *name)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
-	int ret = settle(name, &pending);
+	int ret = lclone_settle(name, &pending);
 
 	if (ret == 1 && !pending.after[0]) {	/* closed by a run that was killed */
 		lclone_pending_drop(name);

@@ -9,6 +9,6 @@
  * Closes the clone, or the linear device that it became by a merge.  0, or a negative errno
  * with the sentence in lclone_why(): -EBUSY says who has it open.
  */
-int close_clone(const char *name);
+int lclone_close_clone(const char *name);
 
 #endif /* LCLONE_CLOSE_H */

@@ -32,17 +32,18 @@ static void undo_format(const char *path)
 	lclone_file_close(&delta);
 }
 
-int create_clone(const char *name, const char *base, const char *delta, const struct creation *c)
+int lclone_create_clone(const char *name, const char *base, const char *delta,
+			const struct creation *c)
 {
 	struct lclone_sb sb;
 	char why[1024];
 	int err;
 
-	err = format_delta(base, delta, c->format, &sb);
+	err = lclone_format_delta(base, delta, c->format, &sb);
 	if (err)
 		return err;
 	c->formatted(delta, &sb);
-	err = open_clone(name, base, delta, &c->format->parents, c->features);
+	err = lclone_open_clone(name, base, delta, &c->format->parents, c->features);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());
@@ -50,8 +51,8 @@ int create_clone(const char *name, const char *base, const char *delta, const st
 	return lclone_fail(err, "%s", why);
 }
 
-int create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
-		   const struct creation *c)
+int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
+			  const struct creation *c)
 {
 	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
 	int err;
@@ -65,7 +66,7 @@ int create_with_lv(const char *name, const char *base, const char *vg, u64 secto
 		return err;
 	err = wipe_recycled(path);
 	if (!err)
-		err = create_clone(name, base, path, c);
+		err = lclone_create_clone(name, base, path, c);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());

@@ -18,10 +18,11 @@ struct creation {
 };
 
 /* The clone @name of @base ("-": of nothing) and the device @delta */
-int create_clone(const char *name, const char *base, const char *delta, const struct creation *c);
+int lclone_create_clone(const char *name, const char *base, const char *delta,
+			const struct creation *c);
 
 /* ... and of a logical volume NAME-delta of so many sectors, which is made in @vg */
-int create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
-		   const struct creation *c);
+int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
+			  const struct creation *c);
 
 #endif /* LCLONE_CREATE_H */

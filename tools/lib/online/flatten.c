@@ -52,8 +52,8 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	if (target->dev.sectors < clone->sectors)
 		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
 				   PRIu64, path, target->dev.sectors, clone->sectors);
-	err = blocks_fit_clone(path, clone->name);
-	return err ?: may_overwrite(target, force, NULL);
+	err = lclone_blocks_fit_clone(path, clone->name);
+	return err ?: lclone_may_overwrite(target, force, NULL);
 }
 
 /*
@@ -88,7 +88,7 @@ static int incarnation_of(const struct lclone_clone *clone, u64 *incarnation)
 	struct lclone_sb sb;
 	int err;
 
-	name_of(clone->table.delta, delta);
+	lclone_name_of(clone->table.delta, delta);
 	err = lclone_sb_of(delta, &sb);
 	*incarnation = sb.incarnation;
 	return err;
@@ -114,10 +114,10 @@ static bool goes_on(const struct online *o, const char *path)
 
 	snprintf(number, sizeof(number), "%u:%u", major(target.rdev), minor(target.rdev));
 	lclone_file_close(&target);
-	return !err && was_led_to(o, number);
+	return !err && lclone_was_led_to(o, number);
 }
 
-int flatten_to(struct flatten *f, const char *path, bool force)
+int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 {
 	struct online *o = f->merge.online;
 	struct lclone_file target = { .fd = -1 };
@@ -129,27 +129,27 @@ int flatten_to(struct flatten *f, const char *path, bool force)
 	int err;
 
 	if (goes_on(o, path))
-		return merge_online(&f->merge);
-	err = look_at_writable(o->name, &clone, &status);
+		return lclone_merge_online(&f->merge);
+	err = lclone_look_at_writable(o->name, &clone, &status);
 	if (!err)
 		err = refuse_merging(&clone);
 	if (!err && lclone_flattens(&clone.table.features))
 		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
 	if (!err)
-		err = accept_base_online(&clone, NULL);
+		err = lclone_accept_base_online(&clone, NULL);
 	if (!err)
 		err = incarnation_of(&clone, &before);
 	if (!err)
 		err = open_target(path, force, &clone, &target);
 	if (!err)
-		err = below_open(&below, &clone, status.chunk_sectors);
+		err = lclone_below_open(&below, &clone, status.chunk_sectors);
 	if (!err)
 		err = copy_below(o, &target);
 	if (!err)
 		err = refuse_changed(&clone, before);
 	if (!err)
 		err = lclone_head_end(&below.disk.chain, below.base, &target);
-	below_close(&below);
+	lclone_below_close(&below);
 	lclone_file_yield(&target);
 	if (!err)
 		err = refuse_changed(&clone, before);
@@ -161,14 +161,14 @@ int flatten_to(struct flatten *f, const char *path, bool force)
 	table.parent_words[0] = '\0';
 	table.features.merge = true;
 	table.features.rebase = true;
-	err = change_table(&clone, &table);
+	err = lclone_change_table(&clone, &table);
 out:
 	lclone_file_close(&target);
 	if (err)
 		return err;
-	names_below(&clone.table, names, sizeof(names));
+	lclone_names_below(&clone.table, names, sizeof(names));
 	f->leaves(o->ctx, names);
-	return merge_online(&f->merge);
+	return lclone_merge_online(&f->merge);
 }
 
 /* In place: the kernel copies what lies below into the delta. */
@@ -199,15 +199,16 @@ static int check_space(const struct lclone_clone *clone, const struct lclone_sta
 	char needed[16], there[16], more[16];
 	int err;
 
-	err = below_chunks(&below, layer, &need);
+	err = lclone_below_chunks(&below, layer, &need);
 	*bytes = need * s->chunk_sectors * 512;
 	if (err || need <= free || all + keep <= s->total)
 		return err;
 	most = s->used + need < all ? s->used + need : all;
 	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %s, and the delta has %s: extend its device by %s and run \"lclone resize %s\"",
-			   clone->name, size_text(*bytes, needed),
-			   size_text(free * s->chunk_sectors * 512, there),
-			   size_text((most + keep - s->total) * s->chunk_sectors * 512, more),
+			   clone->name, lclone_size_text(*bytes, needed),
+			   lclone_size_text(free * s->chunk_sectors * 512, there),
+			   lclone_size_text((most + keep - s->total) * s->chunk_sectors * 512,
+					    more),
 			   clone->name);
 }
 
@@ -225,17 +226,17 @@ static int start_flatten(struct online *o, const struct lclone_clone *clone,
 				  clone->name);
 	if (err)
 		return err;
-	err = below_open(&below, clone, status->chunk_sectors);
+	err = lclone_below_open(&below, clone, status->chunk_sectors);
 	if (!err)
 		err = check_space(clone, status, layer, &o->most);
-	below_close(&below);
+	lclone_below_close(&below);
 	if (err)
 		return err;
 	table = clone->table;
 	table.features.rebase = false;		/* it has had its effect */
 	table.features.flatten = !layer;
 	table.features.flatten_layer = layer;
-	return change_table(clone, &table);
+	return lclone_change_table(clone, &table);
 }
 
 /* The word rebase has had its effect, and should not stay. */
@@ -249,7 +250,7 @@ static int drop_rebase(const char *name)
 		return err;
 	table = now.table;
 	table.features.rebase = false;
-	return change_table(&now, &table);
+	return lclone_change_table(&now, &table);
 }
 
 /* A run that was killed has left what lies below: what may be left is the word. 1: so it was */
@@ -294,7 +295,7 @@ static int leave_below(const struct flatten *f, bool layer)
 	 * Somebody else may have waited, too, or have stopped it, or begun another: the
 	 * table is asked for first, so that what the status says holds for it or a later one.
 	 */
-	err = look_at_writable(o->name, &old, &status);
+	err = lclone_look_at_writable(o->name, &old, &status);
 	if (!err && (!(layer ? old.table.features.flatten_layer : old.table.features.flatten) ||
 		     strcmp(status.task, "flattened")))
 		err = lclone_fail(-ECANCELED, "%s: somebody else has ended or stopped it", o->name);
@@ -303,9 +304,9 @@ static int leave_below(const struct flatten *f, bool layer)
 	table = old.table;
 	if (layer) {
 		lclone_table_drop_parent(&table, gone);
-		name_of(gone, names);
+		lclone_name_of(gone, names);
 	} else {
-		names_below(&table, names, sizeof(names));
+		lclone_names_below(&table, names, sizeof(names));
 		strcpy(table.base, "-");
 		table.parents = 0;
 		table.parent_words[0] = '\0';
@@ -313,14 +314,14 @@ static int leave_below(const struct flatten *f, bool layer)
 	table.features.flatten = false;
 	table.features.flatten_layer = false;
 	table.features.rebase = true;
-	err = change_table(&old, &table);
+	err = lclone_change_table(&old, &table);
 	if (err)
 		return err;
 	f->leaves(o->ctx, names);
 	return drop_rebase(o->name);
 }
 
-int flatten(struct flatten *flatten, bool layer)
+int lclone_flatten(struct flatten *flatten, bool layer)
 {
 	struct online *o = flatten->merge.online;
 	static struct lclone_clone clone;
@@ -333,13 +334,13 @@ int flatten(struct flatten *flatten, bool layer)
 		flatten->leaves(o->ctx, NULL);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = look_at_writable(o->name, &clone, &status);
+	ret = lclone_look_at_writable(o->name, &clone, &status);
 	if (!ret && (layer ? f->flatten : f->flatten_layer))
 		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
 				  o->name, layer ? "of all that lies below" :
 						   "but only of its topmost layer");
 	if (!ret && !lclone_flattens(f))
-		ret = accept_base_online(&clone, NULL);
+		ret = lclone_accept_base_online(&clone, NULL);
 	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed"))) {
 		ret = start_flatten(o, &clone, &status, layer);
 		/* from here on the table says it; what is noted next began with a flatten */
@@ -347,9 +348,9 @@ int flatten(struct flatten *flatten, bool layer)
 			lclone_pending_end();
 	}
 	if (!ret)
-		ret = set_rate(o);
+		ret = lclone_set_rate(o);
 	if (!ret)
-		ret = wait_for_task(o, "flattened", layer ? "flatten --layer" : "flatten");
+		ret = lclone_wait_for_task(o, "flattened", layer ? "flatten --layer" : "flatten");
 	return ret ?: leave_below(flatten, layer);
 }
 

@@ -3,7 +3,8 @@
  * An active clone becomes independent of its base and layers, while it is in use.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why(); -EINTR if the user
- * does not want to wait, and the kernel goes on; 1: it is not waited for, see wait_for_task().
+ * does not want to wait, and the kernel goes on; 1: it is not waited for, see
+ * lclone_wait_for_task().
  */
 #ifndef LCLONE_FLATTEN_H
 #define LCLONE_FLATTEN_H
@@ -11,7 +12,7 @@
 #include "online/merge.h"
 
 struct flatten {
-	struct online_merge merge;	/* @merge.online->name; flatten_to() ends with a merge */
+	struct online_merge merge;	/* lclone_flatten_to() ends with one; has the name */
 	/*
 	 * The clone does not need @names, devices separated by ", ", any more; NULL: a run that
 	 * was killed has done that.  @ctx is @merge.online->ctx.
@@ -20,12 +21,12 @@ struct flatten {
 };
 
 /* The delta takes over all that lies below, or (@layer) what the topmost layer has. */
-int flatten(struct flatten *flatten, bool layer);
+int lclone_flatten(struct flatten *flatten, bool layer);
 
 /*
  * What lies below is copied to the device @path, then the delta is merged into that, which is
  * the disk at the end. @force: whatever is on it is overwritten.
  */
-int flatten_to(struct flatten *f, const char *path, bool force);
+int lclone_flatten_to(struct flatten *f, const char *path, bool force);
 
 #endif /* LCLONE_FLATTEN_H */

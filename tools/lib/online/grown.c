@@ -18,34 +18,34 @@ static int record(const char *path, struct lclone_file *base)
 	struct lclone_sb sb;
 	int err;
 
-	err = open_delta(path, O_RDWR, &file, &delta);
+	err = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (!err)
-		err = check_writable(&delta, path);
+		err = lclone_check_writable(&delta, path);
 	if (!err)
-		err = same_but_larger(base, &delta.sb);
+		err = lclone_same_but_larger(base, &delta.sb);
 	if (!err) {
 		sb = delta.slot[delta.newest].sb;
-		err = set_base_of(&sb, base);
+		err = lclone_set_base_of(&sb, base);
 	}
 	if (!err)
 		err = lclone_super_write(&file, &sb);
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }
 
-int accept_base(const char *delta_path, const char *base_path)
+int lclone_accept_base(const char *delta_path, const char *base_path)
 {
 	struct lclone_file base_file, *base;
 	struct lclone_sb sb;
 	int err;
 
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (!err && base) {
 		err = lclone_sb_of(delta_path, &sb);
-		if (!err && base_has_grown(base, &sb))
+		if (!err && lclone_base_has_grown(base, &sb))
 			err = record(delta_path, base);
 	}
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }
 
@@ -57,11 +57,11 @@ static int accept(struct lclone_clone *clone, struct lclone_file *base)
 	int err;
 
 	strcpy(name, clone->name);
-	name_of(clone->table.delta, delta);
+	lclone_name_of(clone->table.delta, delta);
 	err = lclone_sb_of(delta, &sb);
-	if (err || !base_has_grown(base, &sb))
+	if (err || !lclone_base_has_grown(base, &sb))
 		return err;
-	err = same_but_larger(base, &sb);
+	err = lclone_same_but_larger(base, &sb);
 	if (err)
 		return err;
 	if (clone->table.parents)
@@ -69,15 +69,15 @@ static int accept(struct lclone_clone *clone, struct lclone_file *base)
 				   base->path, clone->name);
 	table = clone->table;
 	table.features.rebase = true;
-	err = change_table(clone, &table) ?: lclone_dm_get(name, clone);
+	err = lclone_change_table(clone, &table) ?: lclone_dm_get(name, clone);
 	if (err)
 		return err;
 	/* it has had its effect: from now on the base is compared again */
 	table.features.rebase = false;
-	return change_table(clone, &table) ?: lclone_dm_get(name, clone);
+	return lclone_change_table(clone, &table) ?: lclone_dm_get(name, clone);
 }
 
-int accept_base_online(struct lclone_clone *clone, struct lclone_file *base)
+int lclone_accept_base_online(struct lclone_clone *clone, struct lclone_file *base)
 {
 	struct lclone_file file;
 	char path[PATH_MAX];
@@ -85,10 +85,10 @@ int accept_base_online(struct lclone_clone *clone, struct lclone_file *base)
 
 	if (base)
 		return accept(clone, base);
-	name_of(clone->table.base, path);
-	err = open_base(path, &file, &base);
+	lclone_name_of(clone->table.base, path);
+	err = lclone_open_base(path, &file, &base);
 	if (!err && base)
 		err = accept(clone, base);
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }

@@ -11,8 +11,8 @@
 #include "host/file.h"
 
 /* Records it in a delta that is not active; nothing is done if the size is the same. */
-int accept_base(const char *delta_path, const char *base_path);
+int lclone_accept_base(const char *delta_path, const char *base_path);
 /* ... of a clone that is; @clone is read again. @base is NULL if it is not open. */
-int accept_base_online(struct lclone_clone *clone, struct lclone_file *base);
+int lclone_accept_base_online(struct lclone_clone *clone, struct lclone_file *base);
 
 #endif /* LCLONE_GROWN_H */

@@ -97,7 +97,7 @@ static int settle_clones(const struct pair *p)
 
 	for (i = 0; err >= 0 && i < p->count; i++)
 		if (is_user(p, &p->clones[i]))
-			err = settle(p->clones[i].name, &pending);
+			err = lclone_settle(p->clones[i].name, &pending);
 	return err < 0 ? err : 0;
 }
 
@@ -240,8 +240,8 @@ static int wipe_upper(struct pair *p)
 	struct lclone_sb sb;
 	int err;
 
-	close_delta(&p->upper_file, &p->upper);
-	err = open_delta(p->upper_path, O_RDWR, &file, &delta);
+	lclone_close_delta(&p->upper_file, &p->upper);
+	err = lclone_open_delta(p->upper_path, O_RDWR, &file, &delta);
 	if (!err)
 		err = lclone_sb_of(p->lower_path, &sb);
 	if (!err && !lclone_left_over(&delta.sb, &sb))
@@ -249,7 +249,7 @@ static int wipe_upper(struct pair *p)
 				  p->upper_path);
 	if (!err)
 		err = lclone_super_wipe(&file);
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }
 
@@ -317,7 +317,7 @@ static int check_lower(struct pair *p)
 		return lclone_fail(err, "%s: %s %s", p->upper_path, p->lower_path, why);
 	err = refuse_slot(&p->lower_file, &p->lower);
 	if (!err)
-		err = refuse_damaged(&p->lower_file);
+		err = lclone_refuse_damaged(&p->lower_file);
 	return err;
 }
 
@@ -356,7 +356,7 @@ static int merge_pair(struct pair *p, struct lclone_merge *merge)
 	if (!err)
 		err = refuse_slot(&p->upper_file, &p->upper);
 	if (!err)
-		err = refuse_damaged(&p->upper_file);
+		err = lclone_refuse_damaged(&p->upper_file);
 	if (!err)
 		err = refuse_siblings(p);
 	return err ?: lclone_merge_into_parent(merge);
@@ -369,7 +369,7 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	int err;
 
 	p = (struct pair){ .upper_path = into->path, .lower_file.fd = -1 };
-	err = open_delta(into->path, O_RDONLY, &p.upper_file, &p.upper);
+	err = lclone_open_delta(into->path, O_RDONLY, &p.upper_file, &p.upper);
 	if (!err)
 		err = find_lower(&p, named);
 	if (!err)
@@ -381,8 +381,8 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	if (!err)
 		err = finish(&p, into);
 	strcpy(into->layer, p.lower_path);
-	close_delta(&p.lower_file, &p.lower);
-	close_delta(&p.upper_file, &p.upper);
+	lclone_close_delta(&p.lower_file, &p.lower);
+	lclone_close_delta(&p.upper_file, &p.upper);
 	lclone_inventory_free(&p.inv);
 	free(p.clones);
 	return err;

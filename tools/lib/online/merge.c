@@ -26,7 +26,7 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	struct lclone_sb sb;
 	int err, ro = 0;
 
-	name_of(clone->table.delta, delta);
+	lclone_name_of(clone->table.delta, delta);
 	err = lclone_file_open_ready(base, path, O_RDONLY);
 	if (!err && ioctl(base->fd, BLKROGET, &ro))
 		err = lclone_fail(-errno, "%s: %m", path);
@@ -41,11 +41,11 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	if (!err)
 		err = lclone_sb_of(delta, &sb);
 	if (!err)
-		err = ask ? confirm_merge_into_base(base, &sb, rdev, clone->name, ask) : 0;
+		err = ask ? lclone_confirm_merge_into_base(base, &sb, rdev, clone->name, ask) : 0;
 	if (!err)
 		err = lclone_lock(base, LCLONE_LOCK_EXCLUSIVE);
 	if (!err)
-		err = may_merge_into_base(base, &sb, rdev, clone->name);
+		err = lclone_may_merge_into_base(base, &sb, rdev, clone->name);
 	return err;
 }
 
@@ -66,15 +66,15 @@ static int start_merge(struct lclone_clone *clone, lclone_ask_fn ask)
 	if (!strcmp(table.base, "-"))
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
-	name_of(table.base, base);
+	lclone_name_of(table.base, base);
 	err = refuse_base(&base_file, base, clone, ask);
 	if (!err)
-		err = accept_base_online(clone, &base_file);
+		err = lclone_accept_base_online(clone, &base_file);
 	table = clone->table;
 	table.features.merge = true;
 	table.features.rebase = false;		/* it has had its effect */
 	if (!err)
-		err = change_table(clone, &table);
+		err = lclone_change_table(clone, &table);
 	lclone_file_close(&base_file);
 	return err;
 }
@@ -92,11 +92,11 @@ static int wipe_empty(const char *path, const char *uuid)
 	char now[37];
 	int ret;
 
-	ret = open_delta(path, O_RDWR, &file, &delta);
+	ret = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (!ret)
 		uuid_unparse_lower(delta.sb.uuid, now);
 	if (ret == -EMEDIUMTYPE || ret == -ENODATA || (!ret && uuid && strcmp(now, uuid))) {
-		close_delta(&file, &delta);
+		lclone_close_delta(&file, &delta);
 		return 0;
 	}
 	if (!ret) {
@@ -110,7 +110,7 @@ static int wipe_empty(const char *path, const char *uuid)
 	}
 	if (!ret)
 		ret = lclone_super_wipe(&file);
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return ret;
 }
 
@@ -140,8 +140,8 @@ static int switch_to_linear(struct online_merge *merge)
 	err = lclone_dm_get(o->name, &clone);
 	if (err)
 		return err;
-	name_of(clone.table.base, base);
-	name_of(clone.table.delta, delta);
+	lclone_name_of(clone.table.base, base);
+	lclone_name_of(clone.table.delta, delta);
 	snprintf(params, sizeof(params), "%.40s 0", clone.table.base);
 	err = lclone_dm_switch(&clone, "linear", clone.sectors, params, &pause_ms);
 	if (!err)
@@ -166,8 +166,8 @@ static int end_merge(struct online_merge *merge)
 	    lclone_dm_line(pending.after, &after, target) || strcmp(target, "linear"))
 		return 0;
 	after.params[strcspn(after.params, " ")] = '\0';
-	name_of(after.params, base);
-	name_of(before.table.delta, delta);
+	lclone_name_of(after.params, base);
+	lclone_name_of(before.table.delta, delta);
 	ret = wipe_empty(delta, pending.uuid);
 	if (ret == -EUCLEAN)		/* it is not what was merged, nor will be */
 		lclone_pending_drop(o->name);
@@ -178,7 +178,7 @@ static int end_merge(struct online_merge *merge)
 	return 1;
 }
 
-bool was_led_to(const struct online *o, const char *device)
+bool lclone_was_led_to(const struct online *o, const char *device)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
@@ -233,7 +233,7 @@ static int merge_again(struct online_merge *merge)
 	return end_merged(merge, base, lclone_dev_attribute(st.st_rdev, "size"));
 }
 
-int merge_online(struct online_merge *merge)
+int lclone_merge_online(struct online_merge *merge)
 {
 	struct online *o = merge->online;
 	static struct lclone_clone clone;
@@ -243,14 +243,14 @@ int merge_online(struct online_merge *merge)
 	ret = end_merge(merge);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = look_at_writable(o->name, &clone, &status);
+	ret = lclone_look_at_writable(o->name, &clone, &status);
 	if (ret == -ENOTTY)
 		return merge_again(merge);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
 		ret = start_merge(&clone, merge->ask);
 	if (!ret)
-		ret = set_rate(o);
+		ret = lclone_set_rate(o);
 	if (!ret)
-		ret = wait_for_task(o, "merged", "merge");
+		ret = lclone_wait_for_task(o, "merged", "merge");
 	return ret ?: switch_to_linear(merge);
 }

@@ -27,11 +27,11 @@ struct online_merge {
 /*
  * Merges the clone into its base, or goes on with that.  When it has ended the
  * clone is a linear device on the base, and the delta none any more.  1: it is not waited for,
- * see wait_for_task().
+ * see lclone_wait_for_task().
  */
-int merge_online(struct online_merge *merge);
+int lclone_merge_online(struct online_merge *merge);
 
 /* Is @device ("major:minor") the base, or disk, to which a killed command has led the clone? */
-bool was_led_to(const struct online *o, const char *device);
+bool lclone_was_led_to(const struct online *o, const char *device);
 
 #endif /* LCLONE_ONLINE_MERGE_H */

@@ -34,14 +34,14 @@ static int look(struct disk *disk, struct lclone_file *base,
 			err = lclone_fail(-ENOTBLK, "%s is not a block device",
 					  disk->chain.file[i]->path);
 	if (!err)
-		err = verify_base(&disk->delta, base);
+		err = lclone_verify_base(&disk->delta, base);
 	/* the kernel forgets how far a merge is, and does not compare a base that is being changed */
 	if (!err && base)
 		err = lclone_merge_begun_in(&disk->delta, base);
 	if (err > 0)
 		err = 0;
 	if (!err && !features->read_only)
-		err = check_writable(&disk->delta, disk->file.path);
+		err = lclone_check_writable(&disk->delta, disk->file.path);
 	if (err)
 		return err;
 	for (i = disk->chain.count - 1; i; i--) {
@@ -72,8 +72,8 @@ static bool is_device(const char *path, const char *word)
 	return is && !strcmp(number, word);
 }
 
-bool was_opened(const char *name, const char *base, const char *delta,
-		const struct lclone_features *features)
+bool lclone_was_opened(const char *name, const char *base, const char *delta,
+		       const struct lclone_features *features)
 {
 	static char params[LCLONE_PARAMS_SIZE];
 	static struct lclone_pending pending;
@@ -93,8 +93,8 @@ bool was_opened(const char *name, const char *base, const char *delta,
 }
 
 /* All locks are held until the table is loaded: what was looked at stays so. */
-int open_clone(const char *name, const char *base_path, const char *delta_path,
-	       const struct lclone_parents *parents, const struct lclone_features *features)
+int lclone_open_clone(const char *name, const char *base_path, const char *delta_path,
+		      const struct lclone_parents *parents, const struct lclone_features *features)
 {
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
@@ -102,16 +102,16 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 	static struct disk disk;
 	int err;
 
-	err = check_free_name(name);
+	err = lclone_check_free_name(name);
 	if (err)
 		return err;
-	err = features->read_only ? 0 : accept_base(delta_path, base_path);
+	err = features->read_only ? 0 : lclone_accept_base(delta_path, base_path);
 	if (err)
 		return err;
-	err = open_base(base_path, &base_file, &base);
+	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = open_disk(delta_path, O_RDONLY, parents, &disk);
+	err = lclone_open_disk(delta_path, O_RDONLY, parents, &disk);
 	if (!err)
 		err = look(&disk, base, features, &table);
 	if (err)
@@ -125,8 +125,8 @@ int open_clone(const char *name, const char *base_path, const char *delta_path,
 	err = lclone_dm_begin(name, disk.delta.sb.virtual_sectors, params, true);
 	err = err ?: lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
 out_disk:
-	close_disk(&disk);
+	lclone_close_disk(&disk);
 out_base:
-	close_base(base);
+	lclone_close_base(base);
 	return err;
 }

@@ -10,14 +10,14 @@
 #include "clone/inventory.h"
 
 /* Activates the clone of @base ("-": none) and @delta as @name. */
-int open_clone(const char *name, const char *base, const char *delta,
-	       const struct lclone_parents *parents, const struct lclone_features *features);
+int lclone_open_clone(const char *name, const char *base, const char *delta,
+		      const struct lclone_parents *parents, const struct lclone_features *features);
 
 /*
  * Has a run of open or create that was killed opened this very clone?  What one has
  * left half made is taken away.
  */
-bool was_opened(const char *name, const char *base, const char *delta,
-		const struct lclone_features *features);
+bool lclone_was_opened(const char *name, const char *base, const char *delta,
+		       const struct lclone_features *features);
 
 #endif /* LCLONE_OPEN_H */

@@ -41,7 +41,7 @@ static int look_at_delta(const struct lclone_clone *clone, struct lclone_sb *sb,
 	char path[PATH_MAX];
 	int err;
 
-	name_of(clone->table.delta, path);
+	lclone_name_of(clone->table.delta, path);
 	err = lclone_sb_of(path, sb);
 	if (err)
 		return err;
@@ -78,7 +78,7 @@ static int grow_clone(const struct lclone_clone *clone, u64 sectors)
 	if (clone->table.features.merge)	/* its base would be too small */
 		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
 				   clone->name, clone->name);
-	err = size_fits_clone(sectors, clone->name);
+	err = lclone_size_fits_clone(sectors, clone->name);
 	if (err)
 		return err;
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
@@ -87,7 +87,7 @@ static int grow_clone(const struct lclone_clone *clone, u64 sectors)
 }
 
 /* The active clone: the kernel changes the delta, the tool the table. */
-int resize_active(const char *name, const struct wanted *w, struct resized *now)
+int lclone_resize_active(const char *name, const struct wanted *w, struct resized *now)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
@@ -96,7 +96,7 @@ int resize_active(const char *name, const struct wanted *w, struct resized *now)
 	bool grown;
 	int err;
 
-	err = settle(name, &pending);
+	err = lclone_settle(name, &pending);
 	grown = err == 1 && has_grown(name, w, &pending);
 	if (err >= 0)
 		err = lclone_dm_get(name, &clone);
@@ -115,7 +115,7 @@ int resize_active(const char *name, const struct wanted *w, struct resized *now)
 	if (!w->sectors)
 		err = lclone_dm_message(name, "grow");
 	else if (!grown)
-		err = accept_base_online(&clone, NULL) ?: grow_clone(&clone, sectors);
+		err = lclone_accept_base_online(&clone, NULL) ?: grow_clone(&clone, sectors);
 	*now = (struct resized){ sectors, delta };
 	return err;
 }
@@ -147,17 +147,17 @@ static int check_room(const struct lclone_sb *sb, const char *path)
 			   path, (unsigned long long)sb->device_sectors, (unsigned long long)min);
 }
 
-int resize_inactive(const char *path, const struct wanted *w, struct resized *now)
+int lclone_resize_inactive(const char *path, const struct wanted *w, struct resized *now)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
 	struct lclone_sb sb;
 	int err;
 
-	err = open_delta(path, O_RDWR, &file, &delta);
+	err = lclone_open_delta(path, O_RDWR, &file, &delta);
 	if (err)
 		goto out;
-	err = check_writable(&delta, path);
+	err = lclone_check_writable(&delta, path);
 	if (err)
 		goto out;
 	sb = delta.slot[delta.newest].sb;
@@ -175,6 +175,6 @@ int resize_inactive(const char *path, const struct wanted *w, struct resized *no
 		err = lclone_super_write(&file, &sb);
 	*now = (struct resized){ sb.virtual_sectors, sb.device_sectors };
 out:
-	close_delta(&file, &delta);
+	lclone_close_delta(&file, &delta);
 	return err;
 }

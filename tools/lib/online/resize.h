@@ -21,8 +21,8 @@ struct resized {
 };
 
 /* The active clone @name, which stays in use */
-int resize_active(const char *name, const struct wanted *w, struct resized *now);
+int lclone_resize_active(const char *name, const struct wanted *w, struct resized *now);
 /* The clone of the delta @path, which is not active */
-int resize_inactive(const char *path, const struct wanted *w, struct resized *now);
+int lclone_resize_inactive(const char *path, const struct wanted *w, struct resized *now);
 
 #endif /* LCLONE_RESIZE_H */

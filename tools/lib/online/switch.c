@@ -39,7 +39,7 @@ static int prepare(struct lclone_file *file, const char *path, bool force,
 	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
 	if (!err && !is_left_over(file, below))
-		err = may_overwrite(file, force, NULL);
+		err = lclone_may_overwrite(file, force, NULL);
 	if (!err)
 		err = lclone_super_wipe(file);
 	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
@@ -56,7 +56,7 @@ static int refuse_half_merged(const struct lclone_table *table)
 
 	top = *table;
 	lclone_table_drop_parent(&top, number);
-	name_of(number, path);
+	lclone_name_of(number, path);
 	err = lclone_sb_of(path, &sb);
 	if (!err && lclone_half_merged(&sb))
 		err = lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s): end that first with lclone merge --into-parent",
@@ -92,7 +92,7 @@ static int abandon_noted(const char *old, const char *uuid)
 	if (err == -ENOENT || err == -ENXIO || err == -EMEDIUMTYPE || err == -ENODATA ||
 	    (!err && strcmp(now, uuid)))
 		return 0;
-	return err ?: abandon_delta(old);
+	return err ?: lclone_abandon_delta(old);
 }
 
 /* A revert that was killed may not have marked the old delta: nobody may open it again. */
@@ -107,7 +107,7 @@ static int end_revert(const char *name, const struct lclone_pending *pending)
 	    after.table.parents != before.table.parents ||
 	    !strcmp(after.table.delta, before.table.delta))
 		return 0;
-	name_of(before.table.delta, old);
+	lclone_name_of(before.table.delta, old);
 	err = abandon_noted(old, pending->uuid);
 	if (!err)
 		return 0;
@@ -115,7 +115,7 @@ static int end_revert(const char *name, const struct lclone_pending *pending)
 	return not_abandoned(err, name, old);
 }
 
-int settle(const char *name, struct lclone_pending *pending)
+int lclone_settle(const char *name, struct lclone_pending *pending)
 {
 	int ret = lclone_dm_settle(name, pending);
 
@@ -134,13 +134,13 @@ static bool was_done(const char *name, const char *to, bool back,
 	    strcmp(after.table.delta, number) || !strcmp(before.table.delta, number) ||
 	    after.table.parents != before.table.parents + !back)
 		return false;
-	name_of(before.table.delta, old);
+	lclone_name_of(before.table.delta, old);
 	lclone_pending_drop(name);
 	return true;
 }
 
-int switch_delta(const char *name, const char *to, bool force, bool back,
-		 struct switched *switched)
+int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
+			struct switched *switched)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
@@ -153,7 +153,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back,
 	int err;
 
 	switched->pause_ms = -1;
-	err = settle(name, &pending);
+	err = lclone_settle(name, &pending);
 	if (err == 1 && was_done(name, to, back, &pending, old))
 		return 0;
 	if (err >= 0)
@@ -161,7 +161,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back,
 	if (err)
 		return err;
 	table = clone.table;
-	name_of(table.delta, old);
+	lclone_name_of(table.delta, old);
 	if (clone.read_only || table.features.read_only)
 		return lclone_fail(-EROFS, "%s is read-only", name);
 	if (clone.suspended)
@@ -181,7 +181,7 @@ int switch_delta(const char *name, const char *to, bool force, bool back,
 	if (!back && strcmp(status.mode, "rw"))
 		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
 				   name);
-	err = accept_base_online(&clone, NULL);
+	err = lclone_accept_base_online(&clone, NULL);
 	if (err)
 		return err;
 	table = clone.table;
@@ -199,16 +199,17 @@ int switch_delta(const char *name, const char *to, bool force, bool back,
 	if (err || table.parents > LCLONE_LAYERS_MAX)
 		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
 				   LCLONE_LAYERS_MAX);
-	err = blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
+	err = lclone_blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
 	snprintf(table.delta, sizeof(table.delta), "%u:%u", major(file.rdev), minor(file.rdev));
 	if (!err && lclone_table_print(&table, params, sizeof(params)))
 		err = lclone_fail(-E2BIG, "the table's line is too long");
 	if (!err)
-		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params, &switched->pause_ms);
+		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params,
+				       &switched->pause_ms);
 	lclone_file_close(&file);
 	if (err)
 		return err;
-	err = back ? abandon_delta(old) : 0;
+	err = back ? lclone_abandon_delta(old) : 0;
 	if (err) {
 		lclone_pending_drop(name);
 		return not_abandoned(err, name, old);

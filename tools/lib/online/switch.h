@@ -18,10 +18,10 @@ struct switched {
  * The running clone goes on with the new, empty delta @to: on what it had till
  * now, which becomes a sealed layer, or (@back) on the layers below that.
  */
-int switch_delta(const char *name, const char *to, bool force, bool back,
-		 struct switched *switched);
+int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
+			struct switched *switched);
 
 /* lclone_dm_settle(), and what was left of a revert is ended, too. */
-int settle(const char *name, struct lclone_pending *pending);
+int lclone_settle(const char *name, struct lclone_pending *pending);
 
 #endif /* LCLONE_SWITCH_H */

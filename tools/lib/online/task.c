@@ -11,7 +11,7 @@
 
 #define POLL_NS		200000000
 
-int check_rate(const char *rate)
+int lclone_check_rate(const char *rate)
 {
 	u64 kib;
 
@@ -21,7 +21,7 @@ int check_rate(const char *rate)
 	return lclone_fail(-ERANGE, "\"%s\" is not a rate: a number of KiB/s, max, auto or idle", rate);
 }
 
-int set_rate(const struct online *o)
+int lclone_set_rate(const struct online *o)
 {
 	char message[64];
 
@@ -31,10 +31,11 @@ int set_rate(const struct online *o)
 	return lclone_dm_message(o->name, message);
 }
 
-int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status)
+int lclone_look_at_writable(const char *name, struct lclone_clone *clone,
+			    struct lclone_status *status)
 {
 	static struct lclone_pending pending;
-	int err = settle(name, &pending);
+	int err = lclone_settle(name, &pending);
 
 	if (err >= 0)
 		err = lclone_dm_get(name, clone);
@@ -68,7 +69,7 @@ static int ended(const struct online *o, const struct lclone_status *s, const ch
 			   again, o->name);
 }
 
-int wait_for_task(struct online *o, const char *done, const char *again)
+int lclone_wait_for_task(struct online *o, const char *done, const char *again)
 {
 	const struct timespec poll = { .tv_nsec = POLL_NS };
 	struct lclone_status s;
@@ -138,7 +139,7 @@ static bool was_stopped(const char *name, const char *task, const char **command
 	return true;
 }
 
-int stop_task(const char *name, const char *task, const char **command)
+int lclone_stop_task(const char *name, const char *task, const char **command)
 {
 	static struct lclone_clone clone;
 	static struct lclone_table table;
@@ -148,7 +149,7 @@ int stop_task(const char *name, const char *task, const char **command)
 
 	if (was_stopped(name, task, command))
 		return 0;
-	err = look_at_writable(name, &clone, &status);
+	err = lclone_look_at_writable(name, &clone, &status);
 	if (err)
 		return err;
 	table = clone.table;
@@ -157,5 +158,5 @@ int stop_task(const char *name, const char *task, const char **command)
 		return lclone_fail(-ENOENT, "%s: there is no %s under way", name, task);
 	*on = false;
 	table.features.rebase = false;
-	return change_table(&clone, &table);
+	return lclone_change_table(&clone, &table);
 }

@@ -30,24 +30,25 @@ struct online {
 };
 
 /* -ERANGE if it is not one of these. */
-int check_rate(const char *rate);
+int lclone_check_rate(const char *rate);
 
 /* The clone and its status: -EBUSY if suspended, -EROFS or -EUCLEAN if it can't be written. */
-int look_at_writable(const char *name, struct lclone_clone *clone, struct lclone_status *status);
+int lclone_look_at_writable(const char *name, struct lclone_clone *clone,
+			    struct lclone_status *status);
 
 /* Tells the kernel @o->rate, if there is one. */
-int set_rate(const struct online *o);
+int lclone_set_rate(const struct online *o);
 
 /*
  * Waits until the clone's task has ended: @done is the word for that, @again the command that
  * waits for it.  1: with @o->detach it is not waited for, and lclone_why() says so.
  */
-int wait_for_task(struct online *o, const char *done, const char *again);
+int lclone_wait_for_task(struct online *o, const char *done, const char *again);
 
 /*
  * The clone goes on without its @task, "merge" or "flatten", which *command (what comes after
  * "lclone") takes up again.
  */
-int stop_task(const char *name, const char *task, const char **command);
+int lclone_stop_task(const char *name, const char *task, const char **command);
 
 #endif /* LCLONE_TASK_H */
