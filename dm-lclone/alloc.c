@@ -88,6 +88,7 @@ static bool slot_fill(struct lclone_alloc *a, u32 phys, u32 count)
 
 static void free_chunks(struct lclone_alloc *a, u32 phys, u32 count)
 {
+	lockdep_assert_held(&a->lock);
 	a->freed += count;
 	if (a->used)
 		bitmap_clear(a->used, phys, count);
@@ -112,6 +113,7 @@ static u32 tail_free(const struct lclone_alloc *a)
 
 static u32 known_free(const struct lclone_alloc *a)
 {
+	lockdep_assert_held(&a->lock);
 	return tail_free(a) + (a->scanned ? a->freed : 0);
 }
 
@@ -125,6 +127,7 @@ static u32 reserve_chunks(const struct lclone_alloc *a)
 /* Free chunks below the mark are not known yet, and a scan is under way or would find them. */
 static bool scan_helps(const struct lclone_alloc *a)
 {
+	lockdep_assert_held(&a->lock);
 	return !a->scanned && !a->scan_failed &&
 	       (a->scanning || a->freed || !a->exact);
 }
@@ -174,6 +177,7 @@ static u32 take_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	u32 n = 0;
 
+	lockdep_assert_held(&a->lock);
 	if (tail_is_short(a))
 		n = take_freed(a, want, phys);
 	if (!n)
@@ -212,6 +216,7 @@ enum lclone_room lclone_alloc_refill(struct lclone_alloc *a)
 	bool empty = true, scan;
 	int i;
 
+	lclone_assert_worker(a->super->queue);
 	spin_lock(&a->lock);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u32 phys, n, free = known_free(a), keep = reserve_chunks(a);
@@ -240,6 +245,7 @@ static void slots_to_tail(struct lclone_alloc *a)
 {
 	int i = 0;
 
+	lockdep_assert_held(&a->lock);
 	while (i < LCLONE_SLOTS) {
 		s64 old = atomic64_read(&a->slot[i]);
 		u32 start = slot_start(old), len = slot_len(old);
@@ -260,6 +266,7 @@ enum lclone_room lclone_alloc_new_leaf(struct lclone_alloc *a)
 {
 	enum lclone_room space = LCLONE_ROOM_OK;
 
+	lclone_assert_worker(a->super->queue);
 	spin_lock(&a->lock);
 	if (known_free(a) <= reserve_chunks(a))
 		slots_to_tail(a);
@@ -283,6 +290,7 @@ bool lclone_alloc_reserve_short(struct lclone_alloc *a)
 
 void lclone_alloc_pending(struct lclone_alloc *a, u32 phys)
 {
+	lclone_assert_worker(a->super->queue);
 	spin_lock(&a->lock);
 	if (a->used)
 		__set_bit(phys, a->used);
@@ -320,6 +328,7 @@ static struct lclone_extent *nodes_add(struct lclone_alloc *a, struct lclone_ext
 	struct lclone_extent *e, *next;
 	struct list_head *pos = &a->nodes;
 
+	lockdep_assert_held(&a->lock);
 	list_for_each_entry(e, &a->nodes, list) {
 		if (e->start > block)
 			break;
@@ -368,6 +377,7 @@ static u32 nodes_take(struct lclone_alloc *a, struct lclone_extent *e, u32 want,
 {
 	u32 n = min_t(u64, want, e->len);
 
+	lockdep_assert_held(&a->lock);
 	*block = e->start;
 	e->start += n;
 	e->len -= n;
@@ -385,6 +395,7 @@ u32 lclone_alloc_nodes(struct lclone_alloc *a, u32 want, u64 *block)
 	u32 phys, n = 0;
 	struct lclone_extent *e, *new = lclone_extent_alloc();
 
+	lockdep_assert_held(&a->super->tree_lock);
 	spin_lock(&a->lock);
 	e = nodes_find(a, want);
 	if (e && (e->len >= want || known_free(a) <= reserve_chunks(a) + chunks)) {
@@ -414,6 +425,7 @@ static struct lclone_extent *nodes_trim(struct lclone_alloc *a, u64 keep, struct
 	u32 bpc = lclone_blocks_per_chunk(&a->super->sb);
 	struct lclone_extent *e, *next;
 
+	lockdep_assert_held(&a->lock);
 	if (a->scanning)
 		return new;		/* the scan may see an old node in it yet */
 
@@ -451,6 +463,7 @@ static void mark_blocks(struct lclone_alloc *a, u64 block, u64 count)
 {
 	u32 bpc = lclone_blocks_per_chunk(&a->super->sb), phys = block / bpc;
 
+	lockdep_assert_held(&a->lock);
 	bitmap_set(a->used, phys, (block + count - 1) / bpc + 1 - phys);
 }
 
@@ -458,6 +471,7 @@ void lclone_free_nodes(struct lclone_alloc *a, u64 block, u32 count)
 {
 	struct lclone_extent *new = lclone_extent_alloc(), *spare = lclone_extent_alloc();
 
+	lockdep_assert_held(&a->super->tree_lock);
 	spin_lock(&a->lock);
 	if (a->used)
 		mark_blocks(a, block, count);
@@ -508,6 +522,7 @@ void lclone_alloc_scan_mark(struct lclone_alloc *a, const u64 *phys, u32 nr)
 
 static void forget_scan(struct lclone_alloc *a, struct list_head *freed)
 {
+	lockdep_assert_held(&a->lock);
 	list_splice_init(&a->freed_in_scan, freed);
 	WRITE_ONCE(a->scanning, false);
 }
@@ -519,6 +534,7 @@ void lclone_alloc_scan_end(struct lclone_alloc *a)
 	LIST_HEAD(freed);
 	int i;
 
+	lockdep_assert_held(&a->super->tree_lock);
 	spin_lock(&a->lock);
 	for (i = 0; i < LCLONE_SLOTS; i++) {
 		u64 slot = atomic64_read(&a->slot[i]);
@@ -645,6 +661,16 @@ void lclone_alloc_grow(struct lclone_alloc *a)
 		      a->super->dev->name);
 }
 
+static void note_spare(struct lclone_alloc *a, u64 block, u32 count)
+{
+	struct lclone_extent *new = lclone_extent_alloc();
+
+	spin_lock(&a->lock);
+	new = nodes_add(a, new, block, count);
+	spin_unlock(&a->lock);
+	kfree(new);
+}
+
 void lclone_alloc_init(struct lclone_alloc *a)
 {
 	int i;
@@ -660,8 +686,7 @@ void lclone_alloc_init(struct lclone_alloc *a)
 	a->freed = a->super->sb.freed;
 	for (i = 0; i < LCLONE_SPARES; i++)
 		if (a->super->sb.spare[i].count)
-			kfree(nodes_add(a, lclone_extent_alloc(), a->super->sb.spare[i].block,
-					a->super->sb.spare[i].count));
+			note_spare(a, a->super->sb.spare[i].block, a->super->sb.spare[i].count);
 }
 
 void lclone_alloc_exit(struct lclone_alloc *a)

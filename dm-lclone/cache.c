@@ -78,6 +78,7 @@ int lclone_dir_resize(struct lclone_cache *c, u64 virtual_sectors)
 	struct lclone_dir *old, *new = dir_alloc(c, virtual_sectors);
 	u64 i;
 
+	lockdep_assert_held(&c->super->tree_lock);
 	if (!new)
 		return -ENOMEM;
 	spin_lock(&c->lock);
@@ -257,6 +258,7 @@ int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *space)
 {
 	struct lclone_leaf *leaf = lclone_leaf_get(c, index, false);
 
+	lclone_assert_worker(c->super->queue);
 	*space = LCLONE_ROOM_OK;
 	if (leaf == &lclone_empty_leaf) {
 		*space = lclone_alloc_new_leaf(c->alloc);
@@ -286,6 +288,7 @@ void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 {
 	struct leaf_load *load;
 
+	lclone_assert_worker(c->super->queue);
 	if (lclone_leaf_cached(c, index)) {
 		if (bio)
 			c->ops->loaded(c, bio);
@@ -426,6 +429,7 @@ void lclone_leaf_finish_loads(struct lclone_cache *c)
 {
 	struct leaf_load *load, *next;
 
+	lclone_assert_worker(c->super->queue);
 	list_for_each_entry_safe(load, next, &c->loads, list)
 		if (smp_load_acquire(&load->done))	/* pairs with load_done() */
 			load_finish(load);

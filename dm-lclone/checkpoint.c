@@ -127,6 +127,7 @@ static int mark_index(struct checkpoint *cp)
 	u32 level;
 	int err;
 
+	lockdep_assert_held(&cp->super->tree_lock);
 	list_for_each_entry(leaf, &cp->leaves, dirty) {
 		cp->left++;
 		err = mark_above(cp, leaf->index);
@@ -228,6 +229,7 @@ static int switch_root(struct checkpoint *cp)
 {
 	struct lclone_sb sb = cp->super->sb;
 
+	lockdep_assert_held(&cp->super->tree_lock);
 	if (!list_empty(&cp->leaves)) {
 		sb.root_block = cp->root.block;
 		sb.root_csum = cp->root.csum;
@@ -267,6 +269,7 @@ static void checkpoint_finish(struct checkpoint *cp, int err)
 {
 	struct lclone_extent *e, *next;
 
+	lockdep_assert_held(&cp->super->tree_lock);
 	if (cp->run_left && !err)
 		lclone_free_nodes(cp->alloc, cp->run, cp->run_left);
 	list_for_each_entry_safe(e, next, &cp->old, list) {

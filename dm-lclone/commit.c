@@ -119,6 +119,7 @@ static void put_back_leaf(struct lclone_commit *c, struct lclone_leaf *leaf, uns
 
 static void __begin_round(struct lclone_commit *c)
 {
+	lockdep_assert_held(&c->lock);
 	bio_list_merge(&c->serving, &c->waiters);
 	bio_list_init(&c->waiters);
 	list_splice_tail_init(&c->uncommitted, &c->round);
@@ -146,6 +147,7 @@ void lclone_commit_begin_checkpoint(struct lclone_commit *c, struct list_head *l
 /* A round or a checkpoint has to follow the one that ends. */
 static bool round_is_wanted(const struct lclone_commit *c)
 {
+	lockdep_assert_held(&c->lock);
 	return !bio_list_empty(&c->waiters) || c->want_checkpoint || !list_empty(&c->freed) ||
 	       (c->overdue && !list_empty(&c->uncommitted));
 }
@@ -376,6 +378,7 @@ static bool __join_round(struct lclone_commit *c)
 {
 	bool start = !c->busy;
 
+	lockdep_assert_held(&c->lock);
 	WRITE_ONCE(c->clean, false);
 	WRITE_ONCE(c->busy, true);
 	return start;
@@ -489,6 +492,7 @@ void lclone_commit_free(struct lclone_commit *c, u32 phys)
 	/* may not be forgotten: a scan would take the chunk for free too early */
 	struct lclone_extent *e = lclone_extent_alloc();
 
+	lclone_assert_worker(c->super->queue);
 	spin_lock_irq(&c->lock);
 	e = lclone_extent_append(&c->freed, e, phys, 1);
 	spin_unlock_irq(&c->lock);
@@ -510,6 +514,7 @@ bool lclone_commit_freeing(struct lclone_commit *c)
 
 void lclone_commit_take_freed(struct lclone_commit *c, struct list_head *list)
 {
+	lclone_assert_worker(c->super->queue);
 	spin_lock_irq(&c->lock);
 	list_splice_tail_init(&c->free, list);
 	spin_unlock_irq(&c->lock);
@@ -517,6 +522,7 @@ void lclone_commit_take_freed(struct lclone_commit *c, struct list_head *list)
 
 void lclone_commit_mark_freed(struct lclone_commit *c, unsigned long *used)
 {
+	lclone_assert_worker(c->super->queue);
 	spin_lock_irq(&c->lock);
 	lclone_extents_mark(&c->freed, used);
 	lclone_extents_mark(&c->freeing, used);

@@ -188,7 +188,7 @@ void lclone_commit_free(struct lclone_commit *c, u32 phys);
  * lclone_commit_freeing() - are chunks on their way to be free?
  * @c: the commit
  *
- * Worker only.  Starts the commit that they wait for.
+ * Process context.  Starts the commit that they wait for.
  */
 bool lclone_commit_freeing(struct lclone_commit *c);
 

@@ -69,6 +69,7 @@ void lclone_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
 	struct lclone_leaf *leaf;
 	struct lclone_job *job;
 
+	lclone_assert_worker(&d->queue);
 	/* what lies below does not change, so that it may be looked up before BUSY is set */
 	rcu_read_lock_sched();
 	missing = lclone_source(d, chunk, 0, sub << d->geo.sub_shift, &from);

@@ -289,6 +289,7 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 {
 	int n;
 
+	lclone_assert_worker(&d->queue);
 	if (bio_op(bio) == REQ_OP_DISCARD)
 		discard_round(d, bio);
 	if (d->below.merge && bio_sectors(bio) && zero_to_base(d, bio))

@@ -55,6 +55,7 @@ static void drain_flip(struct rcu_head *head)
  */
 void lclone_drain_start(struct lclone_drain *drain)
 {
+	lclone_assert_worker(drain->queue);
 	list_splice_tail_init(&drain->next, &drain->waiting);
 	drain->busy = true;
 	drain->ready = false;
@@ -69,6 +70,7 @@ bool lclone_drain_finish(struct lclone_drain *drain)
 	long sum = 0;
 	int cpu;
 
+	lclone_assert_worker(drain->queue);
 	/* pairs with drain_ready(): what was counted before is seen by the sum */
 	if (!drain->busy || !smp_load_acquire(&drain->ready))
 		return false;
@@ -103,6 +105,7 @@ static bool is_quiet(const struct lclone_task *task)
 
 void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
 {
+	lclone_assert_worker(drain->queue);
 	if (is_quiet(task))
 		lclone_task_ready(drain->queue, task);
 	else
@@ -124,6 +127,7 @@ void lclone_task_run(struct lclone_drain *drain)
 	struct lclone_task *task, *next;
 	LIST_HEAD(ready);
 
+	lclone_assert_worker(drain->queue);
 	spin_lock_irq(&drain->queue->lock);
 	list_splice_init(&drain->queue->ready, &ready);
 	spin_unlock_irq(&drain->queue->lock);

@@ -67,6 +67,7 @@ static void give_to_allocator(struct lclone_freed *f, struct list_head *list)
 
 void lclone_freed_drained(struct lclone_freed *f)
 {
+	lclone_assert_worker(f->super->queue);
 	if (list_empty(&f->draining))
 		return;
 	if (!f->passdown || !bdev_max_discard_sectors(f->super->dev->bdev)) {
@@ -83,6 +84,7 @@ void lclone_freed_finish(struct lclone_freed *f)
 {
 	LIST_HEAD(discarded);
 
+	lclone_assert_worker(f->super->queue);
 	if (list_empty_careful(&f->discarded))
 		return;
 	spin_lock(&f->lock);

@@ -19,6 +19,7 @@ struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 {
 	struct lclone_job *job = mempool_alloc(&d->job_pool, GFP_NOWAIT | __GFP_NOWARN);
 
+	lclone_assert_worker(&d->queue);
 	if (!job)
 		return NULL;
 	memset(job, 0, sizeof(*job));

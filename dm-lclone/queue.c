@@ -64,6 +64,7 @@ void lclone_unpark(struct lclone_queue *q, enum lclone_wait wait)
 
 void lclone_look(struct lclone_queue *q)
 {
+	lclone_assert_worker(q);
 	spin_lock_irq(&q->lock);
 	memcpy(q->seen, q->wakeups, sizeof(q->seen));
 	spin_unlock_irq(&q->lock);
@@ -73,6 +74,7 @@ void lclone_park(struct lclone_queue *q, struct bio *bio, enum lclone_wait wait)
 {
 	bool again;
 
+	lclone_assert_worker(q);
 	spin_lock_irq(&q->lock);
 	again = q->seen[wait] != q->wakeups[wait];
 	bio_list_add(again ? &q->deferred : &q->parked[wait], bio);

@@ -83,6 +83,18 @@ static inline void lclone_wake(struct lclone_queue *q)
 }
 
 /**
+ * lclone_assert_worker() - the caller is the worker
+ * @q: the queue
+ *
+ * Looked at by kernels that look at locks, too.
+ */
+static inline void lclone_assert_worker(const struct lclone_queue *q)
+{
+	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
+		WARN_ON_ONCE(current_work() != &q->work);
+}
+
+/**
  * lclone_defer() - give a bio to the worker
  * @q: the queue
  * @bio: the bio, which may not be asked not to wait any more

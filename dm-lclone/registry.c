@@ -39,6 +39,7 @@ static bool is_base(const struct block_device *bdev)
 {
 	struct lclone *t;
 
+	lockdep_assert_held(&lclone_registry_lock);
 	list_for_each_entry(t, &tables, list)
 		if (base_of(t) == bdev)
 			return true;
@@ -51,6 +52,7 @@ static int check_base_users(struct lclone *t)
 	struct mapped_device *md = dm_table_get_md(t->ti->table);
 	struct lclone *other;
 
+	lockdep_assert_held(&lclone_registry_lock);
 	list_for_each_entry(other, &tables, list) {
 		if (!t->base_dev || base_of(other) != base_of(t) ||
 		    dm_table_get_md(other->ti->table) == md)
@@ -76,6 +78,7 @@ static int find_delta(struct lclone *t)
 	struct mapped_device *md = dm_table_get_md(t->ti->table);
 	struct lclone_delta *d;
 
+	lockdep_assert_held(&lclone_registry_lock);
 	if (base == bdev) {
 		t->ti->error = "Base and delta are the same device";
 		return -EINVAL;
@@ -118,6 +121,7 @@ static struct lclone_delta *register_delta(struct block_device *bdev)
 	unsigned int noio = memalloc_noio_save();
 	struct lclone_delta *d = lclone_delta_create(bdev, send_event);
 
+	lockdep_assert_held(&lclone_registry_lock);
 	memalloc_noio_restore(noio);
 	if (!d)
 		return NULL;
@@ -183,6 +187,7 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 {
 	struct lclone_delta *d, *found = NULL;
 
+	lockdep_assert_held(&lclone_registry_lock);
 	if (t->base_dev && t->base_dev->bdev == bdev) {
 		t->ti->error = "Base and parent are the same device";
 		return ERR_PTR(-EINVAL);

@@ -300,6 +300,7 @@ static void search_work(struct work_struct *work)
 
 bool lclone_search_begin(struct lclone_search *s)
 {
+	lclone_assert_worker(s->super->queue);
 	if (READ_ONCE(s->stop) || READ_ONCE(s->super->mode) != LCLONE_RW)
 		return false;
 	switch (smp_load_acquire(&s->step)) {	/* pairs with search_work() */
@@ -330,6 +331,7 @@ bool lclone_search_begin(struct lclone_search *s)
 
 void lclone_search_drained(struct lclone_search *s)
 {
+	lclone_assert_worker(s->super->queue);
 	if (s->step != SEARCH_DRAIN)
 		return;
 	s->step = SEARCH_WALK;

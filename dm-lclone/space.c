@@ -51,6 +51,7 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 {
 	struct lclone_queue *q = s->super->queue;
 
+	lclone_assert_worker(q);
 	switch (room) {
 	case LCLONE_ROOM_OK:
 		lclone_defer(q, bio);	/* others were faster */
@@ -106,6 +107,7 @@ static void space_timeout(struct work_struct *work)
 
 void lclone_space_refill(struct lclone_space *s)
 {
+	lclone_assert_worker(s->super->queue);
 	s->found = LCLONE_ROOM_NONE;
 	if (READ_ONCE(s->super->mode) != LCLONE_RW)
 		return;

@@ -86,6 +86,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
 
+	lclone_assert_worker(&l->sweep->delta->queue);
 	lane_release(l);
 	if (s->state == SWEEP_RUNS) {
 		DMERR("%s: %s stopped: error %d", s->delta->dev.name, s->ops->name, l->error);
@@ -115,6 +116,7 @@ void lclone_lane_done(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
 
+	lclone_assert_worker(&l->sweep->delta->queue);
 	s->chunks += l->nr;
 	s->sectors += l->sectors;
 	lane_release(l);
@@ -149,6 +151,7 @@ bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 {
 	struct lclone_sweep *s = l->sweep;
 
+	lclone_assert_worker(&l->sweep->delta->queue);
 	s->found = true;
 	if (!lclone_set_busy(leaf, slot))
 		return false;
@@ -237,6 +240,7 @@ static void lane_gather(struct lclone_lane *l)
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
 
+	lclone_assert_worker(&l->sweep->delta->queue);
 	if (READ_ONCE(d->queue.stopping) || READ_ONCE(d->super.mode) != LCLONE_RW ||
 	    s->state != SWEEP_RUNS) {
 		lane_stop(l);

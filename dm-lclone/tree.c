@@ -105,6 +105,7 @@ static int find_leaf_ref(struct lclone_tree *tree, u64 index, struct lclone_ref 
 	struct lclone_fault fault;
 	int err;
 
+	lockdep_assert_held(&tree->super->index_lock);
 	if (index * LCLONE_LEAF_EXCEPTIONS >=
 	    lclone_chunks(tree->super->sb.virtual_sectors, tree->super->sb.chunk_sectors)) {
 		*ref = (struct lclone_ref){};	/* a layer may be smaller than the clone */
@@ -170,6 +171,7 @@ static int grow_tree(struct lclone_tree *tree)
 	struct lclone_index *node;
 	int err;
 
+	lockdep_assert_held(&tree->super->index_lock);
 	if (!tree->super->sb.root_block) {
 		tree->root_level = want;
 		return 0;

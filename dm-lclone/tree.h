@@ -79,7 +79,7 @@ int lclone_tree_grow(struct lclone_tree *tree);
  * @level: of the node
  * @n: index of the node in its level
  *
- * index_lock.
+ * index_lock, or tree_lock for a node that is known to be there.
  */
 struct lclone_index *lclone_index_find(struct lclone_tree *tree, u32 level, u64 n);
 
