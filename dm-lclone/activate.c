@@ -10,6 +10,7 @@
 #include "open.h"
 #include "registry.h"
 #include "sweep.h"
+#include "trace.h"
 #include "worker.h"
 
 /* The delta of a table that was suspended becomes a layer: it does not change any more. */
@@ -25,7 +26,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 	} else if (sb.state & LCLONE_STATE_SEALED) {
 		err = 0;
 	} else if (d->super.mode != LCLONE_RW || d->commit.log_tail != d->super.sb.log_pos) {
-		err = -EROFS;		/* not ours to write, or it has a log: layers have none */
+		err = -EROFS;	/* it may not be written, or has a log, and a layer has none */
 	} else {
 		/*
 		 * A merge that was given up has changed the base, which may have been enlarged
@@ -45,6 +46,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		return err;
 	}
 	WRITE_ONCE(d->super.mode, LCLONE_READ_ONLY);
+	trace_lclone_mode(&d->dev, false);
 	d->below.chain = NULL;
 	lclone_registry_seal(d);
 	return 0;
@@ -89,7 +91,7 @@ int lclone_delta_start(struct lclone *t)
 	d->below.plain_sectors = d->below.chain ? 0 : d->below.base_sectors;
 	d->below.block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->space.error = t->error_if_no_space;
-	/* what is merged is free as a whole in the end */
+	/* no discards during a merge: at its end the whole delta can be discarded */
 	d->freed.passdown = !t->no_discard_passdown && !t->merge;
 	d->space.timeout = t->no_space_timeout;
 	d->commit.interval = t->commit_interval;
@@ -103,13 +105,14 @@ int lclone_delta_start(struct lclone *t)
 	if (d->super.degraded)
 		return 0;
 	WRITE_ONCE(d->super.mode, t->read_only ? LCLONE_READ_ONLY : LCLONE_RW);
+	trace_lclone_mode(&d->dev, !t->read_only);
 	if (t->read_only)
 		return 0;
 
 	err = lclone_delta_take_size(d);
 	if (err)
 		return err;
-	/* a growth of the clone may have raised the reserve; the worker tries again */
+	/* a resize may have raised the reserve; if this fails the worker searches later */
 	if (lclone_delta_find_reserve(d, false))
 		DMWARN("%s: could not look for free space", d->dev.name);
 	mutex_lock(&d->super.tree_lock);
@@ -147,25 +150,25 @@ void lclone_delta_stop(struct lclone_delta *d)
 	cancel_delayed_work_sync(&d->space.timer);
 	cancel_delayed_work_sync(&d->commit.timer);
 	lclone_sweep_stop(d);
-	/* the next table's flushes may not reach it */
+	/* flushes of the next table may not reach this base */
 	err = lclone_delta_flush_base(d);
 	if (err)
 		lclone_metadata_failed(&d->super, "flush the base", err);
-	/* what others have read of it is old: our bios went past its page cache */
+	/* our bios went past the page cache of the base, which may hold old data */
 	if (d->below.merge)
 		invalidate_bdev(d->below.base);
 	if (d->super.activated && d->super.mode == LCLONE_RW)
 		lclone_commit_sync(&d->commit, true);
 	wait_event(d->queue.idle, lclone_worker_idle(d));
-	/* a pass that has not seen "stopping" may begin a search */
+	/* a pass of the worker that has not seen "stopping" may begin a search */
 	flush_work(&d->queue.work);
 	lclone_search_stop(&d->search);
 	cancel_delayed_work_sync(&d->commit.timer);
 	flush_workqueue(d->queue.wq);
-	/* a load that the flushed worker began */
+	/* the worker, as it was flushed, may have begun to load a leaf */
 	wait_event(d->queue.idle, lclone_worker_idle(d));
 	flush_workqueue(d->queue.wq);
-	cancel_work_sync(&d->queue.work);	/* queued by what was flushed */
+	cancel_work_sync(&d->queue.work);	/* the works that were flushed may have queued it */
 	if (!d->super.activated || d->super.mode != LCLONE_RW)
 		return;
 

@@ -53,7 +53,7 @@ static int zero_blocks(struct lclone_delta *d, u64 block, u64 blocks)
 				    blocks * LCLONE_BLOCK_SECTORS, GFP_KERNEL, 0);
 }
 
-/* B and the log are wiped before A is written: till then it is no delta. */
+/* Slot B and the log are wiped before slot A is written: until then it is no delta. */
 static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 {
 	int err;
@@ -72,7 +72,7 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 	return err;
 }
 
-/* Of a delta that is to be formatted */
+/* The chunk size of a delta that is to be formatted */
 static u32 new_chunk_sectors(const struct lclone *t)
 {
 	if (t->chunk_size_given)
@@ -101,7 +101,7 @@ void lclone_delta_unformat(struct lclone_delta *d)
 {
 	int err;
 
-	/* A first: with B alone it is a format that was interrupted */
+	/* slot A first: with slot B alone it looks like a format that was interrupted */
 	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
 	err = err ?: blkdev_issue_flush(d->dev.bdev);
 	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "checkpoint.h"
+#include "trace.h"
 
 #define WRITE_BLOCKS	64		/* of one checkpoint write, if memory can be had */
 
@@ -26,6 +27,7 @@ struct checkpoint {
 	struct list_head index[LCLONE_LEVELS];	/* dirty nodes by level */
 	struct list_head old;		/* blocks to free once it is durable */
 	u32 left;			/* nodes still to be written, at most */
+	u32 nodes;			/* that were written */
 	struct lclone_ref root;
 
 	void *buf;
@@ -69,6 +71,7 @@ static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level,
 	lclone_node_seal(slot, cp->super->sb.uuid, cp->super->sb.checkpoint + 1,
 			 n * lclone_node_span(level), level, &ref.csum);
 	cp->n++;
+	cp->nodes++;
 	cp->left--;
 	return ref;
 }
@@ -333,6 +336,7 @@ static void checkpoint_work(struct work_struct *work)
 	if (!err)
 		err = switch_root(&cp);
 	checkpoint_finish(&cp, err);
+	trace_lclone_checkpoint(super->dev, super->sb.checkpoint, cp.nodes, err);
 	mutex_unlock(&super->tree_lock);
 
 	if (cp.buf != super->bounce)

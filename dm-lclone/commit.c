@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "commit.h"
+#include "trace.h"
 
 /* In one write: always possible, and if memory can be had */
 #define LEAF_BLOCKS	2	/* a whole leaf */
@@ -197,6 +198,9 @@ static void step_done(struct lclone_commit *c, blk_status_t status)
 		free_pages((unsigned long)c->big, get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
 		c->big = NULL;
 	}
+	if (c->nr_blocks)
+		trace_lclone_commit(c->super->dev, c->next_commit, c->nr_blocks,
+				    blk_status_to_errno(status));
 	if (unlikely(status)) {
 		lclone_metadata_failed(c->super, "write the log", blk_status_to_errno(status));
 	} else if (c->nr_blocks) {

@@ -13,14 +13,14 @@
 
 #define COPIES		16		/* in flight at most */
 #define COPY_SECTORS	512U		/* of one at most */
-#define SMALL_COPY	64		/* by itself a sweep makes small ones, one at a time */
+#define SMALL_COPY	64		/* without a rate copies are small, and one at a time */
 #define COPY_PAGES	((COPY_SECTORS << SECTOR_SHIFT) / PAGE_SIZE)
 
 struct copy {
 	struct list_head list;		/* in idle or ended */
 	struct lclone_lane *lane;
-	struct lclone_run run;		/* what is not written yet */
-	u32 sectors;			/* of these: under way */
+	struct lclone_run run;		/* the part that is not written yet */
+	u32 sectors;			/* of the run, that are under way */
 	void *buf;
 	struct bio bio;
 	struct bio_vec bvec[COPY_PAGES];
@@ -29,12 +29,12 @@ struct copy {
 struct lclone_copier {
 	const struct lclone_sweep *sweep;
 	struct work_struct work;
-	struct list_head idle;		/* work only */
-	u32 flying;			/* work only */
+	struct list_head idle;		/* only the work uses it */
+	u32 flying;			/* only the work uses it */
 	void *buf;
 	spinlock_t lock;		/* both below; irqs off */
 	struct list_head ended;
-	struct list_head batches;	/* lanes, in their turn */
+	struct list_head batches;	/* lanes, in the order in which they came */
 	struct copy *copy;
 };
 
@@ -83,14 +83,14 @@ static void copy_endio(struct bio *bio)
 
 	spin_lock_irqsave(&k->lock, flags);
 	list_add_tail(&c->list, &k->ended);
-	/* under the lock: with the copy @k may go */
+	/* under the lock: once the copy has ended the copier may be freed */
 	queue_work(s->delta->queue.wq, &k->work);
 	spin_unlock_irqrestore(&k->lock, flags);
 }
 
 /*
- * By bios that are there: with one of the set that file systems have, too, it might
- * wait for their I/O, which waits for these chunks.
+ * The bio is the copy's own.  One of the set that file systems use, too, might have to wait
+ * for their I/O, which may wait for the chunks that are copied.
  */
 static void submit_copy(struct copy *c, enum req_op op)
 {
@@ -105,7 +105,7 @@ static void submit_copy(struct copy *c, enum req_op op)
 	c->bio.bi_end_io = copy_endio;
 	bytes = c->sectors << SECTOR_SHIFT;
 	if (read && r->from_bdev == d->below.base && r->from + c->sectors > d->below.base_sectors) {
-		/* what is copied is in whole blocks of the clone, the base may end within one */
+		/* copies are of whole blocks of the clone, and the base may end within one */
 		there = (d->below.base_sectors - r->from) << SECTOR_SHIFT;
 		memset(c->buf + there, 0, bytes - there);
 		bytes = there;
@@ -128,7 +128,7 @@ static void begin_copy(struct copy *c)
 		       REQ_OP_WRITE);
 }
 
-/* True: there is more to do for it. */
+/* Sends the next I/O of a copy.  Returns false if the copy has ended. */
 static bool go_on_copying(struct copy *c, enum req_op op, int err)
 {
 	if (err && op != REQ_OP_WRITE_ZEROES)	/* some devices claim it and fail it */

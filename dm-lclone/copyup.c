@@ -39,7 +39,7 @@ static void copyup_start(struct lclone_job *job)
 	u32 phys = lclone_exc_phys(exc);
 
 	if (lclone_exc_written(exc) & 1u << job->sub) {
-		/* a first write of the whole came before */
+		/* a first write of the whole subchunk was faster */
 		lclone_job_end_busy(d, job->leaf, job->slot);
 		lclone_job_free(job);
 		lclone_defer(&d->queue, bio);

@@ -45,6 +45,7 @@ static void connect_parts(struct lclone_delta *d)
 	d->super.queue = &d->queue;
 	d->super.event = &d->event;
 	d->drain.queue = &d->queue;
+	d->drain.dev = &d->dev;
 	d->alloc.super = &d->super;
 	d->freed.super = &d->super;
 	d->freed.alloc = &d->alloc;

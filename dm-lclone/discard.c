@@ -15,7 +15,7 @@ static void discard_advance(struct bio *bio, u32 sectors)
 	bio->bi_iter.bi_size -= sectors << SECTOR_SHIFT;
 }
 
-/* The subchunks of a chunk that something lies below of */
+/* The subchunks of a chunk below which there may be data */
 static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 {
 	sector_t start = lclone_chunk_start(&d->geo, chunk);
@@ -28,7 +28,10 @@ static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 						 lclone_chunk_len(&d->geo)));
 }
 
-/* The exception once the subchunks of @mask read as zeros; phys goes with the last data. */
+/*
+ * What the exception becomes when the subchunks of @mask are to read as zeros.  Without any
+ * data left it has no phys.
+ */
 static u64 exc_zeroed(u64 exc, u32 mask, u32 below)
 {
 	u32 written = lclone_exc_written(exc) & ~mask;
@@ -76,7 +79,10 @@ static void discard_free(struct lclone_job *job)
 		if (!test_bit(p.slot, job->busy))
 			continue;
 		lclone_leaf_touch(job->leaf, p.slot);
-		/* before a search may look at the entry without it; BUSY, it keeps its phys */
+		/*
+		 * First, lest a search that looks at the entry afterwards takes the chunk for
+		 * free.  The phys does not change meanwhile, for the entry is BUSY.
+		 */
 		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		do
 			new = exc_zeroed(exc, mask, below_mask(d, p.chunk)) | LCLONE_EXC_DIRTY;
@@ -152,7 +158,10 @@ static void edge_done(struct lclone_job *job)
 		lclone_defer(&d->queue, bio);
 }
 
-/* Drops the pin. Returns false if nothing is to be written: it reads as zeros already. */
+/*
+ * Zeros a part of one subchunk, and drops the pin.  Returns false if that reads as zeros
+ * already.
+ */
 static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_leaf *leaf,
 		      struct part *p)
 {
@@ -193,7 +202,7 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	return true;
 }
 
-/* A discard leaves out what it covers of a subchunk in part. */
+/* Rounds a discard to whole subchunks: their parts are left as they are. */
 static void discard_round(struct lclone_delta *d, struct bio *bio)
 {
 	u32 head = -bio->bi_iter.bi_sector & ((1u << d->geo.sub_shift) - 1);
@@ -216,7 +225,7 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 	return len - lclone_sub_offset(&d->geo, len);
 }
 
-/* Not whole subchunks, but a part of one */
+/* Is it a part of one subchunk, and not a number of whole ones? */
 static bool is_edge(const struct lclone_delta *d, const struct bio *bio, u32 sectors)
 {
 	return lclone_sub_offset(&d->geo, bio->bi_iter.bi_sector) ||
@@ -257,7 +266,7 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 			lclone_park(&d->queue, bio, WAIT_MEMORY);
 		return empty;
 	}
-	/* a copy-up waits for it, as for a write to the base */
+	/* counted in flight, so that a copy-up waits for it as for a write to the base */
 	lclone_io_set(bio, IO_COUNTED | ref << 1);
 	lclone_fill_zeros(job, d->below.base, bio->bi_opf & (REQ_FUA | REQ_NOUNMAP), base_zeroed);
 	return true;
@@ -311,11 +320,11 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 		}
 		if (leaf == &lclone_empty_leaf &&
 		    !lclone_has_below(&d->below, bio->bi_iter.bi_sector)) {
-			discard_advance(bio, sectors);	/* nothing there, nothing below */
+			discard_advance(bio, sectors);	/* nothing is there, nor below */
 			continue;
 		}
 		if (!is_edge(d, bio, sectors) && is_discarded(d, bio, index, sectors)) {
-			discard_advance(bio, sectors);	/* no leaf becomes dirty for it */
+			discard_advance(bio, sectors);	/* no entry changes: the leaf stays clean */
 			continue;
 		}
 		if (leaf == &lclone_empty_leaf) {
@@ -326,7 +335,7 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 				return;
 			}
 			if (space != LCLONE_ROOM_OK) {
-				/* a hint: not worth the reserve */
+				/* a discard is a hint, and not worth space of the reserve */
 				discard_advance(bio, sectors);
 				continue;
 			}

@@ -9,6 +9,7 @@
  */
 #include "drain.h"
 #include "leaf.h"
+#include "trace.h"
 
 int lclone_drain_init(struct lclone_drain *drain)
 {
@@ -57,6 +58,7 @@ void lclone_drain_start(struct lclone_drain *drain)
 {
 	lclone_assert_worker(drain->queue);
 	list_splice_tail_init(&drain->next, &drain->waiting);
+	trace_lclone_drain(drain->dev, true);
 	drain->busy = true;
 	drain->ready = false;
 	if (xchg(&drain->evicted, false))
@@ -85,6 +87,7 @@ bool lclone_drain_finish(struct lclone_drain *drain)
 	spin_unlock_irq(&drain->queue->lock);
 	WRITE_ONCE(drain->kick, false);
 	drain->busy = false;
+	trace_lclone_drain(drain->dev, false);
 	return true;
 }
 

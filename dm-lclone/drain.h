@@ -8,6 +8,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 
+#include "dev.h"
 #include "io.h"
 #include "queue.h"
 
@@ -28,6 +29,7 @@ struct lclone_inflight {
  * @waiting: worker only: tasks for the drain under way
  * @next: worker only: tasks for the next one
  * @queue: the delta's queue
+ * @dev: the delta's device, for traces
  */
 struct lclone_drain {
 	struct lclone_inflight __percpu *inflight;
@@ -40,6 +42,7 @@ struct lclone_drain {
 	struct list_head waiting;
 	struct list_head next;
 	struct lclone_queue *queue;
+	const struct lclone_dev *dev;
 };
 
 /**
@@ -134,7 +137,7 @@ void lclone_task_run(struct lclone_drain *drain);
 
 /**
  * lclone_drain_init() - make a drain
- * @drain: zeroed, but for @drain->queue
+ * @drain: zeroed, but for its pointers to other parts
  *
  * Return: 0 or -ENOMEM; lclone_drain_exit() is called in both cases.
  */

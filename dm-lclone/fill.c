@@ -86,7 +86,7 @@ static void fill_free(struct lclone_fill *f)
 		__free_page(f->vec[--f->nr_pages].bv_page);
 }
 
-/* As many as can be had at once. False: none. */
+/* Takes as many pages as can be had at once.  Returns false if there is none. */
 static bool fill_alloc(struct lclone_fill *f)
 {
 	u32 want = min_t(u32, DIV_ROUND_UP(f->sectors << SECTOR_SHIFT, PAGE_SIZE), FILL_PAGES);
@@ -101,7 +101,7 @@ static bool fill_alloc(struct lclone_fill *f)
 	return f->nr_pages;
 }
 
-/* One block of it, without memory. */
+/* Fills one block through the block that the delta has for superblocks. */
 static int fill_block(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;

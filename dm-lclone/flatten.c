@@ -66,7 +66,7 @@ static void flatten_copied(struct lclone_lane *l)
 
 /* Copies */
 
-/* If a leaf has gone meanwhile, the next pass sees the chunk again. */
+/* If a layer's leaf was evicted meanwhile, the chunk is left for the next pass. */
 static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -84,7 +84,7 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 			continue;
 		end = l->offset;
 		offset = end - from.sectors;
-		/* a subchunk in which this ends is complete with the next piece only */
+		/* where this piece ends within a subchunk, the next one makes it complete */
 		chunk->written |= (1u << (end >> d->geo.sub_shift)) -
 				  (1u << (offset >> d->geo.sub_shift));
 		piece->from_bdev = from.bdev;
@@ -185,11 +185,11 @@ static void layers_endio(struct bio *bio)
 	lclone_lane_go(l, layers_loaded);
 }
 
-/* Brings the layers' leaves for this place into RAM: by a read like any other. */
+/* Brings the layers' leaves for this place into RAM, by a read as a guest would send it. */
 static int load_layers(struct lclone_lane *l, sector_t sector)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	/* the worker does not wait for memory: that may wait for what it has to do */
+	/* the worker must not wait for memory: reclaim may wait for what the worker has to do */
 	struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 
 	if (!page)
@@ -210,7 +210,7 @@ static int no_space(struct lclone_delta *d, enum lclone_room space)
 	return ahead ? -EAGAIN : -ENOSPC;
 }
 
-/* @data: it needs a place. */
+/* Takes a chunk into the batch; with @data it also gets a place in the delta. */
 static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -226,7 +226,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 			return no_space(d, space);
 	}
 	if (lclone_lane_take(l, leaf, slot, 1u << d->geo.chunk_shift)) {
-		/* BUSY: nobody else gives it a place any more */
+		/* it is BUSY now, so that nobody else gives it a place */
 		exc = READ_ONCE(*entry);
 		while (phys && !lclone_exc_phys(exc))
 			if (try_cmpxchg64(entry, &exc, exc | phys))
@@ -237,7 +237,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 	return 0;
 }
 
-/* A leaf that the tree has; in *@leaf is the empty one. */
+/* Replaces the empty leaf in *@leaf by one that the tree gets. */
 static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **leaf)
 {
 	enum lclone_room space;

@@ -13,7 +13,7 @@
 #include "merge.h"
 #include "sweep.h"
 
-/* A batch, from its end */
+/* The steps of a batch, the last one first */
 
 static void merge_committed(struct lclone_lane *l)
 {
@@ -30,7 +30,10 @@ static void merge_committed_endio(struct bio *bio)
 	lclone_lane_go(container_of(bio, struct lclone_lane, bio), merge_committed);
 }
 
-/* The base has it all, durably. BUSY stays until the table has forgotten it, durably. */
+/*
+ * The base has all data of the batch, durably, so that the entries become empty.  BUSY stays
+ * until that is durable, too.
+ */
 static void merge_publish(struct lclone_lane *l)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -47,7 +50,7 @@ static void merge_publish(struct lclone_lane *l)
 		u64 *entry = &leaf->exceptions[l->chunk[i].slot], exc = READ_ONCE(*entry);
 
 		lclone_leaf_touch(leaf, l->chunk[i].slot);
-		/* before a search may look at the entry without it */
+		/* first, lest a search that looks at the empty entry takes the chunk for free */
 		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		while (!try_cmpxchg64(entry, &exc, LCLONE_EXC_BUSY | LCLONE_EXC_DIRTY))
 			;
@@ -88,7 +91,7 @@ static bool merge_piece(struct lclone_lane *l, struct lclone_run *piece)
 			continue;
 		to = lclone_chunk_start(&d->geo, lclone_swept_chunk(chunk)) + offset;
 		if (to >= d->super.sb.virtual_sectors)
-			continue;		/* nor is there anything behind it */
+			continue;		/* the clone ends within this chunk */
 		sub = lclone_sub_mask(&d->geo, offset, 1);
 		piece->from_bdev = lclone_exc_written(exc) & sub ? d->dev.bdev : NULL;
 		piece->from = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;

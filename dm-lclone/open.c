@@ -15,7 +15,10 @@
 #include "replay.h"
 #include "sweep.h"
 
-/* A merge of layers changes the uuid in one write: the slot before tells to which. */
+/*
+ * The offline merge of layers changes the uuid of the lower one with one superblock: the slot
+ * before that names the uuid that it gets.
+ */
 static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
 {
 	return new->seq == old->seq + 1 && lclone_is_half_merged(old) &&
@@ -104,7 +107,7 @@ out:
 	return err;
 }
 
-/* What holds for layers, too */
+/* What must hold of a delta and of a layer */
 static int check_device(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
@@ -199,7 +202,10 @@ int lclone_delta_find_reserve(struct lclone_delta *d, bool load)
 	int err = 0;
 
 	down_write(&d->messages);
-	/* a resume sets the mode before it comes here: then there is I/O, and it has looked */
+	/*
+	 * Where a load finds the delta writable, a resume has come here before: then there is
+	 * I/O, and the search is the worker's.
+	 */
 	if (!(load && READ_ONCE(d->super.mode) == LCLONE_RW) &&
 	    lclone_alloc_reserve_short(&d->alloc))
 		err = lclone_search_now(&d->search);
@@ -216,7 +222,10 @@ const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t)
 	return t->flatten_layer ? &lclone_layer_ops : NULL;
 }
 
-/* What preresume needs and may not fail for: a clone that can't be resumed stands still. */
+/*
+ * What preresume needs is made at the load, where it may fail: a clone that can't be resumed
+ * stands still.
+ */
 static int prepare_resume(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
@@ -278,7 +287,7 @@ int lclone_delta_check(struct lclone *t)
 
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
 {
-	/* read as a table of its own would read it */
+	/* the layer is read as a read-only table of its own would read it */
 	struct lclone view = { .delta = d, .ti = t->ti, .delta_dev = dev, .read_only = true };
 	int err;
 

@@ -17,9 +17,9 @@
 
 DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
 LIST_HEAD(lclone_deltas);
-static LIST_HEAD(tables);		/* all that there are; registry lock */
+static LIST_HEAD(tables);		/* of all clones; registry lock */
 
-/* Work of lclone_event_send() */
+/* The work that lclone_event_send() queues */
 static void send_event(struct work_struct *work)
 {
 	struct lclone_delta *d = container_of(work, struct lclone_delta, event.work);
@@ -117,7 +117,7 @@ static int find_delta(struct lclone *t)
 /* NULL: no memory */
 static struct lclone_delta *register_delta(struct block_device *bdev)
 {
-	/* reclaim might wait for a clone whose resume waits for the registry lock */
+	/* reclaim might have to wait for a clone whose resume waits for the registry lock */
 	unsigned int noio = memalloc_noio_save();
 	struct lclone_delta *d = lclone_delta_create(bdev, send_event);
 
@@ -226,7 +226,10 @@ static void mark_replaced(struct lclone_delta *d)
 	mutex_unlock(&lclone_registry_lock);
 }
 
-/* Somebody else's layer: 0 if it is open, and the same as on disk; 1: it has changed there. */
+/*
+ * Waits until a layer that another table opens is open.  Returns 0 if it is the same as on
+ * disk, 1 if another superblock is there by now, or -errno.
+ */
 static int share_layer(struct lclone_delta *d)
 {
 	wait_for_completion(&d->owner.opened);
@@ -291,7 +294,7 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 	if (d->owner.newest == table)
 		d->owner.newest = NULL;
 	if (d->owner.refs == 1 && d->owner.fresh) {
-		d->owner.opening = true;	/* till it is blank nobody gets it */
+		d->owner.opening = true;	/* until it is blank no table may have it */
 		mutex_unlock(&lclone_registry_lock);
 		lclone_delta_unformat(d);
 		mutex_lock(&lclone_registry_lock);

@@ -142,7 +142,7 @@ static int finish_read(struct walk *w, struct search_read *r)
 		again = look_at_leaf(w, r->index, &now);
 		mutex_unlock(&s->super->tree_lock);
 		if (again <= 0)
-			return again;		/* it is in RAM by now, or gone */
+			return again;		/* the leaf is in RAM by now, or gone */
 		if (now.block == r->ref.block && now.csum == r->ref.csum)
 			break;
 		r->ref = now;

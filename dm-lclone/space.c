@@ -3,10 +3,12 @@
  * Out of space: writes that need a chunk wait for one, as long as the table says.
  */
 #include "space.h"
+#include "trace.h"
 
 static void enter_full(struct lclone_space *s)
 {
 	WRITE_ONCE(s->alloc->full, true);
+	trace_lclone_space(s->super->dev, true);
 	s->expired = false;
 	DMWARN("%s: the delta is full", s->super->dev->name);
 	lclone_event_send(s->super->event);
@@ -23,6 +25,7 @@ static void leave_full(struct lclone_space *s)
 	if (!s->alloc->full)
 		return;
 	s->alloc->full = false;
+	trace_lclone_space(s->super->dev, false);
 	s->expired = false;
 	cancel_delayed_work(&s->timer);
 	DMINFO("%s: the delta has space again", s->super->dev->name);
@@ -54,7 +57,7 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 	lclone_assert_worker(q);
 	switch (room) {
 	case LCLONE_ROOM_OK:
-		lclone_defer(q, bio);	/* others were faster */
+		lclone_defer(q, bio);	/* others took what there was: it is tried again */
 		return;
 	case LCLONE_ROOM_SCAN:
 		s->found = room;
@@ -62,12 +65,12 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 			give_back(s, bio);
 			return;
 		}
-		break;			/* a suspend that flushes waits for the scan */
+		break;			/* a suspend with flush waits until the search has ended */
 	case LCLONE_ROOM_NONE:
 		if (lclone_commit_freeing(s->commit) || lclone_freed_pending(s->freed))
 			break;
 		if (READ_ONCE(s->alloc->new_leaves)) {
-			/* once written they need less of the reserve */
+			/* leaves that are written need less of the reserve */
 			lclone_park(q, bio, WAIT_SPACE);
 			lclone_commit_want_checkpoint(s->commit);
 			return;
@@ -95,7 +98,7 @@ static void space_timeout(struct work_struct *work)
 	struct lclone_space *s = container_of(to_delayed_work(work), struct lclone_space, timer);
 	long left = READ_ONCE(s->deadline) - jiffies;
 
-	if (left > 0) {			/* a timer is good for some days only */
+	if (left > 0) {			/* one timer lasts some days only */
 		queue_delayed_work(s->super->queue->wq, &s->timer, left);
 		return;
 	}

@@ -4,6 +4,7 @@
  * mode of a delta in use, and the one funnel for metadata that can't be written or read.
  */
 #include "super.h"
+#include "trace.h"
 
 /* Mode */
 
@@ -15,6 +16,7 @@ static void enter_read_only(struct lclone_super *s)
 	if (xchg(&s->mode, LCLONE_READ_ONLY) == LCLONE_READ_ONLY)
 		return;
 	DMERR("%s: the delta is read-only now", s->dev->name);
+	trace_lclone_mode(s->dev, false);
 	for (i = 0; i < NR_WAITS; i++)
 		lclone_unpark(s->queue, i);
 	lclone_event_send(s->event);

@@ -12,13 +12,14 @@
 
 #include "sweep.h"
 #include "copy.h"
+#include "trace.h"
 
 #define LANES			3
 #define BATCH_SECTORS		8192U
 #define BATCH_SECTORS_MAX	32768	/* with no limit */
-#define HELD_UP			256	/* a part in so many */
-#define SCAN_LEAVES		8	/* looked through, or read, before others' turn */
-#define RETRY			(HZ / 10)	/* when the delta, or who has the chunks, is late */
+#define HELD_UP			256	/* lanes hold up one part in so many of the clone */
+#define SCAN_LEAVES		8	/* looked at in one turn of the worker */
+#define RETRY			(HZ / 10)	/* until a lane that could do nothing looks again */
 
 static void lane_idle(struct lclone_lane *l)
 {
@@ -26,7 +27,10 @@ static void lane_idle(struct lclone_lane *l)
 	wake_up(&l->sweep->delta->queue.idle);
 }
 
-/* The clone is being suspended; or that was undone, and the lane was taken for an active one. */
+/*
+ * The lane stops because the clone is being suspended.  If the suspend was undone meanwhile,
+ * lclone_sweep_start() took the lane for an active one: then it is started here.
+ */
 static void lane_stop(struct lclone_lane *l)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -60,14 +64,17 @@ static void lane_copied(struct lclone_lane *l)
 		l->sweep->ops->copied(l);
 }
 
-/* Drops what the batch holds. */
+/* Clears BUSY in the entries of the batch, and drops its pins. */
 static void lane_release(struct lclone_lane *l)
 {
 	struct lclone_delta *d = l->sweep->delta;
 	u32 i;
 
 	for (i = 0; i < l->nr; i++) {
-		/* metadata failed: the entry may come back, and would hide what the base gets */
+		/*
+		 * Once metadata have failed BUSY stays: after a crash the entry may be there
+		 * again, and would hide what the guest writes to the base from now on.
+		 */
 		if (!READ_ONCE(d->super.degraded))
 			lclone_clear_busy(l->chunk[i].leaf, l->chunk[i].slot);
 		lclone_leaf_unpin_job(l->chunk[i].leaf);
@@ -87,6 +94,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 	struct lclone_sweep *s = l->sweep;
 
 	lclone_assert_worker(&l->sweep->delta->queue);
+	trace_lclone_batch(&s->delta->dev, l->nr, l->sectors, l->error);
 	lane_release(l);
 	if (s->state == SWEEP_RUNS) {
 		DMERR("%s: %s stopped: error %d", s->delta->dev.name, s->ops->name, l->error);
@@ -95,7 +103,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 	lane_idle(l);
 }
 
-/* How long the guest has the devices for itself */
+/* How long a lane pauses, so that the guest has the devices for itself */
 static u64 pause_ns(const struct lclone_lane *l)
 {
 	u64 took = ktime_get_ns() - l->begun, sectors = l->sectors;
@@ -108,7 +116,7 @@ static u64 pause_ns(const struct lclone_lane *l)
 		return took;
 	if (!rate)
 		return 0;
-	/* all lanes together */
+	/* the rate is that of all lanes together */
 	return max_t(s64, div_u64(sectors * LANES * (NSEC_PER_SEC / 2), rate) - took, 0);
 }
 
@@ -119,9 +127,10 @@ void lclone_lane_done(struct lclone_lane *l)
 	lclone_assert_worker(&l->sweep->delta->queue);
 	s->chunks += l->nr;
 	s->sectors += l->sectors;
+	trace_lclone_batch(&s->delta->dev, l->nr, l->sectors, 0);
 	lane_release(l);
 	if (READ_ONCE(s->delta->queue.stopping))
-		lane_stop(l);		/* a pause would have to be waited for */
+		lane_stop(l);		/* the suspend would have to wait for a pause */
 	else
 		queue_delayed_work(s->delta->queue.wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
 }
@@ -129,8 +138,9 @@ void lclone_lane_done(struct lclone_lane *l)
 /* Gathering */
 
 /*
- * By itself it holds up at most HELD_UP of the clone, so that few of the guest's
- * writes meet it; with a small rate a quarter of a second's worth.
+ * How much one batch may hold up.  Without a limit that was given, all lanes together hold up
+ * 1 / HELD_UP of the clone, so that few of the guest's writes meet a chunk that is BUSY; with
+ * a small rate a batch is a quarter of a second's worth.
  */
 static u32 batch_sectors(const struct lclone_sweep *s)
 {
@@ -192,7 +202,7 @@ static void end_pass(struct lclone_lane *l)
 		lclone_sweep_start(s->delta);
 		lclone_lane_go(l, lane_gather);
 	} else {
-		lane_pause(l);		/* others have all that is left */
+		lane_pause(l);		/* all that is left is BUSY for copy-ups and discards */
 	}
 }
 
@@ -256,7 +266,7 @@ static void lane_gather(struct lclone_lane *l)
 	if (l->error == -EINPROGRESS)
 		return;
 	if (l->nr) {
-		l->error = 0;		/* it is met again */
+		l->error = 0;		/* this batch first: the next one meets the error again */
 		l->step = lclone_copy_batch;
 		l->task.quiet = NULL;
 		lclone_task_drain(&d->drain, &l->task);
@@ -268,7 +278,7 @@ static void lane_gather(struct lclone_lane *l)
 	} else if (s->index <= d->geo.last_leaf) {
 		lclone_lane_go(l, lane_gather);
 	} else if (!lane_is_alone(l)) {
-		lane_idle(l);		/* the last one looks whether there is more */
+		lane_idle(l);		/* the last active lane ends the pass */
 	} else {
 		end_pass(l);
 	}
@@ -372,10 +382,10 @@ void lclone_sweep_stop(struct lclone_delta *d)
 
 	if (!s)
 		return;
-	flush_work(&d->queue.work);		/* from now on it sees that it is to stop */
+	flush_work(&d->queue.work);	/* a pass from now on sees "stopping" */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work_sync(&l->pause))
-			lane_idle(l);	/* a pause need not be waited for */
+			lane_idle(l);	/* it was in a pause, with no batch under way */
 	wait_event(d->queue.idle, lanes_are_idle(s));
 }
 
@@ -397,7 +407,7 @@ int lclone_sweep_rate(struct lclone_delta *d, const char *arg)
 	WRITE_ONCE(s->rate, rate);
 	WRITE_ONCE(s->limited, limited);
 	WRITE_ONCE(s->idle_only, !strcmp(arg, "idle"));
-	/* what is pausing by the old one looks again */
+	/* lanes that pause by the old rate look again at once */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work(&l->pause))
 			queue_delayed_work(d->queue.wq, &l->pause, 0);
@@ -411,7 +421,7 @@ unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned 
 	unsigned int sz = 0;
 
 	if (state == SWEEP_RUNS && READ_ONCE(d->super.degraded))
-		state = SWEEP_FAILED;	/* no lane does anything any more */
+		state = SWEEP_FAILED;	/* the lanes stop, and none says so */
 	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[state], READ_ONCE(s->chunks),
 	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->geo.last_leaf + 1);
 	return sz;
