@@ -5,6 +5,7 @@
 
 #include "format/delta.h"
 #include "format/moment.h"
+#include "format_user.h"
 
 #define BUCKETS		65536u
 #define LOG_BATCH	32u	/* blocks read at a time */
@@ -71,15 +72,16 @@ static int fetch(struct lclone_moment *m, u64 number)
 	return keep(m, number, err, buf);
 }
 
-/* So many at once, if all can be read; else, or if not @at_once, from the last to the first */
-static int fetch_many(struct lclone_moment *m, u64 number, u32 count, bool at_once)
+/* So many at once, if all can be read; else from the last to the first */
+static int fetch_many(struct lclone_moment *m, u64 number, u32 count)
 {
 	u8 buf[LOG_BATCH][LCLONE_BLOCK_SIZE];
+	bool at_once;
 	int err = 0;
 	u32 i;
 
-	at_once = at_once && !lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS,
-					      count * LCLONE_BLOCK_SECTORS);
+	at_once = !lclone_dev_read(m->of, buf, number * LCLONE_BLOCK_SECTORS,
+				   count * LCLONE_BLOCK_SECTORS);
 	for (i = count; !err && i-- > 0; )
 		err = at_once ? keep(m, number + i, 0, buf[i]) : fetch(m, number + i);
 	return err;
@@ -142,8 +144,7 @@ static int moment_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, 
 
 /*
  * From its end to its start: a commit that is seen to be there was written when all before
- * it were.  The blocks of one read can be read in any order, so that one may be missing before
- * another: where there are doubts they are read one by one.
+ * it were.
  */
 static int read_log(struct lclone_moment *m, const struct lclone_sb *sb)
 {
@@ -153,8 +154,27 @@ static int read_log(struct lclone_moment *m, const struct lclone_sb *sb)
 	while (!err && left) {
 		count = left % LOG_BATCH ?: LOG_BATCH;
 		left -= count;
-		err = fetch_many(m, sb->log_start + left, count, !m->doubts);
+		err = fetch_many(m, sb->log_start + left, count);
 	}
+	return err;
+}
+
+/*
+ * The blocks of one read can be read in any order, so that one may be missing before another:
+ * where the log, as it was read, ends.  From there one read's blocks are read again, one by one.
+ */
+static int read_log_end(struct lclone_moment *m)
+{
+	struct lclone_delta delta;
+	const struct lclone_scan *scan = &delta.scan;
+	const struct lclone_sb *sb = &delta.sb;
+	u32 at;
+	int err = lclone_delta_open(&delta, &m->dev);
+
+	at = min_u64(sb->log_pos + sb->log_blocks / 2, scan->end + scan->next_index + LOG_BATCH);
+	for (err = err == -ENOMEM ? err : 0; !err && at-- > scan->end; )
+		err = fetch(m, sb->log_start + at);
+	lclone_delta_close(&delta);
 	return err;
 }
 
@@ -201,6 +221,8 @@ static int read_content(struct lclone_moment *m, struct lclone_delta *delta, boo
 	int err;
 
 	err = read_log(m, &delta->sb);
+	if (!err && m->doubts)
+		err = read_log_end(m);
 	if (err)
 		return err;
 	err = lclone_delta_replay(delta);
