@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -274,14 +275,22 @@ static void mounted_btrfs(void **state)
 	fault.mounts = NULL;
 }
 
+/* Also where a test before has failed, and not come to its end */
+static int no_fault(void **state)
+{
+	(void)state;
+	memset(&fault, 0, sizeof(fault));
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_memory_for_io),
-		cmocka_unit_test(no_noreplace),
-		cmocka_unit_test(no_names),
-		cmocka_unit_test(no_locks),
-		cmocka_unit_test(mounted_btrfs),
+		cmocka_unit_test_setup(no_memory_for_io, no_fault),
+		cmocka_unit_test_setup(no_noreplace, no_fault),
+		cmocka_unit_test_setup(no_names, no_fault),
+		cmocka_unit_test_setup(no_locks, no_fault),
+		cmocka_unit_test_setup(mounted_btrfs, no_fault),
 	};
 
 	return cmocka_run_group_tests_name("faults of the system", tests, make_dir, remove_dir);
