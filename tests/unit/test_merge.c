@@ -11,6 +11,7 @@
 #include "basic/fail.h"
 #include "dir.h"
 #include "image.h"
+#include "offline/measure.h"
 #include "offline/merge-parent.h"
 #include "offline/merge.h"
 #include "clone/super.h"
@@ -593,6 +594,31 @@ static void format_file(void **state)
 	image_free(&img);
 }
 
+/* Another measure does not add to what was measured. */
+static void measured_twice(void **state)
+{
+	struct lclone_parents none = { .count = 0 };
+	struct plan first[PLANS_MAX], second[PLANS_MAX];
+	char base[PATH_MAX], delta[PATH_MAX];
+	struct image img;
+	int i, n;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	snprintf(base, sizeof(base), "%s", path_of("base"));
+	snprintf(delta, sizeof(delta), "%s", path_of("delta"));
+	n = lclone_measure(base, delta, &none, first);
+	if (n < 0)
+		fail_msg("%s", lclone_why());
+	assert_int_equal(lclone_measure(base, delta, &none, second), n);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(first[i].copy, second[i].copy);
+		assert_int_equal(first[i].zero, second[i].zero);
+		assert_int_equal(first[i].space, second[i].space);
+	}
+	image_free(&img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +633,7 @@ int main(void)
 		cmocka_unit_test(goes_on_at_the_cursor),
 		cmocka_unit_test(into_parent),
 		cmocka_unit_test(format_file),
+		cmocka_unit_test(measured_twice),
 	};
 
 	return cmocka_run_group_tests_name("merge", tests, make_dir, remove_dir);

@@ -72,6 +72,7 @@ static int sum_up(struct disk *disk, struct content *c)
 	u64 counted = 0;
 	int ret;
 
+	*c = (struct content){ .zero = 0 };
 	lclone_chain_extents_init(&x, &disk->chain, disk->chain.count, 0, UINT64_MAX);
 	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
 		if (e.source == LCLONE_FROM_ZERO) {
