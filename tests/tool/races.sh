@@ -408,21 +408,57 @@ close_looked_at()
 	sleep 0.3
 	ok lclone close t1
 	wait $!
+	# who has it for itself is not waited for: that would be twenty looks
+	ok lclone open t1 "$base" "$delta"
+	ok mkfs.ext4 -q /dev/mapper/t1
+	ok mount /dev/mapper/t1 "$dir/mnt"
+	refused 3 "is mounted" env STOP_AT=table:5 LD_PRELOAD="$stop_library" lclone close t1
+	ok umount "$dir/mnt"
+	ok dmsetup create t2 --table "0 32768 linear /dev/mapper/t1 0"
+	refused 3 "t2" env STOP_AT=table:5 LD_PRELOAD="$stop_library" lclone close t1
+	ok dmsetup remove t2
+	# others close it, or merge it, meanwhile
+	exec 9</dev/mapper/t1
+	hold table:3 lclone close t1 9<&-
+	exec 9<&-
+	ok dmsetup remove t1
+	release
+	[ $held_rc = 1 ] && grep -q "by somebody else" "$dir/err1" || fail "$held_rc: $(cat "$dir/err1")"
+	ok lclone open t1 "$base" "$delta"
+	exec 9</dev/mapper/t1
+	hold table:3 lclone close t1 9<&-
+	ok lclone merge --yes t1
+	exec 9<&-
+	mkdir /run/lclone/pending-t1	# nothing has to be noted of what is no clone
+	release
+	rmdir /run/lclone/pending-t1
+	[ $held_rc = 0 ] || fail "$held_rc: $(cat "$dir/err1")"
+	! dmsetup info t1 >/dev/null 2>&1 || fail "not closed"
 }
 
-odd_label()
+# label_is_clean COMMAND...: all that print the label print it without what is no text
+label_is_clean()
 {
-	local label words
+	local words
 
-	printf -v label 'a\e[31m\nb\377c'
-	ok lclone create --label "$label" t1 "$base" "$delta"
-	ok lclone close t1
-	for words in "tree" "dump $delta" "tree --json" "dump --json $delta"; do
+	for words in "$@"; do
 		ok lclone $words
+		grep -q 'a.*\[31m' "$dir/out" || fail "lclone $words: no label"
 		! LC_ALL=C grep -q $'\377' "$dir/out" || fail "lclone $words: not UTF-8"
 		! grep -q $'\e' "$dir/out" || fail "lclone $words: an escape sequence"
 		! grep -q '^b' "$dir/out" || fail "lclone $words: a line of its own"
 	done
+}
+
+odd_label()
+{
+	local label
+
+	printf -v label 'a\e[31m\nb\377c'
+	ok lclone create --label "$label" t1 "$base" "$delta"
+	label_is_clean tree "tree --json"
+	ok lclone close t1
+	label_is_clean tree "tree --json" "dump $delta" "dump --json $delta"
 }
 
 target_signature()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,4 +125,36 @@ void lclone_dev_mount(dev_t rdev, bool rw, char where[PATH_MAX])
 	}
 	free(line);
 	fclose(f);
+}
+
+static bool has_open(const char *pid, dev_t rdev)
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool found = false;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, d->d_name);
+		found = !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == rdev;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+void lclone_dev_process(dev_t rdev, char pid[32])
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	pid[0] = '\0';
+	while (proc && !pid[0] && (d = readdir(proc)))
+		if (isdigit((unsigned char)d->d_name[0]) && has_open(d->d_name, rdev))
+			snprintf(pid, 32, "%.31s", d->d_name);
+	if (proc)
+		closedir(proc);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Block devices by their numbers: what they are called, and who has them, as sysfs and the
+ * Block devices by their numbers: what they are called, and who has them, as sysfs, /proc and the
  * list of mounts say.  No device is opened or read.
  */
 #ifndef LCLONE_DEVICE_H
@@ -27,5 +27,8 @@ int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), vo
 
 /* Where it is mounted, "" if nowhere. @rw: only mounts that may write count. */
 void lclone_dev_mount(dev_t rdev, bool rw, char where[PATH_MAX]);
+
+/* A process that has it open, us among them; "" if none is found. */
+void lclone_dev_process(dev_t rdev, char pid[32]);
 
 #endif /* LCLONE_DEVICE_H */
