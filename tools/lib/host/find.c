@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "basic/fail.h"
+#include "host/device.h"
 #include "host/find.h"
 #include "host/look.h"
 #include "host/stack.h"
@@ -189,6 +190,21 @@ static int look_at_inactive(const struct lclone_finder *f, const struct lclone_v
 	return ret;
 }
 
+/*
+ * What LVM uses by another device is held by the kernel, and by no process: DRBD does not say what
+ * it lies on.
+ */
+static bool is_below_known(const struct lclone_volumes *volumes, const struct lclone_place *place,
+			   dev_t rdev)
+{
+	char pid[32];
+
+	if (!place->held || !lclone_volumes_have(volumes, place->pv_uuid))
+		return false;
+	lclone_dev_process(rdev, pid);
+	return !pid[0];
+}
+
 /* What is on such a physical volume nobody says. One that is on a volume of LVM is a guest's. */
 static int tell_left_out(const struct places *p, const struct lclone_volumes *volumes)
 {
@@ -199,11 +215,11 @@ static int tell_left_out(const struct places *p, const struct lclone_volumes *vo
 
 	for (i = 0; !ret && i < p->count; i++) {
 		if (!p->place[i].volumes || lclone_dev_is_volume(p->rdev[i]) ||
-		    lclone_volumes_use(volumes, p->rdev[i]))
+		    lclone_volumes_use(volumes, p->rdev[i]) ||
+		    is_below_known(volumes, &p->place[i], p->rdev[i]))
 			continue;
 		lclone_dev_name(p->rdev[i], name);
-		ret = f->unseen(name, p->rdev[i], "is a physical volume that LVM does not know",
-				f->ctx);
+		ret = f->unseen(name, p->rdev[i], LCLONE_LEFT_OUT, f->ctx);
 	}
 	return ret;
 }

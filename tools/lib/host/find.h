@@ -5,6 +5,9 @@
 #include "format/delta.h"
 #include "host/file.h"
 
+/* Why a device could not be looked at, where it is this: what is on it LVM would have to say. */
+#define LCLONE_LEFT_OUT	"is a physical volume that LVM does not know (lvmdevices --adddev)"
+
 /* What is told of block devices. Not 0 ends it, and is returned. */
 struct lclone_finder {
 	/* The device, or volume of LVM that is not active (@rdev is 0), holds a delta. */

@@ -72,17 +72,49 @@ static void close_part(struct part *part)
 		lclone_file_close(&part->file[i]);
 }
 
-static bool has_label(const struct lclone_dev *dev)
+/* LVM ignores a disk with partitions, whatever it was before. */
+static bool has_partitions(const u8 *sector)
 {
-	u8 block[LABEL_SECTORS * 512];
-	u32 i;
+	const u8 *entry;
 
-	if (lclone_dev_read(dev, block, 0, LABEL_SECTORS))
+	if (sector[510] != 0x55 || sector[511] != 0xaa)
 		return false;
-	for (i = 0; i < LABEL_SECTORS; i++)
-		if (!memcmp(block + i * 512, "LABELONE", 8))
+	for (entry = sector + 446; entry < sector + 510; entry += 16)
+		if (entry[0] & 0x7f)		/* no partition table: a boot sector's code */
+			return false;
+	for (entry = sector + 446; entry < sector + 510; entry += 16)
+		if (memcmp(entry + 12, "\0\0\0", 4))	/* its size */
 			return true;
 	return false;
+}
+
+/* What LVM has written to a sector: where its header is, which begins with its uuid */
+static void read_label(struct lclone_place *place, const u8 *sector)
+{
+	u32 at = sector[20] | sector[21] << 8;
+
+	place->volumes = true;
+	if (at <= 512 - (sizeof(place->pv_uuid) - 1))
+		memcpy(place->pv_uuid, sector + at, sizeof(place->pv_uuid) - 1);
+}
+
+static void look_for_label(struct lclone_place *place, const struct lclone_dev *dev)
+{
+	u8 block[LABEL_SECTORS * 512];
+	int fd;
+	u32 i;
+
+	if (lclone_dev_read(dev, block, 0, LABEL_SECTORS) || has_partitions(block))
+		return;
+	for (i = 0; i < LABEL_SECTORS && !place->volumes; i++)
+		if (!memcmp(block + i * 512, "LABELONE", 8))
+			read_label(place, block + i * 512);
+	if (!place->volumes || !place->path[0])
+		return;
+	fd = open(place->path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	place->held = fd < 0 && errno == EBUSY;
+	if (fd >= 0)
+		close(fd);
 }
 
 static enum lclone_seen judge(int err)
@@ -111,7 +143,8 @@ static void look_for_delta(struct lclone_place *place, const struct lclone_dev *
 	place->sb = delta.sb;
 	place->seen = judge(place->err);
 	lclone_delta_close(&delta);
-	place->volumes = place->seen == LCLONE_SEEN_NOTHING && has_label(dev);
+	if (place->seen == LCLONE_SEEN_NOTHING)
+		look_for_label(place, dev);
 }
 
 static void look_at(struct lclone_place *place)

@@ -21,6 +21,8 @@ struct lclone_stripes {
 	} on[LCLONE_STRIPES_MAX];
 };
 
+#define LCLONE_PV_UUID_SIZE	33	/* without the dashes that LVM prints */
+
 enum lclone_seen {
 	LCLONE_SEEN_NOTHING,		/* no delta */
 	LCLONE_SEEN_DELTA,
@@ -36,7 +38,9 @@ struct lclone_place {
 	bool fingerprint;		/* ... as a base: only fp and err are set */
 	enum lclone_seen seen;
 	int err;
-	bool volumes;			/* it is a physical volume of LVM */
+	bool volumes;			/* it is a physical volume of LVM ... */
+	char pv_uuid[LCLONE_PV_UUID_SIZE];	/* ... with this uuid ... */
+	bool held;			/* ... which somebody has for himself */
 	u64 fp;
 	struct lclone_sb sb;
 };

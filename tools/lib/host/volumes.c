@@ -40,7 +40,7 @@ static void exec_lvm(int out)
 		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
 		"--foreign", "--shared", "--config", "devices/ignore_suspended_devices=1",
 		"--configreport", "vg", "-o", "vg_name,vg_extent_size",
-		"--configreport", "pv", "-o", "pv_name,pe_start",
+		"--configreport", "pv", "-o", "pv_name,pe_start,pv_uuid",
 		"--configreport", "lv", "-o", "lv_name,lv_active,lv_size,lv_role",
 		"--configreport", "pvseg", "-o", "pv_name",
 		"--configreport", "seg", "-o",
@@ -211,10 +211,21 @@ static bool find_start(struct json_object *group, struct json_object *lv,
 	return stripes->chunk_sectors && stripes->count == (striped ? number(seg, "stripes") : 1);
 }
 
+/* LVM prints it with dashes. */
+static void copy_uuid(char to[LCLONE_PV_UUID_SIZE], const char *from)
+{
+	size_t n = 0;
+
+	for (; *from && n < LCLONE_PV_UUID_SIZE - 1; from++)
+		if (*from != '-')
+			to[n++] = *from;
+	to[n] = '\0';
+}
+
 static int add_used(struct lclone_volumes *v, struct json_object *group)
 {
 	struct json_object *row;
-	dev_t *bigger;
+	struct lclone_pv *bigger;
 	struct stat st;
 	size_t i;
 
@@ -225,7 +236,8 @@ static int add_used(struct lclone_volumes *v, struct json_object *group)
 		if (!bigger)
 			return lclone_fail(-ENOMEM, "out of memory");
 		v->used = bigger;
-		bigger[v->used_count++] = st.st_rdev;
+		bigger[v->used_count].rdev = st.st_rdev;
+		copy_uuid(bigger[v->used_count++].uuid, text(row, "pv_uuid"));
 	}
 	return 0;
 }
@@ -287,8 +299,18 @@ bool lclone_volumes_use(const struct lclone_volumes *volumes, dev_t rdev)
 	size_t i;
 
 	for (i = 0; i < volumes->used_count; i++)
-		if (lclone_shows_same(volumes->used[i], rdev) ||
-		    lclone_dev_lies_on(volumes->used[i], rdev))
+		if (lclone_shows_same(volumes->used[i].rdev, rdev) ||
+		    lclone_dev_lies_on(volumes->used[i].rdev, rdev))
+			return true;
+	return false;
+}
+
+bool lclone_volumes_have(const struct lclone_volumes *volumes, const char *pv_uuid)
+{
+	size_t i;
+
+	for (i = 0; i < volumes->used_count; i++)
+		if (pv_uuid[0] && !strcmp(volumes->used[i].uuid, pv_uuid))
 			return true;
 	return false;
 }

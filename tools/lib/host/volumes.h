@@ -20,7 +20,10 @@ struct lclone_volume {
 struct lclone_volumes {
 	struct lclone_volume *volume;
 	size_t count;
-	dev_t *used;			/* physical volumes */
+	struct lclone_pv {
+		dev_t rdev;
+		char uuid[LCLONE_PV_UUID_SIZE];
+	} *used;			/* physical volumes */
 	size_t used_count;
 	bool asked;			/* LVM has answered, or is not there */
 };
@@ -37,5 +40,8 @@ void lclone_volumes_free(struct lclone_volumes *volumes);
  * does not, nor all but one of several that have one uuid.
  */
 bool lclone_volumes_use(const struct lclone_volumes *volumes, dev_t rdev);
+
+/* Does it use one with this uuid, on whatever device? */
+bool lclone_volumes_have(const struct lclone_volumes *volumes, const char *pv_uuid);
 
 #endif /* LCLONE_VOLUMES_H */
