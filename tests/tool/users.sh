@@ -304,7 +304,7 @@ users_left_out()
 	unchanged "$base" without "$pv" refused 3 "$pv is a physical volume that LVM does not know" \
 		lclone merge --yes --into-base "$base" "$d2"
 	without "$pv" lclone tree >/dev/null 2>"$dir/err" || fail "tree"
-	grep -q "not looked at: $pv is" "$dir/err" || fail "$(cat "$dir/err")"
+	grep -q "not looked at: $pv is .*(lvmdevices --adddev)" "$dir/err" || fail "$(cat "$dir/err")"
 	without "$pv" ok lclone format "$base" "$top"
 	without "$pv" ok lclone remove "$top"
 	# a guest has made a physical volume of its disk, which the template was, too
@@ -321,6 +321,24 @@ users_left_out()
 	without "$base|$top" refused 3 "$top is a physical volume" \
 		lclone merge --yes --into-base "$base" "$d2"
 	without "$base|$top" ok lclone merge --yes --assume-no-other-clones --into-base "$base" "$d2"
+	# overwritten it would be lost
+	unchanged "$top" without "$top" refused 3 "$top is a physical volume" \
+		lclone format --force "$base" "$top"
+	unchanged "$top" without "$top" refused 3 "$top is a physical volume" \
+		lclone merge --force --to "$top" "$base" "$d2"
+	# a disk that was one, and has partitions now
+	dd if="$pv" of="$top" bs=4k count=1 conv=notrunc,fsync status=none
+	without "$top" refused 3 "$top is a physical volume" lclone merge --yes --into-base "$base" "$d2"
+	printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0%048d\125\252' 0 | tr 0 '\0' |
+		dd of="$top" bs=1 seek=446 conv=notrunc,fsync status=none
+	grep -q LABELONE "$top" || fail "the label is gone"
+	without "$top" ok lclone merge --yes --into-base "$base" "$d2"
+	# what LVM knows by another device, which does not say what it lies on
+	dd if="$pv" of="$top" bs=4k count=1 conv=notrunc,fsync status=none
+	without "$top" refused 3 "$top is a physical volume" lclone merge --yes --into-base "$base" "$d2"
+	ok dmsetup create t3 --table "0 8 linear $top 4096"
+	without "$top" ok lclone merge --yes --into-base "$base" "$d2"
+	ok dmsetup remove t3
 	ok wipefs -qaf "$base" "$top"
 }
 

@@ -302,15 +302,17 @@ static int find_base_users(struct views *v, const struct lclone_file *base,
 
 /*
  * That a device itself cannot be read, or is a damaged delta, says nothing of others; nor does what
- * is in it, as partitions of a guest's disk.
+ * is in it, as partitions of a guest's disk.  A base may have been a guest's disk with LVM's
+ * volumes (@base); where all is overwritten deltas on such volumes would be lost.
  */
-static void drop_unseen(struct lclone_inventory *inv, dev_t rdev)
+static void drop_unseen(struct lclone_inventory *inv, dev_t rdev, bool base)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < inv->unseen_count; i++) {
-		if (lclone_shows_same(inv->unseen[i].rdev, rdev) ||
-		    (inv->unseen[i].rdev && lclone_dev_lies_on(inv->unseen[i].rdev, rdev))) {
+		if ((base || strcmp(inv->unseen[i].why, LCLONE_LEFT_OUT)) &&
+		    (lclone_shows_same(inv->unseen[i].rdev, rdev) ||
+		     (inv->unseen[i].rdev && lclone_dev_lies_on(inv->unseen[i].rdev, rdev)))) {
 			free(inv->unseen[i].path);
 			free(inv->unseen[i].why);
 		} else {
@@ -333,7 +335,7 @@ static int refuse_users(const struct lclone_file *base, const struct lclone_sb *
 				  base->path, n.text);
 	if (!err)
 		err = refuse_holders(base, clone);
-	drop_unseen(inv, base->rdev);
+	drop_unseen(inv, base->rdev, true);
 	/* what lies on a file can be in files only, which nobody can look for */
 	return err || !base->block ? err : lclone_refuse_unseen(inv, base->path);
 }
@@ -392,7 +394,7 @@ int lclone_refuse_base_of_others(const struct lclone_file *file, const struct lc
 	if (!err && n.count)
 		err = lclone_fail(-EBUSY, "%s is the base of deltas, which would be lost: %s",
 				  file->path, n.text);
-	drop_unseen(v.inv, file->rdev);
+	drop_unseen(v.inv, file->rdev, false);
 	if (!err && file->block && !blank)
 		err = lclone_refuse_unseen(v.inv, file->path);
 	lclone_inventory_free(&own);
