@@ -22,7 +22,7 @@ enum lclone_room { LCLONE_ROOM_OK, LCLONE_ROOM_SCAN, LCLONE_ROOM_NONE };
  * @slot: start:32 | len:32
  * @reserve: chunks that a checkpoint may need; tree_lock
  * @scanning: chunks are taken under the lock only, and marked; changed under @lock
- * @full: it was said that the delta is full; worker only, to set
+ * @full: it was said that the delta is full; set by the worker, cleared by it and by preresume
  * @came: there may be free chunks where there were none
  * @super: the delta's superblock
  * @lock: all below; irqs on

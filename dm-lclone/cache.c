@@ -124,8 +124,6 @@ void lclone_dir_destroy(struct lclone_cache *c)
 
 /* Cache */
 
-unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too);
-
 /* Never fails: the cache itself is the last reserve. */
 static void *leaf_page_alloc(struct lclone_cache *c)
 {
@@ -254,15 +252,15 @@ bool lclone_leaf_cached(struct lclone_cache *c, u64 index)
 	return cached;
 }
 
-int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *space)
+int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *room)
 {
 	struct lclone_leaf *leaf = lclone_leaf_get(c, index, false);
 
 	lclone_assert_worker(c->super->queue);
-	*space = LCLONE_ROOM_OK;
+	*room = LCLONE_ROOM_OK;
 	if (leaf == &lclone_empty_leaf) {
-		*space = lclone_alloc_new_leaf(c->alloc);
-		if (*space != LCLONE_ROOM_OK)
+		*room = lclone_alloc_new_leaf(c->alloc);
+		if (*room != LCLONE_ROOM_OK)
 			return 0;
 		leaf = lclone_leaf_get(c, index, true);
 	}

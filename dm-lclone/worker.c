@@ -47,18 +47,18 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 /* The leaf could not be pinned: mostly the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
-	enum lclone_room space;
+	enum lclone_room room;
 	int err;
 
 	if (!lclone_leaf_cached(&d->cache, index)) {
 		lclone_leaf_load(&d->cache, index, bio);	/* evicted meanwhile */
 		return;
 	}
-	err = lclone_leaf_make(&d->cache, index, &space);
+	err = lclone_leaf_make(&d->cache, index, &room);
 	if (err)
 		lclone_end_bio(bio, errno_to_blk_status(err));
-	else if (space != LCLONE_ROOM_OK)
-		lclone_no_space(&d->space, bio, space);
+	else if (room != LCLONE_ROOM_OK)
+		lclone_no_space(&d->space, bio, room);
 	else
 		lclone_defer(&d->queue, bio);
 }
@@ -67,13 +67,13 @@ static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 static void worker_ahead(struct lclone_delta *d)
 {
 	u32 index = xchg(&d->leaf_ahead, 0);
-	enum lclone_room space;
+	enum lclone_room room;
 
 	/* once it stops, nobody waits for a load that has no bio */
 	if (!index || READ_ONCE(d->super.mode) != LCLONE_RW || READ_ONCE(d->queue.stopping))
 		return;
 	if (lclone_leaf_cached(&d->cache, index))
-		lclone_leaf_make(&d->cache, index, &space);
+		lclone_leaf_make(&d->cache, index, &room);
 	else
 		lclone_leaf_load(&d->cache, index, NULL);
 }
