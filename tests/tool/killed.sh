@@ -17,6 +17,7 @@ for command in "${killed_commands[@]}"; do
 done
 tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
 
+tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
 tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
 
 stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
@@ -299,6 +300,48 @@ signalled()
 		ok lclone close t1
 		ok lclone remove "$new"
 	done
+}
+
+# before_forgetting TEXT COMMAND...: killed before it forgets its note; TEXT was printed
+before_forgetting()
+{
+	{ STOP_AT=unlink:1 LD_PRELOAD=$stop_library "${@:2}" >"$dir/out" 2>"$dir/err"; } 2>/dev/null
+	[ $? = 137 ] || fail "not killed: ${*:2}: $(cat "$dir/err")"
+	grep -qF -- "$1" "$dir/out" || fail "not said: ${*:2}: $(cat "$dir/out")"
+}
+
+killed_telling()
+{
+	local new top n
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk new new 16
+	disk top top 16
+	ok lclone create t1 "$base" "$delta"
+	dd if="$template" of=/dev/mapper/t1 bs=1M count=9 oflag=direct status=none || fail "write"
+	ok lclone merge --yes --rate 100 --detach t1
+	for n in 1 2 3; do
+		before_forgetting "goes on without the merge" lclone merge --stop t1
+	done
+	ok lclone merge --stop t1
+	refused 1 "no merge under way" lclone merge --stop t1
+	for n in 1 2 3; do
+		before_forgetting "$new takes what is written" lclone snapshot --to "$new" t1
+	done
+	ok lclone snapshot --to "$new" t1
+	ok lclone flatten --rate max --layer t1
+	ok lclone remove "$delta"
+	for n in 1 2 3; do
+		before_forgetting "disk" lclone merge --yes --rate max t1
+	done
+	ok lclone merge --yes t1
+	ok lclone close t1
+	ok lclone create t1 "$base" "$top"
+	for n in 1 2 3; do
+		before_forgetting "" lclone resize --size +1M t1
+	done
+	ok lclone resize --size +1M t1
+	[ "$(blockdev --getsz /dev/mapper/t1)" = $((17 * 2048)) ] || fail "$(dmsetup table t1)"
 }
 
 reverted_then_closed()

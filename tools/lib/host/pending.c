@@ -155,6 +155,26 @@ int lclone_pending_read(const char *name, struct lclone_pending *pending)
 	return err;
 }
 
+void lclone_pending_adopt(const char *name, const struct lclone_pending *pending)
+{
+	struct note *note = calloc(1, sizeof(*note));
+
+	if (!note) {
+		lclone_pending_drop(name);
+		return;
+	}
+	path_of(name, note->path);
+	note->pending = *pending;
+	note->fd = open(note->path, O_RDONLY | O_CLOEXEC);
+	if (note->fd < 0) {		/* another run has said it, too */
+		free(note);
+		return;
+	}
+	(void)flock(note->fd, LOCK_EX | LOCK_NB);
+	note->next = notes;
+	notes = note;
+}
+
 void lclone_pending_drop(const char *name)
 {
 	char path[PATH_MAX];

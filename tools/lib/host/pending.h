@@ -32,6 +32,12 @@ int lclone_pending_begin(const char *name, const char *before, const char *after
  */
 int lclone_pending_read(const char *name, struct lclone_pending *pending);
 
+/*
+ * A command that was killed has ended what is noted: this one says so, and then its note goes, as
+ * if it had made it.
+ */
+void lclone_pending_adopt(const char *name, const struct lclone_pending *pending);
+
 /* That of a clone has no meaning any more. */
 void lclone_pending_drop(const char *name);
 

@@ -99,7 +99,7 @@ int lclone_close_clone(const char *name)
 	bool disk;
 
 	if (ret == 1 && !pending.after[0]) {	/* closed by a run that was killed */
-		lclone_pending_drop(name);
+		lclone_pending_adopt(name, &pending);
 		return 0;
 	}
 	if (ret >= 0)

@@ -271,11 +271,8 @@ static int end_flatten(const struct online *o, bool layer)
 	    (!strcmp(before.table.base, after.table.base) &&
 	     before.table.parents == after.table.parents))
 		return 0;
-	ret = drop_rebase(o->name);
-	if (ret)
-		return ret;
-	lclone_pending_drop(o->name);
-	return 1;
+	lclone_pending_adopt(o->name, &pending);
+	return drop_rebase(o->name) ?: 1;
 }
 
 /*

@@ -174,7 +174,7 @@ static int end_merge(struct online_merge *merge)
 	if (ret)
 		return ret;
 	set_result(merge, base, delta, 0);
-	lclone_pending_drop(o->name);
+	lclone_pending_adopt(o->name, &pending);
 	return 1;
 }
 

@@ -88,7 +88,7 @@ bool lclone_was_opened(const char *name, const char *base, const char *delta,
 	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
 	    strcmp(params, clone.params))
 		return false;
-	lclone_pending_drop(name);
+	lclone_pending_adopt(name, &pending);
 	return true;
 }
 

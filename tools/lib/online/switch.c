@@ -135,7 +135,7 @@ static bool was_done(const char *name, const char *to, bool back,
 	    after.table.parents != before.table.parents + !back)
 		return false;
 	lclone_name_of(before.table.delta, old);
-	lclone_pending_drop(name);
+	lclone_pending_adopt(name, pending);
 	return true;
 }
 
