@@ -7,21 +7,16 @@
 #include "ui/online.h"
 #include "ui/progress.h"
 
-struct run {
-	struct meter meter;
-	struct online online;
-};
-
-static void tell_left(void *ctx, const char *names)
+static void tell_left(void *ctx, const char *clone, const char *names)
 {
-	const struct run *run = ctx;	/* the meter is the first in it */
+	const struct meter *meter = ctx;
 
-	if (run->meter.json)
+	if (meter->json)
 		return;
 	if (!names)
-		printf("%s: is flattened\n", run->online.name);
+		printf("%s: is flattened\n", clone);
 	else if (names[0])
-		printf("%s: does not need %s any more\n", run->online.name, names);
+		printf("%s: does not need %s any more\n", clone, names);
 }
 
 static const struct option options[] = {
@@ -39,10 +34,10 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	bool force = false, stop = false, json = false, layer = false;
-	struct run r = { .online = { .watch = &meter_watch, .ctx = &r } };
-	struct flatten f = { .merge = { .online = &r.online, .ask = ask_before_merge },
+	struct meter meter;
+	struct online online = { .watch = &meter_watch, .ctx = &meter }, *o = &online;
+	struct flatten f = { .merge = { .online = o, .ask = ask_before_merge },
 			     .leaves = tell_left };
-	struct online *o = &r.online;
 	const char *to = NULL;
 	int option, ret = 0;
 
@@ -87,7 +82,7 @@ static int run(int argc, char **argv)
 	o->name = lclone_dm_name(argv[optind]);
 	if (stop)
 		return stop_and_tell(o->name, "flatten");
-	meter_init(&r.meter, json);
+	meter_init(&meter, json);
 	return to ? print_merged(&f.merge, lclone_flatten_to(&f, to, force), json) :
 		    print_detached(lclone_flatten(&f, layer), json);
 }

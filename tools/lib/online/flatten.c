@@ -167,7 +167,7 @@ out:
 	if (err)
 		return err;
 	lclone_names_below(&clone.table, names, sizeof(names));
-	f->leaves(o->ctx, names);
+	f->leaves(o->ctx, o->name, names);
 	return lclone_merge_online(&f->merge);
 }
 
@@ -314,7 +314,7 @@ static int leave_below(const struct flatten *f, bool layer)
 	err = lclone_change_table(&old, &table);
 	if (err)
 		return err;
-	f->leaves(o->ctx, names);
+	f->leaves(o->ctx, o->name, names);
 	return drop_rebase(o->name);
 }
 
@@ -328,7 +328,7 @@ int lclone_flatten(struct flatten *flatten, bool layer)
 
 	ret = end_flatten(o, layer);
 	if (ret > 0)
-		flatten->leaves(o->ctx, NULL);
+		flatten->leaves(o->ctx, o->name, NULL);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	ret = lclone_look_at_writable(o->name, &clone, &status);

@@ -17,7 +17,7 @@ struct flatten {
 	 * The clone does not need @names, devices separated by ", ", any more; NULL: a run that
 	 * was killed has done that.  @ctx is @merge.online->ctx.
 	 */
-	void (*leaves)(void *ctx, const char *names);
+	void (*leaves)(void *ctx, const char *clone, const char *names);
 };
 
 /* The delta takes over all that lies below, or (@layer) what the topmost layer has. */
