@@ -17,6 +17,7 @@ for command in "${killed_commands[@]}"; do
 done
 tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
 
+tests+=(killed_twice "a flatten whose end is killed, and killed again, leaves nothing suspended")
 tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
 tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
 
@@ -342,6 +343,37 @@ killed_telling()
 	done
 	ok lclone resize --size +1M t1
 	[ "$(blockdev --getsz /dev/mapper/t1)" = $((17 * 2048)) ] || fail "$(dmsetup table t1)"
+}
+
+# killed_at CALL COMMAND...
+killed_at()
+{
+	{ STOP_AT=$1 LD_PRELOAD=$stop_library "${@:2}" >"$dir/out" 2>"$dir/err"; } 2>/dev/null
+	[ $? = 137 ] || fail "not killed before $1: ${*:2}: $(cat "$dir/err")"
+}
+
+# Its third change of the table takes a word away that has had its effect
+killed_twice()
+{
+	local new top target words call
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk base small-base 2
+	disk delta small-delta 6
+	disk new new 6
+	disk top top 6
+	disk target target 3
+	for call in load:1 suspend:1 resume:1; do
+		begin_killed
+		prepare_flatten_layer
+		command_flatten_layer
+		killed_at load:3 lclone "${words[@]}"
+		killed_at $call lclone "${words[@]}"
+		ok lclone "${words[@]}"
+		all_go_on
+		verify_flatten_layer
+	done
+	begin_killed
 }
 
 reverted_then_closed()

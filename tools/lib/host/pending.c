@@ -54,7 +54,7 @@ static void fill_note(struct note *note, const char *before, const char *after, 
 	struct lclone_pending *p = &note->pending;
 
 	strcpy(p->before, earlier ? earlier->pending.before : before);
-	strcpy(p->between, earlier ? earlier->pending.after : "");
+	strcpy(p->between, earlier ? before : "");
 	strcpy(p->after, after);
 	strcpy(p->uuid, earlier ? earlier->pending.uuid : uuid);
 }
