@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "host/device.h"
@@ -198,11 +199,31 @@ static bool is_below_known(const struct lclone_volumes *volumes, const struct lc
 			   dev_t rdev)
 {
 	char pid[32];
+	int fd;
 
-	if (!place->held || !lclone_volumes_have(volumes, place->pv_uuid))
+	if (!lclone_volumes_have(volumes, place->pv_uuid))
+		return false;
+	fd = open(place->path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || errno != EBUSY)
 		return false;
 	lclone_dev_process(rdev, pid);
 	return !pid[0];
+}
+
+/* LVM ignores a disk with partitions, whatever it was before; not so what is on a disk. */
+static bool is_partitioned(const struct lclone_place *place, dev_t rdev)
+{
+	char path[64];
+
+	if (!place->partitions)
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(rdev), minor(rdev));
+	if (!access(path, F_OK))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm", major(rdev), minor(rdev));
+	return access(path, F_OK);
 }
 
 /* What is on such a physical volume nobody says. One that is on a volume of LVM is a guest's. */
@@ -216,6 +237,7 @@ static int tell_left_out(const struct places *p, const struct lclone_volumes *vo
 	for (i = 0; !ret && i < p->count; i++) {
 		if (!p->place[i].volumes || lclone_dev_is_volume(p->rdev[i]) ||
 		    lclone_volumes_use(volumes, p->rdev[i]) ||
+		    is_partitioned(&p->place[i], p->rdev[i]) ||
 		    is_below_known(volumes, &p->place[i], p->rdev[i]))
 			continue;
 		lclone_dev_name(p->rdev[i], name);

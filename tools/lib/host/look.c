@@ -72,7 +72,7 @@ static void close_part(struct part *part)
 		lclone_file_close(&part->file[i]);
 }
 
-/* LVM ignores a disk with partitions, whatever it was before. */
+/* An MBR that has partitions; a boot sector of something else has code in its place. */
 static bool has_partitions(const u8 *sector)
 {
 	const u8 *entry;
@@ -101,20 +101,14 @@ static void read_label(struct lclone_place *place, const u8 *sector)
 static void look_for_label(struct lclone_place *place, const struct lclone_dev *dev)
 {
 	u8 block[LABEL_SECTORS * 512];
-	int fd;
 	u32 i;
 
-	if (lclone_dev_read(dev, block, 0, LABEL_SECTORS) || has_partitions(block))
+	if (lclone_dev_read(dev, block, 0, LABEL_SECTORS))
 		return;
 	for (i = 0; i < LABEL_SECTORS && !place->volumes; i++)
 		if (!memcmp(block + i * 512, "LABELONE", 8))
 			read_label(place, block + i * 512);
-	if (!place->volumes || !place->path[0])
-		return;
-	fd = open(place->path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-	place->held = fd < 0 && errno == EBUSY;
-	if (fd >= 0)
-		close(fd);
+	place->partitions = place->volumes && has_partitions(block);
 }
 
 static enum lclone_seen judge(int err)

@@ -40,7 +40,7 @@ struct lclone_place {
 	int err;
 	bool volumes;			/* it is a physical volume of LVM ... */
 	char pv_uuid[LCLONE_PV_UUID_SIZE];	/* ... with this uuid ... */
-	bool held;			/* ... which somebody has for himself */
+	bool partitions;		/* ... below a partition table */
 	u64 fp;
 	struct lclone_sb sb;
 };
