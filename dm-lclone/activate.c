@@ -33,7 +33,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		 * since: the layer names it as it is now.
 		 */
 		if (sb.state & LCLONE_STATE_MERGING)
-			sb.base_sectors = lclone_base_sectors(t);
+			sb.base_sectors = t->base_fp_sectors;
 		sb.state &= ~LCLONE_STATE_MERGING;
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.base_fp = t->base_fp;
@@ -62,7 +62,7 @@ static int seal_top(struct lclone *t)
 /* What the table names lies below the delta from now on: its user says that it reads the same. */
 static void name_parents(struct lclone *t, struct lclone_sb *sb)
 {
-	sb->base_sectors = lclone_base_sectors(t);
+	sb->base_sectors = t->base_fp_sectors;
 	sb->base_fp_alg = t->base_dev ? LCLONE_FP_CRC32C_SAMPLES : LCLONE_FP_NONE;
 	sb->base_fp = t->base_fp;
 	lclone_chain_name(t, sb);

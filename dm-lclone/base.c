@@ -35,8 +35,10 @@ u64 lclone_base_sectors(const struct lclone *t)
 
 int lclone_base_fingerprint(struct lclone *t)
 {
-	int err = fingerprint(t->base_dev->bdev, lclone_base_sectors(t), &t->base_fp);
+	int err;
 
+	t->base_fp_sectors = lclone_base_sectors(t);
+	err = fingerprint(t->base_dev->bdev, t->base_fp_sectors, &t->base_fp);
 	return err ? lclone_refuse(t, err, "Can't read the base") : 0;
 }
 

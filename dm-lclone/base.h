@@ -18,7 +18,7 @@ u64 lclone_base_sectors(const struct lclone *t);
 
 /**
  * lclone_base_fingerprint() - read the fingerprint of a table's base
- * @t: the table, which has a base; gets it in base_fp
+ * @t: the table, which has a base; gets it in base_fp, and base_fp_sectors
  *
  * Sleeps; sets ti->error.  Return: 0 or -errno.
  */

@@ -140,11 +140,11 @@ int lclone_delta_format(struct lclone *t)
 	if (err)
 		return err;
 	if (t->base_dev) {
-		sb.base_sectors = lclone_base_sectors(t);
-		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
 		err = lclone_base_fingerprint(t);
 		if (err)
 			return err;
+		sb.base_sectors = t->base_fp_sectors;
+		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
 		sb.base_fp = t->base_fp;
 	}
 	d->owner.fresh = true;

@@ -94,7 +94,8 @@ void lclone_lane_failed(struct lclone_lane *l)
 	struct lclone_sweep *s = l->sweep;
 
 	lclone_assert_worker(&l->sweep->delta->queue);
-	trace_lclone_batch(&s->delta->dev, l->nr, l->sectors, l->error);
+	if (l->nr)
+		trace_lclone_batch(&s->delta->dev, l->nr, l->sectors, l->error);
 	lane_release(l);
 	if (s->state == SWEEP_RUNS) {
 		DMERR("%s: %s stopped: error %d", s->delta->dev.name, s->ops->name, l->error);

@@ -47,6 +47,7 @@ struct lclone_parent {
  * @low_water_mark: chunks
  * @commit_interval: ms
  * @chunk_sectors: of a delta that is to be formatted
+ * @base_fp_sectors: the size of the base when base_fp was taken
  * @base_fp: of the base, for a rebase or a seal
  * @block_size: of the clone: the largest of all devices, bytes
  */
@@ -76,6 +77,7 @@ struct lclone {
 	u32 low_water_mark;
 	u32 commit_interval;
 	u32 chunk_sectors;
+	u64 base_fp_sectors;
 	u64 base_fp;
 	u32 block_size;
 };
