@@ -268,7 +268,7 @@ online_merge_refused()
 	put /dev/mapper/t1 0 40 3
 	with_word merge
 	refused 3 "is being merged" lclone snapshot t1 --to "$new"
-	refused 3 "is being merged" lclone resize t1 --size 17M
+	refused 3 "is half merged into its base" lclone resize t1 --size 17M
 	until_merged
 	ok lclone merge --stop t1
 	ok lclone format "$base" "$second"

@@ -7,7 +7,8 @@ loses "sight of what a clone does in the background"
 setup() {
 	tracing=/sys/kernel/tracing
 	[ -e $tracing/trace ] || mount -t tracefs tracefs $tracing 2>/dev/null || :
-	[ -e $tracing/events/lclone ] || skip "the kernel has no trace events"
+	[ -e $tracing/events ] || skip "the kernel has no trace events"
+	[ -e $tracing/events/lclone ] || fail "the module has none"
 	base=$(template 8m)
 	delta=$(loop 16m)
 	on_exit "echo 0 >$tracing/events/lclone/enable"
