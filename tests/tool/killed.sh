@@ -204,7 +204,7 @@ all_go_on()
 accept()
 {
 	case $1 in
-	remove) grep -q "blank" "$dir/err" ;;
+	remove | merge_into_parent | merge_layer) grep -q "blank" "$dir/err" ;;
 	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
 	*) false ;;
 	esac
