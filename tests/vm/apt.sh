@@ -57,11 +57,17 @@ not_to_be_had()
 	die "cannot fetch $1: apt knows it, but could not get it, see above"
 }
 
+# download PACKAGE...: none at all are those of a release that the lists have no more
+download()
+{
+	[ $# -gt 0 ] &&
+		apt-get download -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root "$@"
+}
+
 # get_packages WHAT PACKAGE[=VERSION]...: into the working directory
 get_packages()
 {
-	with_new_lists apt-get download -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root \
-		"${@:2}" >&2 || not_to_be_had "${@%%=*}"
+	with_new_lists download "${@:2}" >&2 || not_to_be_had "${@%%=*}"
 }
 
 # get_closure WHAT PACKAGE...: into debs/ of the working directory, with all that an empty
