@@ -215,15 +215,9 @@ static bool is_below_known(const struct lclone_volumes *volumes, const struct lc
 /* LVM ignores a disk with partitions, whatever it was before; not so what is on a disk. */
 static bool is_partitioned(const struct lclone_place *place, dev_t rdev)
 {
-	char path[64];
+	dev_t disk;
 
-	if (!place->partitions)
-		return false;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(rdev), minor(rdev));
-	if (!access(path, F_OK))
-		return false;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm", major(rdev), minor(rdev));
-	return access(path, F_OK);
+	return place->partitions && !lclone_dev_disk(rdev, &disk) && !lclone_dev_is_dm(rdev);
 }
 
 /* What is on such a physical volume nobody says. One that is on a volume of LVM is a guest's. */
