@@ -65,14 +65,16 @@ modules_uninstall: need-headers
 
 tools_install: tools
 	install -D -m 755 tools/lclone $(DESTDIR)$(PREFIX)/sbin/lclone
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,5 8)
+	install -m 644 Documentation/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 Documentation/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -D -m 644 tools/completion/lclone \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
 
 tools_uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
-		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard Documentation/man/*.8))) \
+		$(foreach n,5 8,$(addprefix $(DESTDIR)$(PREFIX)/share/man/man$n/,$(notdir \
+			$(wildcard Documentation/man/*.$n)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
 
 clean:

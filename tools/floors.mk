@@ -14,8 +14,9 @@ FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/la
 	   lib/format/delta.o lib/format/moment.o lib/format/tree.o
 
 # This host: devices and files, locks, device-mapper, LVM
-FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/dm.o lib/host/lock.o \
-	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o \
+FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
+	   lib/host/dm.o lib/host/lock.o \
+	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o lib/host/tab.o \
 	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o lib/host/lv.o
 
 # Deltas, layers, bases and clones, and who needs whom

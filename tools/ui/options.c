@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "host/feature.h"
 #include "ui/options.h"
 
 /* ".5", with at most six digits, of a @unit. False: it is no such thing */
@@ -67,45 +68,13 @@ bad:
 			   text);
 }
 
-static int parse_number(const char *text, u64 max, u64 *value)
-{
-	if (lclone_parse_u64(text, max, value))
-		return lclone_fail(-ERANGE, "\"%s\" is not a number from 0 to %llu", text,
-				   (unsigned long long)max);
-	return 0;
-}
-
 int parse_feature_option(struct lclone_features *f, int option, const char *value)
 {
-	u64 number = 0;
-	int err = 0;
+	static const struct option features[] = { READ_ONLY_OPTION, FEATURE_OPTIONS };
+	size_t i;
 
-	switch (option) {
-	case 'r':
-		f->read_only = true;
-		break;
-	case 'e':
-		f->error_if_no_space = true;
-		break;
-	case 't':
-		err = parse_number(value, UINT32_MAX, &number);
-		f->no_space_timeout_set = true;
-		f->no_space_timeout = number;
-		break;
-	case 'w':
-		err = parse_number(value, LCLONE_PHYS_MASK, &f->low_water_mark);
-		break;
-	case 'i':
-		err = parse_number(value, 3600000, &number);
-		if (!err && !number)
-			err = lclone_fail(-ERANGE, "a commit interval of 0 is not possible");
-		f->commit_interval = number;
-		break;
-	case 'd':
-		f->no_discard_passdown = true;
-		break;
-	default:
-		return 0;
-	}
-	return err ?: 1;
+	for (i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (features[i].val == option)
+			return lclone_feature_set(f, features[i].name, value);
+	return 0;
 }

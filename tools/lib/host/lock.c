@@ -144,19 +144,31 @@ void lclone_lock_drop(struct lclone_lock **lock)
 	*lock = NULL;
 }
 
-int lclone_lock_clone(const char *name)
+/* Whoever has a lock that is no device's is waited for, but not for ever. */
+static int lock_named(const char *file, const char *what)
 {
-	char file[NAME_MAX + 1];
 	int fd, err;
 
-	snprintf(file, sizeof(file), "clone-%s", name);
-	fd = open_lock(file, name);
+	fd = open_lock(file, what);
 	if (fd < 0)
 		return fd;
-	err = wait_for(fd, LCLONE_LOCK_EXCLUSIVE, SWITCH_MS, name);
+	err = wait_for(fd, LCLONE_LOCK_EXCLUSIVE, SWITCH_MS, what);
 	if (err) {
 		close(fd);
 		return err;
 	}
 	return fd;
+}
+
+int lclone_lock_clone(const char *name)
+{
+	char file[NAME_MAX + 1];
+
+	snprintf(file, sizeof(file), "clone-%s", name);
+	return lock_named(file, name);
+}
+
+int lclone_lock_tab(const char *path)
+{
+	return lock_named("tab", path);
 }

@@ -64,4 +64,7 @@ void lclone_lock_drop(struct lclone_lock **lock);
 /* Who switches the table of a clone. A descriptor, to be closed, or a negative errno. */
 int lclone_lock_clone(const char *name);
 
+/* Who changes lclonetab(5), whose @path is for sentences. The same. */
+int lclone_lock_tab(const char *path);
+
 #endif /* LCLONE_LOCK_H */

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "host/feature.h"
+
+static int parse_number(const char *word, const char *value, u64 max, u64 *number)
+{
+	if (!value)
+		return lclone_fail(-ERANGE, "%s needs a number", word);
+	if (lclone_parse_u64(value, max, number))
+		return lclone_fail(-ERANGE, "\"%s\" is not a number from 0 to %llu", value,
+				   (unsigned long long)max);
+	return 0;
+}
+
+/* NULL: @word is none of those that take no value */
+static bool *find_flag(struct lclone_features *f, const char *word)
+{
+	if (!strcmp(word, "read-only"))
+		return &f->read_only;
+	if (!strcmp(word, "error-if-no-space"))
+		return &f->error_if_no_space;
+	if (!strcmp(word, "no-discard-passdown"))
+		return &f->no_discard_passdown;
+	return NULL;
+}
+
+int lclone_feature_set(struct lclone_features *f, const char *word, const char *value)
+{
+	bool *flag = find_flag(f, word);
+	u64 number = 0;
+	int err;
+
+	if (flag) {
+		if (value)
+			return lclone_fail(-ERANGE, "%s takes no value", word);
+		*flag = true;
+		return 1;
+	}
+	if (!strcmp(word, "no-space-timeout")) {
+		err = parse_number(word, value, UINT32_MAX, &number);
+		f->no_space_timeout_set = true;
+		f->no_space_timeout = number;
+	} else if (!strcmp(word, "low-water-mark")) {
+		err = parse_number(word, value, LCLONE_PHYS_MASK, &f->low_water_mark);
+	} else if (!strcmp(word, "commit-interval")) {
+		err = parse_number(word, value, 3600000, &number);
+		if (!err && !number)
+			err = lclone_fail(-ERANGE, "a commit interval of 0 is not possible");
+		f->commit_interval = number;
+	} else {
+		return 0;
+	}
+	return err ?: 1;
+}
