@@ -22,8 +22,8 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clone/delta-file.o \
 	   lib/clone/active.o lib/clone/base.o lib/clone/blocks.o lib/clone/chain.o \
-	   lib/clone/disk.o lib/clone/family.o lib/clone/users.o lib/clone/overwrite.o \
-	   lib/clone/make.o
+	   lib/clone/disk.o lib/clone/family.o lib/clone/overview.o lib/clone/users.o \
+	   lib/clone/overwrite.o lib/clone/make.o
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
@@ -42,7 +42,7 @@ FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/sw
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
-	   ui/online.o
+	   ui/online.o ui/table.o ui/clones.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \

@@ -409,8 +409,8 @@ merging()
 	grep -q '^t1: merged, [1-9][0-9.]* MiB copied of ' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone status --json
 	grep -q '"state":"merged"' "$dir/out" || fail "$(cat "$dir/out")"
-	ok lclone list
-	grep -q "^  t1: delta $delta" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone list -o name,delta,state
+	grep -q "^t1 *$delta .*merged" "$dir/out" || fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
 	same "$dir/model" "$base"
 }

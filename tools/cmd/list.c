@@ -3,76 +3,104 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
+#include "basic/text.h"
 #include "cmd/commands.h"
-#include "host/device.h"
+#include "ui/clones.h"
 #include "ui/output.h"
 
 static int by_base(const void *pa, const void *pb)
 {
-	const struct lclone_clone *a = pa, *b = pb;
-	int ret = strcmp(a->table.base, b->table.base);
+	const struct lclone_row *a = pa, *b = pb;
+	int ret = strcmp(a->base, b->base);
 
-	return ret ?: strcmp(a->name, b->name);
+	return ret ?: strcmp(a->name, b->name) ?: strcmp(a->delta, b->delta);
 }
 
-static void print_text(const struct lclone_clone *clones, size_t count)
+static void add_text(struct json_object *o, const char *key, const char *text)
 {
-	const char *last = "";
-	char name[PATH_MAX];
-	size_t i;
+	static char utf8[TABLE_CELL_SIZE];
 
-	for (i = 0; i < count; i++) {
-		if (strcmp(last, clones[i].table.base)) {
-			lclone_name_of(clones[i].table.base, name);
-			printf("%s\n", name);
-			last = clones[i].table.base;
-		}
-		lclone_name_of(clones[i].table.delta, name);
-		printf("  %s: delta %s, %llu MiB%s%s\n", clones[i].name, name,
-		       (unsigned long long)clones[i].sectors >> 11,
-		       clones[i].read_only ? ", read-only" : "",
-		       clones[i].suspended ? ", suspended" : "");
-	}
+	json_object_object_add(o, key, text[0] ?
+			       json_object_new_string(lclone_text_utf8(utf8, sizeof(utf8), text)) :
+			       NULL);
 }
 
-static struct json_object *clone_to_json(const struct lclone_clone *clone)
+static void add_number(struct json_object *o, const char *key, u64 value)
+{
+	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static void add_bool(struct json_object *o, const char *key, bool is)
+{
+	json_object_object_add(o, key, json_object_new_boolean(is));
+}
+
+static struct json_object *row_to_json(const struct lclone_row *r)
 {
 	struct json_object *o = json_object_new_object();
-	char name[PATH_MAX];
+	char state[128], uuid[UUID_STR_LEN];
 
-	json_object_object_add(o, "name", json_object_new_string(clone->name));
-	lclone_name_of(clone->table.delta, name);
-	json_object_object_add(o, "delta", json_object_new_string(name));
-	json_object_object_add(o, "sectors", json_object_new_uint64(clone->sectors));
-	json_object_object_add(o, "read_only", json_object_new_boolean(clone->read_only));
-	json_object_object_add(o, "suspended", json_object_new_boolean(clone->suspended));
+	add_text(o, "name", r->name);
+	add_text(o, "delta", r->delta);
+	add_number(o, "sectors", r->size_bytes / 512);
+	add_bool(o, "read_only", r->read_only);
+	add_bool(o, "suspended", r->suspended);
+	add_bool(o, "active", r->name[0]);
+	add_number(o, "size_bytes", r->size_bytes);
+	add_number(o, "used_bytes", r->used_bytes);
+	add_number(o, "total_bytes", r->total_bytes);
+	json_object_object_add(o, "used_percent", json_object_new_double(lclone_row_percent(r)));
+	add_number(o, "chain", r->depth);
+	clone_state(r, state, sizeof(state));
+	add_text(o, "state", state);
+	add_text(o, "mode", r->status.mode);
+	add_bool(o, "full", r->status.full);
+	add_bool(o, "needs_check",
+		 r->status.needs_check || r->sb.state & LCLONE_STATE_NEEDS_CHECK);
+	if (r->has_sb) {
+		uuid_unparse(r->sb.uuid, uuid);
+		add_text(o, "uuid", uuid);
+		add_text(o, "label", r->sb.label);
+	}
 	return o;
 }
 
-static void print_json(const struct lclone_clone *clones, size_t count)
+static int print_json(bool all)
 {
 	struct json_object *bases = json_object_new_array(), *base, *list = NULL;
-	const char *last = "";
-	char name[PATH_MAX];
+	struct lclone_overview o = { .count = 0 };
+	const struct lclone_row *last = NULL;
 	size_t i;
+	int err;
 
-	for (i = 0; i < count; i++) {
-		if (strcmp(last, clones[i].table.base)) {
-			lclone_name_of(clones[i].table.base, name);
+	err = all ? lclone_overview_read_all(&o, true) : lclone_overview_read(&o);
+	if (!err && o.count)
+		qsort(o.row, o.count, sizeof(*o.row), by_base);
+	for (i = 0; !err && i < o.count; last = &o.row[i++]) {
+		if (!last || strcmp(last->base, o.row[i].base)) {
 			base = json_object_new_object();
 			list = json_object_new_array();
-			json_object_object_add(base, "base", json_object_new_string(name));
+			add_text(base, "base", o.row[i].base);
 			json_object_object_add(base, "clones", list);
 			json_object_array_add(bases, base);
-			last = clones[i].table.base;
 		}
-		json_object_array_add(list, clone_to_json(&clones[i]));
+		json_object_array_add(list, row_to_json(&o.row[i]));
 	}
-	put_json(bases, JSON_C_TO_STRING_PRETTY);
+	if (err) {
+		json_object_put(bases);
+	} else {
+		put_json(bases, JSON_C_TO_STRING_PRETTY);
+		tell_unseen(&o.inv);
+	}
+	lclone_overview_free(&o);
+	return err;
 }
 
 static const struct option options[] = {
+	TABLE_OPTIONS,
+	{ "all", no_argument, NULL, 'a' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -80,36 +108,37 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	struct lclone_inventory inv = { .count = 0 };
-	bool json = false;
+	bool all = false, json = false;
+	struct table table;
 	int option, ret = 0;
 
+	table_init(&table, clone_columns, CLONE_COLUMNS);
 	while ((option = next_option(&cmd_list, argc, argv, options, &ret)) != -1) {
-		if (option != 'j')
+		if (option == '?')
 			return ret;
-		json = true;
+		if (option == 'a')
+			all = true;
+		else if (option == 'j')
+			json = true;
+		else if (!table_option(&table, &cmd_list, option, optarg, &ret))
+			return ret;
 	}
 	if (optind != argc)
 		return usage_error(&cmd_list, "takes no arguments");
-	ret = lclone_inventory_ask_clones(&inv);
-	if (!ret && inv.clone_count)
-		qsort(inv.clones, inv.clone_count, sizeof(*inv.clones), by_base);
-	if (!ret && json)
-		print_json(inv.clones, inv.clone_count);
-	else if (!ret)
-		print_text(inv.clones, inv.clone_count);
-	if (!ret)
-		tell_unseen(&inv);
-	lclone_inventory_free(&inv);
-	return ret;
+	return json ? print_json(all) : print_clones(&table, all);
 }
 
 const struct command cmd_list = {
 	.name = "list",
-	.summary = "show which active clones use which base",
+	.summary = "show the active clones, what they lie on and what they use",
 	.usage =
-	"list [--json]\n\n"
-	"Shows the bases in use and the active clones of each. A base \"-\" is none.\n\n"
-	"  --json  as a JSON array\n",
+	"list [-a] [-o [+]COLUMN,...] [--sort [-]COLUMN] [--noheadings]\n"
+	"       lclone list [-a] --json\n\n"
+	"Shows the active clones as a table: base, size of the disk, space of the delta that is\n"
+	"in use, the delta, how full that is, length of the chain and state. A base \"-\" is none.\n\n"
+	TABLE_USAGE
+	"  -a, --all                   also deltas and layers that are not active; looks at all\n"
+	"                              block devices\n"
+	"  --json                      as a JSON array of bases, with all that is known, in bytes\n",
 	.run = run,
 };

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "basic/text.h"
 #include "cmd/commands.h"
+#include "ui/clones.h"
 #include "ui/output.h"
 #include "ui/progress.h"
 
@@ -203,6 +205,7 @@ static int watch(const char *name, unsigned int seconds)
 }
 
 static const struct option options[] = {
+	TABLE_OPTIONS,
 	{ "json", no_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "watch", optional_argument, NULL, 'w' },
@@ -213,9 +216,12 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct json_object *array = NULL;
+	bool chosen = false, details;
 	int option, ret = 0, i;
+	struct table table;
 	u64 seconds = 0;
 
+	table_init(&table, clone_columns, CLONE_COLUMNS);
 	while ((option = next_option(&cmd_status, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
@@ -223,9 +229,18 @@ static int run(int argc, char **argv)
 			how.json = true;
 		else if (option == 'v')
 			how.verbose = true;
+		else if (option != 'w')
+			chosen = true;
 		else if (lclone_parse_u64(optarg ?: "1", 86400, &seconds) || !seconds)
 			return usage_error(&cmd_status, "--watch takes a number of seconds");
+		if (strchr("oSN", option) && !table_option(&table, &cmd_status, option, optarg, &ret))
+			return ret;
 	}
+	details = seconds || how.json || how.verbose || optind < argc;
+	if (chosen && details)
+		return usage_error(&cmd_status, "-o, --sort and --noheadings are for the table of all clones");
+	if (!details)
+		return print_clones(&table, false);
 	if (seconds) {
 		if (argc - optind != 1)
 			return usage_error(&cmd_status, "--watch needs the name of one clone");
@@ -248,12 +263,15 @@ const struct command cmd_status = {
 	.name = "status",
 	.summary = "show the state of active clones",
 	.usage =
-	"status [--json] [-v] [NAME]...\n"
+	"status [-o [+]COLUMN,...] [--sort [-]COLUMN] [--noheadings]\n"
+	"       lclone status [--json] [-v] [NAME]...\n"
 	"       lclone status --watch[=SECONDS] [--json] [-v] NAME\n\n"
-	"Shows mode and use of space of the clones NAME, or of all, and how far a merge or\n"
-	"flatten is.\n\n"
-	"  --watch[=SECONDS]  again and again (each second), until a merge or flatten has ended\n"
-	"  -v, --verbose      chunks, leaves and commits, too\n"
-	"  --json             as a JSON array; with --watch an object on each line\n",
+	"Shows all active clones as a table, as list does; or mode and use of space of the\n"
+	"clones NAME, and how far a merge or flatten is.\n\n"
+	TABLE_USAGE
+	"  --watch[=SECONDS]           again and again (each second), until a merge or flatten\n"
+	"                              has ended\n"
+	"  -v, --verbose               chunks, leaves and commits, too; also of all\n"
+	"  --json                      as a JSON array; with --watch an object on each line\n",
 	.run = run,
 };

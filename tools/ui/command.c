@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ui/command.h"
 
@@ -17,17 +17,26 @@ int usage_error(const struct command *cmd, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-static bool has_verbose(const struct option *options)
+/* Those that have a letter, too, where the command has them */
+static const char *letters(const struct option *options, char text[8])
 {
-	while (options->name && options->val != 'v')
-		options++;
-	return options->name;
+	strcpy(text, "h");
+	for (; options->name; options++) {
+		if (!strcmp(options->name, "verbose"))
+			strcat(text, "v");
+		else if (!strcmp(options->name, "all"))
+			strcat(text, "a");
+		else if (!strcmp(options->name, "output"))
+			strcat(text, "o:");
+	}
+	return text;
 }
 
 int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
 		int *ret)
 {
-	int option = getopt_long(argc, argv, has_verbose(options) ? "hv" : "h", options, NULL);
+	char text[8];
+	int option = getopt_long(argc, argv, letters(options, text), options, NULL);
 
 	if (option == 'h') {
 		printf("Usage: lclone %s", cmd->usage);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "basic/fail.h"
 #include "host/dm-task.h"
@@ -98,6 +99,7 @@ int lclone_dm_get(const char *name, struct lclone_clone *clone)
 		return lclone_dm_no_task(name);
 	err = query(dmt, name, &info, &clone->sectors, &params);
 	if (!err) {
+		clone->rdev = makedev(info.major, info.minor);
 		clone->suspended = info.suspended;
 		clone->read_only = info.read_only;
 		clone->open_count = info.open_count;

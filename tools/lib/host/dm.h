@@ -8,12 +8,15 @@
 #ifndef LCLONE_DM_H
 #define LCLONE_DM_H
 
+#include <sys/types.h>
+
 #include "host/target.h"
 
 #define LCLONE_NAME_SIZE	128
 
 struct lclone_clone {
 	char name[LCLONE_NAME_SIZE];
+	dev_t rdev;
 	u64 sectors;			/* length of the table */
 	bool suspended;
 	bool read_only;			/* the dm device */

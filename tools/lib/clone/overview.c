@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "clone/family.h"
+#include "clone/overview.h"
+#include "host/device.h"
+
+static int make_room(struct lclone_overview *o, size_t count)
+{
+	o->row = calloc(count + 1, sizeof(*o->row));
+	return o->row ? 0 : lclone_fail(-ENOMEM, "out of memory");
+}
+
+/* A clone that has gone, or become something else, since it was listed is no row. */
+static int add_clone(struct lclone_overview *o, const struct lclone_clone *clone)
+{
+	struct lclone_row *r = &o->row[o->count];
+	u64 chunk;
+	int err;
+
+	err = lclone_dm_status(clone->name, &r->status);
+	if (err)
+		return err == -ENXIO || err == -ENOTTY ? 0 : err;
+	strcpy(r->name, clone->name);
+	lclone_name_of(clone->table.base, r->base);
+	lclone_name_of(clone->table.delta, r->delta);
+	chunk = (u64)r->status.chunk_sectors * 512;
+	r->rdev = clone->rdev;
+	r->size_bytes = clone->sectors * 512;
+	r->used_bytes = r->status.used * chunk;
+	r->total_bytes = r->status.total * chunk;
+	r->depth = clone->table.parents + 1;
+	r->suspended = clone->suspended;
+	r->read_only = clone->read_only;
+	r->open_count = clone->open_count;
+	o->count++;
+	return 0;
+}
+
+static int add_clones(struct lclone_overview *o, const struct lclone_inventory *inv)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < inv->clone_count; i++)
+		err = add_clone(o, &inv->clones[i]);
+	return err;
+}
+
+int lclone_overview_read(struct lclone_overview *o)
+{
+	int err;
+
+	err = lclone_inventory_ask_clones(&o->inv);
+	if (!err)
+		err = make_room(o, o->inv.clone_count);
+	return err ?: add_clones(o, &o->inv);
+}
+
+static struct lclone_row *row_of(struct lclone_overview *o, const struct lclone_clone *clone)
+{
+	size_t i;
+
+	for (i = 0; clone && i < o->count; i++)
+		if (!strcmp(o->row[i].name, clone->name))
+			return &o->row[i];
+	return NULL;
+}
+
+static void add_member(struct lclone_overview *o, const struct member *n)
+{
+	struct lclone_row *r = &o->row[o->count++];
+	const struct member *below;
+
+	strcpy(r->base, n->base);
+	snprintf(r->delta, sizeof(r->delta), "%s", n->found->path);
+	r->size_bytes = n->found->sb.virtual_sectors * 512;
+	r->used_bytes = lclone_family_used(n) * 512;
+	r->total_bytes = n->found->sb.device_sectors * 512;
+	for (below = n; below; below = below->parent)
+		r->depth++;
+	r->has_sb = true;
+	r->sb = n->found->sb;
+}
+
+int lclone_overview_read_all(struct lclone_overview *o, bool inactive)
+{
+	struct family t = { .node = NULL };
+	struct lclone_row *row;
+	size_t i;
+	int err;
+
+	err = lclone_family_read(&t);
+	if (!err)
+		err = make_room(o, t.inv.clone_count + t.inv.count);
+	if (!err)
+		err = add_clones(o, &t.inv);
+	for (i = 0; !err && i < t.inv.count; i++) {
+		row = row_of(o, t.node[i].clone);
+		if (row) {
+			row->has_sb = true;
+			row->sb = t.inv.found[i].sb;
+		} else if (inactive && !t.node[i].clone) {
+			add_member(o, &t.node[i]);
+		}
+	}
+	o->inv = t.inv;		/* what it holds is freed with the overview */
+	t.inv = (struct lclone_inventory){ .count = 0 };
+	lclone_family_free(&t);
+	return err;
+}
+
+void lclone_overview_free(struct lclone_overview *o)
+{
+	free(o->row);
+	lclone_inventory_free(&o->inv);
+}
+
+double lclone_row_percent(const struct lclone_row *r)
+{
+	return r->total_bytes ? 100.0 * r->used_bytes / r->total_bytes : 0;
+}
+
+double lclone_row_task_percent(const struct lclone_row *r)
+{
+	u64 done, total;
+
+	lclone_task_progress(&r->status, &done, &total);
+	return total ? 100.0 * done / total : 100;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clones as one looks at them side by side: a row for each, with what it lies on and uses.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_OVERVIEW_H
+#define LCLONE_OVERVIEW_H
+
+#include "clone/inventory.h"
+
+struct lclone_row {
+	char name[LCLONE_NAME_SIZE];	/* "": a delta or layer that is not active */
+	char base[PATH_MAX];		/* "-": none; "": not found */
+	char delta[PATH_MAX];
+	dev_t rdev;			/* of the clone's own device; 0 if it is not active */
+	u64 size_bytes;			/* of the disk */
+	u64 used_bytes, total_bytes;	/* of the delta's device */
+	u32 depth;			/* layers, the delta among them, above the base */
+	bool suspended, read_only;
+	int open_count;
+	struct lclone_status status;	/* of a clone; else 0 */
+	bool has_sb;			/* lclone_overview_read_all() has found the delta */
+	struct lclone_sb sb;
+};
+
+struct lclone_overview {
+	struct lclone_row *row;
+	size_t count;
+	struct lclone_inventory inv;	/* for what could not be looked at */
+};
+
+/*
+ * The active clones, in order of their names.  The kernel is asked and no device is read, so a
+ * clone that stands still holds nothing up.  @o is 0 before; free it in any case.
+ */
+int lclone_overview_read(struct lclone_overview *o);
+/*
+ * The same with their superblocks, and, if @inactive, behind them the deltas and layers that are
+ * not active: all devices are looked at.
+ */
+int lclone_overview_read_all(struct lclone_overview *o, bool inactive);
+void lclone_overview_free(struct lclone_overview *o);
+
+/* Part of the delta that is used, in %; 0 if its size is not known */
+double lclone_row_percent(const struct lclone_row *row);
+
+/* Part of its merge or flatten that is done, in % */
+double lclone_row_task_percent(const struct lclone_row *row);
+
+#endif /* LCLONE_OVERVIEW_H */

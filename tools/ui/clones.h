@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clones as a table: what list, status and top show of a struct lclone_row.
+ */
+#ifndef LCLONE_UI_CLONES_H
+#define LCLONE_UI_CLONES_H
+
+#include "clone/overview.h"
+#include "ui/table.h"
+
+/* Columns: their text and value take a struct lclone_row. */
+extern const struct column clone_columns[];
+/* Those that list and status show */
+#define CLONE_COLUMNS	"name,base,size,written,delta,use,chain,state"
+
+/* The table of active clones, or of all deltas, on the standard output.  0, or a negative errno. */
+int print_clones(const struct table *t, bool inactive);
+
+/* "rw", or all else that there is to say of it, with commas */
+void clone_state(const struct lclone_row *row, char *text, size_t size);
+
+/* Bytes as texts of sizes are: columns of other tables, too */
+void clone_size_text(u64 bytes, char *text, size_t size);
+
+#endif /* LCLONE_UI_CLONES_H */
