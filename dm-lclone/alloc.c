@@ -2,11 +2,10 @@
 /*
  * Chunks and metadata blocks of the delta.
  *
- * Free space is not stored: above the high-water mark all is free, and what was
- * freed below it is found by a walk of the tree (the scan), made only when the
- * space above gets short.  map() takes chunks from a few slots without a lock;
- * the worker fills these and keeps the reserve that a checkpoint may need out
- * of them.
+ * Free space is not stored on disk: all chunks above the high-water mark are free, and
+ * chunks that were freed below it are found by a walk of the tree (the scan), which is made
+ * only when the space above the mark gets short.  map() takes chunks from a few slots without
+ * a lock.  The worker fills the slots, and never with the reserve that a checkpoint may need.
  */
 #include <linux/slab.h>
 
@@ -29,7 +28,7 @@ static u32 slot_len(u64 slot)
 	return (u32)slot;
 }
 
-/* Slots: any context, no lock */
+/* Slots: used in any context and without a lock */
 
 static u32 slots_take(struct lclone_alloc *a, u32 want, u32 *phys)
 {
@@ -58,7 +57,7 @@ u32 lclone_alloc_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	u32 n;
 
-	/* read behind the inflight reference: see lclone_alloc_scan_begin() */
+	/* The caller is counted as in flight: see the drain in lclone_alloc_scan_begin(). */
 	if (likely(!READ_ONCE(a->scanning)))
 		return slots_take(a, want, phys);
 	spin_lock(&a->lock);
@@ -69,7 +68,7 @@ u32 lclone_alloc_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 	return n;
 }
 
-/* Returns false if no slot is empty. */
+/* Puts chunks into an empty slot.  Returns false if there is none. */
 static bool slot_fill(struct lclone_alloc *a, u32 phys, u32 count)
 {
 	int i;
@@ -84,7 +83,7 @@ static bool slot_fill(struct lclone_alloc *a, u32 phys, u32 count)
 	return false;
 }
 
-/* Free space: alloc.lock */
+/* Free space: the functions below want a->lock */
 
 static void free_chunks(struct lclone_alloc *a, u32 phys, u32 count)
 {
@@ -97,7 +96,7 @@ static void free_chunks(struct lclone_alloc *a, u32 phys, u32 count)
 void lclone_alloc_giveback(struct lclone_alloc *a, u32 phys, u32 count)
 {
 	if (!slot_fill(a, phys, count)) {
-		/* no entry has ever named it: nothing is to be waited for */
+		/* No entry has ever named these chunks: there is no commit to wait for. */
 		spin_lock(&a->lock);
 		free_chunks(a, phys, count);
 		spin_unlock(&a->lock);
@@ -117,14 +116,17 @@ static u32 known_free(const struct lclone_alloc *a)
 	return tail_free(a) + (a->scanned ? a->freed : 0);
 }
 
-/* Chunks that data may not take: the next checkpoint, and the new leaves in it twice. */
+/*
+ * Chunks that data may not take: the reserve, and two blocks for each leaf that is new, because
+ * the tree gets larger by it.
+ */
 static u32 reserve_chunks(const struct lclone_alloc *a)
 {
 	return READ_ONCE(a->reserve) +
 	       DIV_ROUND_UP(2 * a->new_leaves, lclone_blocks_per_chunk(&a->super->sb));
 }
 
-/* Free chunks below the mark are not known yet, and a scan is under way or would find them. */
+/* May a scan, which is under way or would begin, find free chunks below the mark? */
 static bool scan_helps(const struct lclone_alloc *a)
 {
 	lockdep_assert_held(&a->lock);
@@ -132,7 +134,7 @@ static bool scan_helps(const struct lclone_alloc *a)
 	       (a->scanning || a->freed || !a->exact);
 }
 
-/* The space above the mark gets short: time to look for freed chunks below it. */
+/* Is the space above the mark so short that freed chunks below it should be used? */
 static bool tail_is_short(const struct lclone_alloc *a)
 {
 	u32 total = a->end - a->super->sb.first_chunk;
@@ -172,7 +174,7 @@ static u32 take_freed(struct lclone_alloc *a, u32 want, u32 *phys)
 	return end - start;
 }
 
-/* Contiguous chunks from anywhere, freed ones once the tail is short. */
+/* Takes contiguous chunks: from the tail, or freed ones once the tail is short. */
 static u32 take_chunks(struct lclone_alloc *a, u32 want, u32 *phys)
 {
 	u32 n = 0;
@@ -230,7 +232,7 @@ enum lclone_room lclone_alloc_refill(struct lclone_alloc *a)
 		n = clamp((free - keep) / (2 * LCLONE_SLOTS), 1u, SLOT_CHUNKS_MAX);
 		n = take_chunks(a, n, &phys);
 		if (n && !slot_fill(a, phys, n))
-			free_chunks(a, phys, n);	/* one was given back meanwhile */
+			free_chunks(a, phys, n);	/* a giveback has filled the slot */
 		empty = empty && !n;
 	}
 	scan = scan_helps(a);
@@ -240,7 +242,7 @@ enum lclone_room lclone_alloc_refill(struct lclone_alloc *a)
 	return scan ? LCLONE_ROOM_SCAN : LCLONE_ROOM_NONE;
 }
 
-/* Takes back from the slots what lies right below the high-water mark. */
+/* Takes chunks back from the slots, and lowers the mark, where they lie right below it. */
 static void slots_to_tail(struct lclone_alloc *a)
 {
 	int i = 0;
@@ -303,7 +305,7 @@ void lclone_alloc_free(struct lclone_alloc *a, u32 phys, u32 count)
 
 	spin_lock(&a->lock);
 	free_chunks(a, phys, count);
-	/* what the scan has read or will read may be older than that */
+	/* The scan may have marked them, or read an older leaf that still names them. */
 	if (a->scanning)
 		e = lclone_extent_append(&a->freed_in_scan, e, phys, count);
 	spin_unlock(&a->lock);
@@ -319,8 +321,8 @@ void lclone_space_came(struct lclone_alloc *a)
 /* Metadata blocks */
 
 /*
- * Sorted and merged, so that whole chunks can be told.  Returns @new if it was not
- * used, else NULL.
+ * Adds free blocks to a->nodes, which is kept sorted and merged so that nodes_trim() finds
+ * chunks that are free as a whole.  Returns @new if it was not used, else NULL.
  */
 static struct lclone_extent *nodes_add(struct lclone_alloc *a, struct lclone_extent *new,
 				       u64 block, u64 count)
@@ -359,7 +361,7 @@ merge:
 	return new;
 }
 
-/* The first extent that holds @want blocks, or the longest. */
+/* Returns the first extent that holds @want blocks, or the longest one if none does. */
 static struct lclone_extent *nodes_find(struct lclone_alloc *a, u32 want)
 {
 	struct lclone_extent *e, *best = NULL;
@@ -417,8 +419,9 @@ unlock:
 }
 
 /*
- * Gives whole free chunks back while more than @keep free blocks are left.  @new is
- * for one that lies within an extent.  Returns it if it was not used, else NULL.
+ * Gives whole free chunks back to data while more than @keep free blocks are left.  Where
+ * such chunks lie in the middle of an extent, @new becomes the part behind them.  Returns
+ * @new if it was not used, else NULL.
  */
 static struct lclone_extent *nodes_trim(struct lclone_alloc *a, u64 keep, struct lclone_extent *new)
 {
@@ -427,7 +430,7 @@ static struct lclone_extent *nodes_trim(struct lclone_alloc *a, u64 keep, struct
 
 	lockdep_assert_held(&a->lock);
 	if (a->scanning)
-		return new;		/* the scan may see an old node in it yet */
+		return new;		/* the scan may still mark an old node's chunk */
 
 	list_for_each_entry_safe(e, next, &a->nodes, list) {
 		u64 first = DIV_ROUND_UP(e->start, bpc), end = (e->start + e->len) / bpc;
@@ -458,7 +461,7 @@ static struct lclone_extent *nodes_trim(struct lclone_alloc *a, u64 keep, struct
 	return new;
 }
 
-/* The chunks that these metadata blocks are in */
+/* Marks the chunks in which these metadata blocks lie. */
 static void mark_blocks(struct lclone_alloc *a, u64 block, u64 count)
 {
 	u32 bpc = lclone_blocks_per_chunk(&a->super->sb), phys = block / bpc;
@@ -541,7 +544,7 @@ void lclone_alloc_scan_end(struct lclone_alloc *a)
 
 		bitmap_set(a->used, slot_start(slot), slot_len(slot));
 	}
-	/* nothing below the mark was given to anybody since: what was freed is free */
+	/* Freed chunks were not given to anybody during the scan, so that they still are free. */
 	list_for_each_entry(e, &a->freed_in_scan, list)
 		bitmap_clear(a->used, e->start, e->len);
 	a->freed = a->hwm - first -
@@ -580,7 +583,10 @@ bool lclone_alloc_wants_scan(struct lclone_alloc *a)
 
 /* Life */
 
-/* Whole free chunks of the blocks. One extra extent at a time: until none was needed. */
+/*
+ * Gives back all whole free chunks.  nodes_trim() may need a new extent, which can't be
+ * allocated under the lock: it is called again until it did not use the one it got.
+ */
 static void trim_all(struct lclone_alloc *a)
 {
 	struct lclone_extent *new;
@@ -612,7 +618,7 @@ void lclone_alloc_settle(struct lclone_alloc *a, struct lclone_sb *sb)
 	memset(sb->spare, 0, sizeof(sb->spare));
 	list_for_each_entry(e, &a->nodes, list) {
 		if (n == LCLONE_SPARES) {
-			exact = false;		/* the next life has to look for the others */
+			exact = false;	/* after the next start a scan has to find the others */
 			break;
 		}
 		sb->spare[n].block = e->start;

@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The leaf cache: leaves of the tree in RAM, read on demand and given back to
- * the shrinker.
+ * The leaf cache: leaves of the tree in RAM, read on demand and evicted by the shrinker.
  *
- * A slot of the directory is NULL (not in RAM), the shared empty leaf (the tree
- * has none) or a leaf.  Leaves are installed by the worker (or before the first
- * I/O), and taken out by the shrinker.
+ * A slot of the directory holds NULL if the leaf is not in RAM, the shared empty leaf if the
+ * tree has no leaf there, or the leaf.  Leaves are installed by the worker, or before the
+ * first I/O.  They are taken out by the shrinker.
  */
 #include <linux/mempool.h>
 #include <linux/slab.h>
 
 #include "cache.h"
 
-static struct lclone_dir_page no_page;		/* all NULL */
+static struct lclone_dir_page no_page;		/* its slots are all NULL */
 
-static struct lclone_dir_page empty_page;	/* all &lclone_empty_leaf */
+static struct lclone_dir_page empty_page;	/* its slots all hold &lclone_empty_leaf */
 
-/* A leaf on its way into the cache; the worker's before and after, find_work's in between. */
+/*
+ * A leaf on its way into the cache.  The worker starts and ends the load; in between it belongs
+ * to find_work and to the read that this submits.
+ */
 struct leaf_load {
 	struct list_head list;
 	struct lclone_cache *cache;
 	u64 index;
 	struct lclone_ref ref;
-	void *page;			/* read as lclone_leaf_disk, then lclone_leaf; NULL: none */
+	void *page;			/* of the leaf; NULL if the tree has none */
 	struct bio_list waiting;
 	struct list_head find;		/* c->super->queue->lock */
 	int err;
 	bool done;
-	bool stale;			/* lclone_leaf_get() was faster */
+	bool stale;			/* lclone_leaf_get() has installed the leaf since */
 	struct bio bio;
 	struct bio_vec bvec;
 };
@@ -67,7 +69,7 @@ int lclone_dir_create(struct lclone_cache *c)
 
 	if (!dir)
 		return -ENOMEM;
-	spin_lock(&c->lock);	/* the shrinker looks */
+	spin_lock(&c->lock);	/* the shrinker may look for the directory */
 	rcu_assign_pointer(c->dir, dir);
 	spin_unlock(&c->lock);
 	return 0;
@@ -105,7 +107,7 @@ void lclone_dir_destroy(struct lclone_cache *c)
 	u64 i;
 	u32 j;
 
-	rcu_barrier();		/* leaf_free_rcu() uses the pool */
+	rcu_barrier();		/* leaf_free_rcu() must not run after the pool is gone */
 	for (i = 0; dir && i < dir->nr_pages; i++) {
 		struct lclone_dir_page *page = rcu_dereference_protected(dir->page[i], true);
 
@@ -124,7 +126,7 @@ void lclone_dir_destroy(struct lclone_cache *c)
 
 /* Cache */
 
-/* Never fails: the cache itself is the last reserve. */
+/* Never fails: where there is no memory, leaves are evicted to get some. */
 static void *leaf_page_alloc(struct lclone_cache *c)
 {
 	struct page *page = mempool_alloc(&c->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
@@ -172,7 +174,7 @@ static void init_leaf(struct lclone_cache *c, struct lclone_leaf *leaf, u64 inde
 	INIT_LIST_HEAD(&leaf->dirty);
 }
 
-/* In place: the header of the disk leaf becomes that of the RAM leaf. */
+/* Converts a leaf in place: the header of the node on disk becomes the leaf's header in RAM. */
 static struct lclone_leaf *leaf_from_disk(struct lclone_cache *c, void *page, u64 index)
 {
 	struct lclone_leaf *leaf = page;
@@ -186,7 +188,10 @@ static struct lclone_leaf *leaf_from_disk(struct lclone_cache *c, void *page, u6
 	return leaf;
 }
 
-/* Pinned, or the empty leaf, or NULL. Under the lock none is half evicted. */
+/*
+ * Returns the leaf, pinned, or the empty leaf, or NULL if it is not in RAM.  Eviction happens
+ * under the same lock, so that a leaf which is found can still be pinned.
+ */
 static struct lclone_leaf *leaf_find(struct lclone_cache *c, u64 index)
 {
 	struct lclone_leaf *leaf;
@@ -301,7 +306,8 @@ void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 	load = mempool_alloc(&c->load_pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (!load) {
 		if (bio)
-			lclone_park(c->super->queue, bio, WAIT_MEMORY);	/* one is under way */
+			/* The pool is empty, so a load is under way, whose end wakes the bio. */
+			lclone_park(c->super->queue, bio, WAIT_MEMORY);
 		return;
 	}
 	load->cache = c;
@@ -315,7 +321,7 @@ void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 		bio_list_add(&load->waiting, bio);
 	list_add(&load->list, &c->loads);
 
-	/* to find it in the tree may take reads, one after the other */
+	/* A look-up in the tree may have to read index nodes, for which the worker can't wait. */
 	spin_lock_irq(&c->super->queue->lock);
 	list_add_tail(&load->find, &c->to_find);
 	spin_unlock_irq(&c->super->queue->lock);
@@ -328,8 +334,8 @@ static void load_done(struct leaf_load *load)
 	unsigned long flags;
 
 	/*
-	 * Under the lock: once it is done the worker may free it, and with its bios the delta
-	 * may go.
+	 * The lock keeps the delta: once "done" is set the worker may free the load and end its
+	 * bios, and after the last bio the delta may be destroyed, but not without this lock.
 	 */
 	spin_lock_irqsave(&c->super->queue->lock, flags);
 	smp_store_release(&load->done, true);	/* for lclone_leaf_finish_loads() */
@@ -378,7 +384,7 @@ static void find_work(struct work_struct *work)
 	}
 }
 
-/* The leaf that was loaded, or the empty one. NULL: it was damaged, see load->err. */
+/* Returns the leaf that was loaded, or the empty one, or NULL with load->err if it is damaged. */
 static struct lclone_leaf *loaded_leaf(struct leaf_load *load)
 {
 	struct lclone_cache *c = load->cache;
@@ -402,7 +408,10 @@ static void load_finish(struct leaf_load *load)
 
 	if (load->page)
 		bio_uninit(&load->bio);
-	/* lclone_leaf_get() may have been faster: then the block may be another's by now */
+	/*
+	 * lclone_leaf_get() may have installed the leaf meanwhile.  What was read does not count
+	 * then: the leaf may have been written elsewhere since, and its old block reused.
+	 */
 	if (load->stale || lclone_leaf_cached(c, load->index))
 		load->err = 0;
 	else if (!load->err)
@@ -435,7 +444,7 @@ void lclone_leaf_finish_loads(struct lclone_cache *c)
 
 /* Eviction */
 
-#define PASS_PAGES	512		/* of the directory, without leaves, in one go */
+#define PASS_PAGES	512		/* of the directory, passed over with the lock held */
 
 static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 slot,
 		      bool fresh_too)
@@ -449,15 +458,16 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
 		return false;
 	if (test_bit(LEAF_DIRTY, &leaf->flags) || atomic_cmpxchg(&leaf->pins, 0, LCLONE_LEAF_DEAD))
 		return false;
-	/* a mutator marks the leaf while it has it pinned: nobody can any more */
+	/* Only who has pinned the leaf makes it dirty, and nobody can pin it any more. */
 	if (test_bit(LEAF_DIRTY, &leaf->flags)) {
 		atomic_set(&leaf->pins, 0);
 		return false;
 	}
 	rcu_assign_pointer(page->leaf[slot], NULL);
 	/*
-	 * Who loads it anew sees this, by the lock; a drain that takes it begins when
-	 * nobody finds the leaf any more.  See lclone_drain_start().
+	 * Whoever loads the leaf anew takes the lock, and so sees this flag.  A drain that sees
+	 * it begins with a grace period, after which nobody uses the evicted leaf.  See
+	 * lclone_drain_start().
 	 */
 	smp_store_release(&c->drain->evicted, true);
 	atomic_dec(&c->nr_leaves);
@@ -466,8 +476,8 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
 }
 
 /*
- * From the clock's hand on, to the first page that has leaves, or over *@left pages or a
- * bounded number of them: so long the lock is held.
+ * Evicts leaves of the first page, from the clock's hand on, that has any.  Looks at *@left
+ * pages at most, and at a bounded number in one call, because the lock is held meanwhile.
  */
 static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool fresh_too)
 {
@@ -509,7 +519,6 @@ static u64 nr_pages(struct lclone_cache *c)
 	return nr;
 }
 
-/* One pass of the clock's hand at most. */
 unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too)
 {
 	unsigned long evicted = 0;

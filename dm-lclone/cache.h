@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The leaf cache: leaves of the tree in RAM, read on demand and given back to the shrinker.
+ * The leaf cache: leaves of the tree in RAM, read on demand and evicted by the shrinker.
  */
 #ifndef LCLONE_CACHE_H
 #define LCLONE_CACHE_H
@@ -12,7 +12,7 @@
 #include "leaf.h"
 #include "tree.h"
 
-/* Directory of leaves: two levels, the lower ones made on demand. */
+/* The directory of leaves has two levels; pages of the lower level are made on demand. */
 #define LCLONE_DIR_SLOTS	(PAGE_SIZE / sizeof(void *))
 
 struct lclone_dir_page {
@@ -28,8 +28,8 @@ struct lclone_cache;
 
 /**
  * struct lclone_cache_ops - what the cache tells upward
- * @loaded: a bio for which a leaf was loaded may go on; worker of this cache's delta.  The
- *	delta may be a layer, and the bio another delta's.
+ * @loaded: a bio for which a leaf was loaded may go on.  Called by the worker of the delta
+ *	that has this cache; that delta may be a layer, and the bio be one of a delta above it.
  */
 struct lclone_cache_ops {
 	void (*loaded)(struct lclone_cache *c, struct bio *bio);
@@ -37,20 +37,20 @@ struct lclone_cache_ops {
 
 /**
  * struct lclone_cache - the leaf cache of a delta
- * @dir: the directory; slots of it change under @lock only
- * @lock: see @dir
- * @loads: worker only
- * @to_find: loads whose leaf is to be found in the tree; queue.lock
- * @nr_leaves: in RAM
- * @clock: the shrinker's hand; @lock
- * @leaf_pool: pages: leaves and directory pages
- * @load_pool: of loads
- * @find_work: finds leaves in the tree
+ * @dir: the directory; read under rcu_read_lock_sched(), changed under @lock
+ * @lock: protects changes of @dir and of its slots
+ * @loads: leaves that are on their way into the cache; worker only
+ * @to_find: those of @loads whose place in the tree has to be looked up; queue.lock
+ * @nr_leaves: number of leaves in RAM
+ * @clock: page of the directory where eviction goes on, as the hand of a clock; @lock
+ * @leaf_pool: pages for leaves and for the directory
+ * @load_pool: memory for @loads
+ * @find_work: looks up where the leaves of @to_find are, and starts to read them
  * @super: the delta's superblock
  * @tree: the delta's tree
- * @alloc: has room for new leaves
- * @drain: is told of evicted leaves
- * @ops: set by who composes the delta
+ * @alloc: the delta's allocator, which sets aside room for new leaves
+ * @drain: the delta's drain, which is told that a leaf was evicted
+ * @ops: the way upward; set by delta.c
  */
 struct lclone_cache {
 	struct lclone_dir __rcu *dir;
@@ -74,8 +74,8 @@ struct lclone_cache {
  * @c: the cache
  * @index: of the leaf, in the clone
  *
- * Under rcu_read_lock_sched().  Return: the leaf, which may be the shared empty one, or NULL:
- * not in RAM.
+ * Under rcu_read_lock_sched().  Return: the leaf, which may be the shared empty one, or NULL if
+ * it is not in RAM.
  */
 static inline struct lclone_leaf *lclone_leaf_lookup(const struct lclone_cache *c, u64 index)
 {
@@ -86,14 +86,14 @@ static inline struct lclone_leaf *lclone_leaf_lookup(const struct lclone_cache *
 }
 
 /**
- * lclone_leaf_get() - load a leaf, or make one
+ * lclone_leaf_get() - load a leaf and wait for it, or make one
  * @c: the cache
  * @index: of the leaf
- * @create: make one where the tree has none; else the shared empty leaf is installed
+ * @create: make a leaf where the tree has none; if false, the shared empty leaf is installed
  *
- * Worker, or before the first I/O.  May sleep on I/O.
+ * Called by the worker, or before the first I/O.  May sleep on I/O.
  *
- * Return: the leaf, pinned, or the empty leaf, or an ERR_PTR.
+ * Return: the leaf, pinned; or the empty leaf, which can't be pinned; or an ERR_PTR.
  */
 struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create);
 
@@ -101,7 +101,7 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool crea
  * lclone_leaf_make() - make a leaf where the tree has none yet
  * @c: the cache
  * @index: of the leaf
- * @room: gets whether there is room for it; if there is none the leaf was not made
+ * @room: gets whether there is room for its node; if there is none the leaf was not made
  *
  * Worker only.  Return: 0 or -errno.
  */
@@ -112,7 +112,7 @@ int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *room);
  * @c: the cache
  * @index: of the leaf
  *
- * It may be evicted when this returns.
+ * The answer may be out of date when this returns, for the shrinker evicts leaves.
  */
 bool lclone_leaf_cached(struct lclone_cache *c, u64 index);
 
@@ -120,14 +120,14 @@ bool lclone_leaf_cached(struct lclone_cache *c, u64 index);
  * lclone_leaf_load() - load a leaf for a bio
  * @c: the cache
  * @index: of the leaf
- * @bio: goes on when the load has ended (ops->loaded()), or is ended with an error; or NULL
+ * @bio: is handed to ops->loaded() when the leaf is there, or ended with an error; may be NULL
  *
- * Worker only.
+ * Worker only.  Does not wait for the leaf.
  */
 void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio);
 
 /**
- * lclone_leaf_finish_loads() - install what was loaded
+ * lclone_leaf_finish_loads() - install leaves that were loaded, and let their bios go on
  * @c: the cache
  *
  * Worker only.
@@ -137,16 +137,16 @@ void lclone_leaf_finish_loads(struct lclone_cache *c);
 /**
  * lclone_cache_evict() - evict leaves that are neither dirty nor pinned
  * @c: the cache, which may have no directory yet
- * @want: how many
- * @fresh_too: also those that were loaded since the last pass
+ * @want: how many are wanted
+ * @fresh_too: evict also leaves that were loaded since the last pass
  *
- * Process context.  Return: how many were evicted, in one pass over the directory.
+ * Process context.  Makes one pass over the directory at most.  Return: how many were evicted.
  */
 unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too);
 
 /**
  * lclone_dir_create() - make the directory
- * @c: the cache; the superblock was read
+ * @c: the cache of a delta whose superblock was read
  *
  * Return: 0 or -ENOMEM.
  */
@@ -168,13 +168,15 @@ int lclone_dir_resize(struct lclone_cache *c, u64 virtual_sectors);
 void lclone_dir_destroy(struct lclone_cache *c);
 
 /**
- * lclone_dir_setup() - what all directories share; before the first delta
+ * lclone_dir_setup() - set up the page that all directories share
+ *
+ * Called once, before the first delta is made.
  */
 void lclone_dir_setup(void);
 
 /**
  * lclone_cache_init() - make a cache
- * @c: zeroed, but for its pointers to other parts and to the ops
+ * @c: zeroed by the caller, but for its pointers to other parts and to the ops
  *
  * Return: 0 or -ENOMEM; lclone_cache_exit() is called in both cases.
  */

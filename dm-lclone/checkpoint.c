@@ -6,9 +6,10 @@
  * free blocks, then switches the root in the superblock, and only then frees
  * the blocks of the old ones.
  *
- * It is done by who holds tree_lock.  index_lock is taken for each look at an index node
- * and each change of one, but not while something is written: leaves are loaded meanwhile.
- * Those that are in RAM and dirty are not loaded, and the references to others stay.
+ * tree_lock is held all the time.  index_lock is taken for each look at an index node and each
+ * change of one, but not while something is written, so that leaves can be loaded meanwhile.
+ * That is safe: leaves that are written now are dirty, so that they are in RAM and nobody
+ * loads them, and references to other leaves do not change.
  */
 #include <linux/slab.h>
 
@@ -17,24 +18,24 @@
 
 #define WRITE_BLOCKS	64		/* of one checkpoint write, if memory can be had */
 
-/* One checkpoint, while it is made */
+/* A checkpoint that is being made */
 struct checkpoint {
 	struct lclone_commit *commit;
 	struct lclone_tree *tree;
 	struct lclone_alloc *alloc;
 	struct lclone_super *super;
 	struct list_head leaves;
-	struct list_head index[LCLONE_LEVELS];	/* dirty nodes by level */
-	struct list_head old;		/* blocks to free once it is durable */
-	u32 left;			/* nodes still to be written, at most */
-	u32 nodes;			/* that were written */
+	struct list_head index[LCLONE_LEVELS];	/* dirty index nodes, by level */
+	struct list_head old;		/* blocks that are free once this is durable */
+	u32 left;			/* how many nodes at most are still to be written */
+	u32 nodes;			/* how many nodes were written */
 	struct lclone_ref root;
 
 	void *buf;
 	u32 buf_blocks;
-	u32 n;				/* blocks in buf */
-	u64 run;			/* they go here ... */
-	u32 run_left;			/* ... where this many blocks are free */
+	u32 n;				/* blocks in buf that are still to be written */
+	u64 run;			/* the block where the first of them goes */
+	u32 run_left;			/* free blocks from there on */
 };
 
 static int flush_buf(struct checkpoint *cp)
@@ -49,7 +50,7 @@ static int flush_buf(struct checkpoint *cp)
 	return err;
 }
 
-/* Room for one more node, in RAM and on disk. */
+/* Returns room for one more node in the buffer, for which there is a block on disk. */
 static void *next_slot(struct checkpoint *cp)
 {
 	int err = 0;
@@ -82,7 +83,7 @@ static void free_later(struct checkpoint *cp, u64 block)
 		kfree(lclone_extent_append(&cp->old, lclone_extent_alloc(), block, 1));
 }
 
-/* The reference to node @n of @level: in the node above, or the root. */
+/* Sets the reference to node @n of @level, in the node above it or as the root. */
 static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
 {
 	struct lclone_index *above;
@@ -123,7 +124,7 @@ static int mark_above(struct checkpoint *cp, u64 leaf)
 	return err;
 }
 
-/* Finds (or makes) the nodes above the dirty leaves. */
+/* Finds or makes the index nodes above the dirty leaves, and lists them as dirty. */
 static int mark_index(struct checkpoint *cp)
 {
 	struct lclone_leaf *leaf;
@@ -137,14 +138,17 @@ static int mark_index(struct checkpoint *cp)
 		if (err)
 			return err;
 	}
-	/* nodes that lclone_tree_grow() has put above the root on disk */
+	/* Nodes that lclone_tree_grow() has put above the root on disk have to be written, too. */
 	if (cp->left && cp->super->sb.root_block)
 		for (level = cp->super->sb.root_level + 1; level <= cp->tree->root_level; level++)
 			mark_node(cp, lclone_index_find(cp->tree, level, 0), level);
 	return 0;
 }
 
-/* Copies a live leaf; its entries count as committed from here on. */
+/*
+ * Copies a leaf that may change meanwhile.  Entries that were copied count as committed, so
+ * DIRTY is taken off them.  Returns true if the leaf has no entries.
+ */
 static bool capture_leaf(struct lclone_leaf *leaf, struct lclone_leaf_disk *disk)
 {
 	bool empty = true;
@@ -176,7 +180,7 @@ static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
 	slot = next_slot(cp);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	lclone_commit_take(cp->commit, leaf);	/* all groups are looked at */
+	lclone_commit_take(cp->commit, leaf);	/* the copy has the entries of all groups */
 	if (!capture_leaf(leaf, slot))
 		ref = seal_slot(cp, slot, 0, leaf->index);
 	free_later(cp, old.block);
@@ -248,7 +252,7 @@ static int switch_root(struct checkpoint *cp)
 	return lclone_sb_write(cp->super, &sb);
 }
 
-/* The leaves that nobody changed meanwhile are clean. */
+/* Leaves that nobody has changed since they were copied are clean now. */
 static void checkpoint_clean(struct checkpoint *cp)
 {
 	struct lclone_commit *c = cp->commit;
@@ -256,7 +260,7 @@ static void checkpoint_clean(struct checkpoint *cp)
 
 	spin_lock_irq(&c->lock);
 	list_for_each_entry_safe(leaf, next, &cp->leaves, dirty) {
-		/* whoever is to change a leaf has set this, under the lock */
+		/* Whoever was about to change the leaf has set this flag, under the lock. */
 		if (test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
 			list_move_tail(&leaf->dirty, &c->dirty);
 		} else {
@@ -281,7 +285,7 @@ static void checkpoint_finish(struct checkpoint *cp, int err)
 		kfree(e);
 	}
 	if (err) {
-		/* what is on disk is older: these leaves stay */
+		/* The tree on disk is the old one: these leaves still differ from it. */
 		spin_lock_irq(&cp->commit->lock);
 		list_splice_tail(&cp->leaves, &cp->commit->dirty);
 		spin_unlock_irq(&cp->commit->lock);
@@ -343,7 +347,8 @@ static void checkpoint_work(struct work_struct *work)
 		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
 	lclone_commit_end(cp.commit, errno_to_blk_status(err));
 	lclone_unpark(super->queue, WAIT_CHECKPOINT);
-	lclone_space_came(cp.alloc);	/* blocks of old nodes, and no new leaves any more */
+	/* Blocks of old nodes are free, and no leaf is new any more, which lowers the reserve. */
+	lclone_space_came(cp.alloc);
 }
 
 void lclone_checkpoint_init(struct lclone_checkpoint *checkpoint)

@@ -11,10 +11,10 @@
 
 /**
  * struct lclone_checkpoint - the checkpoint of a delta
- * @work: makes one; busy is its own
- * @commit: knows what is dirty
- * @tree: is written
- * @alloc: has the blocks for it
+ * @work: makes a checkpoint; whoever queues it hands over the commit's busy flag
+ * @commit: the delta's commit, which knows the dirty leaves
+ * @tree: the delta's tree, which is written
+ * @alloc: the delta's allocator, which has the blocks for new nodes
  */
 struct lclone_checkpoint {
 	struct work_struct work;
@@ -25,7 +25,7 @@ struct lclone_checkpoint {
 
 /**
  * lclone_checkpoint_init() - make the part
- * @checkpoint: zeroed, but for its pointers to other parts
+ * @checkpoint: zeroed by the caller, but for its pointers to other parts
  */
 void lclone_checkpoint_init(struct lclone_checkpoint *checkpoint);
 

@@ -3,21 +3,21 @@
  * Group commit: makes the exceptions that changed durable with one write to the
  * log, and ends the flushes that wait for them.
  *
- * A round starts with the flushes that wait at that time and covers every entry
- * that is DIRTY then.  It writes the log in steps of at most BIG_BLOCKS
- * blocks; mostly there is one.  Before the write there is a flush, and it is
- * FUA: the data are durable before the record that points to them.  One round
- * or checkpoint is under way at a time: who sets commit.busy owns the log.
+ * A round serves the flushes that wait when it starts, and covers every entry that is DIRTY
+ * then.  It writes the log in steps of at most BIG_BLOCKS blocks; mostly there is one step.
+ * A step flushes the device and then writes its blocks with FUA, so that data are durable
+ * before the record that points to them.  One round or checkpoint is under way at a time:
+ * whoever sets commit.busy owns the log.
  */
 #include <linux/slab.h>
 
 #include "commit.h"
 #include "trace.h"
 
-/* In one write: always possible, and if memory can be had */
-#define LEAF_BLOCKS	2	/* a whole leaf */
+/* Blocks of one write: what there is always a buffer for, and with memory for a larger one */
+#define LEAF_BLOCKS	2	/* room for the records of a whole leaf */
 #define BIG_BLOCKS		16
-/* A round over more leaves than this is left to the worker. */
+/* A round over more leaves than this is left to a work, because a flush may be in map(). */
 #define INLINE_LEAVES		32
 
 static u32 log_left(const struct lclone_commit *c)
@@ -25,7 +25,7 @@ static u32 log_left(const struct lclone_commit *c)
 	return c->super->sb.log_pos + c->super->sb.log_blocks / 2 - c->log_tail;
 }
 
-/* Marking: the leaf is pinned */
+/* Marking: the caller has pinned the leaf */
 
 static void kick_timer(struct lclone_commit *c)
 {
@@ -52,7 +52,7 @@ bool lclone_commit_mark(struct lclone_commit *c, struct lclone_leaf *leaf)
 	}
 	if (ok && !test_bit(LEAF_UNCOMMITTED, &leaf->flags)) {
 		WRITE_ONCE(c->clean, false);
-		smp_wmb();	/* who finds the leaf marked does not find the delta clean */
+		smp_wmb();	/* whoever sees the leaf marked must not see clean still set */
 		list_add_tail(&leaf->uncommitted, &c->uncommitted);
 		set_bit(LEAF_UNCOMMITTED, &leaf->flags);
 	}
@@ -75,10 +75,11 @@ void lclone_commit_replayed(struct lclone_commit *c, struct lclone_leaf *leaf)
 }
 
 /*
- * A mutator touches the group, publishes and unpins, in this order.  If it is
- * pinned here its group counts as touched also for the next time; if it has
- * unpinned, either its group is in what is returned, and what it has published
- * is visible to the scan that follows, or the leaf shows a group and stays.
+ * A mutator touches the group of an entry, publishes the entry and unpins the leaf, in this
+ * order.  If the leaf is pinned here, a mutator may publish at any time: the groups count as
+ * touched for the next round, too, and the leaf stays on the list.  If it is not pinned, then
+ * either the mutator's group is among those that are returned, and the caller sees what was
+ * published, or leaf->groups is not empty any more and the leaf stays on the list.
  */
 unsigned long lclone_commit_take(struct lclone_commit *c, struct lclone_leaf *leaf)
 {
@@ -88,7 +89,7 @@ unsigned long lclone_commit_take(struct lclone_commit *c, struct lclone_leaf *le
 	spin_lock_irq(&c->lock);
 	list_del_init(&leaf->uncommitted);
 	clear_bit(LEAF_UNCOMMITTED, &leaf->flags);
-	/* either a mutator sees the flag cleared and puts the leaf back, or its pin is seen */
+	/* Either a mutator sees the flag cleared and marks the leaf again, or we see its pin. */
 	smp_mb__after_atomic();
 	pinned = atomic_read_acquire(&leaf->pins);	/* pairs with lclone_leaf_unpin() */
 	if (pinned)
@@ -103,7 +104,7 @@ unsigned long lclone_commit_take(struct lclone_commit *c, struct lclone_leaf *le
 	return groups;
 }
 
-/* The scan found no room for all: @groups are to be scanned again in this round. */
+/* The log buffer had no room for all records: @groups are looked at again in this round. */
 static void put_back_leaf(struct lclone_commit *c, struct lclone_leaf *leaf, unsigned long groups)
 {
 	unsigned long i;
@@ -139,13 +140,13 @@ void lclone_commit_begin_checkpoint(struct lclone_commit *c, struct list_head *l
 {
 	spin_lock_irq(&c->lock);
 	__begin_round(c);
-	/* at once with the lists: what is marked from now on may want the next one */
+	/* Under the same lock as the lists: leaves marked from now on may want another one. */
 	WRITE_ONCE(c->want_checkpoint, false);
 	list_splice_init(&c->dirty, leaves);
 	spin_unlock_irq(&c->lock);
 }
 
-/* A round or a checkpoint has to follow the one that ends. */
+/* Does a round or a checkpoint have to follow the one that ends? */
 static bool round_is_wanted(const struct lclone_commit *c)
 {
 	lockdep_assert_held(&c->lock);
@@ -153,12 +154,6 @@ static bool round_is_wanted(const struct lclone_commit *c)
 	       (c->overdue && !list_empty(&c->uncommitted));
 }
 
-/*
- * Goes on with the next round or checkpoint, or lets go of busy. Any context.
- *
- * Once busy is clear a suspend may go on, and the delta with it: it is left alone
- * then.  See lclone_commit_busy().  The bios keep the clone, not the delta.
- */
 void lclone_commit_end(struct lclone_commit *c, blk_status_t status)
 {
 	struct bio_list served;
@@ -176,7 +171,7 @@ void lclone_commit_end(struct lclone_commit *c, blk_status_t status)
 		queue_work(c->super->queue->wq, &c->work);
 	} else {
 		WRITE_ONCE(c->busy, false);
-		/* after a failed commit never again: what it has lost can't be made durable */
+		/* After a failed commit never again: nobody can make durable what it has lost. */
 		if (!READ_ONCE(c->super->degraded) && list_empty(&c->uncommitted) &&
 		    list_empty(&c->round))
 			smp_store_release(&c->clean, true);	/* for lclone_commit_clean() */
@@ -191,7 +186,7 @@ void lclone_commit_end(struct lclone_commit *c, blk_status_t status)
 	}
 }
 
-/* A step has ended: goes on with the next one, or ends the round. Any context. */
+/* A step has ended: goes on with the next step, or ends the round.  Any context. */
 static void step_done(struct lclone_commit *c, blk_status_t status)
 {
 	if (c->big) {
@@ -223,7 +218,7 @@ static void log_endio(struct bio *bio)
 	step_done(c, status);
 }
 
-/* Behind a flush, or where none is needed */
+/* Writes the records of this step, after the flush or where the device needs none. */
 static void write_log(struct lclone_commit *c)
 {
 	struct lclone_log_disk *log = c->big ?: c->log;
@@ -255,7 +250,10 @@ static void log_flush_endio(struct bio *bio)
 		step_done(c, status);
 }
 
-/* Records of one group, from @n on. Returns the new number, or -ENOSPC. */
+/*
+ * Makes records of the DIRTY entries of one group, behind the @n records that are there.
+ * Returns the new number of records, or -ENOSPC if there is no room for another one.
+ */
 static int collect_group(struct lclone_leaf *leaf, u32 group, struct lclone_log_disk *log, int n,
 			 int max)
 {
@@ -278,7 +276,7 @@ static int collect_group(struct lclone_leaf *leaf, u32 group, struct lclone_log_
 	return n;
 }
 
-/* Returns the number of records; what did not fit is put back into the round. */
+/* Returns the number of records.  Leaves whose records did not fit stay in the round. */
 static int collect_records(struct lclone_commit *c, struct lclone_log_disk *log, int max)
 {
 	int n = 0;
@@ -322,7 +320,7 @@ static void seal_log(struct lclone_commit *c, struct lclone_log_disk *log, u32 n
 	}
 }
 
-/* The log buffer: enough for one leaf, or larger if memory can be had at once. */
+/* Returns a buffer that is large enough for one leaf, or larger if there is memory at once. */
 static struct lclone_log_disk *log_buffer(struct lclone_commit *c, u32 *blocks)
 {
 	if (!list_empty(&c->round) && !list_is_singular(&c->round))
@@ -333,10 +331,10 @@ static struct lclone_log_disk *log_buffer(struct lclone_commit *c, u32 *blocks)
 }
 
 /*
- * One step of the round: a flush and a write. May not sleep.
+ * Starts one step of the round: a flush, then a write.  May not sleep.
  *
- * Where the flush does something it is a bio of its own: device-mapper devices,
- * LVs among them, forget its error if it comes with data.
+ * If the device has a write cache, the flush is a bio of its own: device-mapper devices, LVs
+ * among them, lose the error of a flush that comes with data.
  */
 static void commit_step(struct lclone_commit *c)
 {
@@ -362,7 +360,7 @@ static void commit_step(struct lclone_commit *c)
 	submit_bio_noacct(&c->bio);
 }
 
-/* Busy is set: goes on with the round under way, or starts one. */
+/* Goes on with the round under way, or starts one.  Whoever queues it has set busy. */
 static void commit_work(struct work_struct *work)
 {
 	struct lclone_commit *c = container_of(work, struct lclone_commit, work);
@@ -388,7 +386,10 @@ static bool __join_round(struct lclone_commit *c)
 	return start;
 }
 
-/* Joins the next round. Returns whether the caller has to start it: it owns busy. */
+/*
+ * Lets the bio, if there is one, wait for the next round.  Returns true if the caller has to
+ * start that round: then the busy flag belongs to the caller.
+ */
 static bool join_round(struct lclone_commit *c, struct bio *bio, bool checkpoint)
 {
 	unsigned long flags;
@@ -421,7 +422,7 @@ static void commit_timer(struct work_struct *work)
 
 	spin_lock_irq(&c->lock);
 	if (!list_empty(&c->uncommitted)) {
-		/* a round that is under way may have passed them: another one follows it */
+		/* The round under way may not cover these leaves: another one has to follow. */
 		c->overdue = true;
 		start = __join_round(c);
 	}
@@ -493,7 +494,7 @@ int lclone_commit_sync(struct lclone_commit *c, bool checkpoint)
 
 void lclone_commit_free(struct lclone_commit *c, u32 phys)
 {
-	/* may not be forgotten: a scan would take the chunk for free too early */
+	/* Can't fail: a search takes a chunk for free that is in no list. */
 	struct lclone_extent *e = lclone_extent_alloc();
 
 	lclone_assert_worker(c->super->queue);
@@ -542,7 +543,7 @@ void lclone_commit_set_limits(struct lclone_commit *c)
 
 	spin_lock_irq(&c->lock);
 	c->dirty_max = lclone_dirty_max(sb);
-	/* where all leaves may be dirty there is nothing to wait for */
+	/* If all leaves may be dirty at a time, no writer ever waits for a checkpoint. */
 	c->dirty_soft = c->dirty_max < leaves ? c->dirty_max - c->dirty_max / 4 : U32_MAX;
 	spin_unlock_irq(&c->lock);
 }

@@ -3,8 +3,8 @@
  * Group commit: makes the exceptions that changed durable with one write to the log.
  *
  * A round covers every entry that is DIRTY when it starts.  One round or checkpoint is under
- * way at a time: who sets busy owns the log.  Once the mode is not rw any more all rounds
- * fail.
+ * way at a time: whoever sets busy owns the log, until it clears busy.  Once the mode is not
+ * rw any more all rounds fail.
  */
 #ifndef LCLONE_COMMIT_H
 #define LCLONE_COMMIT_H
@@ -15,35 +15,36 @@
 
 /**
  * struct lclone_commit - the commit of a delta
- * @lock: all lists, and the flags up to @want_checkpoint; irqs off
+ * @lock: protects all lists, and the flags up to @want_checkpoint; interrupts off
  * @busy: a commit or checkpoint is under way
- * @clean: not busy, nothing uncommitted, no commit has failed
- * @overdue: the timer has ended: a round is wanted
+ * @clean: no commit is under way, nothing is uncommitted, and no commit has ever failed
+ * @overdue: the timer has ended, so that a round is wanted
  * @want_checkpoint: a checkpoint takes the place of the next round
- * @uncommitted: leaves with DIRTY entries
- * @round: those of the round under way
- * @dirty: leaves that differ from the tree
- * @nr_dirty: their number
- * @dirty_max: no more leaves than this are dirty at a time
- * @dirty_soft: with so many a checkpoint starts
- * @waiters: flushes for the next round
- * @serving: those of the round under way
- * @freed: chunks freed by entries not yet committed
- * @freeing: those of the round under way
- * @free: chunks that a durable commit freed
- * @log_tail: owned by who set busy, like all up to @checkpoints
+ * @uncommitted: leaves that may hold DIRTY entries
+ * @round: those of them that the round under way has still to look at
+ * @dirty: leaves that differ from the tree on disk
+ * @nr_dirty: number of leaves in @dirty
+ * @dirty_max: no more leaves than this may be dirty at a time
+ * @dirty_soft: when so many leaves are dirty a checkpoint is started
+ * @waiters: bios that wait for the next round
+ * @serving: bios that wait for the round under way
+ * @freed: chunks that were freed by entries which are not committed yet
+ * @freeing: those that the round under way makes free
+ * @free: chunks that a durable commit has freed, until the worker takes them
+ * @log_tail: block of the log that is written next; belongs to whoever has set @busy, like
+ *	all members up to @checkpoints
  * @next_commit: the number of the next commit
- * @nr_blocks: in the step under way
- * @log: room for one leaf, always there
- * @big: a larger one for the write under way, or NULL
+ * @nr_blocks: blocks of the log that the step under way writes
+ * @log: a buffer for the records of one leaf, which is always there
+ * @big: a larger buffer for the step under way, or NULL
  * @bio: for the step's flush and its write
  * @bvec: of @bio
- * @commits: how many there were
- * @checkpoints: how many there were
- * @interval: ms, until what changed is committed by itself; changed in preresume only
- * @timer: after @interval
- * @work: starts or goes on with a round
- * @log_work: writes the log behind its flush
+ * @commits: how many commits there were
+ * @checkpoints: how many checkpoints there were
+ * @interval: ms after which changes are committed without a flush; changed in preresume only
+ * @timer: ends @interval after a leaf was put on @uncommitted
+ * @work: starts a round, or goes on with its next step
+ * @log_work: writes the log after the flush that has to come before it
  * @checkpoint: the work that makes a checkpoint, see checkpoint.h
  * @super: the delta's superblock
  */
@@ -86,29 +87,31 @@ struct lclone_commit {
  * @c: the commit
  * @leaf: the leaf, pinned
  *
- * Process context.  Return: false: too many leaves are dirty, the caller waits for a
- * checkpoint.
+ * Process context.  Return: false if too many leaves are dirty; the caller has to wait for a
+ * checkpoint then.
  */
 bool lclone_commit_mark(struct lclone_commit *c, struct lclone_leaf *leaf);
 
 /**
- * lclone_commit_marked() - is lclone_commit_mark() needless?
+ * lclone_commit_marked() - is a leaf on the commit's lists already?
  * @leaf: the leaf, pinned
+ *
+ * Return: true if lclone_commit_mark() has nothing to do.
  */
 static inline bool lclone_commit_marked(const struct lclone_leaf *leaf)
 {
 	const unsigned long both = BIT(LEAF_UNCOMMITTED) | BIT(LEAF_DIRTY);
 
-	/* behind the pin: pairs with lclone_commit_take() */
+	/* Read after the leaf was pinned: pairs with lclone_commit_take(). */
 	return (READ_ONCE(leaf->flags) & both) == both;
 }
 
 /**
- * lclone_commit_clean() - is all durable that was published before this call?
+ * lclone_commit_clean() - is everything durable that was published before this call?
  * @c: the commit
  *
- * Durable, or in what a flush of the device makes durable.  One load of what changes under
- * the lock only: see 8 of the crash argument in design.rst.
+ * This is one load, of a flag that changes under the lock only: see 8 of the crash argument in
+ * design.rst.  Return: true if all of it is durable, or will be by a flush of the device.
  */
 static inline bool lclone_commit_clean(struct lclone_commit *c)
 {
@@ -119,30 +122,33 @@ static inline bool lclone_commit_clean(struct lclone_commit *c)
  * lclone_commit_idle() - is an entry durable that was just seen without DIRTY?
  * @c: the commit
  * @s: the delta's superblock
+ *
+ * The commit under way takes DIRTY off entries before it is durable.  Return: true if none is
+ * under way, and the last one has not failed.
  */
 static inline bool lclone_commit_idle(struct lclone_commit *c, const struct lclone_super *s)
 {
-	smp_rmb();	/* DIRTY goes after busy was set */
+	smp_rmb();	/* a commit sets busy before it takes DIRTY off */
 	if (READ_ONCE(c->busy))
 		return false;
-	smp_rmb();	/* a commit that fails degrades the delta before it lets go of busy */
+	smp_rmb();	/* a commit that fails changes the mode before it clears busy */
 	return READ_ONCE(s->mode) == LCLONE_RW;
 }
 
 /**
  * lclone_commit_join() - end a bio when all is durable that was published before this call
  * @c: the commit
- * @bio: is ended then, or with an error
- * @atomic: the caller may not sleep: the commit is started by a work
+ * @bio: is ended when the commit is durable, or with an error when it has failed
+ * @atomic: the caller may not sleep, so that a work has to start the commit
  *
- * Any context.  What the delta acknowledged before is durable as well.
+ * Any context.  All data that the delta has acknowledged before are durable then, too.
  */
 void lclone_commit_join(struct lclone_commit *c, struct bio *bio, bool atomic);
 
 /**
  * lclone_commit_sync() - commit, and wait for it
  * @c: the commit
- * @checkpoint: by a checkpoint
+ * @checkpoint: commit by a checkpoint
  *
  * Process context, sleeps.  Return: 0 or -errno.
  */
@@ -157,7 +163,7 @@ int lclone_commit_sync(struct lclone_commit *c, bool checkpoint);
 void lclone_commit_want_checkpoint(struct lclone_commit *c);
 
 /**
- * lclone_commit_throttle() - let a bio wait for a checkpoint
+ * lclone_commit_throttle() - let a bio wait for a checkpoint, which is started
  * @c: the commit
  * @bio: the bio
  *
@@ -169,16 +175,17 @@ void lclone_commit_throttle(struct lclone_commit *c, struct bio *bio);
  * lclone_commit_busy() - is a commit or checkpoint under way?
  * @c: the commit
  *
- * Process context.  Return: false: it does not touch the delta any more, either.
+ * Process context.  Return: false if none is under way, and the last one does not touch the
+ * delta any more.
  */
 bool lclone_commit_busy(struct lclone_commit *c);
 
 /* Freed chunks */
 
 /**
- * lclone_commit_free() - a chunk was cleared from the table
+ * lclone_commit_free() - free a chunk once it is durable that no entry names it
  * @c: the commit
- * @phys: the chunk; the entry was published before the call
+ * @phys: the chunk; the entry without it was published before the call
  *
  * Worker only.
  */
@@ -188,14 +195,15 @@ void lclone_commit_free(struct lclone_commit *c, u32 phys);
  * lclone_commit_freeing() - are chunks on their way to be free?
  * @c: the commit
  *
- * Process context.  Starts the commit that they wait for.
+ * Process context.  Starts the commit that they wait for.  Return: true if there are any, and
+ * the delta can still be written.
  */
 bool lclone_commit_freeing(struct lclone_commit *c);
 
 /**
- * lclone_commit_take_freed() - hand over the chunks that a durable commit has freed
+ * lclone_commit_take_freed() - take over the chunks that durable commits have freed
  * @c: the commit
- * @list: they are moved to its end
+ * @list: the chunks are moved to its end
  *
  * Worker only.
  */
@@ -213,28 +221,30 @@ void lclone_commit_mark_freed(struct lclone_commit *c, unsigned long *used);
 /* For the checkpoint and for replay */
 
 /**
- * lclone_commit_begin_checkpoint() - a checkpoint begins
- * @c: the commit; busy is the caller's
- * @leaves: the leaves that are dirty are moved to it
+ * lclone_commit_begin_checkpoint() - begin a checkpoint in the place of a round
+ * @c: the commit, whose busy flag belongs to the caller
+ * @leaves: the leaves that are dirty are moved to this list
  */
 void lclone_commit_begin_checkpoint(struct lclone_commit *c, struct list_head *leaves);
 
 /**
- * lclone_commit_end() - go on with the next round or checkpoint, or let go of busy
- * @c: the commit; busy is the caller's
- * @status: of the round that has ended
+ * lclone_commit_end() - end the bios of a round, and start the next one or clear busy
+ * @c: the commit, whose busy flag belongs to the caller
+ * @status: of the round or checkpoint that has ended
  *
- * Any context.  Once busy is clear a suspend may go on, and the delta with it: it is left
- * alone then.  See lclone_commit_busy().  The bios keep the clone, not the delta.
+ * Any context.  Once busy is clear a suspend may go on, and the delta may be destroyed after
+ * it, so that the function does not touch the delta any more, see lclone_commit_busy().  The
+ * bios do not keep the delta: they only keep the clone that they were sent to.
  */
 void lclone_commit_end(struct lclone_commit *c, blk_status_t status);
 
 /**
  * lclone_commit_take() - take a leaf off the uncommitted list
- * @c: the commit; busy is the caller's
- * @leaf: stays there if it is pinned or was changed just now
+ * @c: the commit, whose busy flag belongs to the caller
+ * @leaf: the leaf; it stays on the list if it is pinned or was changed just now
  *
- * Return: the groups that hold all entries which were DIRTY before.
+ * Return: the groups in which the caller has to look for DIRTY entries; every entry that was
+ * DIRTY before this call is in one of them.
  */
 unsigned long lclone_commit_take(struct lclone_commit *c, struct lclone_leaf *leaf);
 
@@ -250,14 +260,16 @@ void lclone_commit_replayed(struct lclone_commit *c, struct lclone_leaf *leaf);
 /* Life */
 
 /**
- * lclone_commit_set_limits() - after the superblock was read, and after any change of size
+ * lclone_commit_set_limits() - note how many leaves may be dirty
  * @c: the commit
+ *
+ * Called after the superblock was read, and after any change of size.
  */
 void lclone_commit_set_limits(struct lclone_commit *c);
 
 /**
  * lclone_commit_init() - make the commit
- * @c: zeroed, but for @c->super and @c->checkpoint
+ * @c: zeroed by the caller, but for @c->super and @c->checkpoint
  *
  * Return: 0 or -ENOMEM; lclone_commit_exit() is called in both cases.
  */

@@ -2,15 +2,15 @@
 /*
  * The bio path, in the order it runs: map and end_io.
  *
- * map looks up, remaps, or defers: it never sleeps, takes no global lock and
- * allocates nothing but chunks.  A bio is cut only where its source changes; one
- * that is deferred is cut to one chunk first.  Under rcu_read_lock_sched() it only
- * looks: bio_set_dev() takes locks, which sleep on a real-time kernel.
+ * map looks up, remaps, or defers: it never sleeps, takes no global lock and allocates
+ * nothing but chunks.  A bio is cut only where its source changes; a bio that is deferred is
+ * cut to one chunk first.  Under rcu_read_lock_sched() the functions only read: bio_set_dev()
+ * is called behind it because it takes locks, which sleep on a real-time kernel.
  */
 #include "map.h"
 #include "table.h"
 
-/* So many chunks before the end of a leaf a large write has the next one made. */
+/* A large write that comes this close to the end of a leaf (in chunks) has the next one made. */
 #define LEAF_AHEAD	64
 
 static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 offset)
@@ -22,9 +22,9 @@ static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 o
 /* Reads */
 
 /*
- * The source of the beginning of @bio, as far as it goes, at most the length of
- * @bio.  @exc is the exception of its first chunk, in @slot of @leaf.  Returns NULL,
- * or the delta whose leaf is not in RAM.
+ * Finds the source of the first sectors of @bio, and how many of its sectors have that source.
+ * @exc is the exception of its first chunk, in @slot of @leaf.  Returns NULL, or the delta
+ * whose leaf is not in RAM.
  */
 static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *bio,
 				     const struct lclone_leaf *leaf, u32 slot, u64 exc,
@@ -38,7 +38,7 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 	missing = lclone_source(d, chunk, exc, offset, s);
 	if (missing)
 		return missing;
-	/* while it reaches the end of a chunk, the next one may go on with it */
+	/* Where the source reaches the end of a chunk, it may go on in the next chunk. */
 	while (s->sectors < want && !lclone_chunk_offset(&d->geo, offset + s->sectors) &&
 	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
 		exc = READ_ONCE(leaf->exceptions[slot]);
@@ -54,8 +54,9 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 }
 
 /*
- * LCLONE_NO_LEAF: of *@missing; else @s is what the verdict holds for.  The count of I/O
- * in flight to the delta is taken before the exception that counts is loaded.
+ * With LCLONE_NO_LEAF, *@missing is the delta whose leaf is not in RAM; else @s says for which
+ * sectors the verdict holds.  The bio is counted as in flight before the exception by which it
+ * is remapped is loaded, so that a drain waits for it.
  */
 enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_source *s, struct lclone_delta **missing)
@@ -84,7 +85,7 @@ enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
 
 /* Writes */
 
-/* Sectors from @offset on, of @want, whose entries are empty. */
+/* Returns how many of @want sectors, from @offset into the chunk of @slot on, have no entry. */
 static u32 empty_run(const struct lclone_delta *d, const struct lclone_leaf *leaf, u32 slot,
 		     u32 offset, u32 want)
 {
@@ -98,7 +99,7 @@ static u32 empty_run(const struct lclone_delta *d, const struct lclone_leaf *lea
 	return min(run, want);
 }
 
-/* How many chunks from @slot on does the bio want? Those that it covers from the start. */
+/* Returns how many chunks in a row, from @slot on, the bio needs: they have no place yet. */
 static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
 			 const struct lclone_leaf *leaf, u32 slot, u32 done)
 {
@@ -115,7 +116,10 @@ static u32 chunks_wanted(struct lclone_delta *d, const struct bio *bio,
 	return max(n, 1u);
 }
 
-/* Gives the chunk of @slot a place; @after: it must be this phys. */
+/*
+ * Gives the chunk of @slot a place in the delta, unless it has one.  If @after is not 0 and
+ * the next free chunk is another one, nothing is changed, and *@exc still has phys 0.
+ */
 static enum lclone_verdict place_chunk(struct lclone_delta *d, const struct bio *bio,
 				       struct lclone_leaf *leaf, u32 slot, u32 done, u32 after,
 				       struct lclone_write *w, u64 *exc)
@@ -135,7 +139,7 @@ static enum lclone_verdict place_chunk(struct lclone_delta *d, const struct bio 
 				return LCLONE_NO_SPACE;
 		}
 		if (after && w->spare_phys != after)
-			return LCLONE_REMAPPED;	/* with phys 0: not contiguous */
+			return LCLONE_REMAPPED;
 		new = *exc | w->spare_phys;
 	} while (!try_cmpxchg64(&leaf->exceptions[slot], exc, new));
 	*exc = new;
@@ -145,8 +149,8 @@ static enum lclone_verdict place_chunk(struct lclone_delta *d, const struct bio 
 }
 
 /*
- * One chunk's part of a write: @len sectors from @offset.  Returns LCLONE_REMAPPED with
- * *@len cut to what may be written (0: none of it).
+ * Maps the part of a write that lies in one chunk: *@len sectors from @offset on.  Returns
+ * LCLONE_REMAPPED with *@len cut to the sectors that may be written at once.
  */
 static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio *bio,
 				       struct lclone_leaf *leaf, u32 slot, u32 offset, u32 *len,
@@ -173,7 +177,7 @@ static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio 
 			w->partial = tail;
 			return LCLONE_PARTIAL;
 		}
-		/* up to there it is an ordinary first write */
+		/* The sectors before that subchunk are an ordinary first write. */
 		*len = (tail << d->geo.sub_shift) - offset;
 	}
 	verdict = place_chunk(d, bio, leaf, slot, done, after, w, exc);
@@ -195,8 +199,8 @@ static enum lclone_verdict write_run(struct lclone_delta *d, const struct bio *b
 
 		if (d->below.merge && !exc) {
 			if (!last)
-				return LCLONE_BUSY;	/* emptied just now: the worker sees that */
-			break;			/* from here on it goes to the base */
+				return LCLONE_BUSY;	/* the merge has just emptied the entry */
+			break;			/* the rest is written to the base */
 		}
 		verdict = write_chunk(d, bio, leaf, slot, offset, &len, w->run,
 				      last ? last + 1 : 0, w, &exc);
@@ -220,8 +224,8 @@ static enum lclone_verdict write_run(struct lclone_delta *d, const struct bio *b
 }
 
 /*
- * A write to subchunks that are all valid, at least to the end of the first
- * chunk: nothing changes in the table.  Returns its length, 0 if it is none.
+ * Maps a write to subchunks that the delta has all, at least to the end of the first chunk:
+ * no entry changes.  Returns how many sectors that is; 0 if it is no such write.
  */
 static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 			 const struct lclone_leaf *leaf, u32 slot, u32 *phys)
@@ -254,8 +258,9 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 }
 
 /*
- * The subchunks that a write covers whole.  One that it covers in part was valid
- * in map; if a discard has come since, the write must not bring its rest back.
+ * Packs the subchunks that a write covers as a whole, for end_io to publish.  A subchunk that
+ * it covers in part was in the delta already when map looked.  It is left out: if it was
+ * discarded since, publishing it would bring back what was discarded around the write.
  */
 static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sectors)
 {
@@ -267,8 +272,9 @@ static u32 whole_subchunks(struct lclone_delta *d, u32 slot, u32 offset, u32 sec
 }
 
 /*
- * During a merge what the delta knows nothing of is written to the base.  Returns
- * how much of the bio that is.  Counted, so that a copy-up can wait for it.
+ * During a merge, chunks without an entry are written to the base.  Returns how many sectors
+ * of the bio that is.  The bio is counted as in flight, so that a copy-up waits for it before
+ * it reads the base.
  */
 static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lclone_leaf *leaf,
 		       u32 slot)
@@ -283,8 +289,8 @@ static u32 map_to_base(struct lclone_delta *d, struct bio *bio, const struct lcl
 }
 
 /*
- * A large first write gets near the end of a leaf: should it go on there, the
- * next one is made before.
+ * If a large first write gets near the end of a leaf, lets the worker make the next leaf: the
+ * writer will probably go on there, and finds the leaf in RAM then.
  */
 static void look_ahead(struct lclone_delta *d, u32 index, u32 slot)
 {
@@ -301,7 +307,7 @@ static void look_ahead(struct lclone_delta *d, u32 index, u32 slot)
 	lclone_wake(&d->queue);
 }
 
-/* A first write pins the leaf until end_io has published it. */
+/* A first write keeps its leaf pinned until end_io has published what was written. */
 enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
 				     struct lclone_write *w)
 {
@@ -371,9 +377,10 @@ enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
 /* Map */
 
 /*
- * Cuts the bio, unless it is NOWAIT: then it was ended and false is returned, for
- * its parts could end in different ways (as in the block layer's bio_split_rw()).
- * A polled one is cut all the same: its user would see the error, see lclone_map().
+ * Cuts the bio to @sectors.  Returns false if the bio was ended instead because it is NOWAIT:
+ * one of its parts could end with EAGAIN and another one not (the block layer's bio_split_rw()
+ * does the same).  A bio that is polled as well is cut all the same, because its user would
+ * see that EAGAIN, see lclone_map().
  */
 static bool cut_bio(struct bio *bio, u32 sectors)
 {
@@ -388,8 +395,8 @@ static bool cut_bio(struct bio *bio, u32 sectors)
 }
 
 /*
- * dm core's clones belong to the cgroup of who sets their device first: that must not be
- * the worker.
+ * Hands the bio to the worker.  dm core's clone of a bio is charged to the cgroup of the task
+ * that first sets its device.  That must not be the worker, so the cgroup is set here.
  */
 static int map_to_worker(struct lclone_delta *d, struct bio *bio)
 {
@@ -407,9 +414,9 @@ static int map_defer(struct lclone_delta *d, struct bio *bio)
 }
 
 /*
- * The beginning of a polled bio is sent by the worker, no longer polled: there are more
- * of them than its user has asked for, and who polls may not wait here for a request that
- * only polling would set free.
+ * Lets the worker send the first part of a polled bio, which is not polled any more.  A cut
+ * makes more bios than the user has asked for, and sending one may have to wait for a request
+ * that only polling sets free: a user who waits here does not poll.
  */
 static int map_polled_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
@@ -418,7 +425,7 @@ static int map_polled_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* The first @sectors of the bio are mapped. */
+/* Sends the first @sectors of the bio, which are mapped, and leaves the rest to dm core. */
 static int map_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
 	if (unlikely(bio->bi_opf & REQ_POLLED && sectors < bio_sectors(bio)))
@@ -464,7 +471,7 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	if (likely(lclone_commit_clean(&d->commit))) {
-		/* metadata failed, though no commit did: nobody is to rely on this delta */
+		/* No commit has failed, but metadata did: nobody may rely on this delta. */
 		if (unlikely(READ_ONCE(d->super.mode) != LCLONE_RW && d->super.activated))
 			return DM_MAPIO_KILL;
 		bio_set_dev(bio, d->dev.bdev);
@@ -474,7 +481,7 @@ static int map_flush(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* Discard and write-zeroes: the worker looks at what they meet. */
+/* Discard and write-zeroes: the worker looks at the chunks that they touch. */
 static int map_zero(struct lclone_delta *d, struct bio *bio)
 {
 	if (READ_ONCE(d->super.mode) != LCLONE_RW)
@@ -482,11 +489,11 @@ static int map_zero(struct lclone_delta *d, struct bio *bio)
 	if (bio->bi_opf & REQ_FUA)
 		lclone_io_set(bio, IO_NEEDS_COMMIT);
 	if (unlikely(d->below.merge))
-		return map_defer(d, bio);	/* cut: the next chunk may be the base's */
+		return map_defer(d, bio);	/* it cuts: the next chunk may be in the base */
 	return map_to_worker(d, bio);
 }
 
-/* What is not simple. It looks again. */
+/* Maps what the functions for simple bios below have left; it looks everything up again. */
 static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 {
 	switch (bio_op(bio)) {
@@ -505,8 +512,8 @@ static noinline int map_any(struct lclone_delta *d, struct bio *bio)
 }
 
 /*
- * All that @mask wants is in the delta: returns the chunk, and counts the bio; 0: not all.
- * Under rcu_read_lock_sched().
+ * If the delta has all subchunks of @mask, counts the bio as in flight and returns the phys of
+ * their chunk; else returns 0.  Under rcu_read_lock_sched().
  */
 static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *bio,
 					    const u64 *entry, u32 mask)
@@ -514,7 +521,7 @@ static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *
 	u64 busy = (u64)op_is_write(bio_op(bio)) * LCLONE_EXC_BUSY, exc;
 
 	lclone_io_count(&d->drain, bio);
-	exc = READ_ONCE(*entry);		/* the one that counts */
+	exc = READ_ONCE(*entry);		/* after the count: a drain waits for us */
 	if (unlikely(mask & ~lclone_exc_written(exc) || exc & busy)) {
 		lclone_io_uncount(&d->drain, bio);
 		return 0;
@@ -523,8 +530,8 @@ static __always_inline u32 map_simple_delta(struct lclone_delta *d, struct bio *
 }
 
 /*
- * The most common I/O: within a chunk, a read of one source or a write that
- * changes nothing in the table.  False: it takes a closer look.
+ * Maps the most common I/O: within one chunk, a read that has one source, or a write that
+ * changes no entry.  Returns false if map_any() has to take a closer look.
  */
 static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 {
@@ -564,8 +571,8 @@ static __always_inline bool map_simple(struct lclone_delta *d, struct bio *bio)
 }
 
 /*
- * The most common first write: whole subchunks of one chunk, of a leaf that the
- * commit knows of.  False: it takes a closer look.
+ * Maps the most common first write: whole subchunks of one chunk, in a leaf that is on the
+ * commit's lists already.  Returns false if map_any() has to take a closer look.
  */
 static noinline bool map_simple_first(struct lclone_delta *d, struct bio *bio)
 {
@@ -624,8 +631,9 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	/*
-	 * dm core sends polled bios that ended with EAGAIN again, from a worker, no longer
-	 * polled but NOWAIT: another EAGAIN would be their user's.
+	 * When a polled bio has ended with EAGAIN, dm core sends it once more from a work, no
+	 * longer polled but still NOWAIT.  Another EAGAIN would reach the user, who has not
+	 * asked for NOWAIT.
 	 */
 	if (unlikely(bio->bi_opf & REQ_NOWAIT && current->flags & PF_WQ_WORKER))
 		bio->bi_opf &= ~REQ_NOWAIT;
@@ -639,7 +647,10 @@ int lclone_map(struct dm_target *ti, struct bio *bio)
 
 /* End */
 
-/* The data are there: now they may be found. DIRTY goes with written, in one step. */
+/*
+ * The data are on the device: sets the written bits, so that reads find them there.  DIRTY is
+ * set in the same step, so that the next commit takes the entry.
+ */
 static void publish_written(struct lclone_leaf *leaf, u32 first, u32 left)
 {
 	u32 slot = first / LCLONE_SUBCHUNKS, sub = first % LCLONE_SUBCHUNKS;
@@ -660,7 +671,7 @@ static void publish_written(struct lclone_leaf *leaf, u32 first, u32 left)
 	}
 }
 
-/* The leaf is pinned: it is where it was. */
+/* Ends a first write, whose leaf is still pinned and can't have been evicted. */
 static void end_first(struct lclone_delta *d, u64 state, blk_status_t error)
 {
 	struct lclone_leaf *leaf;
@@ -684,7 +695,7 @@ static noinline int end_any(struct lclone_delta *d, struct bio *bio, blk_status_
 		lclone_io_uncount(&d->drain, bio);
 	lclone_io_set(bio, 0);
 	if (unlikely(state & IO_NEEDS_COMMIT) && !*error) {
-		/* the commit ends the bio once more */
+		/* The commit calls bio_endio() again when it is durable. */
 		lclone_commit_join(&d->commit, bio, true);
 		return DM_ENDIO_INCOMPLETE;
 	}

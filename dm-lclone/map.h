@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bio path: map and end_io.
+ * The bio path: the target's map and end_io functions.
  */
 #ifndef LCLONE_MAP_H
 #define LCLONE_MAP_H
@@ -10,27 +10,27 @@
 #include "lclone.h"
 #include "source.h"
 
-/* What became of a bio */
+/* What was found out about a bio, or its first part */
 enum lclone_verdict {
 	LCLONE_REMAPPED,	/* device and sector are set */
 	LCLONE_NOT_OURS,	/* the bio has ended, or belongs to somebody else now */
-	LCLONE_NO_LEAF,		/* not in RAM */
+	LCLONE_NO_LEAF,		/* its leaf is not in RAM */
 	LCLONE_NO_PIN,		/* the tree has no leaf yet, or it is being evicted */
-	LCLONE_BUSY,
-	LCLONE_THROTTLED,	/* too many dirty leaves */
-	LCLONE_NO_SPACE,
+	LCLONE_BUSY,		/* its entry is BUSY */
+	LCLONE_THROTTLED,	/* too many leaves are dirty: a checkpoint has to come first */
+	LCLONE_NO_SPACE,	/* no slot has a chunk */
 	LCLONE_PARTIAL,		/* a subchunk has to be copied up first */
 };
 
 /**
  * struct lclone_write - a write on its way through map
- * @whole: in: the bio can't be cut
- * @run: sectors that the verdict holds for
+ * @whole: set by the caller if the bio can't be cut
+ * @run: number of sectors that the verdict holds for
  * @first: some of them are written for the first time
- * @dirty: or with a mapping that is not durable
- * @partial: LCLONE_PARTIAL: the subchunk
- * @spare_phys: the first chunk that was taken and not used yet
- * @spare: their number
+ * @dirty: some of them have an entry that is not durable yet
+ * @partial: with LCLONE_PARTIAL, the subchunk that has to be copied up
+ * @spare_phys: the first chunk that was taken from a slot and is not used yet
+ * @spare: number of such chunks
  */
 struct lclone_write {
 	bool whole;
@@ -54,7 +54,7 @@ int lclone_map(struct dm_target *ti, struct bio *bio);
  * lclone_end_io() - the target's end_io
  * @ti: the target
  * @bio: the bio
- * @error: what it ended with
+ * @error: what the bio has ended with
  *
  * Any context.
  */
@@ -64,8 +64,8 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
  * lclone_map_read() - map a read, as far as its source goes
  * @d: the delta
  * @bio: the read
- * @s: gets what the verdict holds for
- * @missing: gets the delta whose leaf is missing (LCLONE_NO_LEAF)
+ * @s: gets the source, and for how many sectors the verdict holds
+ * @missing: with LCLONE_NO_LEAF, gets the delta whose leaf is not in RAM
  *
  * Never sleeps.
  */
@@ -76,7 +76,7 @@ enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
  * lclone_map_write() - map a write, as far as that can be done at once
  * @d: the delta
  * @bio: the write
- * @w: zeroed, but for @w->whole; gets what the verdict holds for
+ * @w: zeroed by the caller, but for @w->whole; gets for how many sectors the verdict holds
  *
  * Never sleeps.
  */

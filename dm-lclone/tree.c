@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tree on disk: its index nodes, kept in RAM once they were read, and the way from
+ * The tree on disk: its index nodes, which stay in RAM once they were read, and the way from
  * the root to a leaf.
  */
 #include <linux/slab.h>
@@ -108,7 +108,8 @@ static int find_leaf_ref(struct lclone_tree *tree, u64 index, struct lclone_ref 
 	lockdep_assert_held(&tree->super->index_lock);
 	if (index * LCLONE_LEAF_EXCEPTIONS >=
 	    lclone_chunks(tree->super->sb.virtual_sectors, tree->super->sb.chunk_sectors)) {
-		*ref = (struct lclone_ref){};	/* a layer may be smaller than the clone */
+		/* A layer may be smaller than the clone, and then has no leaves for its end. */
+		*ref = (struct lclone_ref){};
 		return 0;
 	}
 	*ref = sb_root(tree);
@@ -176,7 +177,7 @@ static int grow_tree(struct lclone_tree *tree)
 		tree->root_level = want;
 		return 0;
 	}
-	/* what was the root becomes the first child of a new one */
+	/* The old root becomes the first child of a new root, once or more. */
 	for (level = max(tree->root_level, tree->super->sb.root_level); level < want; level++) {
 		node = index_new(0);
 		if (level == tree->super->sb.root_level)
