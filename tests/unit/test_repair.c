@@ -96,19 +96,27 @@ static void get_patch(struct lclone_repair *r, size_t i, struct lclone_patch *pa
 
 /* Blocks that cannot be read until they are written */
 static struct {
-	u64 block[64];
+	u64 block[LCLONE_LOG_BLOCKS];
 	size_t count;
 } unreadable;
 
-static int faulty_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+static bool is_unreadable(u64 sector, u32 count)
 {
-	const struct lclone_memdev *mem = (const struct lclone_memdev *)dev;
 	size_t i;
 
 	for (i = 0; i < unreadable.count; i++)
 		if (unreadable.block[i] * LCLONE_BLOCK_SECTORS < sector + count &&
 		    (unreadable.block[i] + 1) * LCLONE_BLOCK_SECTORS > sector)
-			return -EIO;
+			return true;
+	return false;
+}
+
+static int faulty_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+{
+	const struct lclone_memdev *mem = (const struct lclone_memdev *)dev;
+
+	if (is_unreadable(sector, count))
+		return -EIO;
 	memcpy(buf, mem->data + (sector << 9), (size_t)count << 9);
 	return 0;
 }
@@ -153,7 +161,7 @@ static void stop_anywhere(struct image *img, struct lclone_repair *r, const stru
 
 	for (done = 0; done < r->patches; done++) {
 		assert_int_equal(lclone_repair_plan(&again, &img->dev.dev, ignore, NULL, NULL), 0);
-		if (done + 2 <= r->patches) {	/* no superblock yet: the old state */
+		if (done <= r->tree.nodes) {	/* no superblock yet: the old state */
 			assert_int_equal(again.findings, o->findings);
 			assert_int_equal(again.salvage.losses, r->salvage.losses);
 			for (i = 0; i < r->salvage.losses; i++)
@@ -993,8 +1001,8 @@ static void unreadable_content(void **state)
 {
 	struct outcome *of[2];
 	struct image img;
-	u64 block, chunk;
 	u32 i, k;
+	u64 block;
 
 	(void)state;
 	for (k = 0; k < 2; k++) {		/* a leaf, the root */
@@ -1016,18 +1024,127 @@ static void unreadable_content(void **state)
 		free(of[0]);
 		free(of[1]);
 	}
-	/* of the log nobody knows whether a commit was there */
-	setup_image(&img);
-	image_activate(&img);
+}
+
+/* Four commits, of one chunk each, behind a checkpoint */
+static void setup_log(struct image *img)
+{
+	u64 chunk;
+
+	setup_image(img);
+	image_activate(img);
 	for (chunk = 0; chunk < 4; chunk++) {
-		image_change(&img, chunk);
-		commit_one(&img, chunk);
+		image_change(img, chunk);
+		commit_one(img, chunk);
 	}
-	make_unreadable(&img, img.sb.log_start + img.log_end - 1);
-	assert_int_equal(plan_error(&img), -EUCLEAN);
-	make_readable(unreadable.block[0]);
-	assert_int_equal(plan_error(&img), 0);
+}
+
+/* Repairs it, and so many sectors may be old. */
+static struct outcome *repair_log(struct image *img, u64 sectors)
+{
+	struct outcome *o = repair(img);
+
+	assert_int_equal(unreadable.count, 0);
+	assert_int_equal(o->lost_sectors, 0);
+	assert_int_equal(o->old_sectors, sectors);
+	return o;
+}
+
+/* A commit that cannot be read was acknowledged, unless something proves that none was there. */
+static void unreadable_log(void **state)
+{
+	static const struct { int at; bool old; } of[] = {
+		{ -1, true },			/* the last commit */
+		{ 0, true },			/* where the next one goes */
+		{ 1, false },			/* behind a block that none was written to */
+	};
+	struct image img;
+	struct outcome *o;
+	u32 i, half;
+
+	(void)state;
+	for (i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		setup_log(&img);
+		memset(image_block(&img, img.sb.log_start + img.log_end), 0, LCLONE_BLOCK_SIZE);
+		make_unreadable(&img, img.sb.log_start + img.log_end + of[i].at);
+		free(repair_log(&img, of[i].old ? size.virtual_sectors : 0));
+		image_free(&img);
+	}
+
+	/* a hole before a commit that can be read */
+	setup_log(&img);
+	memset(image_block(&img, img.sb.log_start + img.log_end), 0, LCLONE_BLOCK_SIZE);
+	make_unreadable(&img, img.sb.log_start + img.log_end - 2);
+	o = repair_log(&img, size.virtual_sectors - size.chunk_sectors);
+	assert_false(o->old[3 * size.chunk_sectors]);
+	assert_int_equal(o->missing, 1);
+	free(o);
 	image_free(&img);
+
+	/* an older log behind the end says that nothing was written over it */
+	setup_log(&img);
+	image_checkpoint(&img);
+	image_checkpoint(&img);
+	image_activate(&img);
+	make_unreadable(&img, img.sb.log_start + img.log_end + 1);
+	free(repair_log(&img, 0));
+	image_free(&img);
+
+	/* nobody has committed to what was closed, and to the half that is not in use */
+	for (i = 0; i < 2; i++) {
+		setup_log(&img);
+		if (i)
+			image_checkpoint(&img);
+		half = img.sb.log_pos ? 0 : img.sb.log_blocks / 2;
+		make_unreadable(&img, img.sb.log_start + (i ? img.sb.log_pos : half));
+		memset(image_block(&img, img.sb.log_start + img.log_end + i), 0, LCLONE_BLOCK_SIZE);
+		free(repair_log(&img, 0));
+		image_free(&img);
+	}
+
+	/* the newest superblock was lost, too: maybe its log was in that half, and maybe not */
+	for (i = 0; i < 2; i++) {
+		setup_log(&img);
+		memset(image_block(&img, img.sb.log_start + img.log_end), 0, LCLONE_BLOCK_SIZE);
+		half = img.sb.log_pos ? 0 : img.sb.log_blocks / 2;
+		memset(image_block(&img, img.sb.log_start + half), 0, LCLONE_BLOCK_SIZE);
+		make_unreadable(&img, img.sb.log_start + half + i);
+		make_unreadable(&img, img.sb.seq % 2 ? LCLONE_SB_SLOT_B : LCLONE_SB_SLOT_A);
+		free(repair_log(&img, i ? 0 : size.virtual_sectors));
+		image_free(&img);
+	}
+}
+
+/* All of it: nothing is known but the checkpoint. */
+static void unreadable_whole_log(void **state)
+{
+	struct lclone_repair r;
+	struct image img;
+	size_t i;
+	u32 pos;
+
+	(void)state;
+	setup_log(&img);
+	for (pos = 0; pos < img.sb.log_blocks; pos++)
+		make_unreadable(&img, img.sb.log_start + pos);
+	assert_int_equal(lclone_repair_plan(&r, &img.dev.dev, ignore, NULL, NULL), 0);
+	assert_int_equal(r.salvage.nr_unread, img.sb.log_blocks);
+	assert_int_equal(r.salvage.losses, 1);
+	assert_int_equal(r.salvage.loss[0].sectors, size.virtual_sectors);
+	assert_true(r.salvage.loss[0].old);
+	for (i = 0; i < r.patches; i++)
+		put_patch(&img, &r, i);
+	lclone_repair_free(&r);
+	assert_int_equal(unreadable.count, 0);
+	assert_clean(&img);
+	image_free(&img);
+}
+
+static int (*file_read)(const struct lclone_dev *dev, void *buf, u64 sector, u32 count);
+
+static int faulty_file_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
+{
+	return is_unreadable(sector, count) ? -EIO : file_read(dev, buf, sector, count);
 }
 
 /* On a file: what was changed is put back, byte by byte, unless it was used since. */
@@ -1087,6 +1204,24 @@ static void undo(void **state)
 
 	assert_int_equal(truncate(saved, 6000), 0);
 	assert_int_equal(lclone_repair_undo(&file, saved), -EINVAL);
+
+	/* a log that was unreadable must not become one that has ended */
+	unlink(saved);
+	make_unreadable(&img, img.sb.log_start);
+	file_read = file.dev.read;
+	file.dev.read = faulty_file_read;
+	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
+	assert_int_equal(lclone_repair_apply(&r, &file, saved), 0);
+	lclone_repair_free(&r);
+	make_readable(img.sb.log_start);
+	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
+	assert_int_equal(r.findings, 0);
+	lclone_repair_free(&r);
+	assert_int_equal(pread(fd, now, bytes, 0), bytes);
+	assert_int_equal(lclone_repair_undo(&file, saved), -ESTALE);
+	assert_non_null(strstr(lclone_why(), "of the log could not be read"));
+	assert_int_equal(pread(fd, img.data, bytes, 0), bytes);
+	assert_memory_equal(now, img.data, bytes);
 	lclone_file_close(&file);
 	close(fd);
 	unlink(path);
@@ -1211,6 +1346,8 @@ int main(void)
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(unreadable_target),
 		cmocka_unit_test(unreadable_content),
+		cmocka_unit_test(unreadable_log),
+		cmocka_unit_test(unreadable_whole_log),
 		cmocka_unit_test(undo),
 		cmocka_unit_test(orphans_stay),
 		cmocka_unit_test(hostile),

@@ -86,13 +86,18 @@ static void print_text(const struct lclone_repair *r, const char *path, const ch
 	if (s->missing)
 		printf("blocks of commits that are missing in the log: %llu\n",
 		       (unsigned long long)s->missing);
+	if (s->nr_unread)
+		printf("blocks of the log that cannot be read: %zu; a repair makes them zeros, which cannot be undone\n", s->nr_unread);
 	printf("%s: %s, %llu bytes of the clone %s lost, %llu may be old\n", path,
 	       save ? "repaired" : "can be repaired", (unsigned long long)sum(s, false) * 512,
 	       save ? "are" : "would be", (unsigned long long)sum(s, true) * 512);
 	if (s->losses && s->delta.sb.state & LCLONE_STATE_SEALED)
 		printf("%s: is a layer; what lies on it is refused %s, and lclone rebase --parent accepts it\n",
 		       path, save ? "now" : "then");
-	if (save)
+	if (save && s->nr_unread)
+		printf("%s: what was there before, as far as it could be read; it cannot be put back\n",
+		       save);
+	else if (save)
 		printf("%s: what was there before; lclone repair --undo puts it back\n", save);
 	else
 		printf("%s: nothing was changed; lclone repair --save FILE does it\n", path);
@@ -127,6 +132,7 @@ static void print_json(const struct lclone_repair *r, struct json_object *findin
 	add(o, "dropped_exceptions", s->dropped);
 	add(o, "orphaned_leaves", s->orphans);
 	add(o, "missing_log_blocks", s->missing);
+	add(o, "unreadable_log_blocks", s->nr_unread);
 	json_object_object_add(o, "repaired", json_object_new_boolean(repaired));
 	put_json(o, JSON_C_TO_STRING_PRETTY);
 }

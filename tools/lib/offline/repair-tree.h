@@ -37,7 +37,8 @@ struct lclone_repair {
 	long findings;			/* 0: nothing to repair, and no patch */
 	struct lclone_salvage salvage;	/* valid if there are findings */
 	struct lclone_new_tree tree;	/* empty if the old one stays */
-	size_t patches;			/* in the order of writing; the last two: superblocks */
+	/* In the order of writing: new nodes, superblocks, blocks of the log that cannot be read */
+	size_t patches;
 	struct lclone_patch super[2];
 	char why[LCLONE_WHY_SIZE];
 };

@@ -19,6 +19,12 @@ int lclone_repair_patch(struct lclone_repair *r, size_t i, struct lclone_patch *
 	union lclone_node node;
 	int err;
 
+	if (i >= r->tree.nodes + 2) {
+		memset(patch, 0, sizeof(*patch));
+		patch->block = r->salvage.delta.sb.log_start +
+			       r->salvage.unread[i - r->tree.nodes - 2];
+		return 0;
+	}
 	if (i >= r->tree.nodes) {
 		*patch = r->super[i - r->tree.nodes];
 		return 0;
@@ -40,24 +46,43 @@ static void overlay_one(const struct lclone_patch *patch, void *buf, u64 sector,
 	       patch->data + (from % LCLONE_BLOCK_SECTORS << 9), (to - from) << 9);
 }
 
-static bool is_patched(const struct lclone_repair *r, u64 block)
+static int compare_positions(const void *pa, const void *pb)
 {
-	size_t i;
+	const u32 *a = pa, *b = pb;
 
-	return block == r->super[0].block || block == r->super[1].block ||
-	       lclone_new_tree_at(r, block, &i);
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Which patch is at @block? They have no block in common. */
+static bool patch_at(const struct lclone_repair *r, u64 block, size_t *i)
+{
+	const struct lclone_salvage *s = &r->salvage;
+	u32 pos = block - s->delta.sb.log_start;
+	const u32 *unread = NULL;
+
+	if (lclone_new_tree_at(r, block, i))
+		return true;
+	for (*i = r->tree.nodes; *i < r->tree.nodes + 2; ++*i)
+		if (r->super[*i - r->tree.nodes].block == block)
+			return true;
+	if (s->nr_unread && block >= s->delta.sb.log_start && pos < s->delta.sb.log_blocks)
+		unread = bsearch(&pos, s->unread, s->nr_unread, sizeof(pos), compare_positions);
+	if (unread)
+		*i += unread - s->unread;
+	return unread;
 }
 
 /* Block by block, without those that are overwritten: they need not be readable. */
 static int read_around(const struct overlay *o, u8 *buf, u64 sector, u64 end)
 {
+	size_t i;
 	u64 next;
 	int err = 0;
 
 	for (; !err && sector < end; buf += (next - sector) << 9, sector = next) {
 		next = (sector / LCLONE_BLOCK_SECTORS + 1) * LCLONE_BLOCK_SECTORS;
 		next = next < end ? next : end;
-		if (!is_patched(o->r, sector / LCLONE_BLOCK_SECTORS))
+		if (!patch_at(o->r, sector / LCLONE_BLOCK_SECTORS, &i))
 			err = lclone_dev_read(o->under, buf, sector, next - sector);
 	}
 	return err;
@@ -76,17 +101,13 @@ static int overlay_read(const struct lclone_dev *dev, void *buf, u64 sector, u32
 		err = read_around(o, buf, sector, end);
 	for (block = sector / LCLONE_BLOCK_SECTORS; !err && block * LCLONE_BLOCK_SECTORS < end;
 	     block++) {
-		if (!lclone_new_tree_at(o->r, block, &i))
+		if (!patch_at(o->r, block, &i))
 			continue;
 		err = lclone_repair_patch(o->r, i, &patch);
 		if (!err)
 			overlay_one(&patch, buf, sector, end);
 	}
-	if (err)
-		return err;
-	overlay_one(&o->r->super[0], buf, sector, end);
-	overlay_one(&o->r->super[1], buf, sector, end);
-	return 0;
+	return err;
 }
 
 /* Superblocks */
@@ -111,7 +132,7 @@ static void add_supers(struct lclone_repair *r, struct lclone_sb *sb)
 		sb->seq++;
 	add_super(&r->super[0], sb);
 	add_super(&r->super[1], sb);
-	r->patches = r->tree.nodes + 2;
+	r->patches = r->tree.nodes + 2 + r->salvage.nr_unread;
 }
 
 /* From here on busy has the chunks of all nodes. */

@@ -5,6 +5,8 @@
  * What is right stays where it is.  New nodes go to free blocks, then one
  * superblock is written to the slot that was not relied on, then the other: a
  * stop anywhere leaves the old state or the new one, and repair can be run again.
+ * Last, blocks of the log that cannot be read are overwritten with zeros: before, these would
+ * pass for the end of the old log.
  *
  * The plan has the places of the new nodes and their checksums. What is in them is made
  * from the old ones again, which stay, whenever it is wanted.

@@ -16,20 +16,33 @@
 
 #define PLAUSIBLE	(1ull << 32)	/* no log is further ahead of its superblock */
 
+enum content {
+	IS_LOG,				/* what head says */
+	IS_UNREADABLE,
+	IS_BLANK,			/* no commit of the log was written there */
+	IS_DAMAGED,			/* as a torn commit may leave it */
+};
+
 struct half {
 	struct lclone_log *head;	/* blocks 0: not valid, or not of this log */
+	enum content *is;
+	bool empty;			/* that nobody has committed to it is known */
 	u32 pos, blocks;
 };
 
-static bool read_log_block(struct lclone_salvage *s, u32 pos, struct lclone_log_disk *d,
-			   struct lclone_log *log)
+static enum content read_log_block(struct lclone_salvage *s, u32 pos, struct lclone_log_disk *d,
+				   struct lclone_log *log)
 {
 	const struct lclone_sb *sb = &s->delta.sb;
+	const u8 *bytes = (const u8 *)d;
 	struct lclone_fault fault;
 
-	return !lclone_dev_read(s->delta.dev, d, (sb->log_start + pos) * LCLONE_BLOCK_SECTORS,
-				LCLONE_BLOCK_SECTORS) &&
-	       !lclone_log_verify(d, sb->uuid, log, &fault);
+	if (lclone_dev_read(s->delta.dev, d, (sb->log_start + pos) * LCLONE_BLOCK_SECTORS,
+			    LCLONE_BLOCK_SECTORS))
+		return IS_UNREADABLE;
+	if (!lclone_log_verify(d, sb->uuid, log, &fault))
+		return IS_LOG;
+	return bytes[0] || memcmp(bytes, bytes + 1, sizeof(*d) - 1) ? IS_DAMAGED : IS_BLANK;
 }
 
 static int read_half(struct lclone_salvage *s, struct half *h, u32 pos)
@@ -41,11 +54,18 @@ static int read_half(struct lclone_salvage *s, struct half *h, u32 pos)
 	h->pos = pos;
 	h->blocks = s->delta.sb.log_blocks / 2;
 	h->head = calloc(h->blocks, sizeof(*h->head));
-	if (!h->head)
+	h->is = calloc(h->blocks, sizeof(*h->is));
+	if (!h->head || !h->is)
 		return lclone_salvage_why(s, -ENOMEM, "out of memory");
 	for (i = 0; i < h->blocks; i++) {
 		log = &h->head[i];
-		if (!read_log_block(s, pos + i, &block, log)) {
+		h->is[i] = read_log_block(s, pos + i, &block, log);
+		if (h->is[i] == IS_UNREADABLE) {
+			if (!LCLONE_GROW(s, s->unread, s->nr_unread))
+				return -ENOMEM;
+			s->unread[s->nr_unread++] = pos + i;
+		}
+		if (h->is[i] != IS_LOG) {
 			*log = (struct lclone_log){ .blocks = 0 };
 			continue;
 		}
@@ -81,6 +101,8 @@ static void pick_log(struct half *h, u64 checkpoint, u64 first_commit)
 			last = log;
 			at = i;
 		} else {
+			if (log->blocks && log->checkpoint < checkpoint)
+				h->is[i] = IS_BLANK;
 			log->blocks = 0;
 		}
 	}
@@ -101,6 +123,27 @@ static bool commit_whole(const struct half *h, u32 i)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Can an acknowledged commit of the log have been in a block that cannot be read, behind those
+ * that are whole, which end at @end?  Commits follow each other without a gap, and each waits
+ * for the one before: the first block that none was written to ends what was acknowledged.
+ */
+static bool may_hide_commit(const struct half *h, u32 end)
+{
+	u32 i;
+
+	for (i = end; !h->empty && i < h->blocks && h->is[i] != IS_BLANK; i++)
+		if (h->is[i] == IS_UNREADABLE)
+			return true;
+	return false;
+}
+
+/* A superblock that is CLEAN, and surely the newest: whoever commits has replaced it before. */
+static bool log_is_empty(const struct lclone_delta *delta)
+{
+	return delta->sb.state & LCLONE_STATE_CLEAN && !delta->slot[!delta->newest].err;
 }
 
 static int take_records(struct lclone_salvage *s, const struct lclone_log_disk *d,
@@ -155,7 +198,7 @@ static int take_log(struct lclone_salvage *s, struct half *h, u64 checkpoint, u6
 		}
 		if (i != next || log->commit != commit || !commit_whole(h, i))
 			*hole = commit_whole(h, i) ? log->commit - 1 : log->commit;
-		if (!read_log_block(s, h->pos + i, &block, &again) ||
+		if (read_log_block(s, h->pos + i, &block, &again) != IS_LOG ||
 		    again.commit != log->commit || again.index != log->index)
 			return lclone_salvage_why(s, -EIO, "log block %" PRIu64
 						  " cannot be read any more",
@@ -168,6 +211,8 @@ static int take_log(struct lclone_salvage *s, struct half *h, u64 checkpoint, u6
 	}
 	if (commit > s->next_commit)
 		s->next_commit = commit;
+	if (may_hide_commit(h, end))
+		*hole = UINT64_MAX;
 	return 0;
 }
 
@@ -386,13 +431,14 @@ int lclone_salvage_log(struct lclone_salvage *s)
 	u32 i;
 	int err;
 
-	err = read_half(s, &ours, sb->log_pos);
+	err = read_half(s, sb->log_pos ? &other : &ours, 0);
 	if (!err)
-		err = read_half(s, &other, sb->log_blocks / 2 - sb->log_pos);
+		err = read_half(s, sb->log_pos ? &ours : &other, sb->log_blocks / 2);
 	for (i = 0; !err && i < other.blocks; i++)
 		if (other.head[i].blocks && other.head[i].checkpoint > checkpoint &&
 		    other.head[i].checkpoint > later)
 			later = other.head[i].checkpoint;
+	ours.empty = log_is_empty(&s->delta) && !later;
 	/* the repaired delta is of a later one than all of these */
 	if (!err && (s->max_checkpoint - checkpoint > PLAUSIBLE || s->max_checkpoint > UINT64_MAX - 2))
 		err = lclone_salvage_why(s, -EUCLEAN, "a superblock or the log is of checkpoint %" PRIu64
@@ -420,11 +466,15 @@ int lclone_salvage_log(struct lclone_salvage *s)
 		sort_logged(s);
 	} else if (!err && slot_may_be_later(&s->delta)) {
 		err = load_later(s, checkpoint + 1, false, &whole);
+		if (may_hide_commit(&other, 0))
+			hole = UINT64_MAX;
 	}
 	if (!err && hole)
 		err = lclone_lose_chunks(s, 0, s->delta.chunks, true, hole);
 	free(ours.head);
+	free(ours.is);
 	free(other.head);
+	free(other.is);
 	return err;
 }
 

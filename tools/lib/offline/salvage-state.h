@@ -54,6 +54,8 @@ struct lclone_salvage {
 	u64 dropped;			/* exceptions that break a rule */
 	u64 orphans;			/* leaves that nothing led to any more */
 	u64 missing;			/* blocks of commits in the log */
+	u32 *unread;			/* blocks of the log that cannot be read, in order */
+	size_t nr_unread;
 
 	/* What is needed to find that out */
 	size_t leaf_room;

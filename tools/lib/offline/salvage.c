@@ -314,6 +314,7 @@ void lclone_salvage_free(struct lclone_salvage *s)
 	free(s->node);
 	free(s->found);
 	free(s->hole);
+	free(s->unread);
 	free(s->logged);
 	free(s->contest);
 	lclone_leaf_ahead_end(s);

@@ -27,7 +27,7 @@ struct undo_disk {
 struct undo_entry {
 	__le64 block;
 	__le32 new_csum;		/* of what the repair has written */
-	__le32 reserved;
+	__le32 gone;			/* 1: what was there is unknown, and must not be taken for zeros */
 	u8 old[LCLONE_BLOCK_SIZE];
 };
 
@@ -108,10 +108,12 @@ static int save_entries(struct lclone_repair *r, struct lclone_file *delta, int 
 			.block = cpu_to_le64(patch.block),
 			.new_csum = cpu_to_le32(lclone_crc32c(patch.data, LCLONE_BLOCK_SIZE)),
 		};
-		/* what cannot be read has nothing to save: zeros stand for it */
+		/* what cannot be read has nothing to save: zeros stand for it, but in the log */
 		if (lclone_dev_read(&delta->dev, entry.old, patch.block * LCLONE_BLOCK_SECTORS,
-				    LCLONE_BLOCK_SECTORS))
+				    LCLONE_BLOCK_SECTORS)) {
 			memset(entry.old, 0, LCLONE_BLOCK_SIZE);
+			entry.gone = cpu_to_le32(i >= r->tree.nodes + 2);
+		}
 		*csum = lclone_crc32c_more(*csum, &entry, sizeof(entry));
 		err = write_at(fd, &entry, sizeof(entry), entry_at(i), path);
 		if (err)
@@ -153,16 +155,16 @@ int lclone_repair_apply(struct lclone_repair *r, struct lclone_file *delta, cons
 
 	err = save(r, delta, path);
 	for (i = 0; !err && i < r->patches; i++) {
-		/* all nodes before the first superblock, that before the second */
-		if (i + 2 >= r->patches)
+		/* all nodes before the first superblock, that before the second, both before the log */
+		if (i >= r->tree.nodes && i <= r->tree.nodes + 2)
 			err = lclone_file_sync(delta);
-		else
+		else if (i < r->tree.nodes)
 			err = interrupted(r, "writing", i);
 		if (!err)
 			err = get_patch(r, i, &patch);
 		if (!err)
 			err = write_block(delta, patch.block, patch.data);
-		if (err == -EINTR && i + 2 < r->patches)	/* only free blocks have changed */
+		if (err == -EINTR && i < r->tree.nodes)	/* only free blocks have changed */
 			unlink(path);
 	}
 	return err ?: lclone_file_sync(delta);
@@ -238,6 +240,10 @@ static int unchanged_since(struct lclone_file *delta, const struct undo *undo)
 
 	for (i = 0; i < undo->count; i++) {
 		err = read_entry(undo, i, &e);
+		if (!err && e.gone)
+			err = lclone_fail(-ESTALE, "%s: block %" PRIu64
+					  " of the log could not be read before that repair: the delta cannot be made again what it was, without pretending that nothing was there",
+					  delta->path, le64_to_cpu(e.block));
 		if (!err)
 			err = read_block(delta, le64_to_cpu(e.block), block);
 		if (err)

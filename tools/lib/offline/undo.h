@@ -19,7 +19,8 @@ int lclone_repair_apply(struct lclone_repair *repair, struct lclone_file *delta,
 			const char *path);
 /*
  * Puts back what was saved.  -ESTALE if @delta is not as the repair has left it,
- * or as an earlier undo that was interrupted.
+ * or as an earlier undo that was interrupted, or if the log was not readable whole: with zeros in
+ * it the old delta would have lost commits that nobody tells of.
  */
 int lclone_repair_undo(struct lclone_file *delta, const char *path);
 
