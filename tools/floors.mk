@@ -27,7 +27,7 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clon
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
-	   lib/offline/merge.o lib/offline/measure.o lib/offline/head.o lib/offline/into-base.o \
+	   lib/offline/merge.o lib/offline/measure.o lib/offline/picture.o lib/offline/head.o lib/offline/into-base.o \
 	   lib/offline/copy-out.o lib/offline/rebase.o lib/offline/remove.o \
 	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
 	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
@@ -42,11 +42,11 @@ FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/sw
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
-	   ui/online.o ui/table.o ui/clones.o
+	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \
-	   cmd/format.o cmd/list.o cmd/measure.o cmd/merge.o cmd/open.o cmd/rebase.o \
+	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/open.o cmd/rebase.o \
 	   cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o cmd/snapshot.o cmd/status.o \
 	   cmd/table.o cmd/tree.o
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of what shows clones side by side and as pictures, for run, which has the tools that they
+# are written with.
+
+tests+=(
+	list_table "the table of clones has what they use, in the order that was asked for"
+	list_all "list --all has what is not active, and names what it cannot look at"
+	map_active "the picture of a clone is the same while it is used, suspended and closed"
+)
+
+# lines TEXT: the output, with one space between its words, is this
+lines()
+{
+	[ "$(tr -s ' ' <"$dir/out" | sed 's/ $//')" = "$1" ] || fail "$(cat "$dir/out")"
+}
+
+# value KEY: the first one of that in the JSON
+value() { tr -d ' \n' <"$dir/out" | grep -oE "\"$1\":[^,}]*" | head -n 1 | sed 's/^[^:]*://'; }
+
+list_table()
+{
+	local second used
+
+	disk second second 32
+	ok lclone create t1 "$base" "$delta"
+	ok lclone create t2 "$base" "$second" --size 20M
+	ok dd if="$dir/template" of=/dev/mapper/t2 bs=1M count=8 oflag=direct status=none
+	ok lclone list --sort -written -o name,size,chain,state
+	lines "NAME SIZE CHAIN STATE
+t2 20.0 MiB 1 rw
+t1 16.0 MiB 1 rw"
+	ok lclone list --sort written --noheadings -o name
+	lines "t1
+t2"
+	ok dmsetup suspend t2
+	ok timeout 20 lclone list --noheadings -o name,state
+	lines "t1 rw
+t2 rw,SUSPENDED"
+	ok timeout 20 lclone list --json
+	grep -q '"suspended":true,' "$dir/out" || fail "$(cat "$dir/out")"
+	ok dmsetup resume t2
+	ok lclone status --json t2
+	used=$(value used_bytes)
+	[ "$used" -ge $((8 << 20)) ] || fail "$used bytes for 8 MiB"
+	ok lclone list --json
+	tr -d ' \n' <"$dir/out" | grep -qF "[{\"base\":\"$base\",\"clones\":[{\"name\":\"t1\",\"delta\":\"$delta\"," ||
+		fail "$(cat "$dir/out")"
+	tr -d ' \n' <"$dir/out" | grep -qF "\"active\":true,\"size_bytes\":$((20 << 20)),\"used_bytes\":$used," ||
+		fail "$(cat "$dir/out")"
+	refused 2 'no column "nome"' lclone list -o name,nome
+	refused 2 "are for the table" lclone status -o name t1
+	ok lclone status -v
+	grep -q "^t1: rw, .* commits" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone close t1
+	ok lclone close t2
+}
+
+list_all()
+{
+	make_chain
+	ok lclone list --all --noheadings -o name,base,delta,chain,state
+	lines "t1 $base $new 2 rw
+- $base $delta 1 sealed"
+	ok lclone close t1
+	ok lclone list --noheadings
+	[ ! -s "$dir/out" ] || fail "$(cat "$dir/out")"
+	ok lclone list --all --noheadings --sort chain -o name,base,delta,chain,state
+	lines "- $base $delta 1 sealed
+- $base $new 2 inactive"
+	ok lclone list --all --json
+	tr -d ' \n' <"$dir/out" | grep -qF '{"name":null,' || fail "$(cat "$dir/out")"
+	ok lclone open t1 "$base" "$new"
+	ok lclone list --noheadings -o uuid
+	grep -qE '^[0-9a-f]{8}-[0-9a-f-]{27}$' "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone close t1
+}
+
+map_active()
+{
+	local active
+
+	make_chain
+	put /dev/mapper/t1 1234 7 3
+	ok fallocate --zero-range -o 1048576 -l 131072 /dev/mapper/t1
+	ok lclone map --json t1
+	[ "$(value size_bytes)" = $((16 << 20)) ] || fail "$(cat "$dir/out")"
+	[ "$(value merge_bytes)" = $((7 * 4096)) ] || fail "$(cat "$dir/out")"
+	tr -d ' \n' <"$dir/out" | grep -qF "{\"kind\":\"base\",\"device\":\"$base\"," ||
+		fail "$(cat "$dir/out")"
+	sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out" >"$dir/active"
+	active=$(cat "$dir/active")
+	ok lclone map t1
+	grep -q '^# delta *28.0 KiB ' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^1 layer 1 ' "$dir/out" || fail "$(cat "$dir/out")"
+	! grep -q "$(printf '\033')" "$dir/out" || fail "colours in a file"
+	ok lclone map --svg "$dir/svg" /dev/mapper/t1
+	grep -q '^<title>t1: ' "$dir/svg" || fail "no title"
+	ok dmsetup suspend t1
+	ok timeout 60 lclone map --json t1
+	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
+		fail "suspended: $(cat "$dir/out")"
+	ok dmsetup resume t1
+	ok lclone map --json "$new"		# its delta's name does as well
+	[ "$(value merge_bytes)" = $((7 * 4096)) ] || fail "$(cat "$dir/out")"
+	ok lclone close t1
+	ok lclone map --json "$new"
+	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
+		fail "closed: $(cat "$dir/out")"
+	refused 1 "no active clone t1" lclone map t1
+	refused 4 "" lclone map "$base"
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "clone/disk.h"
+#include "host/device.h"
+#include "host/dm.h"
+#include "offline/picture.h"
+
+/* Bytes of each source in the cell that is being looked at */
+struct sums {
+	u64 bytes[LCLONE_SOURCES_MAX];
+	u32 cell;
+};
+
+static u32 source_of(const struct lclone_picture *p, const struct lclone_chain_extent *e)
+{
+	return e->source == LCLONE_FROM_DELTA ? e->level :
+	       e->source == LCLONE_FROM_BASE ? lclone_picture_base(p) : lclone_picture_zeros(p);
+}
+
+/* Of two that have the same share the upper one is shown: it is what was written. */
+static void end_cell(struct lclone_picture *p, struct sums *s)
+{
+	struct lclone_cell *cell = &p->cell[s->cell++];
+	bool written = false;
+	u32 i;
+
+	for (i = 0; i < p->sources; i++) {
+		if (s->bytes[i] > s->bytes[cell->source])
+			cell->source = i;
+		written |= s->bytes[i] && i < lclone_picture_base(p);
+	}
+	cell->mixed = written && cell->source >= lclone_picture_base(p);
+	memset(s->bytes, 0, sizeof(s->bytes));
+}
+
+static void add(struct lclone_picture *p, struct sums *s, const struct lclone_chain_extent *e)
+{
+	u64 at = e->sector * 512, end = at + e->sectors * 512, cell_end, step;
+	u32 source = source_of(p, e);
+
+	p->part[source].bytes += end - at;
+	p->part[source].pieces++;
+	p->pieces++;
+	if (e->source == LCLONE_FROM_ZERO && !e->level)
+		p->zeroed_bytes += end - at;
+	for (; at < end; at += step) {
+		cell_end = (s->cell + 1) * p->cell_bytes;
+		step = (end < cell_end ? end : cell_end) - at;
+		s->bytes[source] += step;
+		if (at + step == cell_end)
+			end_cell(p, s);
+	}
+}
+
+static void name_parts(const struct lclone_chain *chain, struct lclone_picture *p)
+{
+	u32 i;
+
+	for (i = 0; i < chain->count; i++) {
+		snprintf(p->part[i].path, sizeof(p->part[i].path), "%s", chain->file[i]->path);
+		snprintf(p->part[i].label, sizeof(p->part[i].label), "%s",
+			 chain->delta[i]->sb.label);
+	}
+}
+
+static int make(const struct lclone_chain *chain, u32 cells, struct lclone_picture *p)
+{
+	u64 sectors = chain->delta[0]->sb.virtual_sectors;
+	u64 cell = LCLONE_BLOCK_SIZE / 512, fit = (sectors + cells - 1) / cells;
+
+	/* whole blocks: there are no smaller parts */
+	if (fit > cell)
+		cell = (fit + cell - 1) / cell * cell;
+	p->size_bytes = sectors * 512;
+	p->cell_bytes = cell * 512;
+	p->cells = (sectors + cell - 1) / cell;
+	p->sources = chain->count + 2;
+	p->cell = calloc(p->cells + 1, sizeof(*p->cell));
+	p->part = calloc(p->sources, sizeof(*p->part));
+	return p->cell && p->part ? 0 : lclone_fail(-ENOMEM, "out of memory");
+}
+
+int lclone_picture_of_chain(struct lclone_chain *chain, u32 cells, struct lclone_picture *p)
+{
+	static struct lclone_chain_extents x;
+	struct lclone_chain_extent e;
+	struct sums s = { .cell = 0 };
+	int ret;
+
+	ret = make(chain, cells, p);
+	if (ret)
+		return ret;
+	name_parts(chain, p);
+	lclone_chain_extents_init(&x, chain, chain->count, 0, UINT64_MAX);
+	while ((ret = lclone_chain_extents_next(&x, &e)) > 0)
+		add(p, &s, &e);
+	if (ret)
+		return lclone_fail(ret, "%s: %s", chain->file[x.failed]->path,
+				   chain->delta[x.failed]->why);
+	if (s.cell < p->cells)
+		end_cell(p, &s);
+	return lclone_chain_unchanged(chain);
+}
+
+/* The layers that the table names: there may be copies of them. */
+static int parents_of(const struct lclone_clone *clone, struct lclone_parents *parents)
+{
+	char *words = strdup(clone->table.parent_words), *save, *word, path[PATH_MAX];
+	int err = words ? 0 : -ENOMEM;
+
+	for (word = words ? strtok_r(words, " ", &save) : NULL; word && !err;
+	     word = strtok_r(NULL, " ", &save)) {
+		if (!strcmp(word, "parent"))
+			continue;
+		lclone_name_of(word, path);
+		parents->path[parents->count] = strdup(path);
+		err = parents->path[parents->count++] ? 0 : -ENOMEM;
+	}
+	free(words);
+	return err ? lclone_fail(err, "out of memory") : 0;
+}
+
+/* 1: @what is an active clone, and was read; 0: it is a delta, or nothing. */
+static int read_clone(const char *what, struct lclone_clone *clone)
+{
+	const char *name = lclone_dm_name(what);
+	int err;
+
+	if (strchr(name, '/'))
+		return 0;
+	err = lclone_dm_get(name, clone);
+	/* a delta may be called /dev/mapper/vg-delta */
+	return !err ? 1 : err == -ENOTTY && name != what ? 0 : err;
+}
+
+static int read_disk(const char *delta, const struct lclone_parents *parents, u32 cells,
+		     struct lclone_picture *p)
+{
+	static struct disk disk;
+	int err;
+
+	disk.file.fd = -1;
+	err = lclone_open_disk_now(delta, parents, &disk);
+	err = err ?: lclone_picture_of_chain(&disk.chain, cells, p);
+	lclone_close_disk(&disk);
+	return err;
+}
+
+int lclone_picture_read(const char *what, const struct lclone_parents *named, u32 cells,
+			struct lclone_picture *p)
+{
+	struct lclone_parents parents = { 0 };
+	static struct lclone_clone clone;
+	char delta[PATH_MAX];
+	int ret;
+	u32 i;
+
+	ret = read_clone(what, &clone);
+	if (ret < 0)
+		return ret;
+	if (!ret) {
+		ret = read_disk(what, named, cells, p);
+		snprintf(p->name, sizeof(p->name), "%s", what);
+		return ret;
+	}
+	lclone_name_of(clone.table.delta, delta);
+	ret = parents_of(&clone, &parents);
+	ret = ret ?: read_disk(delta, &parents, cells, p);
+	snprintf(p->name, sizeof(p->name), "%s", clone.name);
+	if (!ret)
+		lclone_name_of(clone.table.base, p->part[lclone_picture_base(p)].path);
+	for (i = 0; i < parents.count; i++)
+		free((char *)parents.path[i]);
+	return ret;
+}
+
+void lclone_picture_free(struct lclone_picture *p)
+{
+	free(p->cell);
+	free(p->part);
+}
+
+u64 lclone_picture_merge_bytes(const struct lclone_picture *p)
+{
+	return p->part[0].bytes;
+}
+
+u64 lclone_picture_flatten_bytes(const struct lclone_picture *p)
+{
+	u64 bytes = 0;
+	u32 i;
+
+	for (i = 1; i <= lclone_picture_base(p); i++)
+		bytes += p->part[i].bytes;
+	return bytes;
+}
