@@ -352,6 +352,12 @@ killed_at()
 	[ $? = 137 ] || fail "not killed before $1: ${*:2}: $(cat "$dir/err")"
 }
 
+# fails_at CALL COMMAND...: that call fails, and so the command
+fails_at()
+{
+	refused 1 "memory" env "STOP_AT=$1" STOP_FAIL=1 "LD_PRELOAD=$stop_library" "${@:2}"
+}
+
 # Its third change of the table takes a word away that has had its effect
 killed_twice()
 {
@@ -369,6 +375,19 @@ killed_twice()
 		command_flatten_layer
 		killed_at load:3 lclone "${words[@]}"
 		killed_at $call lclone "${words[@]}"
+		ok lclone "${words[@]}"
+		all_go_on
+		verify_flatten_layer
+	done
+	# that change fails, also when it is tried again
+	for call in load suspend; do
+		begin_killed
+		prepare_flatten_layer
+		command_flatten_layer
+		fails_at $call:3 lclone "${words[@]}"
+		fails_at $call:1 lclone "${words[@]}"
+		killed_at $call:1 lclone "${words[@]}"
+		fails_at $call:1 lclone "${words[@]}"
 		ok lclone "${words[@]}"
 		all_go_on
 		verify_flatten_layer

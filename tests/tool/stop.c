@@ -8,10 +8,12 @@
  *			N alone does not count; uring (set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
+ *	STOP_FAIL=1	not killed: that call of device-mapper fails, for want of memory
  *	STOP_CLOCK=N	once io_uring is set up N seconds pass whenever it looks at the clock:
  *			what it does from time to time it does often
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <liburing.h>
 #include <linux/dm-ioctl.h>
 #include <linux/loop.h>
@@ -50,24 +52,28 @@ __attribute__((constructor)) static void note_start(void)
 
 static bool copying;
 
-static void here(const char *call)
+/* True: it is to fail. */
+static bool here(const char *call)
 {
 	const char *at = getenv("STOP_AT"), *file = getenv("STOP_FILE"), *colon;
 	static unsigned int calls;
 
 	if (!at || getpid() != started)
-		return;
+		return false;
 	colon = strchr(at, ':');
 	if (!colon && !strcmp(call, "pread"))	/* reads are many: by their name only */
-		return;
+		return false;
 	if (colon && (strncmp(at, call, colon - at) || call[colon - at]))
-		return;
+		return false;
 	if (++calls != strtoul(colon ? colon + 1 : at, NULL, 10))
-		return;
+		return false;
+	if (getenv("STOP_FAIL"))
+		return true;
 	if (file)
 		hold_up(file);
 	else
 		raise(SIGKILL);
+	return false;
 }
 
 static void *next(const char *call)
@@ -99,9 +105,11 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
-	if (request != LOOP_GET_STATUS64)	/* asks, for each loop device */
-		here(name_of(request, arg));
-	return real(fd, request, arg);
+	/* that asks, for each loop device */
+	if (request == LOOP_GET_STATUS64 || !here(name_of(request, arg)))
+		return real(fd, request, arg);
+	errno = ENOMEM;
+	return -1;
 }
 
 ssize_t pread(int fd, void *buf, size_t count, off_t offset)

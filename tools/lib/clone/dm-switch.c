@@ -125,9 +125,10 @@ static int suspend_resume(const char *name, struct dm_task *resume, double *paus
  * The new table could not be resumed, or the device not be suspended.  If it stands
  * still with its old table, it only has to be resumed; else that is loaded again, which
  * is whole, unless its delta was sealed already: then the new one is tried once more.
- * 0: it has the new one.
+ * 0: it has the new one.  @noted: by a run that was killed; NULL: by this one.
  */
-static int go_back(int err, const char *name, const char *before)
+static int go_back(int err, const char *name, const char *before,
+		   const struct lclone_pending *noted)
 {
 	static struct state now;
 	char why[1024];
@@ -150,7 +151,10 @@ static int go_back(int err, const char *name, const char *before)
 				   lclone_why());
 	if (now.info.suspended && is_new)
 		return 0;
-	lclone_pending_drop(name);
+	if (noted)
+		lclone_pending_drop(name, noted);
+	else
+		lclone_pending_undo(name);
 	return lclone_fail(err, "%s", why);
 }
 
@@ -196,7 +200,7 @@ static int load_and_note(const struct lclone_clone *old, const char *before, con
 		err = lclone_fail(-EINTR, "%s: interrupted: it goes on as it was", old->name);
 	}
 	if (err)
-		lclone_pending_drop(old->name);
+		lclone_pending_undo(old->name);
 	return err;
 }
 
@@ -221,7 +225,7 @@ static int switch_locked(const struct lclone_clone *old, const char *before, con
 	} else {
 		err = suspend_resume(old->name, resume, pause_ms);
 		if (err)
-			err = go_back(err, old->name, before);
+			err = go_back(err, old->name, before, NULL);
 	}
 	lclone_release_signals(&signals);
 	dm_udev_wait(cookie);
@@ -303,7 +307,7 @@ static int end_half(const char *name, const struct state *now, const struct lclo
 	lclone_hold_signals(&signals);
 	err = lclone_dm_simple(DM_DEVICE_RESUME, name, "resume", true);
 	if (err)
-		err = go_back(err, name, noted->before);
+		err = go_back(err, name, noted->before, noted);
 	lclone_release_signals(&signals);
 	return err;
 }
@@ -350,7 +354,7 @@ int lclone_dm_settle(const char *name, struct lclone_pending *pending)
 		return 1;
 	if (pending->between[0] && !strcmp(now.line, pending->between))
 		return 2;
-	lclone_pending_drop(name);
+	lclone_pending_drop(name, pending);
 	return 0;
 }
 

@@ -8,6 +8,8 @@
 #ifndef LCLONE_PENDING_H
 #define LCLONE_PENDING_H
 
+#include <stdbool.h>
+
 #include "host/target.h"
 
 #define LCLONE_LINE_SIZE	(LCLONE_PARAMS_SIZE + 64)
@@ -34,12 +36,19 @@ int lclone_pending_read(const char *name, struct lclone_pending *pending);
 
 /*
  * A command that was killed has ended what is noted: this one says so, and then its note goes, as
- * if it had made it.
+ * if it had made it.  False if it is not there any more, or somebody else's now: what is noted was
+ * another's, and this command's part is still to be done.
  */
-void lclone_pending_adopt(const char *name, const struct lclone_pending *pending);
+bool lclone_pending_adopt(const char *name, const struct lclone_pending *pending);
 
-/* That of a clone has no meaning any more. */
-void lclone_pending_drop(const char *name);
+/* What was read, and has no meaning any more, unless it is somebody's again. */
+void lclone_pending_drop(const char *name, const struct lclone_pending *pending);
+
+/* What this process has begun last with a clone has not happened: what it noted before that holds. */
+void lclone_pending_undo(const char *name);
+
+/* Nothing that this process has begun with a clone is for a next run. */
+void lclone_pending_forget(const char *name);
 
 /* All that this process has begun has ended. */
 void lclone_pending_end(void);

@@ -98,10 +98,9 @@ int lclone_close_clone(const char *name)
 	int ret = lclone_settle(name, &pending);
 	bool disk;
 
-	if (ret == 1 && !pending.after[0]) {	/* closed by a run that was killed */
-		lclone_pending_adopt(name, &pending);
+	/* closed by a run that was killed */
+	if (ret == 1 && !pending.after[0] && lclone_pending_adopt(name, &pending))
 		return 0;
-	}
 	if (ret >= 0)
 		ret = wait_closed(name, &clone, &disk);
 	if (ret)
@@ -113,6 +112,6 @@ int lclone_close_clone(const char *name)
 		return ret;
 	ret = lclone_dm_remove(name);
 	if (ret)
-		lclone_pending_drop(name);
+		lclone_pending_undo(name);
 	return ret;
 }

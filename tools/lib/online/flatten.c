@@ -271,7 +271,7 @@ static int end_flatten(const struct online *o, bool layer)
 	    (!strcmp(before.table.base, after.table.base) &&
 	     before.table.parents == after.table.parents))
 		return 0;
-	lclone_pending_adopt(o->name, &pending);
+	(void)lclone_pending_adopt(o->name, &pending);	/* else another run ends it, too */
 	return drop_rebase(o->name) ?: 1;
 }
 

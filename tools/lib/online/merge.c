@@ -170,11 +170,11 @@ static int end_merge(struct online_merge *merge)
 	lclone_name_of(before.table.delta, delta);
 	ret = wipe_empty(delta, pending.uuid);
 	if (ret == -EUCLEAN)		/* it is not what was merged, nor will be */
-		lclone_pending_drop(o->name);
+		lclone_pending_drop(o->name, &pending);
 	if (ret)
 		return ret;
 	set_result(merge, base, delta, 0);
-	lclone_pending_adopt(o->name, &pending);
+	(void)lclone_pending_adopt(o->name, &pending);	/* else another run says it, too */
 	return 1;
 }
 

@@ -88,8 +88,7 @@ bool lclone_was_opened(const char *name, const char *base, const char *delta,
 	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
 	    strcmp(params, clone.params))
 		return false;
-	lclone_pending_adopt(name, &pending);
-	return true;
+	return lclone_pending_adopt(name, &pending);
 }
 
 /* All locks are held until the table is loaded: what was looked at stays so. */

@@ -62,8 +62,7 @@ static bool has_grown(const char *name, const struct wanted *w,
 	    lclone_dm_line(pending->after, &after, target) ||
 	    before.sectors + w->sectors != after.sectors)
 		return false;
-	lclone_pending_adopt(name, pending);
-	return true;
+	return lclone_pending_adopt(name, pending);
 }
 
 static int grow_clone(const struct lclone_clone *clone, u64 sectors)

@@ -111,7 +111,7 @@ static int end_revert(const char *name, const struct lclone_pending *pending)
 	err = abandon_noted(old, pending->uuid);
 	if (!err)
 		return 0;
-	lclone_pending_drop(name);	/* once is enough to say it */
+	lclone_pending_drop(name, pending);	/* once is enough to say it */
 	return not_abandoned(err, name, old);
 }
 
@@ -135,8 +135,7 @@ static bool was_done(const char *name, const char *to, bool back,
 	    after.table.parents != before.table.parents + !back)
 		return false;
 	lclone_name_of(before.table.delta, old);
-	lclone_pending_adopt(name, pending);
-	return true;
+	return lclone_pending_adopt(name, pending);
 }
 
 int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
@@ -211,7 +210,7 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 		return err;
 	err = back ? lclone_abandon_delta(old) : 0;
 	if (err) {
-		lclone_pending_drop(name);
+		lclone_pending_forget(name);
 		return not_abandoned(err, name, old);
 	}
 	return 0;

@@ -135,8 +135,7 @@ static bool was_stopped(const char *name, const char *task, const char **command
 	    before.table.parents != after.table.parents ||
 	    !find_task(&before.table, task, command) || find_task(&after.table, task, &now))
 		return false;
-	lclone_pending_adopt(name, &pending);
-	return true;
+	return lclone_pending_adopt(name, &pending);
 }
 
 int lclone_stop_task(const char *name, const char *task, const char **command)
