@@ -4,6 +4,7 @@
 # make modules|tools  one of them
 # make install        both, with man pages and completion (DESTDIR, PREFIX)
 # make uninstall      the reverse
+# make deb            the Debian packages lclone and lclone-dkms, into deb/ (OUT=...)
 # make clean
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
@@ -84,6 +85,9 @@ clean:
 	$(MAKE) -C tests/kselftest clean
 	$(MAKE) -C tests/tool clean
 
+deb:
+	scripts/deb $(or $(OUT),deb)
+
 check: deps
 	tests/check
 
@@ -156,5 +160,5 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
-	tools_uninstall clean check fresh compile-others demo vm bench crash \
+	tools_uninstall clean deb check fresh compile-others demo vm bench crash \
 	crash-mutants check-tool debug coverage in-tree series fuzz kselftest deps need-headers need-libraries

@@ -108,3 +108,13 @@ cached()
 		mv "$dir.new" "$dir"
 	) 9>"$dir.lock"
 }
+
+# overlay DIR ON: mount on ON what is in DIR; what is changed there is in memory, and gone
+# when it is unmounted.  For a mount namespace of its own.
+overlay()
+{
+	mount -t tmpfs overlay "$2"
+	mkdir "$2"/{changed,work,root}
+	mount -t overlay -o "lowerdir=$1,upperdir=$2/changed,workdir=$2/work" overlay "$2/root"
+	mount --move "$2/root" "$2"
+}
