@@ -33,6 +33,10 @@ KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 # What its modules' directory is called. Debian's include/config/kernel.release says another.
 RELEASE	= $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 PREFIX	?= /usr/local
+# Where systemd looks for what is in /usr, and what is in another PREFIX that it knows
+SYSTEMD	= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$1 systemd 2>/dev/null)),$(PREFIX)/lib/systemd/$2)
+UNITDIR	?= $(call SYSTEMD,systemdsystemunitdir,system)
+GENERATORDIR ?= $(call SYSTEMD,systemdsystemgeneratordir,system-generators)
 K	?= 6.12
 N	?= 1000000
 T	?= 600
@@ -71,12 +75,16 @@ tools_install: tools
 	install -m 644 Documentation/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -D -m 644 tools/completion/lclone \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
+	install -d $(DESTDIR)$(GENERATORDIR)
+	ln -sf $(PREFIX)/sbin/lclone $(DESTDIR)$(GENERATORDIR)/lclone-generator
+	install -D -m 644 systemd/lclone.target $(DESTDIR)$(UNITDIR)/lclone.target
 
 tools_uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
 		$(foreach n,5 8,$(addprefix $(DESTDIR)$(PREFIX)/share/man/man$n/,$(notdir \
 			$(wildcard Documentation/man/*.$n)))) \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
+		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)

@@ -7,7 +7,8 @@
 # The module's: lclone_format.h lclone_version.h, and what that has in user space:
 # lib/format_user.h
 # Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
-FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o
+FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o \
+	   lib/basic/buffer.o
 
 # What is on a delta, read from any device, also from memory
 FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/layer.o \
@@ -18,6 +19,7 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/dm.o lib/host/lock.o \
 	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o lib/host/tab.o \
 	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o lib/host/lv.o
+FLOORS	+= lib/host/unit-name.o lib/host/units.o
 
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clone/delta-file.o \
@@ -39,6 +41,7 @@ FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/sw
 	   lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
+FLOORS	+= lib/online/boot.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
@@ -49,5 +52,6 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/open.o cmd/rebase.o \
 	   cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o cmd/snapshot.o cmd/status.o \
 	   cmd/table.o cmd/tree.o
+FLOORS	+= cmd/unit.o cmd/generator.o
 
 FLOORS	+= main.o

@@ -13,6 +13,7 @@ static const struct command * const commands[] = {
 	&cmd_format, &cmd_create, &cmd_open, &cmd_close, &cmd_remove, &cmd_table, &cmd_status,
 	&cmd_list, &cmd_tree, &cmd_map, &cmd_dump, &cmd_check, &cmd_repair, &cmd_resize, &cmd_snapshot,
 	&cmd_revert, &cmd_diff, &cmd_measure, &cmd_merge, &cmd_flatten, &cmd_rebase,
+	&cmd_unit, &cmd_generator,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -25,7 +26,8 @@ static void help(FILE *f)
 	      "Linked clones: a read-only base and a delta that takes what is written make one disk.\n\n",
 	      f);
 	for (i = 0; i < COMMANDS; i++)
-		fprintf(f, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		if (commands[i]->summary)
+			fprintf(f, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n\"lclone help COMMAND\" tells more, lclone(8) all.\n", f);
 }
 
@@ -78,6 +80,8 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
+	if (!strcmp(basename(argv[0]), "lclone-generator"))
+		return run(&cmd_generator, argc, argv);
 	if (argc < 2) {
 		help(stderr);
 		return EXIT_USAGE;

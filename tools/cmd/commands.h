@@ -12,4 +12,7 @@ extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump
 			    cmd_remove, cmd_repair, cmd_resize, cmd_revert, cmd_snapshot,
 			    cmd_status, cmd_table, cmd_tree;
 
+/* Those that systemd calls */
+extern const struct command cmd_generator, cmd_unit;
+
 #endif /* LCLONE_COMMANDS_H */

@@ -24,7 +24,7 @@ enum {
  */
 struct command {
 	const char *name;
-	const char *summary;
+	const char *summary;		/* NULL: it is not for people, and not in the list */
 	const char *usage;
 	int (*run)(int argc, char **argv);
 };

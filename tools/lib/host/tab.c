@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/buffer.h"
 #include "basic/fail.h"
 #include "host/dm.h"
 #include "host/feature.h"
@@ -46,42 +47,13 @@ static void decode(char *s)
 	*to = '\0';
 }
 
-/* Text that grows */
-struct text {
-	char *at;
-	size_t len, room;
-	bool failed;			/* no memory: it is of no use */
-};
-
-static void put(struct text *t, const char *s, size_t len)
+static void put_encoded(struct lclone_buffer *b, const char *s)
 {
-	char *bigger;
-
-	if (t->len + len > t->room) {
-		bigger = realloc(t->at, 2 * (t->len + len));
-		if (!bigger) {
-			t->failed = true;
-			return;
-		}
-		t->at = bigger;
-		t->room = 2 * (t->len + len);
-	}
-	memcpy(t->at + t->len, s, len);
-	t->len += len;
-}
-
-static void put_encoded(struct text *t, const char *s)
-{
-	char octal[8];
-
-	for (; *s; s++) {
-		if (strchr(BLANKS "\n\\#", *s)) {
-			snprintf(octal, sizeof(octal), "\\%03o", (unsigned char)*s);
-			put(t, octal, 4);
-		} else {
-			put(t, s, 1);
-		}
-	}
+	for (; *s; s++)
+		if (strchr(BLANKS "\n\\#", *s))
+			lclone_put(b, "\\%03o", (unsigned char)*s);
+		else
+			lclone_put_bytes(b, s, 1);
 }
 
 /* Lines */
@@ -364,7 +336,7 @@ struct change {
 	char *before;			/* NULL: there was no file */
 	size_t len;
 	struct stat st;			/* of that file */
-	struct text after;
+	struct lclone_buffer after;
 };
 
 static int begin(struct change *c)
@@ -385,7 +357,7 @@ static int write_text(int fd, const struct change *c)
 	ssize_t n;
 
 	for (done = 0; done < c->after.len; done += n) {
-		n = write(fd, c->after.at + done, c->after.len - done);
+		n = write(fd, c->after.text + done, c->after.len - done);
 		if (n < 0)
 			return -errno;
 	}
@@ -423,46 +395,44 @@ static int end(struct change *c, int err)
 		err = lclone_fail(-ENOMEM, "out of memory");
 	err = err ?: write_file(c);
 	free(c->before);
-	free(c->after.at);
+	free(c->after.text);
 	if (c->lock >= 0)
 		close(c->lock);
 	return err;
 }
 
-static void put_entry(struct text *t, const struct lclone_tab_entry *entry)
+static void put_entry(struct lclone_buffer *b, const struct lclone_tab_entry *entry)
 {
-	put_encoded(t, entry->name);
-	put(t, "\t", 1);
-	put_encoded(t, entry->base);
-	put(t, "\t", 1);
-	put_encoded(t, entry->delta);
-	if (entry->options && *entry->options) {
-		put(t, "\t", 1);
-		put(t, entry->options, strlen(entry->options));
-	}
-	put(t, "\n", 1);
+	put_encoded(b, entry->name);
+	lclone_put(b, "\t");
+	put_encoded(b, entry->base);
+	lclone_put(b, "\t");
+	put_encoded(b, entry->delta);
+	if (entry->options && *entry->options)
+		lclone_put(b, "\t%s", entry->options);
+	lclone_put(b, "\n");
 }
 
 /* What would be written is read as it will be. */
 static int check_new(const struct lclone_tab_entry *entry)
 {
 	struct lclone_tab_entry again = { .options = "" };
-	struct text line = { };
+	struct lclone_buffer line = { };
 	int err;
 
 	put_entry(&line, entry);
 	if (line.failed) {
-		free(line.at);
+		free(line.text);
 		return lclone_fail(-ENOMEM, "out of memory");
 	}
-	line.at[line.len - 1] = '\0';
-	err = parse_line(line.at, line.len - 1, &again);
+	line.text[line.len - 1] = '\0';
+	err = parse_line(line.text, line.len - 1, &again);
 	if (err > 0 || (!err && (strcmp(again.name, entry->name) || strcmp(again.base, entry->base) ||
 				 strcmp(again.delta, entry->delta) ||
 				 strcmp(again.options, entry->options ?: "") ||
 				 strchr(again.options, '\n'))))
 		err = lclone_fail(-EINVAL, "%s: a line cannot have such options", entry->name);
-	free(line.at);
+	free(line.text);
 	return err;
 }
 
@@ -564,9 +534,9 @@ int lclone_tab_add(const struct lclone_tab_entry *entry, size_t count)
 	err = err ?: each_line(&c, refuse_taken, &adding);
 	if (!err) {
 		if (c.len)
-			put(&c.after, c.before, c.len);
+			lclone_put_bytes(&c.after, c.before, c.len);
 		if (c.len && c.before[c.len - 1] != '\n')
-			put(&c.after, "\n", 1);
+			lclone_put_bytes(&c.after, "\n", 1);
 		for (i = 0; i < count; i++)
 			put_entry(&c.after, &entry[i]);
 	}
@@ -575,7 +545,7 @@ int lclone_tab_add(const struct lclone_tab_entry *entry, size_t count)
 
 struct replacing {
 	const struct lclone_tab_entry *entry;
-	struct text *after;
+	struct lclone_buffer *after;
 	bool done;
 };
 
@@ -593,7 +563,7 @@ static int put_replaced(const char *line, size_t len, const char *name, const ch
 	if (*delta && !strcmp(delta, r->entry->delta))
 		return lclone_fail(-EEXIST, "%s: %s has the delta %s already", lclone_tab_path(),
 				   name, delta);
-	put(r->after, line, len);
+	lclone_put_bytes(r->after, line, len);
 	return 0;
 }
 
@@ -618,7 +588,7 @@ struct removing {
 	const char *const *name;
 	size_t count;
 	bool *found;
-	struct text *after;
+	struct lclone_buffer *after;
 };
 
 static int put_kept(const char *line, size_t len, const char *name, const char *delta, void *ctx)
@@ -633,7 +603,7 @@ static int put_kept(const char *line, size_t len, const char *name, const char *
 	if (i < r->count)
 		r->found[i] = true;
 	else
-		put(r->after, line, len);
+		lclone_put_bytes(r->after, line, len);
 	return 0;
 }
 
