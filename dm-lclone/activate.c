@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A table takes over and gives up its delta: started with a new incarnation, stopped with a
- * checkpoint, sealed when it becomes a layer.
+ * A table takes over its delta at resume, with a new incarnation, and gives it up at suspend,
+ * with a checkpoint.  A delta that becomes a layer is sealed in between.
  */
 #include "activate.h"
 #include "base.h"
@@ -13,7 +13,7 @@
 #include "trace.h"
 #include "worker.h"
 
-/* The delta of a table that was suspended becomes a layer: it does not change any more. */
+/* Makes a layer of the delta of a table that was suspended: it does not change any more. */
 static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 {
 	struct lclone_sb sb;
@@ -26,11 +26,11 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 	} else if (sb.state & LCLONE_STATE_SEALED) {
 		err = 0;
 	} else if (d->super.mode != LCLONE_RW || d->commit.log_tail != d->super.sb.log_pos) {
-		err = -EROFS;	/* it may not be written, or has a log, and a layer has none */
+		err = -EROFS;	/* it can't be written, or its log has commits, as no layer's may */
 	} else {
 		/*
-		 * A merge that was given up has changed the base, which may have been enlarged
-		 * since: the layer names it as it is now.
+		 * A merge that was given up has changed the base, which may also have been
+		 * enlarged.  So the layer gets the size and fingerprint that it has now.
 		 */
 		if (sb.state & LCLONE_STATE_MERGING)
 			sb.base_sectors = t->base_fp_sectors;
@@ -59,7 +59,10 @@ static int seal_top(struct lclone *t)
 	return top && !top->owner.is_layer ? seal_delta(top, t) : 0;
 }
 
-/* What the table names lies below the delta from now on: its user says that it reads the same. */
+/*
+ * A rebase: notes that the base and parent which the table names lie below the delta.  The user
+ * answers for it that they read the same as before.
+ */
 static void name_parents(struct lclone *t, struct lclone_sb *sb)
 {
 	sb->base_sectors = t->base_fp_sectors;
@@ -91,7 +94,7 @@ int lclone_delta_start(struct lclone *t)
 	d->below.plain_sectors = d->below.chain ? 0 : d->below.base_sectors;
 	d->below.block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->space.error = t->error_if_no_space;
-	/* no discards during a merge: at its end the whole delta can be discarded */
+	/* No discards during a merge, at whose end the whole delta can be discarded. */
 	d->freed.passdown = !t->no_discard_passdown && !t->merge;
 	d->space.timeout = t->no_space_timeout;
 	d->commit.interval = t->commit_interval;
@@ -112,7 +115,7 @@ int lclone_delta_start(struct lclone *t)
 	err = lclone_delta_take_size(d);
 	if (err)
 		return err;
-	/* a resize may have raised the reserve; if this fails the worker searches later */
+	/* A resize may have raised the reserve.  If this fails the worker searches later. */
 	if (lclone_delta_find_reserve(d, false))
 		DMWARN("%s: could not look for free space", d->dev.name);
 	mutex_lock(&d->super.tree_lock);
@@ -150,25 +153,25 @@ void lclone_delta_stop(struct lclone_delta *d)
 	cancel_delayed_work_sync(&d->space.timer);
 	cancel_delayed_work_sync(&d->commit.timer);
 	lclone_sweep_stop(d);
-	/* flushes of the next table may not reach this base */
+	/* The next table may have another base, so that its flushes do not reach this one. */
 	err = lclone_delta_flush_base(d);
 	if (err)
 		lclone_metadata_failed(&d->super, "flush the base", err);
-	/* our bios went past the page cache of the base, which may hold old data */
+	/* The bios did not go through the page cache of the base, which may hold old data. */
 	if (d->below.merge)
 		invalidate_bdev(d->below.base);
 	if (d->super.activated && d->super.mode == LCLONE_RW)
 		lclone_commit_sync(&d->commit, true);
 	wait_event(d->queue.idle, lclone_worker_idle(d));
-	/* a pass of the worker that has not seen "stopping" may begin a search */
+	/* Wait for a pass of the worker that has not seen "stopping": it may begin a search. */
 	flush_work(&d->queue.work);
 	lclone_search_stop(&d->search);
 	cancel_delayed_work_sync(&d->commit.timer);
 	flush_workqueue(d->queue.wq);
-	/* the worker, as it was flushed, may have begun to load a leaf */
+	/* The worker may have begun to load a leaf while it was flushed. */
 	wait_event(d->queue.idle, lclone_worker_idle(d));
 	flush_workqueue(d->queue.wq);
-	cancel_work_sync(&d->queue.work);	/* the works that were flushed may have queued it */
+	cancel_work_sync(&d->queue.work);	/* works that were flushed may have queued it */
 	if (!d->super.activated || d->super.mode != LCLONE_RW)
 		return;
 

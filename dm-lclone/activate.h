@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A table takes over and gives up its delta.
+ * A table takes over its delta at resume, and gives it up at suspend.
  */
 #ifndef LCLONE_ACTIVATE_H
 #define LCLONE_ACTIVATE_H
@@ -9,10 +9,11 @@
 #include "table.h"
 
 /**
- * lclone_delta_start() - take over a table's features, and make a new incarnation durable
+ * lclone_delta_start() - make a table's features those of its delta, and begin an incarnation
  * @t: the table
  *
- * preresume.  Seals the topmost layer if it has just been a delta that was written.  Sleeps.
+ * preresume; sleeps.  If the topmost layer was the delta of the mapped device so far, it is
+ * sealed first.  The new incarnation is durable before the first write.
  * Return: 0 or -errno.
  */
 int lclone_delta_start(struct lclone *t);
@@ -26,7 +27,7 @@ int lclone_delta_start(struct lclone *t);
 void lclone_delta_stop(struct lclone_delta *d);
 
 /**
- * lclone_delta_flush_base() - during a merge, make durable what the base got
+ * lclone_delta_flush_base() - flush the base during a merge
  * @d: the delta
  *
  * Sleeps.  Return: 0 or -errno.

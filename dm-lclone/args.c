@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Table arguments: features, parsed and printed. */
+/* The features in a table's arguments: they are parsed and printed. */
 #include <linux/log2.h>
 #include <linux/slab.h>
 
@@ -12,15 +12,15 @@ struct feature {
 	bool has_value;
 	u32 min, max;
 	const char *range_error;
-	/* exactly one of these */
+	/* Exactly one of these two is set. */
 	bool *flag;
 	u32 *value;
-	bool *given;		/* for a value: whether it was given */
+	bool *given;		/* set if a value was given */
 };
 
 #define NR_FEATURES 11
 
-/* The table of features, in the order in which they are printed. */
+/* Fills in the table of features of @t, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 {
 	const struct feature table[NR_FEATURES] = {
@@ -72,7 +72,7 @@ static int parse_feature(struct lclone *t, struct feature *f, struct dm_arg_set 
 	return 0;
 }
 
-/* May be repeated; lclone_parse_features() has made room. */
+/* A parent may be named several times; parse_words() has made room for all. */
 static int parse_parent(struct lclone *t, struct dm_arg_set *as)
 {
 	if (!as->argc) {

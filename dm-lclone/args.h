@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Table arguments: features, parsed and printed.
+ * The features in a table's arguments: they are parsed and printed.
  */
 #ifndef LCLONE_ARGS_H
 #define LCLONE_ARGS_H
@@ -18,7 +18,7 @@
 int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv);
 
 /**
- * lclone_emit_features() - print the features that were given so that they parse to the same
+ * lclone_emit_features() - print the features that were given, as they are parsed
  * @t: the table
  * @result: gets the text
  * @maxlen: room in it

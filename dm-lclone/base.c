@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The base's identity: its size and its fingerprint must be those that the delta was made with.
+ * The identity of a base: its size and its fingerprint have to be those that the delta was made
+ * with.
  */
 #include <linux/slab.h>
 
@@ -42,7 +43,10 @@ int lclone_base_fingerprint(struct lclone *t)
 	return err ? lclone_refuse(t, err, "Can't read the base") : 0;
 }
 
-/* A base may have grown while it was half merged: the clone shows nothing of what is new */
+/*
+ * Does the base have the right size?  It may have grown while the delta was half merged, if the
+ * clone is no larger than the old base and so shows nothing of what is new.
+ */
 static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
 			   const struct lclone_sb *of)
 {
@@ -55,7 +59,7 @@ static bool base_size_fits(const struct lclone *t, const struct lclone_sb *sb,
 int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
-	const struct lclone_sb *of = sb;	/* whose base it must be; NULL: of none */
+	const struct lclone_sb *of = sb;	/* whose base it has to be, or NULL */
 	bool baseless;
 	int err;
 
@@ -84,7 +88,7 @@ int lclone_base_check(struct lclone *t, const struct lclone_sb *sb)
 		return -EINVAL;
 	}
 	if (of && of->state & LCLONE_STATE_MERGING)
-		of = NULL;		/* it is being changed */
+		of = NULL;		/* a merge has changed the base */
 	if (!of && !t->rebase)
 		return 0;
 	err = lclone_base_fingerprint(t);

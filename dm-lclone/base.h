@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The base's identity: its size and its fingerprint.
+ * The identity of a base: its size and its fingerprint.
  */
 #ifndef LCLONE_BASE_H
 #define LCLONE_BASE_H
@@ -9,16 +9,16 @@
 #include "table.h"
 
 /**
- * lclone_base_sectors() - the size of a table's base
+ * lclone_base_sectors() - get the size of a table's base
  * @t: the table
  *
- * Return: 0: it has none.
+ * Return: the size, or 0 if the table has no base.
  */
 u64 lclone_base_sectors(const struct lclone *t);
 
 /**
  * lclone_base_fingerprint() - read the fingerprint of a table's base
- * @t: the table, which has a base; gets it in base_fp, and base_fp_sectors
+ * @t: the table, which has a base; its base_fp and base_fp_sectors are set
  *
  * Sleeps; sets ti->error.  Return: 0 or -errno.
  */

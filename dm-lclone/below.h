@@ -9,7 +9,7 @@
 
 struct lclone_delta;
 
-#define LCLONE_LAYERS_MAX	255		/* of a chain */
+#define LCLONE_LAYERS_MAX	255		/* a chain has this many layers at most */
 
 /**
  * struct lclone_chain - the sealed layers between a delta and its base
@@ -23,12 +23,12 @@ struct lclone_chain {
 
 /**
  * struct lclone_below - what lies below a delta
- * @chain: layers, or NULL
+ * @chain: the layers, or NULL
  * @base: the base, or NULL
- * @base_sectors: its size
- * @plain_sectors: of these, those that lie right below the delta
- * @block_sectors: of the clone's logical blocks
- * @merge: the base is written
+ * @base_sectors: size of the base
+ * @plain_sectors: the same if the base lies right below the delta; 0 if there are layers
+ * @block_sectors: size of the clone's logical blocks, in sectors
+ * @merge: the delta is being merged, so that the base is written
  */
 struct lclone_below {
 	struct lclone_chain *chain;
@@ -44,7 +44,7 @@ struct lclone_below {
  * @below: what lies below
  * @sector: of the clone
  *
- * Return: false: it is known to read as zeros.
+ * Return: false if nothing does, so that what the delta has not reads as zeros.
  */
 static inline bool lclone_has_below(const struct lclone_below *below, sector_t sector)
 {

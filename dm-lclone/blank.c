@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A blank device becomes a delta, and is made blank again if it was never used.
+ * Formats a blank device as a delta, and makes it blank again if it was never used.
  */
 #include <linux/random.h>
 #include <linux/uuid.h>
@@ -11,8 +11,8 @@
 #include "link.h"
 
 /*
- * What leaves the first 4 KiB of a device free, and would be lost by an automatic format:
- * lclone(8) knows many more.
+ * Formats that leave the first 4 KiB of a device zero, so that a table would take it for blank
+ * and overwrite it.  lclone(8) knows many more.
  */
 static const struct {
 	u32 block, offset, len;
@@ -53,7 +53,7 @@ static int zero_blocks(struct lclone_delta *d, u64 block, u64 blocks)
 				    blocks * LCLONE_BLOCK_SECTORS, GFP_KERNEL, 0);
 }
 
-/* Slot B and the log are wiped before slot A is written: until then it is no delta. */
+/* Slot B and the log are wiped first: the device is no delta until slot A is written. */
 static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 {
 	int err;
@@ -72,7 +72,7 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 	return err;
 }
 
-/* The chunk size of a delta that is to be formatted */
+/* Returns the chunk size of a delta that is to be formatted. */
 static u32 new_chunk_sectors(const struct lclone *t)
 {
 	if (t->chunk_size_given)
@@ -80,7 +80,6 @@ static u32 new_chunk_sectors(const struct lclone *t)
 	return t->chain ? t->chain->layer[0]->super.sb.chunk_sectors : LCLONE_CHUNK_SECTORS_DEFAULT;
 }
 
-/* The superblock of a new delta, without its base. */
 int lclone_new_sb(struct lclone *t, struct lclone_sb *sb)
 {
 	u64 sectors = bdev_nr_sectors(t->delta_dev->bdev), min_sectors;
@@ -101,7 +100,7 @@ void lclone_delta_unformat(struct lclone_delta *d)
 {
 	int err;
 
-	/* slot A first: with slot B alone it looks like a format that was interrupted */
+	/* Slot A goes first: slot B alone is what an interrupted format leaves. */
 	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
 	err = err ?: blkdev_issue_flush(d->dev.bdev);
 	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A blank device becomes a delta, and is made blank again if it was never used.
+ * Formats a blank device as a delta, and makes it blank again if it was never used.
  */
 #ifndef LCLONE_BLANK_H
 #define LCLONE_BLANK_H
@@ -9,7 +9,7 @@
 #include "table.h"
 
 /**
- * lclone_new_sb() - the superblock of a new delta, without its base
+ * lclone_new_sb() - make the superblock of a new delta, without what names its base
  * @t: the table
  * @sb: gets it
  *
@@ -21,13 +21,13 @@ int lclone_new_sb(struct lclone *t, struct lclone_sb *sb);
  * lclone_delta_format() - format a blank device
  * @t: the table
  *
- * Sleeps; sets ti->error.  Return: 0 or -errno; the device may hold something else.
+ * Refuses a device that holds something else.  Sleeps; sets ti->error.  Return: 0 or -errno.
  */
 int lclone_delta_format(struct lclone *t);
 
 /**
  * lclone_delta_unformat() - make a delta blank again
- * @d: the delta, formatted for tables that are gone, and never used
+ * @d: a delta that was formatted for tables which are gone, and was never used
  *
  * Sleeps.
  */

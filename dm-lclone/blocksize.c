@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The logical blocks of a clone: those of its devices, and never larger than they were.
+ * The logical blocks of a clone.  They are as large as the largest of its devices, and may never
+ * be larger than the clone's were before.
  */
 #include "blocksize.h"
 
@@ -27,7 +28,10 @@ int lclone_check_block_size(struct lclone *t, u32 chunk_sectors)
 	return 0;
 }
 
-/* Of the mapped device, if a table of it is or was active; 0: none yet, nobody relies on it */
+/*
+ * Returns the logical block size of the mapped device; 0 if none of its tables was ever active,
+ * so that nobody relies on one.
+ */
 static u32 block_size_in_use(const struct lclone *t)
 {
 	struct gendisk *disk = dm_disk(dm_table_get_md(t->ti->table));
@@ -36,8 +40,8 @@ static u32 block_size_in_use(const struct lclone *t)
 }
 
 /*
- * The least that the clone was ever used with; until it was, the same of what it was
- * made from.  0: not recorded.
+ * Returns the smallest logical block size that the clone was ever used with; if it was never
+ * used, that of the layers it was made from; 0 if none is recorded.
  */
 static u32 block_size_recorded(const struct lclone *t, const struct lclone_sb *sb)
 {
@@ -48,7 +52,7 @@ static u32 block_size_recorded(const struct lclone *t, const struct lclone_sb *s
 	return size;
 }
 
-/* Who uses the clone can't follow if its blocks get larger; and it consists of whole ones. */
+/* Users of the clone, a file system for one, can't cope with blocks that get larger. */
 int lclone_check_clone_blocks(struct lclone *t, const struct lclone_sb *sb)
 {
 	u32 used = block_size_in_use(t), recorded = block_size_recorded(t, sb);

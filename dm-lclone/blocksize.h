@@ -9,8 +9,8 @@
 #include "table.h"
 
 /**
- * lclone_check_block_size() - do the devices' logical blocks fit to the chunks?
- * @t: the table; gets the block size
+ * lclone_check_block_size() - are the devices' logical blocks small enough for the chunks?
+ * @t: the table, whose block_size is set
  * @chunk_sectors: size of a chunk
  */
 int lclone_check_block_size(struct lclone *t, u32 chunk_sectors);
@@ -20,7 +20,7 @@ int lclone_check_block_size(struct lclone *t, u32 chunk_sectors);
  * @t: the table, whose block size is known
  * @sb: the delta's superblock
  *
- * And does the clone consist of whole ones?
+ * Checks also that the clone consists of whole logical blocks.
  */
 int lclone_check_clone_blocks(struct lclone *t, const struct lclone_sb *sb);
 

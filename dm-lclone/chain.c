@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The chain of a table: the layers that it names are opened, and looked at.
+ * The chain of a table: opens the layers that it names, and checks that each lies on the next.
  */
 #include <linux/slab.h>
 

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies for a sweep: one run of data after the other, through buffers that are
- * there from its beginning.
+ * Copies data for a sweep: one run after the other, through buffers that are allocated when
+ * the sweep is made.
  *
- * Not by kcopyd, which allocates and clears a job of some KiB and the pages for
- * each copy: for runs of 4 KiB that is as much work as the copy itself.
+ * kcopyd is not used: it allocates and clears a job of some KiB, and pages, for each copy, which
+ * is as much work as the copy itself if that is one of 4 KiB.
  */
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "copy.h"
 
-#define COPIES		16		/* in flight at most */
-#define COPY_SECTORS	512U		/* of one at most */
-#define SMALL_COPY	64		/* without a rate copies are small, and one at a time */
+#define COPIES		16		/* how many are in flight at most */
+#define COPY_SECTORS	512U		/* how many sectors one has at most */
+#define SMALL_COPY	64		/* the same without a rate; then only one is in flight */
 #define COPY_PAGES	((COPY_SECTORS << SECTOR_SHIFT) / PAGE_SIZE)
 
 struct copy {
-	struct list_head list;		/* in idle or ended */
+	struct list_head list;		/* its place in idle or ended */
 	struct lclone_lane *lane;
 	struct lclone_run run;		/* the part that is not written yet */
-	u32 sectors;			/* of the run, that are under way */
+	u32 sectors;			/* how many sectors of the run are under way */
 	void *buf;
 	struct bio bio;
 	struct bio_vec bvec[COPY_PAGES];
@@ -30,15 +30,18 @@ struct lclone_copier {
 	const struct lclone_sweep *sweep;
 	struct work_struct work;
 	struct list_head idle;		/* only the work uses it */
-	u32 flying;			/* only the work uses it */
+	u32 flying;			/* copies in flight; only the work uses it */
 	void *buf;
-	spinlock_t lock;		/* both below; irqs off */
+	spinlock_t lock;		/* protects ended and batches; interrupts off */
 	struct list_head ended;
 	struct list_head batches;	/* lanes, in the order in which they came */
 	struct copy *copy;
 };
 
-/* The next piece of the batch, with what follows it in both places. False: there is none. */
+/*
+ * Makes a run of the next piece of the batch and of the pieces that follow it without a gap, in
+ * the place they come from and in the place they go to.  Returns false if there is no piece.
+ */
 static bool next_run(struct lclone_lane *l, struct lclone_run *run)
 {
 	const struct lclone_sweep_ops *ops = l->sweep->ops;
@@ -83,14 +86,15 @@ static void copy_endio(struct bio *bio)
 
 	spin_lock_irqsave(&k->lock, flags);
 	list_add_tail(&c->list, &k->ended);
-	/* under the lock: once the copy has ended the copier may be freed */
+	/* The lock keeps the copier, which may be freed once the copy has ended. */
 	queue_work(s->delta->queue.wq, &k->work);
 	spin_unlock_irqrestore(&k->lock, flags);
 }
 
 /*
- * The bio is the copy's own.  One of the set that file systems use, too, might have to wait
- * for their I/O, which may wait for the chunks that are copied.
+ * Sends the next I/O of a copy.  The bio is a part of struct copy.  A bio from a set that is
+ * shared with file systems might have to wait for their I/O, and that may wait for the very
+ * chunks that are copied.
  */
 static void submit_copy(struct copy *c, enum req_op op)
 {
@@ -105,7 +109,7 @@ static void submit_copy(struct copy *c, enum req_op op)
 	c->bio.bi_end_io = copy_endio;
 	bytes = c->sectors << SECTOR_SHIFT;
 	if (read && r->from_bdev == d->below.base && r->from + c->sectors > d->below.base_sectors) {
-		/* copies are of whole blocks of the clone, and the base may end within one */
+		/* The base may end within a block of the clone, and whole blocks are copied. */
 		there = (d->below.base_sectors - r->from) << SECTOR_SHIFT;
 		memset(c->buf + there, 0, bytes - there);
 		bytes = there;
@@ -131,7 +135,8 @@ static void begin_copy(struct copy *c)
 /* Sends the next I/O of a copy.  Returns false if the copy has ended. */
 static bool go_on_copying(struct copy *c, enum req_op op, int err)
 {
-	if (err && op != REQ_OP_WRITE_ZEROES)	/* some devices claim it and fail it */
+	/* Some devices have WRITE_ZEROES and fail it: then zeros are written. */
+	if (err && op != REQ_OP_WRITE_ZEROES)
 		return false;
 	if (!err && op != REQ_OP_READ) {
 		c->run.to += c->sectors;
@@ -156,7 +161,7 @@ static void copy_ended(struct lclone_copier *k, struct copy *c)
 	lane_put(c->lane, err);
 }
 
-/* The lane whose turn it is, or NULL */
+/* Returns the lane whose batch is copied next, or NULL. */
 static struct lclone_lane *first_batch(struct lclone_copier *k)
 {
 	struct lclone_lane *l;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Copies for a sweep, a bounded number in flight.
+ * Copies data for a sweep, with a bounded number of copies in flight.
  *
- * Batches are copied in the order in which they come: while one is, the drain and
- * the commit of others are under way.
+ * Batches are copied in the order in which they come.  While one batch is copied, others wait
+ * for their drain or their commit.
  */
 #ifndef LCLONE_COPY_H
 #define LCLONE_COPY_H
@@ -11,7 +11,7 @@
 #include "lane.h"
 
 /**
- * lclone_copier_create() - make what copies
+ * lclone_copier_create() - make the copier of a sweep
  * @s: the sweep
  *
  * Return: the copier, or NULL.
@@ -22,13 +22,13 @@ struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s);
  * lclone_copier_destroy() - free the copier
  * @k: the copier; NULL does no harm
  *
- * No batch may be under way, and the workqueue be flushed.
+ * No batch may be under way, and the workqueue has to be flushed before.
  */
 void lclone_copier_destroy(struct lclone_copier *k);
 
 /**
- * lclone_copy_batch() - copy what ops->piece() says
- * @l: the lane; then goes on with lane->copied() in the worker, lane->error set
+ * lclone_copy_batch() - copy the pieces that ops->piece() names
+ * @l: the lane; when all is copied, the worker calls lane->copied(), with lane->error set
  */
 void lclone_copy_batch(struct lclone_lane *l);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Copy-up: before a part of a subchunk is written for the first time, the subchunk is filled
- * with what lies below it.
+ * with the data that lie below it.
  */
 #include "copyup.h"
 #include "fill.h"
@@ -39,7 +39,7 @@ static void copyup_start(struct lclone_job *job)
 	u32 phys = lclone_exc_phys(exc);
 
 	if (lclone_exc_written(exc) & 1u << job->sub) {
-		/* a first write of the whole subchunk was faster */
+		/* A first write of the whole subchunk has been made meanwhile. */
 		lclone_job_end_busy(d, job->leaf, job->slot);
 		lclone_job_free(job);
 		lclone_defer(&d->queue, bio);
@@ -70,7 +70,7 @@ void lclone_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub)
 	struct lclone_job *job;
 
 	lclone_assert_worker(&d->queue);
-	/* what lies below does not change, so that it may be looked up before BUSY is set */
+	/* The source is below the delta and does not change: it is looked up before BUSY is set. */
 	rcu_read_lock_sched();
 	missing = lclone_source(d, chunk, 0, sub << d->geo.sub_shift, &from);
 	rcu_read_unlock_sched();

@@ -8,13 +8,13 @@
 #include "lclone.h"
 
 /**
- * lclone_copyup() - copy up a subchunk, then defer a bio again
+ * lclone_copyup() - copy up a subchunk, and defer the bio again when that is done
  * @d: the delta
  * @bio: the bio that wants to write a part of it for the first time
  * @chunk: the chunk
  * @sub: the subchunk
  *
- * Worker only, behind lclone_look().
+ * Worker only, after lclone_look().
  */
 void lclone_copyup(struct lclone_delta *d, struct bio *bio, u64 chunk, u32 sub);
 

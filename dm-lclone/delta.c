@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A delta in RAM: made of its parts, and taken apart again.
+ * A delta in RAM: it is made of its parts, and freed again.
  */
 #include <linux/slab.h>
 
@@ -24,7 +24,7 @@ void lclone_delta_destroy(struct lclone_delta *d)
 {
 	if (d->queue.wq)
 		destroy_workqueue(d->queue.wq);
-	cancel_work_sync(&d->event.work);	/* queued by what ran there */
+	cancel_work_sync(&d->event.work);	/* works that have just ended may have queued it */
 	lclone_dir_destroy(&d->cache);
 	lclone_tree_exit(&d->tree);
 	lclone_alloc_exit(&d->alloc);
@@ -38,7 +38,7 @@ void lclone_delta_destroy(struct lclone_delta *d)
 	kfree(d);
 }
 
-/* The parts that each part knows, and the way up */
+/* Sets the pointers from each part to the parts that it knows, and what leads upward. */
 static void connect_parts(struct lclone_delta *d)
 {
 	d->super.dev = &d->dev;
@@ -75,7 +75,7 @@ static void connect_parts(struct lclone_delta *d)
 	d->space.freed = &d->freed;
 }
 
-/* All parts are made, whatever fails: lclone_delta_destroy() undoes all. */
+/* Makes all parts, even if one fails, so that lclone_delta_destroy() can free all of them. */
 static int init_parts(struct lclone_delta *d)
 {
 	int err;

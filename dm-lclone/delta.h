@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A delta in RAM: made of its parts, and taken apart again.
+ * A delta in RAM: it is made of its parts, and freed again.
  */
 #ifndef LCLONE_DELTA_H
 #define LCLONE_DELTA_H
@@ -10,9 +10,9 @@
 /**
  * lclone_delta_create() - make a delta
  * @bdev: the device that it is on
- * @event: sends its event
+ * @event: the work that sends its event
  *
- * Reads nothing.  Sleeps.  Return: the delta, or NULL: no memory.
+ * Does not read the device.  Sleeps.  Return: the delta, or NULL if there is no memory.
  */
 struct lclone_delta *lclone_delta_create(struct block_device *bdev, work_func_t event);
 
@@ -25,8 +25,8 @@ struct lclone_delta *lclone_delta_create(struct block_device *bdev, work_func_t 
 void lclone_delta_destroy(struct lclone_delta *d);
 
 /**
- * lclone_delta_set_limits() - note what follows from the sizes of device and clone
- * @d: the delta; tree_lock, or before others know it
+ * lclone_delta_set_limits() - note all limits that follow from the sizes of device and clone
+ * @d: the delta; under tree_lock, or before others know it
  */
 void lclone_delta_set_limits(struct lclone_delta *d);
 

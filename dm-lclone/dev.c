@@ -35,7 +35,7 @@ int lclone_meta_write(const struct lclone_dev *dev, u64 block, void *buf, u32 bl
 		       REQ_OP_WRITE | flags);
 }
 
-/* The first ones of a delta are all said: what follows from them may be many. */
+/* So many faults of a delta are all reported.  Later ones, which may be many, are rate-limited. */
 #define FAULTS_SAID	16
 
 void lclone_report_fault(struct lclone_dev *dev, const char *where, u64 block,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device that a delta is on: its metadata blocks, and what is said about it in the log.
+ * The device that a delta is on: its metadata blocks, and messages about it.
  *
  * Functions that do I/O sleep, and return 0 or -errno.  Their buffers are physically
  * contiguous.
@@ -17,9 +17,9 @@
 
 /**
  * struct lclone_dev - the device of a delta
- * @bdev: the device, as long as a table has it
- * @faults: how many faults were said so far
- * @name: for messages
+ * @bdev: the device, which stays open as long as a table has the delta
+ * @faults: how many faults were reported so far
+ * @name: of the device, for messages
  */
 struct lclone_dev {
 	struct block_device *bdev;
@@ -69,7 +69,7 @@ int lclone_meta_write(const struct lclone_dev *dev, u64 block, void *buf, u32 bl
  * @block: its block
  * @fault: what was found
  *
- * The first ones of a delta are all said, of the others some.
+ * The first faults of a delta are all reported, later ones as often as a rate limit allows.
  */
 void lclone_report_fault(struct lclone_dev *dev, const char *where, u64 block,
 			 const struct lclone_fault *fault);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Discard and write-zeroes: chunks are freed, and what lies below them is hidden.
+ * Discard and write-zeroes: frees chunks, and hides the data that lie below them.
  */
 #include "discard.h"
 #include "copyup.h"
 #include "fill.h"
 
-/* Leaves that a discard works through before others get their turn */
+/* A discard works through so many leaves before other bios get their turn. */
 #define DISCARD_LEAVES	16
 
 static void discard_advance(struct bio *bio, u32 sectors)
@@ -15,7 +15,7 @@ static void discard_advance(struct bio *bio, u32 sectors)
 	bio->bi_iter.bi_size -= sectors << SECTOR_SHIFT;
 }
 
-/* The subchunks of a chunk below which there may be data */
+/* Returns the subchunks of a chunk below which there may be data. */
 static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 {
 	sector_t start = lclone_chunk_start(&d->geo, chunk);
@@ -29,8 +29,8 @@ static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 }
 
 /*
- * What the exception becomes when the subchunks of @mask are to read as zeros.  Without any
- * data left it has no phys.
+ * Returns what an exception becomes when the subchunks of @mask are to read as zeros.  If no
+ * data are left in it, it has no phys any more.
  */
 static u64 exc_zeroed(u64 exc, u32 mask, u32 below)
 {
@@ -40,7 +40,7 @@ static u64 exc_zeroed(u64 exc, u32 mask, u32 below)
 	return lclone_exc_make(written ? lclone_exc_phys(exc) : 0, written, zero);
 }
 
-/* Steps through the chunks of one leaf's part of a discard. */
+/* The part of a discard that lies in one chunk, and how much is left of it in the leaf */
 struct part {
 	u64 chunk;
 	u32 slot, offset, len, left;
@@ -65,7 +65,7 @@ static void next_part(const struct lclone_delta *d, struct part *p)
 	p->len = min(p->left, 1u << d->geo.chunk_shift);
 }
 
-/* Second pass: the chunks that may go, with nobody writing to them for the first time. */
+/* Second pass: frees the chunks that the first pass has made BUSY; no first write uses them. */
 static void discard_free(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
@@ -80,8 +80,8 @@ static void discard_free(struct lclone_job *job)
 			continue;
 		lclone_leaf_touch(job->leaf, p.slot);
 		/*
-		 * First, lest a search that looks at the entry afterwards takes the chunk for
-		 * free.  The phys does not change meanwhile, for the entry is BUSY.
+		 * This comes first: a search that sees the new entry would take the chunk for
+		 * free.  The phys does not change meanwhile, because the entry is BUSY.
 		 */
 		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		do
@@ -97,8 +97,8 @@ static void discard_free(struct lclone_job *job)
 }
 
 /*
- * First pass over one leaf: what keeps its chunk changes at once, the others are
- * made BUSY.  Stops at a chunk that is BUSY for another.
+ * First pass over one leaf: entries that keep their chunk are changed at once, the others are
+ * made BUSY.  Stops at an entry that is BUSY already.
  */
 static void discard_leaf(struct lclone_job *job)
 {
@@ -141,7 +141,7 @@ stop:
 	}
 }
 
-/* A part of a subchunk is zeroed by writing. */
+/* The zeros for a part of a subchunk were written, or that has failed. */
 static void edge_done(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
@@ -159,8 +159,8 @@ static void edge_done(struct lclone_job *job)
 }
 
 /*
- * Zeros a part of one subchunk, and drops the pin.  Returns false if that reads as zeros
- * already.
+ * Writes zeros to a part of one subchunk, after a copy-up if that is needed, and drops the pin
+ * of the leaf.  Returns false if that part reads as zeros already.
  */
 static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_leaf *leaf,
 		      struct part *p)
@@ -202,7 +202,7 @@ static bool zero_edge(struct lclone_delta *d, struct bio *bio, struct lclone_lea
 	return true;
 }
 
-/* Rounds a discard to whole subchunks: their parts are left as they are. */
+/* Rounds a discard down to whole subchunks: parts of subchunks are left as they are. */
 static void discard_round(struct lclone_delta *d, struct bio *bio)
 {
 	u32 head = -bio->bi_iter.bi_sector & ((1u << d->geo.sub_shift) - 1);
@@ -211,7 +211,10 @@ static void discard_round(struct lclone_delta *d, struct bio *bio)
 	bio->bi_iter.bi_size -= lclone_sub_offset(&d->geo, bio_sectors(bio)) << SECTOR_SHIFT;
 }
 
-/* The part of the bio that lies in one leaf, without an edge unless it starts with one. */
+/*
+ * Returns how many sectors of the bio are worked on next: those in one leaf that are whole
+ * subchunks, or the part of a subchunk with which the bio begins.
+ */
 static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 {
 	u32 slot = (bio->bi_iter.bi_sector >> d->geo.chunk_shift) % LCLONE_LEAF_EXCEPTIONS;
@@ -225,7 +228,7 @@ static u32 part_in_leaf(struct lclone_delta *d, const struct bio *bio)
 	return len - lclone_sub_offset(&d->geo, len);
 }
 
-/* Is it a part of one subchunk, and not a number of whole ones? */
+/* Are the first @sectors of the bio a part of a subchunk, and not whole subchunks? */
 static bool is_edge(const struct lclone_delta *d, const struct bio *bio, u32 sectors)
 {
 	return lclone_sub_offset(&d->geo, bio->bi_iter.bi_sector) ||
@@ -242,9 +245,9 @@ static void base_zeroed(struct lclone_job *job)
 }
 
 /*
- * During a merge what the delta knows nothing of is the base's, and no exception is made:
- * a discard writes zeros there, too, for it is to read as zeros afterwards.  The bio is of
- * one chunk.  False if the delta, or a leaf, has to be looked at.
+ * During a merge a chunk without an entry is in the base, and gets no entry any more: a
+ * discard, too, writes zeros to the base, because it has to read as zeros afterwards.  The bio
+ * lies in one chunk.  Returns false if its leaf has to be loaded, or the chunk has an entry.
  */
 static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 {
@@ -266,15 +269,15 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 			lclone_park(&d->queue, bio, WAIT_MEMORY);
 		return empty;
 	}
-	/* counted in flight, so that a copy-up waits for it as for a write to the base */
+	/* It is counted as in flight, so that a copy-up waits for it as for a write to the base. */
 	lclone_io_set(bio, IO_COUNTED | ref << 1);
 	lclone_fill_zeros(job, d->below.base, bio->bi_opf & (REQ_FUA | REQ_NOUNMAP), base_zeroed);
 	return true;
 }
 
 /*
- * This part of one leaf reads as zeros already, and keeps no chunk for it: no entry
- * would change.  One that is BUSY may.
+ * Would a discard of the first @sectors of the bio, in one leaf, change no entry, because they
+ * read as zeros already and have no chunk to be freed?  An entry that is BUSY may change.
  */
 static bool is_discarded(struct lclone_delta *d, const struct bio *bio, u64 index, u32 sectors)
 {
@@ -320,7 +323,7 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 		}
 		if (leaf == &lclone_empty_leaf &&
 		    !lclone_has_below(&d->below, bio->bi_iter.bi_sector)) {
-			discard_advance(bio, sectors);	/* nothing is there, nor below */
+			discard_advance(bio, sectors);	/* no data are there, nor below */
 			continue;
 		}
 		if (!is_edge(d, bio, sectors) && is_discarded(d, bio, index, sectors)) {
@@ -335,7 +338,7 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 				return;
 			}
 			if (space != LCLONE_ROOM_OK) {
-				/* a discard is a hint, and not worth space of the reserve */
+				/* A discard is only a hint: it does not wait for space. */
 				discard_advance(bio, sectors);
 				continue;
 			}

@@ -10,9 +10,9 @@
 /**
  * lclone_discard() - work on a discard or a write-zeroes
  * @d: the delta
- * @bio: ends when it is done; deferred again for a part of it
+ * @bio: is ended when all of it is done, and deferred again when a part of it is done
  *
- * Worker only, behind lclone_look().
+ * Worker only, after lclone_look().
  */
 void lclone_discard(struct lclone_delta *d, struct bio *bio);
 

@@ -2,10 +2,10 @@
 /*
  * In-flight I/O to the delta.
  *
- * I/O is counted per CPU, in one of two epochs.  To wait for all I/O that may
- * have seen the table as it was, the other epoch is made the current one: who
- * joins that sees what the table is now.  After a grace period nobody joins the
- * old epoch, so that the sum of its counts only falls: once it reads zero it is.
+ * I/O is counted per CPU, in one of two epochs.  A drain waits for all I/O that may have seen
+ * the table as it was.  It makes the other epoch the current one: I/O that joins that epoch
+ * sees the table as it is now.  After a grace period no I/O joins the old epoch any more, so
+ * that the sum of its counts can only fall, and once it reads zero all that I/O has ended.
  */
 #include "drain.h"
 #include "leaf.h"
@@ -31,7 +31,7 @@ static void drain_ready(struct rcu_head *head)
 
 	spin_lock_irqsave(&drain->queue->lock, flags);
 	smp_store_release(&drain->ready, true);	/* pairs with lclone_drain_finish() */
-	/* under the lock: once the drain has ended the delta may go */
+	/* The lock keeps the delta, which may be destroyed once the drain has ended. */
 	lclone_wake(drain->queue);
 	spin_unlock_irqrestore(&drain->queue->lock, flags);
 }
@@ -50,9 +50,10 @@ static void drain_flip(struct rcu_head *head)
 }
 
 /*
- * I/O looks the leaf up before it joins an epoch.  If that one was evicted since, and
- * what changed is the one loaded in its place, the new epoch shows nothing: first
- * all must have joined who may have such a leaf, in the old epoch.
+ * I/O looks a leaf up before it joins an epoch.  If the leaf was evicted in between, and it is
+ * the leaf loaded in its place that was changed, I/O in the new epoch would not see the change.
+ * So after an eviction a grace period comes first: then all I/O that found the evicted leaf has
+ * joined the old epoch, and is waited for.
  */
 void lclone_drain_start(struct lclone_drain *drain)
 {
@@ -73,15 +74,15 @@ bool lclone_drain_finish(struct lclone_drain *drain)
 	int cpu;
 
 	lclone_assert_worker(drain->queue);
-	/* pairs with drain_ready(): what was counted before is seen by the sum */
+	/* Pairs with drain_ready(): the sum has all that was counted before the grace period. */
 	if (!drain->busy || !smp_load_acquire(&drain->ready))
 		return false;
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(drain->inflight, cpu)->count[!drain->epoch]);
 	if (sum)
-		return false;		/* the last one to end queues the worker */
-	smp_mb();	/* what the I/O did is before what is done now */
-	/* with the lock, drain_ready() has let go of the delta */
+		return false;		/* the I/O that ends last queues the worker */
+	smp_mb();	/* what the I/O has published is seen by what follows */
+	/* Once we have the lock, drain_ready() does not use the delta any more. */
 	spin_lock_irq(&drain->queue->lock);
 	list_splice_tail_init(&drain->waiting, &drain->queue->ready);
 	spin_unlock_irq(&drain->queue->lock);
@@ -94,15 +95,16 @@ bool lclone_drain_finish(struct lclone_drain *drain)
 /* Tasks */
 
 /*
- * No first write to the leaf is in flight: who is not seen here sees what was
- * made BUSY before the call.  Other jobs keep off what is BUSY by themselves.
+ * Returns true if no first write to the task's leaf is in flight, so that it need not wait for
+ * a drain: a write that pins the leaf later sees the entries that are BUSY by now.  Pins of jobs
+ * do not count, because jobs leave entries alone that others have made BUSY.
  */
 static bool is_quiet(const struct lclone_task *task)
 {
 	if (!task->quiet)
 		return false;
 	smp_mb();	/* pairs with lclone_leaf_pin() */
-	/* what they have published is seen behind this: pairs with lclone_leaf_unpin() */
+	/* What those writes have published is seen from here on: pairs with lclone_leaf_unpin() */
 	return !(atomic_read_acquire(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
 }
 
@@ -115,7 +117,7 @@ void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
 		list_add_tail(&task->list, &drain->next);
 }
 
-/* A drain takes a while: those whose leaf is quiet now need not wait for it. */
+/* Makes tasks ready whose leaf is quiet by now: they need not wait for the end of the drain. */
 static void take_quiet(struct list_head *waiting, struct list_head *ready)
 {
 	struct lclone_task *task, *next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * In-flight I/O to the delta, counted per CPU in two epochs, and tasks that wait for its end.
+ * In-flight I/O to the delta, counted per CPU in two epochs, and tasks that wait until it ends.
  */
 #ifndef LCLONE_DRAIN_H
 #define LCLONE_DRAIN_H
@@ -12,7 +12,10 @@
 #include "io.h"
 #include "queue.h"
 
-/* In-flight I/O to the delta that this CPU has seen begin less end, by epoch */
+/*
+ * I/O that has begun on this CPU, less I/O that has ended on it, by epoch.  One count may be
+ * negative, because I/O may end on another CPU; only the sum over all CPUs has a meaning.
+ */
 struct lclone_inflight {
 	long count[2];
 };
@@ -20,14 +23,14 @@ struct lclone_inflight {
 /**
  * struct lclone_drain - the drain of a delta
  * @inflight: the counts
- * @epoch: index of the count that new I/O is in
- * @kick: who ends queues the worker
- * @busy: worker only: a drain is under way
+ * @epoch: index of the count that new I/O is counted in
+ * @kick: I/O that ends queues the worker, which then looks at the sum
+ * @busy: a drain is under way; worker only
  * @ready: nobody joins the old epoch any more
- * @evicted: a leaf was, since the last drain began; set under cache.lock
+ * @evicted: a leaf was evicted since the last drain began; set under cache.lock
  * @rcu: the grace period of the drain under way
- * @waiting: worker only: tasks for the drain under way
- * @next: worker only: tasks for the next one
+ * @waiting: tasks that wait for the drain under way; worker only
+ * @next: tasks that wait for the next drain; worker only
  * @queue: the delta's queue
  * @dev: the delta's device, for traces
  */
@@ -49,16 +52,16 @@ struct lclone_drain {
  * lclone_inflight_get() - count I/O that begins
  * @drain: the drain
  *
- * Under rcu_read_lock_sched(), before the entry is loaded for use; the count is dropped, in
- * any context, after publishing and before parking.  No lock is taken under
- * rcu_read_lock_sched(): what is found is safe by the count, so that the bio is remapped
- * behind it.
+ * Called under rcu_read_lock_sched(), before the entry that is used is loaded.  The count is
+ * dropped, in any context, after an entry was published and before a bio is parked.  No lock
+ * may be taken under rcu_read_lock_sched(); the count alone keeps the chunk that was found,
+ * so that the bio can be remapped after it.
  *
  * Return: the epoch, for lclone_inflight_put().
  */
 static inline int lclone_inflight_get(struct lclone_drain *drain)
 {
-	/* in the new epoch what was changed before a drain is seen by what follows */
+	/* I/O that joins the new epoch sees all entries that were changed before the drain. */
 	int epoch = smp_load_acquire(&drain->epoch);
 
 	this_cpu_inc(drain->inflight->count[epoch]);
@@ -72,19 +75,22 @@ static inline int lclone_inflight_get(struct lclone_drain *drain)
  */
 static inline void lclone_inflight_put(struct lclone_drain *drain, int epoch)
 {
-	smp_wmb();	/* published before; pairs with the barrier in lclone_drain_finish() */
+	smp_wmb();	/* what was published comes first; pairs with lclone_drain_finish() */
 	this_cpu_dec(drain->inflight->count[epoch]);
-	/* a drain that is not seen here has its grace period, a barrier on every CPU, ahead */
+	/*
+	 * If "kick" is not seen here, the drain has its grace period still ahead, and looks at
+	 * the sum after it, which then has this.
+	 */
 	if (unlikely(READ_ONCE(drain->kick)))
 		lclone_wake(drain->queue);
 }
 
 /**
- * lclone_io_count() - a bio is in flight
+ * lclone_io_count() - count a bio as in flight
  * @drain: the drain
  * @bio: the bio
  *
- * Under rcu_read_lock_sched(), before the exception that counts is loaded.
+ * Under rcu_read_lock_sched(), before the exception is loaded by which it is remapped.
  */
 static inline void lclone_io_count(struct lclone_drain *drain, struct bio *bio)
 {
@@ -92,7 +98,7 @@ static inline void lclone_io_count(struct lclone_drain *drain, struct bio *bio)
 }
 
 /**
- * lclone_io_uncount() - a bio is in flight no more
+ * lclone_io_uncount() - count a bio as ended
  * @drain: the drain
  * @bio: the bio
  */
@@ -106,22 +112,22 @@ static inline void lclone_io_uncount(struct lclone_drain *drain, struct bio *bio
  * lclone_drain_start() - start to wait for all I/O that may have seen the table as it was
  * @drain: the drain, of which none is under way
  *
- * Worker only.  The worker is queued when that is over.
+ * Worker only.  The worker is queued when that I/O has ended.
  */
 void lclone_drain_start(struct lclone_drain *drain);
 
 /**
- * lclone_drain_finish() - look whether the drain under way is over
+ * lclone_drain_finish() - look whether the drain under way is over, and end it
  * @drain: the drain
  *
- * Worker only.  Return: true, once, when it is; the tasks that waited for it are ready then.
+ * Worker only.  Return: true if the drain was ended; its tasks are ready to run then.
  */
 bool lclone_drain_finish(struct lclone_drain *drain);
 
 /**
- * lclone_task_drain() - let a task go on behind a drain
+ * lclone_task_drain() - let a task go on after a drain
  * @drain: the drain
- * @task: goes on when all I/O that may have missed what is BUSY now has ended
+ * @task: goes on when all I/O has ended that may not have seen the entries that are BUSY now
  *
  * Worker only.
  */
@@ -137,7 +143,7 @@ void lclone_task_run(struct lclone_drain *drain);
 
 /**
  * lclone_drain_init() - make a drain
- * @drain: zeroed, but for its pointers to other parts
+ * @drain: zeroed by the caller, but for its pointers to other parts
  *
  * Return: 0 or -ENOMEM; lclone_drain_exit() is called in both cases.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events: device-mapper tells who waits for one that a delta's state has changed.
+ * Events: user space that waits for a device-mapper event learns that a delta's state has
+ * changed.
  *
- * What is done then is set by who composes the delta: only the registry knows the table.
+ * The work is set by the registry, because only the registry knows the table.
  */
 #ifndef LCLONE_EVENT_H
 #define LCLONE_EVENT_H
@@ -11,7 +12,7 @@
 
 /**
  * struct lclone_event - the event of a delta
- * @work: sends it
+ * @work: sends the event
  */
 struct lclone_event {
 	struct work_struct work;
@@ -21,9 +22,9 @@ struct lclone_event {
  * lclone_event_send() - send a dm event
  * @event: the delta's
  *
- * Any context.  Not by the queue of the delta: the work takes the registry's lock, and who
- * has that may be allocating memory, which may wait for I/O that nobody but the rescuer of
- * the delta's queue goes on with.
+ * Any context.  The work does not run in the workqueue of the delta: it takes the registry's
+ * lock, whose holder may be allocating memory, which may wait for I/O to the clone.  When memory
+ * is short that I/O may have only the rescuer of the workqueue, which must not wait here.
  */
 static inline void lclone_event_send(struct lclone_event *event)
 {

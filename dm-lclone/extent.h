@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Extents: runs of chunks, or of metadata blocks, in lists.  Who has a list locks it.
+ * Extents: runs of chunks, or of metadata blocks, in lists.  The owner of a list locks it.
  */
 #ifndef LCLONE_EXTENT_H
 #define LCLONE_EXTENT_H
@@ -23,14 +23,14 @@ struct lclone_extent {
 /**
  * lclone_extent_alloc() - memory for an extent
  *
- * Process context, may wait for I/O-free reclaim.  Return: never NULL.
+ * Process context.  May wait for memory, but starts no I/O to get it.  Return: never NULL.
  */
 struct lclone_extent *lclone_extent_alloc(void);
 
 /**
  * lclone_extent_append() - append a run to a list
  * @list: the list
- * @new: used unless the last extent of the list just gets longer
+ * @new: an extent that is used unless the last one of the list only gets longer
  * @start: of the run
  * @len: of the run
  *
@@ -48,7 +48,7 @@ void lclone_extents_mark(const struct list_head *list, unsigned long *used);
 
 /**
  * lclone_extents_free() - free the extents of a list that nobody uses any more
- * @list: the list, which is not made empty
+ * @list: the list; its head is not initialised anew
  */
 void lclone_extents_free(struct list_head *list);
 

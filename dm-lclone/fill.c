@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filling of a place with data from elsewhere, or with zeros.
+ * Fills a place on a device with data from elsewhere, or with zeros.
  *
- * By a bio of the job's own, and into pages that are the job's, or, without memory, the
- * block of the delta's: clones lie on each other, and what one takes out of a
- * pool for all, another may need to let it go on.  All of it is charged to who sent the
- * bio that waits for it.
+ * The bio and the pages are the job's own; if there is no memory for pages, the block of the
+ * delta's superblock is used.  Nothing is taken from a pool that clones share: clones may lie
+ * on each other, and one could wait for what the other has taken.  The I/O is charged to the
+ * cgroup of the bio that waits for it.
  */
 #include "fill.h"
 
@@ -34,7 +34,7 @@ static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sec
 	bio->bi_end_io = fill_endio;
 }
 
-/* Reads or writes @sectors of the buffer, or writes as many zeros; then comes @step. */
+/* Reads or writes @sectors of the buffer, or writes as many zeros; calls @step at the end. */
 static void fill_submit(struct lclone_job *job, struct block_device *bdev, sector_t sector,
 			u32 sectors, blk_opf_t opf, void (*step)(struct lclone_job *job))
 {
@@ -86,7 +86,7 @@ static void fill_free(struct lclone_fill *f)
 		__free_page(f->vec[--f->nr_pages].bv_page);
 }
 
-/* Takes as many pages as can be had at once.  Returns false if there is none. */
+/* Allocates as many pages as there are without waiting.  Returns false if there is none. */
 static bool fill_alloc(struct lclone_fill *f)
 {
 	u32 want = min_t(u32, DIV_ROUND_UP(f->sectors << SECTOR_SHIFT, PAGE_SIZE), FILL_PAGES);
@@ -101,7 +101,7 @@ static bool fill_alloc(struct lclone_fill *f)
 	return f->nr_pages;
 }
 
-/* Fills one block through the block that the delta has for superblocks. */
+/* Fills one block, with the buffer that the delta has for superblocks. */
 static int fill_block(struct lclone_job *job)
 {
 	struct lclone_delta *d = job->delta;
@@ -154,7 +154,7 @@ static void fill_next(struct lclone_job *job)
 			    REQ_OP_READ, fill_write);
 	else if (f->nr_pages)
 		fill_write(job);
-	else	/* not REQ_OP_WRITE_ZEROES: some devices claim it and fail it */
+	else	/* not REQ_OP_WRITE_ZEROES: some devices say that they have it, and fail it */
 		fill_submit(job, f->bdev, f->sector, f->now, REQ_OP_WRITE | f->opf, fill_written);
 }
 
@@ -174,7 +174,7 @@ void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sec
 	fill_next(job);
 }
 
-/* The command for zeros has ended, or failed: some devices claim it and fail it. */
+/* The command for zeros has ended.  If it has failed, as on some devices, zeros are written. */
 static void zeros_ended(struct lclone_job *job)
 {
 	if (!job->error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Filling of a place, by a job.  Worker only.
+ * Fills a place on a device, for a job.  Worker only.
  */
 #ifndef LCLONE_FILL_H
 #define LCLONE_FILL_H
@@ -11,20 +11,20 @@
  * lclone_fill() - fill a place
  * @job: the job; its fill.opf has the flags of the writes
  * @bdev: the device
- * @sector: where on it
+ * @sector: the first sector there
  * @sectors: how many
- * @from: with what, and zeros behind it; NULL: with zeros
- * @done: called then, in the worker
+ * @from: where data come from; zeros fill the rest, or all if it is NULL
+ * @done: called by the worker at the end
  */
 void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sector, u32 sectors,
 		 const struct lclone_source *from, void (*done)(struct lclone_job *job));
 
 /**
- * lclone_fill_zeros() - write zeros to where the job's bio points to
+ * lclone_fill_zeros() - write zeros to the sectors of the job's bio
  * @job: the job
- * @bdev: on this device, by a command where it has one
+ * @bdev: the device, whose command for zeros is used if it has one
  * @flags: of the writes: REQ_FUA, REQ_NOUNMAP
- * @done: called then, in the worker
+ * @done: called by the worker at the end
  */
 void lclone_fill_zeros(struct lclone_job *job, struct block_device *bdev, blk_opf_t flags,
 		       void (*done)(struct lclone_job *job));

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flatten: the delta takes over what lies below it, or only what the layer right
- * below has, while the clone is in use.
+ * Flatten: copies into the delta what lies below it, or only what the layer right below it has,
+ * while the clone is in use.
  *
- * What is copied is published as a copy-up is: the order of writes is that of any
- * first write, and what a crash loses is copied again.
+ * Copied data are published in the same order as any first write, and what a crash loses is
+ * copied again.
  */
 #include "flatten.h"
 #include "source.h"
 #include "sweep.h"
 
-/* What ->lacks() finds */
+/* What ->lacks() returns: only zeros have to be noted, or data have to be copied */
 enum { LACKS_ZEROS = 1, LACKS_DATA };
 
 /*
- * What the delta lacks of a chunk, from *@offset on, which is moved behind it.  Returns 1, 0: it
- * lacks no more, or -EAGAIN: a layer's leaf for *@offset is not in RAM.  Zeros are
- * a piece only where the base ends in a subchunk.
+ * Finds the next piece of a chunk that the delta lacks, from *@offset on, and moves *@offset
+ * behind it.  Returns 1; 0 if the delta lacks no more; or -EAGAIN if the leaf of a layer for
+ * *@offset is not in RAM.  Zeros are a piece only where the base ends within a subchunk, whose
+ * rest has to be filled.
  */
 static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
 		      struct lclone_source *piece)
@@ -35,7 +36,7 @@ static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
 		found = !(own & 1u << (*offset >> d->geo.sub_shift)) && (piece->bdev || in_sub);
 		if (found && !piece->bdev)
 			piece->sectors = (1u << d->geo.sub_shift) - in_sub;
-		else if (found)		/* the copier fills up the block in which the base ends */
+		else if (found)		/* the copier fills the block in which the base ends */
 			piece->sectors = round_up(piece->sectors, d->below.block_sectors);
 		*offset += piece->sectors;
 	}
@@ -66,7 +67,10 @@ static void flatten_copied(struct lclone_lane *l)
 
 /* Copies */
 
-/* If a layer's leaf was evicted meanwhile, the chunk is left for the next pass. */
+/*
+ * The ->piece() of a flatten.  If the leaf of a layer was evicted since the chunk was taken, the
+ * rest of the chunk is left to the next pass.
+ */
 static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -79,12 +83,12 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 		u32 offset, end;
 
 		if (WARN_ON_ONCE(!lclone_exc_phys(exc)))
-			continue;		/* take_chunk() gave it one */
+			continue;		/* take_chunk() has given it a place */
 		if (next_piece(d, n, exc, &l->offset, &from) != 1)
 			continue;
 		end = l->offset;
 		offset = end - from.sectors;
-		/* where this piece ends within a subchunk, the next one makes it complete */
+		/* If this piece ends within a subchunk, the next piece completes it. */
 		chunk->written |= (1u << (end >> d->geo.sub_shift)) -
 				  (1u << (offset >> d->geo.sub_shift));
 		piece->from_bdev = from.bdev;
@@ -97,7 +101,10 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 	return false;
 }
 
-/* What the layer right below has of a chunk, and the delta lacks; false: its leaf is not in RAM. */
+/*
+ * Finds out what the layer right below has of a chunk and the delta lacks.  Returns false if
+ * the layer's leaf is not in RAM.
+ */
 static bool layer_has(struct lclone_delta *d, u64 chunk, u64 exc, u64 *has)
 {
 	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
@@ -185,11 +192,11 @@ static void layers_endio(struct bio *bio)
 	lclone_lane_go(l, layers_loaded);
 }
 
-/* Brings the layers' leaves for this place into RAM, by a read as a guest would send it. */
+/* Brings the leaves of layers for @sector into RAM, by a read as a guest would send it. */
 static int load_layers(struct lclone_lane *l, sector_t sector)
 {
 	struct lclone_delta *d = l->sweep->delta;
-	/* the worker must not wait for memory: reclaim may wait for what the worker has to do */
+	/* The worker can't wait for memory: reclaim may wait for I/O that needs the worker. */
 	struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 
 	if (!page)
@@ -210,7 +217,7 @@ static int no_space(struct lclone_delta *d, enum lclone_room space)
 	return ahead ? -EAGAIN : -ENOSPC;
 }
 
-/* Takes a chunk into the batch; with @data it also gets a place in the delta. */
+/* Takes a chunk into the batch, and gives it a place in the delta if it has data to copy. */
 static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
 {
 	struct lclone_delta *d = l->sweep->delta;
@@ -226,7 +233,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 			return no_space(d, space);
 	}
 	if (lclone_lane_take(l, leaf, slot, 1u << d->geo.chunk_shift)) {
-		/* it is BUSY now, so that nobody else gives it a place */
+		/* The entry is BUSY now, so that nobody else gives it a place. */
 		exc = READ_ONCE(*entry);
 		while (phys && !lclone_exc_phys(exc))
 			if (try_cmpxchg64(entry, &exc, exc | phys))
@@ -237,7 +244,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 	return 0;
 }
 
-/* Replaces the empty leaf in *@leaf by one that the tree gets. */
+/* Replaces the empty leaf in *@leaf by a new leaf. */
 static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **leaf)
 {
 	enum lclone_room space;

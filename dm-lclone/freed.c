@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The last part of a freed chunk's way: nobody reads or writes it any more, and no table
- * that could come back names it.  It is discarded on the device, if that is wanted, and
- * goes to the allocator.
+ * Chunks that a durable commit has freed, until they are the allocator's.
  *
- * A device may take its time for a discard, so that is a work of its own.  It only moves
- * extents from one list to the next: in the worker's eyes they are on one of them until
- * it gives them to the allocator itself, so that no scan takes them for free before.
+ * After its drain nobody reads or writes such a chunk any more, and no table that could come
+ * back after a crash names it.  It is discarded on the device, if that is wanted, and then
+ * given to the allocator.
+ *
+ * Discards may take long, so that a work of their own sends them.  The work only moves chunks
+ * from one list to the next; the worker gives them to the allocator.  So a chunk is in one of
+ * the lists whenever the worker begins a scan, which then does not take it for free.
  */
 #include <linux/slab.h>
 
 #include "freed.h"
 
-/* Only a hint. By a bio of its own, for the reason of the copier's (copy.c). */
+/*
+ * Errors do no harm: a discard is only a hint.  The bio is on the stack and not of a shared
+ * set, for the reason that copy.c gives for its bios.
+ */
 static void discard_extent(struct lclone_freed *f, const struct lclone_extent *e)
 {
 	u64 sector = lclone_chunk_start(f->geo, e->start);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last part of a freed chunk's way, behind its drain: it is discarded on the device, if
- * that is wanted, and goes to the allocator.  Worker only.
+ * Chunks that a durable commit has freed, until they are the allocator's.  They wait for a
+ * drain, and are discarded on the device if that is wanted.  Worker only.
  */
 #ifndef LCLONE_FREED_H
 #define LCLONE_FREED_H
@@ -10,13 +10,14 @@
 
 /**
  * struct lclone_freed - chunks between their commit and the allocator
- * @passdown: they are discarded on the device; changed in preresume only
- * @draining: worker only: for the drain under way
- * @lock: both below
- * @discarding: behind it, those that are discarded first
- * @discarded: those that have been: for a scan all three are used
- * @work: discards
- * @alloc: where they go
+ * @passdown: chunks are discarded on the device; changed in preresume only
+ * @draining: chunks that wait for the drain under way; worker only
+ * @lock: protects @discarding and @discarded
+ * @discarding: chunks that are still to be discarded
+ * @discarded: chunks that have been discarded; a scan takes the chunks of all three lists for
+ *	used
+ * @work: discards chunks, which may take a while
+ * @alloc: the delta's allocator, to which the chunks go
  * @super: the delta's superblock
  * @geo: the delta's geometry
  */
@@ -33,13 +34,13 @@ struct lclone_freed {
 };
 
 /**
- * lclone_freed_drained() - no I/O is on its way any more to the chunks that are draining
+ * lclone_freed_drained() - the drain has ended: no I/O uses the chunks any more that waited
  * @f: the freed chunks
  */
 void lclone_freed_drained(struct lclone_freed *f);
 
 /**
- * lclone_freed_finish() - give the allocator what has been discarded
+ * lclone_freed_finish() - give chunks to the allocator that have been discarded
  * @f: the freed chunks
  */
 void lclone_freed_finish(struct lclone_freed *f);
@@ -61,7 +62,7 @@ void lclone_freed_mark(struct lclone_freed *f, unsigned long *used);
 
 /**
  * lclone_freed_init() - make the part
- * @f: zeroed, but for its pointers to other parts
+ * @f: zeroed by the caller, but for its pointers to other parts
  */
 void lclone_freed_init(struct lclone_freed *f);
 

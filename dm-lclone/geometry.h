@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Geometry: how sectors, subchunks and chunks of a clone relate.  Pure.
+ * Geometry: how sectors, subchunks and chunks of a clone relate.  All functions are pure.
  *
- * Offsets and lengths are in sectors.  An offset is one into a chunk where nothing else is
- * said.
+ * Offsets and lengths are in sectors.  An offset is counted from the start of its chunk where
+ * nothing else is said.
  */
 #ifndef LCLONE_GEOMETRY_H
 #define LCLONE_GEOMETRY_H

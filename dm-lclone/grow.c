@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Growth: of the delta's device, and of the clone.
+ * Growth of the delta's device, and of the clone.
  */
 #include <linux/sched/mm.h>
 
 #include "grow.h"
 #include "delta.h"
 
-/* The superblock has the new size before a commit names a chunk in it. */
+/* The superblock with the new size is durable before a commit names a chunk beyond the old. */
 int lclone_delta_take_size(struct lclone_delta *d)
 {
 	struct lclone_sb sb;
@@ -50,7 +50,7 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 	int err;
 
 	mutex_lock(&d->super.tree_lock);
-	noio = memalloc_noio_save();	/* the clone's own I/O may need the lock */
+	noio = memalloc_noio_save();	/* reclaim may wait for I/O that needs the lock */
 	if (READ_ONCE(d->super.mode) != LCLONE_RW) {
 		DMERR("%s: can't be resized: it is not writable any more", d->dev.name);
 		err = -EROFS;
@@ -98,7 +98,7 @@ int lclone_delta_resize(struct lclone *t, u64 virtual_sectors)
 		lclone_metadata_failed(&d->super, "write the superblock", err);
 		goto unlock;
 	}
-	/* the tree first: who finds more leaves looks for them below the new root */
+	/* The tree comes first: leaves that the limits allow are looked for below its new root. */
 	err = lclone_tree_grow(&d->tree);
 	lclone_delta_set_limits(d);
 unlock:

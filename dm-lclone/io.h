@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a bio holds from map to end_io.
+ * The state of a bio from map to end_io.
  *
- * It is in the bio's bi_private, which dm hands over clean: per-bio data would make dm's
- * clones of bios a cache line larger.
+ * It is kept in the bio's bi_private, which is NULL when dm core hands a bio over.  Per-bio
+ * data of the target would make dm core's bios a cache line larger.
  *
  *   leaf's index:32 | first subchunk in it:13 | subchunks:13 | flags:6
  *
- * While a layer loads a leaf for the bio, the address of the delta that the bio goes back
- * to takes the place of all but the flags.
+ * While a layer loads a leaf for the bio, all but the flags is replaced by the address of the
+ * delta to which the bio goes back.
  */
 #ifndef LCLONE_IO_H
 #define LCLONE_IO_H
@@ -17,11 +17,11 @@
 
 #include "lclone_format.h"
 
-#define IO_COUNTED		1	/* in flight to the delta, or by its word to the base ... */
+#define IO_COUNTED		1	/* in flight to the delta, or in a merge to the base ... */
 #define IO_EPOCH		2	/* ... in this epoch */
 #define IO_COUNT_MASK		3
-#define IO_FIRST		4	/* first write, its leaf is pinned: end_io publishes it */
-#define IO_NEEDS_COMMIT		8	/* FUA whose mapping is not durable yet */
+#define IO_FIRST		4	/* a first write: end_io publishes it and unpins its leaf */
+#define IO_NEEDS_COMMIT		8	/* FUA, and the entry is not durable yet */
 #define IO_FLAGS		63ull
 #define IO_SUBS_SHIFT		6
 #define IO_SUBS_BITS		13

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Jobs: what a bio cannot do alone, copy-up, discard and write-zeroes.
+ * Jobs: work that a bio needs before it can go on or end, for copy-up, discard and
+ * write-zeroes.
  *
- * A job that takes a chunk away, or that writes below the guest's data, sets
- * BUSY in the exception, lets the first writes to it that are in flight end,
- * looks again, acts, publishes and clears BUSY.  All steps run in the worker.
+ * A job that takes a chunk away, or that fills a subchunk, makes the entry BUSY, waits for the
+ * first writes to it that are in flight, looks at it again, acts, publishes and clears BUSY.
+ * All steps run in the worker.
  */
 #include <linux/mempool.h>
 
 #include "job.h"
 
-/*
- * Takes over the pin of @leaf, if there is one.  NULL: no memory, the caller
- * parks the bio (WAIT_MEMORY).  A job is under way then, for the pool is empty.
- */
 struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_leaf *leaf, u32 slot)
 {
@@ -51,19 +48,17 @@ static void job_step(struct lclone_task *task)
 	job->step(job);
 }
 
-/* Any context: the job goes on with its step in the worker. */
 void lclone_job_ready(struct lclone_job *job)
 {
 	job->task.step = job_step;
 	lclone_task_ready(&job->delta->queue, &job->task);
 }
 
-/* BUSY is set: @step runs when no write that missed it is in flight any more. */
 void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job))
 {
 	job->step = step;
 	job->task.step = job_step;
-	/* a first write pins the leaf; in a merge it may also be one to the base */
+	/* First writes pin the leaf, but in a merge a write to the base does not. */
 	job->task.quiet = job->delta->below.merge ? NULL : job->leaf;
 	lclone_task_drain(&job->delta->drain, &job->task);
 }
@@ -74,7 +69,6 @@ void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 s
 	lclone_unpark(&d->queue, WAIT_BUSY);
 }
 
-/* A leaf to change: pinned and marked, or NULL with the bio taken care of. */
 struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, index, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Jobs: what a bio cannot do alone, copy-up, discard and write-zeroes.  Worker only, but
- * for lclone_job_ready().
+ * Jobs: work that a bio needs before it can go on or end, for copy-up, discard and
+ * write-zeroes.  Worker only, but for lclone_job_ready().
  */
 #ifndef LCLONE_JOB_H
 #define LCLONE_JOB_H
@@ -9,22 +9,22 @@
 #include "lclone.h"
 #include "source.h"
 
-#define FILL_PAGES	8	/* that a fill writes at a time */
+#define FILL_PAGES	8	/* a fill writes so many pages at a time */
 
 struct lclone_job;
 
 /**
- * struct lclone_fill - a place is filled: with data from elsewhere, and zeros behind them
- * @from: what is left to be read; sectors 0: only zeros
+ * struct lclone_fill - a place on a device is filled with data from elsewhere, then with zeros
+ * @from: what is still to be read; with 0 sectors, the rest is zeros
  * @bdev: the device that is written to
- * @sector: what is left to be written
- * @sectors: their number
+ * @sector: the first sector that is still to be written
+ * @sectors: number of sectors that are still to be written
  * @opf: flags of the writes
- * @now: sectors of the write that is next, or under way
- * @nr_pages: of the buffer
- * @done: worker; job->error is set
+ * @now: number of sectors of the write that is next or under way
+ * @nr_pages: number of pages in the buffer
+ * @done: called by the worker at the end, with job->error set
  * @bio: for the I/O
- * @vec: the buffer, too
+ * @vec: of @bio; also holds the pages of the buffer
  */
 struct lclone_fill {
 	struct lclone_source from;
@@ -44,15 +44,15 @@ struct lclone_fill {
  * @task: its place in the worker's lists
  * @delta: the delta
  * @bio: the bio that it is done for
- * @step: what comes next
+ * @step: what the worker calls next
  * @error: -errno, or 0
- * @leaf: pinned, or NULL
- * @slot: copy-up: the chunk; discard: the first one
- * @sub: copy-up: the subchunk
- * @sectors: discard: from the bio's position on, in this leaf
- * @ref: inflight reference of an edge that is zeroed
- * @fill: a place that it fills
- * @busy: discard: the slots it made BUSY
+ * @leaf: the leaf that it changes, pinned, or NULL
+ * @slot: of its entry: that of the copy-up, or the first one of a discard
+ * @sub: the subchunk of a copy-up
+ * @sectors: how many sectors of the bio a discard works on, which lie in this leaf
+ * @ref: epoch in which the write of an edge is counted as in flight
+ * @fill: the place that it fills
+ * @busy: the slots that a discard has made BUSY
  */
 struct lclone_job {
 	struct lclone_task task;
@@ -75,23 +75,23 @@ struct lclone_job {
  * lclone_job_alloc() - make a job
  * @d: the delta
  * @bio: the bio that it is done for
- * @leaf: its pin is taken over; or NULL
- * @slot: in the leaf
+ * @leaf: the leaf that it changes, whose pin is taken over; or NULL
+ * @slot: of the entry in the leaf
  *
- * Return: the job, or NULL: no memory, the caller parks the bio (WAIT_MEMORY).  A job is under
- * way then, for the pool is empty.
+ * Return: the job, or NULL if there is no memory, and the caller has to park the bio
+ * (WAIT_MEMORY).  The pool is empty then, so that another job is under way, whose end wakes it.
  */
 struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_leaf *leaf, u32 slot);
 
 /**
- * lclone_job_free() - a job has ended
- * @job: the job, whose pin goes; its bio is the caller's
+ * lclone_job_free() - free a job and drop its pin
+ * @job: the job; the caller still has to take care of its bio
  */
 void lclone_job_free(struct lclone_job *job);
 
 /**
- * lclone_job_ready() - go on with a job's step in the worker
+ * lclone_job_ready() - let the worker go on with a job's step
  * @job: the job
  *
  * Any context.
@@ -99,29 +99,27 @@ void lclone_job_free(struct lclone_job *job);
 void lclone_job_ready(struct lclone_job *job);
 
 /**
- * lclone_job_quiesce() - let the writes end that have missed BUSY
- * @job: the job, which has set it
- * @step: runs when none is in flight any more
+ * lclone_job_quiesce() - wait for writes that may not have seen the job's entries BUSY
+ * @job: the job, which has made them BUSY
+ * @step: called by the worker when no such write is in flight any more
  */
 void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job));
 
 /**
- * lclone_job_leaf() - a leaf to change
+ * lclone_job_leaf() - get a leaf whose entries are to be changed
  * @d: the delta
  * @bio: the bio that it is changed for
  * @index: of the leaf
  *
- * Return: the leaf, pinned and marked, or NULL with the bio taken care of.
+ * Return: the leaf, pinned and marked; or NULL, and the bio was ended or parked.
  */
 struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64 index);
 
 /**
- * lclone_job_end_busy() - an entry is BUSY no more
+ * lclone_job_end_busy() - clear BUSY of an entry, and let bios go on that wait for it
  * @d: the delta
  * @leaf: the leaf, pinned
  * @slot: of the entry
- *
- * Wakes who waits for it.
  */
 void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lanes of a sweep: what several of its parts need of them.
+ * The lanes of a sweep: functions that several of its parts need.
  */
 #include "lane.h"
 

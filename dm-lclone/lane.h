@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lanes of a sweep: what works on the chunks of a clone, one batch after the other.
+ * The lanes of a sweep.  Each works on chunks of a clone, one batch after the other.
  */
 #ifndef LCLONE_LANE_H
 #define LCLONE_LANE_H
 
 #include "lclone.h"
 
-#define LCLONE_BATCH		512	/* chunks of a batch at most */
+#define LCLONE_BATCH		512	/* a batch has this many chunks at most */
 
 enum lclone_sweep_state { SWEEP_RUNS, SWEEP_DONE, SWEEP_FAILED };
 
@@ -16,8 +16,8 @@ struct lclone_lane;
 
 /**
  * struct lclone_swept - a chunk of a batch
- * @leaf: pinned for each of its chunks
- * @slot: in the leaf
+ * @leaf: its leaf, which has a pin for each chunk
+ * @slot: of its entry in the leaf
  * @written: flatten: the subchunks with data that the delta takes over
  * @zero: flatten: those that read as zeros
  */
@@ -34,11 +34,11 @@ static inline u64 lclone_swept_chunk(const struct lclone_swept *swept)
 
 /**
  * struct lclone_run - data that go from one place to another in one piece
- * @from_bdev: NULL: zeros
- * @to_bdev: where they go
- * @from: sector there
- * @to: sector there
- * @sectors: their number
+ * @from_bdev: the device to read from; NULL if zeros are to be written
+ * @to_bdev: the device to write to
+ * @from: first sector on @from_bdev
+ * @to: first sector on @to_bdev
+ * @sectors: number of sectors
  */
 struct lclone_run {
 	struct block_device *from_bdev;
@@ -51,14 +51,17 @@ struct lclone_run {
  * struct lclone_sweep_ops - what a merge or a flatten does, in the worker
  * @name: for messages
  * @states: for the status line, by enum lclone_sweep_state
- * @gather: takes chunks of a leaf, pinned or the empty one (then it may be replaced), from
- *	sweep->slot on.  Returns 1 at its end, 0 if the lane is full, -EAGAIN (the delta needs
- *	time), -EINPROGRESS (lclone_lane_again() will be called) or another error.
- * @piece: what is next to be copied, from lane->at and ->offset on, which it moves; at most
- *	the rest of a chunk.  False: no more.  Nobody changes the chunks or their entries.
- * @lacks: flatten: what the delta lacks of a chunk, or -EAGAIN: a leaf for the offset, sectors
- *	into the chunk, is not in RAM.
- * @copied: all is copied: at the end it calls lclone_lane_done() or _failed().
+ * @gather: takes chunks of a leaf into the batch, from sweep->slot on.  The leaf is pinned, or
+ *	it is the empty leaf, which the function may replace.  Returns 1 when it has come to
+ *	the end of the leaf, 0 if the lane is full, -EAGAIN if it is to be called again later,
+ *	-EINPROGRESS if lclone_lane_again() will be called, or another error.
+ * @piece: says what is to be copied next, from lane->at and lane->offset on, and moves these.
+ *	A piece ends with its chunk at the latest.  Nobody else changes the chunks or their
+ *	entries meanwhile.  Returns false if there is no more.
+ * @lacks: flatten only: says what the delta lacks of a chunk.  Returns -EAGAIN if the leaf of a
+ *	layer is not in RAM that is needed for *@offset, in sectors from the chunk's start.
+ * @copied: called when all is copied; has to end with lclone_lane_done() or
+ *	lclone_lane_failed().
  */
 struct lclone_sweep_ops {
 	const char *name;
@@ -70,26 +73,27 @@ struct lclone_sweep_ops {
 };
 
 /**
- * struct lclone_lane - one batch after the other
+ * struct lclone_lane - a lane
  * @task: its place in the worker's lists
- * @step: what comes next
- * @copied: the step behind the copies, set by sweep.c
- * @sweep: whose lane it is
- * @pause: until the next batch
- * @active: a batch is under way, or will be
+ * @step: what the worker calls next
+ * @copied: the step that follows the copies; set by sweep.c
+ * @sweep: the sweep that it belongs to
+ * @pause: ends the pause between two batches
+ * @active: a batch is under way or will begin
  * @error: -errno, or 0
- * @begun: ns
- * @nr: chunks of the batch
- * @gathered: sectors, roughly
- * @chunk: the chunks
+ * @begun: when the batch was begun, in ns
+ * @nr: number of chunks in the batch
+ * @gathered: sectors of the batch that are to be copied, roughly
+ * @chunk: the chunks of the batch
  * @bio: for one I/O at a time
  * @bvec: of @bio
- * @batch: while it is copied, the copier's, like all below
- * @at: the chunk whose pieces are next
- * @offset: sectors into it
- * @ahead: a piece that was looked at
- * @copies: in flight, and one while there are more
- * @sectors: that it took over
+ * @batch: its place in the copier's list; this and all members below belong to the copier
+ *	while the batch is copied
+ * @at: number of the chunk whose pieces are copied next
+ * @offset: where in that chunk the next piece begins, in sectors
+ * @ahead: the rest of a piece that ops->piece() returned
+ * @copies: number of copies in flight, and one more while others may follow
+ * @sectors: number of sectors that were copied
  */
 struct lclone_lane {
 	struct lclone_task task;
@@ -118,22 +122,22 @@ struct lclone_lane {
  * @delta: the delta
  * @ops: what it does
  * @state: whether it runs
- * @found: any chunk to work on in this pass
- * @taken: one of them was taken
- * @index: the leaf where the pass goes on
- * @slot: the entry where it goes on
- * @chunks: done
- * @sectors: done
- * @limited: by rate, not by the time that batches take
- * @idle_only: while the guest does nothing; not limited
- * @rate: KiB/s, 0: no limit
- * @guest: the clone; its statistics
- * @guest_ios: which it had
- * @guest_seen: jiffies, when it last did something
+ * @found: this pass has found a chunk to work on
+ * @taken: this pass has taken such a chunk into a batch
+ * @index: index of the leaf where the pass goes on
+ * @slot: entry of that leaf where it goes on
+ * @chunks: number of chunks that are done
+ * @sectors: number of sectors that were copied
+ * @limited: @rate says how long lanes pause; if false, they pause as long as a batch took
+ * @idle_only: work only while the guest does nothing, and then without pauses
+ * @rate: limit in KiB/s; 0 if there is none
+ * @guest: the clone, whose statistics tell what the guest does
+ * @guest_ios: number of the clone's I/Os when it was last looked at
+ * @guest_seen: when the guest was last seen to do something, in jiffies
  * @lane: the lanes
- * @copier: copies for them
+ * @copier: copies data for them
  *
- * Worker only but for what status and messages use.
+ * Only the worker uses it, but for the members that status and messages read or set.
  */
 struct lclone_sweep {
 	struct lclone_delta *delta;
@@ -152,7 +156,7 @@ struct lclone_sweep {
 };
 
 /**
- * lclone_lane_go() - go on with a step in the worker
+ * lclone_lane_go() - let the worker go on with a step of a lane
  * @l: the lane
  * @step: the step
  *
@@ -161,12 +165,12 @@ struct lclone_sweep {
 void lclone_lane_go(struct lclone_lane *l, void (*step)(struct lclone_lane *l));
 
 /**
- * lclone_lane_subchunk() - the next subchunk of a chunk that is to be copied
+ * lclone_lane_subchunk() - find the next subchunk of a chunk that is to be copied
  * @l: the lane; its offset is moved behind the subchunk
- * @mask: the subchunks that there are
- * @offset: gets where it begins
+ * @mask: the subchunks that are to be copied
+ * @offset: gets where the subchunk begins, in sectors from the start of the chunk
  *
- * For ops->piece().  Return: false: there is none from lane->offset on.
+ * For ops->piece().  Return: false if there is none from lane->offset on.
  */
 bool lclone_lane_subchunk(struct lclone_lane *l, u32 mask, u32 *offset);
 

@@ -2,9 +2,9 @@
 /*
  * A delta: all its parts.
  *
- * The files below this one (see Kbuild) know one part each, and those that it points to;
- * the files above see the whole, and compose it.  What a part has to tell upward goes by a
- * struct of operations, or a work, that delta.c sets.
+ * Files on floors below this one (see Kbuild) know one part each, and the parts that it points
+ * to.  Files above see the whole, and compose it.  Where a part has to tell something upward,
+ * it calls a struct of operations, or queues a work, that delta.c has set.
  */
 #ifndef LCLONE_H
 #define LCLONE_H
@@ -35,21 +35,21 @@ struct lclone_sweep;
  * @tree: index nodes
  * @freed: chunks on their way to be free
  * @search: for free chunks
- * @space: what happens without space
+ * @space: what happens when it is full
  * @queue: what its worker has to do
- * @event: tells user space
- * @owner: who has it
+ * @event: tells user space that something has changed
+ * @owner: which tables have it
  * @sweep: a merge or flatten, or NULL; changed in preresume only
- * @leaf_ahead: a writer is about to get to this leaf; 0: none
- * @job_pool: of jobs
- * @bios: for parts of deferred ones
- * @messages: for reading: one is under way, a stop waits for it
+ * @leaf_ahead: index of a leaf that a large write is about to reach; 0 if there is none
+ * @job_pool: memory for jobs
+ * @bios: for the parts into which the worker splits deferred reads
+ * @messages: held for reading while a message is handled, so that a stop waits for it
  *
- * One for each block device, shared by the tables of one mapped device, or, of a sealed
- * layer, by all that have it in their chain.
+ * There is one for each block device.  The tables of one mapped device share it; a sealed layer
+ * is shared by all tables that have it in their chain.
  */
 struct lclone_delta {
-	/* The heads of these are read by every I/O */
+	/* Every I/O reads the first members of these parts. */
 	struct lclone_geometry geo;
 	struct lclone_below below;
 	struct lclone_cache cache;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A leaf: how an entry becomes BUSY and is released.
+ * A leaf of the tree in RAM: its entries are made BUSY and released.
  */
 #include "leaf.h"
 

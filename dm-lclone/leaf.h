@@ -2,8 +2,9 @@
 /*
  * A leaf of the tree in RAM, and its entries.
  *
- * An entry is read with one load and changed with one cmpxchg, never under a lock.  The
- * rule is: pin, mark (lclone_commit_mark()), touch, change, unpin.
+ * An entry is read with one load and changed with one cmpxchg, never under a lock.  Whoever
+ * changes one keeps to this order: pin the leaf, mark it (lclone_commit_mark()), touch the
+ * entry's group, change the entry, unpin the leaf.
  */
 #ifndef LCLONE_LEAF_H
 #define LCLONE_LEAF_H
@@ -19,18 +20,18 @@ struct lclone_cache;
 
 /* Spare bits of an exception in RAM: never on disk. */
 #define LCLONE_EXC_DIRTY	BIT_ULL(LCLONE_PHYS_BITS)	/* not yet in a durable commit */
-#define LCLONE_EXC_BUSY		BIT_ULL(LCLONE_PHYS_BITS + 1)	/* first writes keep out */
+#define LCLONE_EXC_BUSY		BIT_ULL(LCLONE_PHYS_BITS + 1)	/* first writes have to wait */
 
 /**
  * struct lclone_leaf - a leaf of the tree in RAM
- * @pins: by mutators in flight and by jobs, or LCLONE_LEAF_DEAD
+ * @pins: pins of mutators in flight and of jobs, or LCLONE_LEAF_DEAD
  * @index: of the leaf
  * @flags: LEAF_*
- * @groups: which groups of 8 entries may hold DIRTY ones
- * @uncommitted: commit.lock
- * @dirty: commit.lock
- * @rcu: once it is dead
- * @cache: where it is
+ * @groups: a bit for each group of 8 entries, set if one of them may be DIRTY
+ * @uncommitted: its place in commit.uncommitted or commit.round; commit.lock
+ * @dirty: its place in commit.dirty or in the checkpoint's list; commit.lock
+ * @rcu: frees the leaf, once it is dead
+ * @cache: the cache that it is in
  * @exceptions: the entries
  *
  * One page: the header of the disk node is replaced by what only RAM needs.
@@ -58,10 +59,10 @@ static_assert(sizeof(struct lclone_leaf) <= PAGE_SIZE);
 enum {
 	LEAF_UNCOMMITTED,		/* may hold DIRTY entries: on commit.uncommitted, .round */
 	LEAF_DIRTY,			/* differs from the tree on disk: on commit.dirty */
-	LEAF_FRESH,			/* loaded since the last pass of the shrinker */
+	LEAF_FRESH,			/* loaded since the last pass of eviction */
 };
 
-/* Shared by all places where the tree has no leaf. It cannot be pinned. */
+/* Stands for each leaf that the tree does not have.  It has no entries and can't be pinned. */
 extern struct lclone_leaf lclone_empty_leaf;
 
 /**
@@ -69,9 +70,9 @@ extern struct lclone_leaf lclone_empty_leaf;
  * @leaf: the leaf
  *
  * A mutator pins the leaf before it looks at the entry and unpins it after it has published.
- * A pinned leaf is neither evicted nor taken off the lists of the commit.  Under RCU, or with
- * another pin held.  Fully ordered: pairs with the commit's and the BUSY setter's reading of
- * pins.
+ * A pinned leaf is neither evicted nor taken off the lists of the commit.  Called under RCU, or
+ * with another pin held.  Fully ordered: pairs with lclone_commit_take() and is_quiet(), which
+ * read pins.
  *
  * Return: false if it is being evicted, or is the empty one.
  */
@@ -81,7 +82,7 @@ static inline bool lclone_leaf_pin(struct lclone_leaf *leaf)
 }
 
 /**
- * lclone_leaf_unpin() - unpin a leaf, behind what was published
+ * lclone_leaf_unpin() - unpin a leaf after its entries were published
  * @leaf: the leaf
  */
 static inline void lclone_leaf_unpin(struct lclone_leaf *leaf)
@@ -91,9 +92,9 @@ static inline void lclone_leaf_unpin(struct lclone_leaf *leaf)
 }
 
 /**
- * lclone_leaf_touch() - note which group of entries gets a DIRTY one
+ * lclone_leaf_touch() - note that an entry, and so its group, is about to be DIRTY
  * @leaf: the leaf, pinned and marked
- * @slot: of the entry, which is changed behind this
+ * @slot: of the entry, which is changed after this call
  *
  * Pairs with lclone_commit_take().
  */
@@ -113,7 +114,7 @@ static inline void lclone_leaf_pin_job(struct lclone_leaf *leaf)
 }
 
 /**
- * lclone_leaf_unpin_job() - the end of a job's pin, which is that of a mutator, too
+ * lclone_leaf_unpin_job() - drop a job's pin; the job may have published as a mutator does
  * @leaf: the leaf
  */
 static inline void lclone_leaf_unpin_job(struct lclone_leaf *leaf)
@@ -127,16 +128,16 @@ static inline void lclone_leaf_unpin_job(struct lclone_leaf *leaf)
  * @leaf: the leaf, pinned
  * @slot: of the entry
  *
- * Return: false if it is.
+ * Return: false if it is BUSY already.
  */
 bool lclone_set_busy(struct lclone_leaf *leaf, u32 slot);
 
 /**
- * lclone_clear_busy() - an entry is BUSY no more
+ * lclone_clear_busy() - clear BUSY of an entry
  * @leaf: the leaf, pinned
  * @slot: of the entry
  *
- * The caller wakes who waits for it (WAIT_BUSY).
+ * The caller has to let bios go on that wait for it (WAIT_BUSY).
  */
 void lclone_clear_busy(struct lclone_leaf *leaf, u32 slot);
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The links between layers: each names the one that it lies on.
+ * The links between layers: each layer names the one that it lies on.
  */
 #include "link.h"
 
-/* The generation that a delta has once it is a layer */
+/* Returns the generation that a delta has once it is sealed. */
 static u64 sealed_generation(const struct lclone_delta *d)
 {
 	return d->super.sb.generation + !(d->super.sb.state & LCLONE_STATE_SEALED);
 }
 
-/* User space merges a layer into the one below: that one makes sense below the other only. */
+/*
+ * User space merges layers.  The lower one names the upper one as its owner until the merge has
+ * ended: what it reads as makes sense only together with the upper one.
+ */
 bool lclone_is_half_merged(const struct lclone_sb *sb)
 {
 	const u32 half = LCLONE_STATE_SEALED | LCLONE_STATE_MERGING;
@@ -40,7 +43,6 @@ static int check_layers(struct lclone *t, const struct lclone_sb *sb,
 	return 0;
 }
 
-/* Does @sb, of a delta or layer, lie on @below (NULL: on the base)? */
 int lclone_link_check(struct lclone *t, const char *name, const struct lclone_sb *sb,
 		      const struct lclone_delta *below)
 {

@@ -2,18 +2,17 @@
 /*
  * Merge of a delta into its base while the clone is in use.
  *
- * What the entries of a batch name is copied to the base, which is then flushed;
- * the entries become empty; once that is committed BUSY goes, and the chunks are
- * free.  Whatever is lost in a crash: an entry that is still there names what the
- * base has too, or will get again.
+ * The data of a batch are copied to the base, and the base is flushed.  Then the entries are
+ * made empty.  When that is committed BUSY is cleared, and the chunks are free.  A crash may
+ * bring entries back: their data are in the delta still, and are copied again.
  *
- * A guest's write goes to the base if its entry is empty, which by the above is
- * durable.  So entries only vanish, and the merge ends however busy the guest is.
+ * A guest's write goes to the base if its entry is empty; by the above the empty entry is
+ * durable then.  So no new entries come, and the merge ends however busy the guest is.
  */
 #include "merge.h"
 #include "sweep.h"
 
-/* The steps of a batch, the last one first */
+/* The steps of a batch; the last one comes first */
 
 static void merge_committed(struct lclone_lane *l)
 {
@@ -31,8 +30,8 @@ static void merge_committed_endio(struct bio *bio)
 }
 
 /*
- * The base has all data of the batch, durably, so that the entries become empty.  BUSY stays
- * until that is durable, too.
+ * Makes the entries of the batch empty, because all their data are durable in the base.  BUSY
+ * stays until the empty entries are durable, too.
  */
 static void merge_publish(struct lclone_lane *l)
 {
@@ -50,7 +49,7 @@ static void merge_publish(struct lclone_lane *l)
 		u64 *entry = &leaf->exceptions[l->chunk[i].slot], exc = READ_ONCE(*entry);
 
 		lclone_leaf_touch(leaf, l->chunk[i].slot);
-		/* first, lest a search that looks at the empty entry takes the chunk for free */
+		/* First: a search that sees the empty entry would take the chunk for free. */
 		lclone_alloc_pending(&d->alloc, lclone_exc_phys(exc));
 		while (!try_cmpxchg64(entry, &exc, LCLONE_EXC_BUSY | LCLONE_EXC_DIRTY))
 			;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bios that wait for a leaf which is not in RAM, of the delta or of a layer below it.
+ * Bios that wait for a leaf of their delta, or of a layer below it, which is not in RAM.
+ *
+ * A bio that needs a layer's leaf is deferred to the layer, whose worker loads it.  Meanwhile
+ * the bio's state has the address of its own delta, so that it finds back.
  */
 #include "miss.h"
 

@@ -7,14 +7,14 @@
 
 #include "lclone.h"
 
-/* Lets a bio go on for which a leaf was loaded: in its own delta. */
+/* Defers a bio for which a leaf was loaded, to the delta that it was sent to. */
 extern const struct lclone_cache_ops lclone_miss_ops;
 
 /**
  * lclone_load_for() - load the leaf of a bio's first chunk
  * @d: the bio's delta
  * @missing: @d, or the layer below it whose leaf is not in RAM
- * @bio: goes on when that has ended
+ * @bio: is deferred in @d when the leaf is there
  *
  * Worker of @d only.
  */

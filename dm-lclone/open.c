@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opening: reads the delta of a new table and looks whether it fits to what the table says.
+ * Opens a delta for a table: reads it, and checks that it is what the table says.
  */
 #include <linux/slab.h>
 
@@ -16,8 +16,8 @@
 #include "sweep.h"
 
 /*
- * The offline merge of layers changes the uuid of the lower one with one superblock: the slot
- * before that names the uuid that it gets.
+ * Has the delta got the uuid of another one between these two superblocks?  The offline merge of
+ * layers does that: the superblock before names the layer whose uuid it takes over.
  */
 static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
 {
@@ -25,7 +25,10 @@ static bool takes_over(const struct lclone_sb *old, const struct lclone_sb *new)
 	       lclone_merges_with(old, new);
 }
 
-/* Both slots of a healthy delta are valid: each is one sector, so none can be torn. */
+/*
+ * Takes the newer of two valid slots.  Both slots of a healthy delta are valid: each is written
+ * as one sector, so that a crash can't leave half of it.
+ */
 static int pick_slot(struct lclone *t, const struct lclone_sb_slot *a,
 		     const struct lclone_sb_slot *b)
 {
@@ -59,7 +62,7 @@ static int pick_slot(struct lclone *t, const struct lclone_sb_slot *a,
 	return 0;
 }
 
-/* Reads the superblock, or formats. */
+/* Reads the superblock, or formats the device if it is blank. */
 static int open_sb(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
@@ -70,7 +73,7 @@ static int open_sb(struct lclone *t)
 	if (!a)
 		return -ENOMEM;
 	b = a + 1;
-	/* both slots lie in any device that a delta fits in */
+	/* On a device that does not have both slots, lclone_new_sb() says that it is too small. */
 	err = bdev_nr_sectors(d->dev.bdev) < LCLONE_LOG_START * LCLONE_BLOCK_SECTORS ?
 	      lclone_new_sb(t, &a->sb) : 0;
 	if (err)
@@ -107,7 +110,7 @@ out:
 	return err;
 }
 
-/* What must hold of a delta and of a layer */
+/* Checks what must hold for a delta and for a layer. */
 static int check_device(struct lclone *t, const struct lclone_sb *sb)
 {
 	struct lclone_delta *d = t->delta;
@@ -193,18 +196,14 @@ static int open_metadata(struct lclone *t)
 	return err;
 }
 
-/*
- * A full delta: what a checkpoint may need has to be found before the first write.
- * At the load of the table, where it may fail, and of one that is not written yet.
- */
 int lclone_delta_find_reserve(struct lclone_delta *d, bool load)
 {
 	int err = 0;
 
 	down_write(&d->messages);
 	/*
-	 * Where a load finds the delta writable, a resume has come here before: then there is
-	 * I/O, and the search is the worker's.
+	 * If a load finds the delta writable, a resume has been here before.  There may be I/O
+	 * then, beside which only the worker may search.
 	 */
 	if (!(load && READ_ONCE(d->super.mode) == LCLONE_RW) &&
 	    lclone_alloc_reserve_short(&d->alloc))
@@ -223,8 +222,8 @@ const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t)
 }
 
 /*
- * What preresume needs is made at the load, where it may fail: a clone that can't be resumed
- * stands still.
+ * Makes what preresume will need.  That may fail while the table is loaded, but should not in
+ * preresume: a clone that can't be resumed stays suspended.
  */
 static int prepare_resume(struct lclone *t)
 {
@@ -287,7 +286,7 @@ int lclone_delta_check(struct lclone *t)
 
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev)
 {
-	/* the layer is read as a read-only table of its own would read it */
+	/* The checks are those of a table that has the layer as its delta, read-only. */
 	struct lclone view = { .delta = d, .ti = t->ti, .delta_dev = dev, .read_only = true };
 	int err;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Opening of a delta for a table.  All may sleep, set ti->error, and return 0 or -errno.
+ * Opens a delta for a table.  Functions may sleep.  Those that take a table set ti->error, and
+ * return 0 or -errno, where nothing else is said.
  */
 #ifndef LCLONE_OPEN_H
 #define LCLONE_OPEN_H
@@ -16,13 +17,13 @@
 int lclone_delta_open(struct lclone *t);
 
 /**
- * lclone_delta_check() - the same for a delta that another table of the mapped device has open
+ * lclone_delta_check() - check a table whose delta another table of the mapped device has open
  * @t: the table
  */
 int lclone_delta_check(struct lclone *t);
 
 /**
- * lclone_delta_open_layer() - the same for a layer of a table's chain
+ * lclone_delta_open_layer() - read a layer of a table's chain
  * @t: the table
  * @d: the layer
  * @dev: its device
@@ -30,7 +31,7 @@ int lclone_delta_check(struct lclone *t);
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev);
 
 /**
- * lclone_delta_changed() - is another superblock on the device than the one that was read?
+ * lclone_delta_changed() - was a newer superblock written since the delta was opened?
  * @d: the delta
  *
  * Return: 1 if so, 0, or -errno.
@@ -38,20 +39,21 @@ int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_
 int lclone_delta_changed(struct lclone_delta *d);
 
 /**
- * lclone_delta_find_reserve() - find what a checkpoint may need on a full delta
+ * lclone_delta_find_reserve() - search for free chunks if the reserve is short
  * @d: the delta
- * @load: a table is loaded, and the delta may be in use
+ * @load: called while a table is loaded, so that the delta may be in use
  *
- * Before the first write: at the load of the table, where it may fail, and of one that is
- * not written yet.
+ * A checkpoint must find its reserve before the first write.  So it is searched for when a
+ * table is loaded, where that may fail, and once more when the delta is resumed.
+ * Return: 0 or -errno.
  */
 int lclone_delta_find_reserve(struct lclone_delta *d, bool load);
 
 /**
- * lclone_sweep_wanted() - the sweep that a table wants
+ * lclone_sweep_wanted() - which sweep does a table want?
  * @t: the table
  *
- * Return: NULL: none.
+ * Return: its operations, or NULL if the table wants none.
  */
 const struct lclone_sweep_ops *lclone_sweep_wanted(const struct lclone *t);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who has a delta.  The registry's, under its lock, but for what is said to be otherwise.
+ * Which tables have a delta.  All members belong to the registry, and are used under its lock
+ * where nothing else is said.
  */
 #ifndef LCLONE_OWNER_H
 #define LCLONE_OWNER_H
@@ -10,18 +11,19 @@
 #include <linux/list.h>
 
 /**
- * struct lclone_owner - who has a delta
- * @list: of all deltas
- * @refs: tables that have it
- * @md: whose delta it is; NULL: a layer
- * @table: of the active target, for events
- * @newest: the last table that was loaded
- * @opening: its table is still being loaded
- * @changes_base: it is merged into
- * @is_layer: sealed, and below others; also read without the lock by who has it
- * @replaced: changed on disk: tables open it anew
- * @fresh: formatted for a table that was never resumed; who opens or resumes it
- * @opened: for who wants to share a layer
+ * struct lclone_owner - which tables have a delta
+ * @list: its place in the list of all deltas
+ * @refs: number of tables that have it
+ * @md: the mapped device whose delta it is; NULL if it is a layer
+ * @table: the active table, which gets the events; NULL if there is none
+ * @newest: the table with it that was loaded last
+ * @opening: the table for which it was made is still being loaded
+ * @changes_base: the delta is being merged, so that its base is written
+ * @is_layer: the delta is sealed and lies below others; those that have it read this without
+ *	the lock
+ * @replaced: a newer superblock is on disk, so that new tables open the layer anew
+ * @fresh: formatted for a table that was never resumed; used by whoever opens or resumes it
+ * @opened: completed when a layer was opened, for tables that want to share it
  */
 struct lclone_owner {
 	struct list_head list;

@@ -14,7 +14,7 @@ void lclone_defer(struct lclone_queue *q, struct bio *bio)
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 	spin_lock_irqsave(&q->lock, flags);
 	bio_list_add(&q->deferred, bio);
-	lclone_wake(q);		/* under the lock: with the bio the delta may go */
+	lclone_wake(q);		/* under the lock: after the bio the delta may be destroyed */
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
@@ -35,7 +35,7 @@ void lclone_end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
-/* Waiting bios */
+/* Bios that wait */
 
 static void defer_list(struct lclone_queue *q, struct bio_list *bios)
 {
@@ -91,7 +91,7 @@ void lclone_task_ready(struct lclone_queue *q, struct lclone_task *task)
 
 	spin_lock_irqsave(&q->lock, flags);
 	list_add_tail(&task->list, &q->ready);
-	lclone_wake(q);		/* under the lock: with the task the delta may go */
+	lclone_wake(q);		/* under the lock: after the task the delta may be destroyed */
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 

@@ -3,13 +3,14 @@
  * The queue of a delta: what its worker has to do.
  *
  * - Deferred bios: the worker looks at each of them again.
- * - Parked bios wait for something.  Who makes that happen calls lclone_unpark() after the
- *   change.  The worker calls lclone_look() before it looks at a bio, and lclone_park()
- *   lets the bio wait only if nobody has called lclone_unpark() since.
+ * - Parked bios wait for something.  Whoever makes that happen calls lclone_unpark() after the
+ *   change.  The worker calls lclone_look() before it looks at a bio, and lclone_park() lets
+ *   the bio wait only if nobody has called lclone_unpark() since.
  * - Ready tasks: the worker calls their step.
  *
- * Once a bio or a task is handed over the delta may go: the worker is queued under the
- * lock, which whoever waits for the end of the delta takes.
+ * A bio or a task that was handed over may end at once, and the delta may be destroyed after
+ * the last one.  So the worker is queued under the lock, which is also taken before a delta
+ * is destroyed.
  */
 #ifndef LCLONE_QUEUE_H
 #define LCLONE_QUEUE_H
@@ -22,8 +23,9 @@ struct lclone_leaf;
 
 /**
  * struct lclone_task - what the worker goes on with when it is ready
- * @list: one list of the queue or of the drain
- * @quiet: a drain is waited for unless no first write to this leaf is in flight; or NULL
+ * @list: its place in a list of the queue or of the drain
+ * @quiet: if not NULL, the task need not wait for a drain while no first write to this leaf
+ *	is in flight
  * @step: called by the worker
  */
 struct lclone_task {
@@ -34,27 +36,27 @@ struct lclone_task {
 
 /* Why a parked bio waits */
 enum lclone_wait {
-	WAIT_BUSY,			/* for a BUSY exception */
-	WAIT_SPACE,			/* for a free chunk */
-	WAIT_CHECKPOINT,		/* too many dirty leaves */
-	WAIT_MEMORY,			/* for a job or a load to end, the pools are empty */
+	WAIT_BUSY,			/* until an entry is not BUSY any more */
+	WAIT_SPACE,			/* until a chunk is free */
+	WAIT_CHECKPOINT,		/* too many leaves are dirty */
+	WAIT_MEMORY,			/* a pool is empty: until a job or a load has ended */
 	NR_WAITS,
 };
 
 /**
  * struct lclone_queue - what the worker of a delta has to do
- * @wq: of the worker and of all works of the delta but the event
+ * @wq: runs the worker and all other works of the delta but the event
  * @work: the worker
- * @lock: all lists and @wakeups; irqs off
+ * @lock: protects all lists and @wakeups; interrupts off
  * @deferred: bios that the worker looks at again
- * @mapped: bios that it only has to send
- * @parked: bios that wait
- * @wakeups: count lclone_unpark()
- * @seen: worker only: @wakeups before it looked at the bio
+ * @mapped: bios that the worker only has to send
+ * @parked: bios that wait, by what they wait for
+ * @wakeups: how often lclone_unpark() was called
+ * @seen: @wakeups as they were before the worker looked at the present bio; worker only
  * @ready: tasks that may go on
  * @idle: woken when a pass of the worker, a commit or a lane has ended
- * @stopping: the clone is being suspended: bios that wait for space are given back
- * @noflush: they are queued again and not failed
+ * @stopping: the clone is being suspended, so that bios do not wait for space any more
+ * @noflush: such bios are given back to dm core to be sent again; they do not fail
  */
 struct lclone_queue {
 	struct workqueue_struct *wq;
@@ -83,10 +85,10 @@ static inline void lclone_wake(struct lclone_queue *q)
 }
 
 /**
- * lclone_assert_worker() - the caller is the worker
+ * lclone_assert_worker() - warn if the caller is not the worker
  * @q: the queue
  *
- * Looked at by kernels that look at locks, too.
+ * Only kernels that check locks (CONFIG_PROVE_LOCKING) look.
  */
 static inline void lclone_assert_worker(const struct lclone_queue *q)
 {
@@ -97,7 +99,7 @@ static inline void lclone_assert_worker(const struct lclone_queue *q)
 /**
  * lclone_defer() - give a bio to the worker
  * @q: the queue
- * @bio: the bio, which may not be asked not to wait any more
+ * @bio: the bio; loses NOWAIT and POLLED, because it waits from here on
  *
  * Any context.
  */
@@ -124,17 +126,17 @@ void lclone_end_bio(struct bio *bio, blk_status_t status);
 /**
  * lclone_unpark() - let all bios go on that wait for something
  * @q: the queue
- * @wait: for what
+ * @wait: what they wait for
  *
- * Any context; after the change.
+ * Any context; called after the change that they wait for.
  */
 void lclone_unpark(struct lclone_queue *q, enum lclone_wait wait);
 
 /**
- * lclone_look() - the worker is about to look at a bio
+ * lclone_look() - note the wakeups so far, before the worker looks at a bio
  * @q: the queue
  *
- * Worker only.
+ * Worker only.  lclone_park() then knows of each wakeup that the look may have missed.
  */
 void lclone_look(struct lclone_queue *q);
 
@@ -142,9 +144,10 @@ void lclone_look(struct lclone_queue *q);
  * lclone_park() - let a bio wait
  * @q: the queue
  * @bio: the bio
- * @wait: for what
+ * @wait: what it waits for
  *
- * Worker only, behind lclone_look(): the bio is deferred if there was a wakeup since.
+ * Worker only, after lclone_look().  If there was a wakeup since, the bio is deferred instead,
+ * so that the worker looks at it again.
  */
 void lclone_park(struct lclone_queue *q, struct bio *bio, enum lclone_wait wait);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registry: who has which delta.  Nobody may use as a base what another
- * writes, nor write the same delta; a sealed layer is shared.  What a table names
- * is its own from its load on, so that no resume has to be refused.
+ * The registry knows which table has which delta.  A clone may not have as its base what
+ * another clone writes, and two clones may not write the same delta; sealed layers are shared.
+ * A table owns what it names from the moment when it is loaded, so that no resume has to be
+ * refused.
  *
- * I/O is done without its lock: a device below may be suspended.
+ * No I/O is done with the registry's lock held, because a device below may be suspended.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -15,9 +16,9 @@
 #include "open.h"
 #include "sweep.h"
 
-DEFINE_MUTEX(lclone_registry_lock);	/* of the lists and of what is registered */
+DEFINE_MUTEX(lclone_registry_lock);	/* protects the lists and each delta's owner part */
 LIST_HEAD(lclone_deltas);
-static LIST_HEAD(tables);		/* of all clones; registry lock */
+static LIST_HEAD(tables);		/* all tables of all clones; registry lock */
 
 /* The work that lclone_event_send() queues */
 static void send_event(struct work_struct *work)
@@ -46,7 +47,7 @@ static bool is_base(const struct block_device *bdev)
 	return false;
 }
 
-/* A base that is merged into has one clone. */
+/* A base into which a delta is merged may have no other clone. */
 static int check_base_users(struct lclone *t)
 {
 	struct mapped_device *md = dm_table_get_md(t->ti->table);
@@ -114,10 +115,10 @@ static int find_delta(struct lclone *t)
 	return check_base_users(t);
 }
 
-/* NULL: no memory */
+/* Makes a delta and registers it as being opened.  Returns NULL if there is no memory. */
 static struct lclone_delta *register_delta(struct block_device *bdev)
 {
-	/* reclaim might have to wait for a clone whose resume waits for the registry lock */
+	/* Reclaim might wait for a clone whose resume waits for the registry lock. */
 	unsigned int noio = memalloc_noio_save();
 	struct lclone_delta *d = lclone_delta_create(bdev, send_event);
 
@@ -182,7 +183,7 @@ int lclone_delta_get(struct lclone *t)
 	return err;
 }
 
-/* NULL: nobody has it */
+/* Finds a layer that is registered.  Returns NULL if nobody has it, or an ERR_PTR. */
 static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bdev, bool last)
 {
 	struct lclone_delta *d, *found = NULL;
@@ -210,7 +211,7 @@ static struct lclone_delta *find_layer(struct lclone *t, struct block_device *bd
 			"A parent is being merged into the base: load it without \"merge\" first";
 		return ERR_PTR(-EBUSY);
 	}
-	/* it will be sealed when this table takes over */
+	/* This delta will be sealed when the table takes over. */
 	if (READ_ONCE(found->super.mode) != LCLONE_RW &&
 	    !(found->super.sb.state & LCLONE_STATE_SEALED)) {
 		t->ti->error = "A parent is not writable: it can't be sealed";
@@ -227,8 +228,8 @@ static void mark_replaced(struct lclone_delta *d)
 }
 
 /*
- * Waits until a layer that another table opens is open.  Returns 0 if it is the same as on
- * disk, 1 if another superblock is there by now, or -errno.
+ * Waits for another table that is opening the layer.  Returns 0 if the layer can be shared, 1 if
+ * a newer superblock is on disk by now, or -errno.
  */
 static int share_layer(struct lclone_delta *d)
 {
@@ -294,7 +295,7 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 	if (d->owner.newest == table)
 		d->owner.newest = NULL;
 	if (d->owner.refs == 1 && d->owner.fresh) {
-		d->owner.opening = true;	/* until it is blank no table may have it */
+		d->owner.opening = true;	/* no table may have it before it is blank */
 		mutex_unlock(&lclone_registry_lock);
 		lclone_delta_unformat(d);
 		mutex_lock(&lclone_registry_lock);

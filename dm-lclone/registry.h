@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry: who has which delta.  All functions may sleep; those that take a table set
- * ti->error.
+ * The registry knows which table has which delta.  All functions may sleep; those that take a
+ * table set ti->error.
  */
 #ifndef LCLONE_REGISTRY_H
 #define LCLONE_REGISTRY_H
@@ -9,44 +9,47 @@
 #include "lclone.h"
 #include "table.h"
 
-/* Of the lists and of what is registered */
+/* Protects the lists, and struct lclone_owner of each delta in them */
 extern struct mutex lclone_registry_lock;
 /* All deltas, by owner.list */
 extern struct list_head lclone_deltas;
 
 /**
- * lclone_delta_get() - find the delta of a new table, or read (or format) it; claim the base
- * @t: the table; its chain is open
+ * lclone_delta_get() - give a new table its delta, and register which base it has
+ * @t: the table, whose chain is open
+ *
+ * The delta is shared with another table of the mapped device, or else read or formatted.
  *
  * Return: 0 or -errno.
  */
 int lclone_delta_get(struct lclone *t);
 
 /**
- * lclone_delta_release() - the end of lclone_delta_get()
+ * lclone_delta_release() - undo lclone_delta_get()
  * @t: the table
  */
 void lclone_delta_release(struct lclone *t);
 
 /**
- * lclone_layer_get() - find a layer of a table's chain, or read it
+ * lclone_layer_get() - give a table a layer of its chain, which is shared or read
  * @t: the table
  * @dev: the layer's device
- * @last: the topmost one, which may be this mapped device's own delta
+ * @last: it is the topmost layer, which may be the present delta of the mapped device: that
+ *	will be sealed when the table takes over
  *
  * Return: the layer, or an ERR_PTR.
  */
 struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last);
 
 /**
- * lclone_delta_put() - a table has a delta no more
- * @d: the delta, freed with the last table
+ * lclone_delta_put() - drop a table's reference to a delta or layer
+ * @d: the delta, which is freed with the last reference
  * @table: the table
  */
 void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
 
 /**
- * lclone_registry_start() - a table gets I/O from now on
+ * lclone_registry_start() - note that a table is the active one from now on
  * @t: the table
  *
  * preresume.
@@ -54,7 +57,7 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table);
 void lclone_registry_start(struct lclone *t);
 
 /**
- * lclone_registry_seal() - a delta that was just sealed belongs to no mapped device any more
+ * lclone_registry_seal() - note that a delta was sealed and is a layer from now on
  * @d: the delta
  */
 void lclone_registry_seal(struct lclone_delta *d);

@@ -7,9 +7,9 @@
 
 #include "replay.h"
 
-#define READ_BLOCKS	16		/* of the log at a time */
+#define READ_BLOCKS	16		/* blocks of the log that are read at a time */
 
-/* Feeds one half of the log to the scan, and keeps it in @keep if there is one. */
+/* Feeds one half of the log to the scan, and keeps its blocks in @keep if that is not NULL. */
 static int scan_half(struct lclone_delta *d, struct lclone_scan *scan, u32 first,
 		     struct lclone_log_disk *keep, void *buf)
 {
@@ -91,7 +91,6 @@ static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *lo
 	return 0;
 }
 
-/* Reads the log, whatever the superblock says, and brings the commits in it into RAM. */
 int lclone_replay(struct lclone_delta *d)
 {
 	u32 half = d->super.sb.log_blocks / 2, blocks;
@@ -109,7 +108,7 @@ int lclone_replay(struct lclone_delta *d)
 	if (!err)
 		err = scan_half(d, &scan, half - d->super.sb.log_pos, NULL, buf);
 	if (err == -EUCLEAN) {
-		/* commits are lost: what is before them may be looked at */
+		/* Commits are lost.  What was committed before them can still be read. */
 		d->super.needs_check = true;
 		err = 0;
 	}

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The search (or scan): finds the free chunks below the high-water mark, by a look at all leaves
+ * The search (or scan) finds the free chunks below the high-water mark.  It looks at all leaves
  * while the clone is in use.
  *
- * It goes on beside everything else.  What is taken, freed or written meanwhile is
- * noted by the allocator; the scan only has to find what nobody touches as long as it
- * runs.  See "Free space" in Documentation/design.rst.
+ * It goes on beside everything else.  The allocator notes which chunks are taken, freed or
+ * written meanwhile, so that the search only has to find the chunks that nobody touches while
+ * it runs.  See "Free space" in Documentation/design.rst.
  */
 #include <linux/slab.h>
 
 #include "search.h"
 
-#define READS		32		/* leaves in flight, if memory can be had */
-#define LOOK_LEAVES	256		/* looked at in one go under tree_lock */
+#define READS		32		/* leaves that are read at a time, if there is memory */
+#define LOOK_LEAVES	256		/* leaves that are looked at with tree_lock held once */
 
 struct search_read {
 	struct lclone_ref ref;
@@ -25,7 +25,7 @@ struct search_read {
 
 struct walk {
 	struct lclone_search *search;
-	u64 next;			/* leaf */
+	u64 next;			/* the leaf that is looked at next */
 	u32 nr_reads;
 	struct search_read *read[READS];
 	u64 phys[LCLONE_LEAF_EXCEPTIONS];
@@ -39,7 +39,7 @@ static void mark_block(void *arg, u64 block)
 	lclone_alloc_scan_mark(s->alloc, &phys, 1);
 }
 
-/* Returns false if the leaf is not in RAM. */
+/* Marks the chunks of a leaf that is in RAM.  Returns false if it is not. */
 static bool mark_cached(struct walk *w, u64 index)
 {
 	struct lclone_leaf *leaf;
@@ -58,9 +58,8 @@ static bool mark_cached(struct walk *w, u64 index)
 }
 
 /*
- * Looks at a leaf.  Returns 1 if it has to be read, from *@ref: then it is not in RAM,
- * so that its newest state is on the disk; with tree_lock no checkpoint is on its way
- * there.
+ * Looks at a leaf.  Returns 1 if it has to be read from *@ref.  It is not in RAM then, so that
+ * its newest state is on disk; because of tree_lock no checkpoint is writing it elsewhere.
  */
 static int look_at_leaf(struct walk *w, u64 index, struct lclone_ref *ref)
 {
@@ -76,7 +75,7 @@ static int look_at_leaf(struct walk *w, u64 index, struct lclone_ref *ref)
 	return !mark_cached(w, index) && ref->block;
 }
 
-/* The next leaf that has to be read: 1; 0: there is none any more, or -errno. */
+/* Looks for the next leaf that has to be read.  Returns 1, 0 if there is none, or -errno. */
 static int look_for_next(struct walk *w, struct search_read *r)
 {
 	struct lclone_search *s = w->search;
@@ -126,8 +125,8 @@ static int read_end(struct search_read *r)
 }
 
 /*
- * What was read is the leaf, if the tree still has it there; else the block may be
- * another's.  Then it is looked at again.
+ * Waits for a leaf and marks its chunks.  If the tree has the leaf elsewhere by now, the block
+ * that was read may hold something else, and the leaf is looked at again.
  */
 static int finish_read(struct walk *w, struct search_read *r)
 {
@@ -142,7 +141,7 @@ static int finish_read(struct walk *w, struct search_read *r)
 		again = look_at_leaf(w, r->index, &now);
 		mutex_unlock(&s->super->tree_lock);
 		if (again <= 0)
-			return again;		/* the leaf is in RAM by now, or gone */
+			return again;		/* it is in RAM by now, or there is none */
 		if (now.block == r->ref.block && now.csum == r->ref.csum)
 			break;
 		r->ref = now;
@@ -162,7 +161,7 @@ static int finish_read(struct walk *w, struct search_read *r)
 	return 0;
 }
 
-/* Reads go round a ring: the oldest is waited for. */
+/* Looks at all leaves.  The reads form a ring: when it is full the oldest is waited for. */
 static int walk_leaves(struct walk *w)
 {
 	struct lclone_search *s = w->search;
@@ -247,7 +246,7 @@ static int walk_tree(struct lclone_search *s)
 	walk_free(w);
 	if (err)
 		return err;
-	/* all index nodes are in RAM by now; those that come get marked as they are written */
+	/* All index nodes are in RAM by now.  New ones are marked when they are written. */
 	mutex_lock(&s->super->tree_lock);
 	lclone_tree_each_index(s->tree, mark_block, s);
 	lclone_alloc_scan_end(s->alloc);
@@ -255,7 +254,7 @@ static int walk_tree(struct lclone_search *s)
 	return 0;
 }
 
-/* Memory for the bitmap */
+/* Allocates the bitmap. */
 static int get_bitmap(struct lclone_search *s)
 {
 	kvfree(s->used);
@@ -267,7 +266,7 @@ static int run_search(struct lclone_search *s)
 {
 	int err = walk_tree(s);
 
-	/* for want of memory, or at a suspend, it is tried again */
+	/* After a lack of memory, and after a suspend, there will be another search. */
 	if (err)
 		lclone_alloc_scan_abort(s->alloc, err != -ENOMEM && err != -EINTR);
 	return err;
@@ -315,11 +314,11 @@ bool lclone_search_begin(struct lclone_search *s)
 	default:
 		return false;
 	}
-	/* what is on its way to be free; only the worker, which is here, brings it to the end */
+	/* Chunks that are on their way to be free stay there: only the worker ends that way. */
 	lclone_commit_mark_freed(s->commit, s->used);
 	lclone_freed_mark(s->freed, s->used);
 	if (!lclone_alloc_scan_begin(s->alloc, s->used, s->bits)) {
-		/* the delta has grown */
+		/* The delta has grown: a larger bitmap is needed. */
 		s->step = SEARCH_MEMORY;
 		queue_delayed_work(s->super->queue->wq, &s->work, 0);
 		return false;
@@ -352,7 +351,7 @@ int lclone_search_now(struct lclone_search *s)
 		err = get_bitmap(s);
 		if (err)
 			return err;
-		/* again if the delta has grown meanwhile */
+		/* If the delta has grown meanwhile a larger bitmap is needed. */
 	} while (!lclone_alloc_scan_begin(s->alloc, s->used, s->bits));
 	s->used = NULL;
 	return run_search(s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The search for free chunks below the high-water mark, in the background.
+ * The search for free chunks below the high-water mark, which goes on in the background.
  */
 #ifndef LCLONE_SEARCH_H
 #define LCLONE_SEARCH_H
@@ -9,28 +9,31 @@
 #include "commit.h"
 #include "freed.h"
 
-/* The way of a search: the worker's and, where a work is queued, that work's */
+/*
+ * The steps of a search.  The search belongs to its work in SEARCH_MEMORY and SEARCH_WALK, and to
+ * the worker in the others.
+ */
 enum lclone_search_step {
 	SEARCH_NONE,
-	SEARCH_MEMORY,			/* the work gets memory for the bitmap */
-	SEARCH_READY,			/* the worker is to begin */
-	SEARCH_DRAIN,			/* I/O that has taken a chunk before ends */
+	SEARCH_MEMORY,			/* the work allocates the bitmap */
+	SEARCH_READY,			/* the bitmap is there, and the worker can begin the scan */
+	SEARCH_DRAIN,			/* a drain waits for I/O that took chunks before the scan */
 	SEARCH_WALK,			/* the work looks at all leaves */
 };
 
 /**
  * struct lclone_search - the search of a delta
- * @step: where it is
- * @stop: none begins, and the one under way ends
- * @used: the bitmap, until it is the allocator's
- * @bits: in it
- * @work: what takes its time
+ * @step: the step that it is in
+ * @stop: no search begins, and the one under way ends
+ * @used: the bitmap, until the allocator owns it
+ * @bits: number of bits in @used
+ * @work: does what takes long
  * @super: the delta's superblock
- * @alloc: is told what is in use
- * @tree: where the leaves are
- * @cache: leaves in RAM
- * @commit: freed chunks on their way ...
- * @freed: ... and behind that
+ * @alloc: the delta's allocator, which is told what is in use
+ * @tree: the delta's tree, which tells where leaves are on disk
+ * @cache: the delta's leaves in RAM
+ * @commit: the delta's commit, which has freed chunks on their way
+ * @freed: the delta's freed chunks after their commit
  * @geo: the delta's geometry
  */
 struct lclone_search {
@@ -49,15 +52,15 @@ struct lclone_search {
 };
 
 /**
- * lclone_search_begin() - begin a search if one is wanted
+ * lclone_search_begin() - begin a search if one is wanted, or go on to its next step
  * @s: the search
  *
- * Worker only, with no drain under way.  Return: true: it wants a drain.
+ * Worker only, with no drain under way.  Return: true if the caller has to start a drain.
  */
 bool lclone_search_begin(struct lclone_search *s);
 
 /**
- * lclone_search_drained() - that drain has ended
+ * lclone_search_drained() - go on after the drain that lclone_search_begin() wanted
  * @s: the search
  *
  * Worker only.
@@ -65,7 +68,7 @@ bool lclone_search_begin(struct lclone_search *s);
 void lclone_search_drained(struct lclone_search *s);
 
 /**
- * lclone_search_now() - all of a search, before the first I/O
+ * lclone_search_now() - make a whole search before the first I/O
  * @s: the search
  *
  * May sleep.  Return: 0 or -errno.
@@ -73,7 +76,7 @@ void lclone_search_drained(struct lclone_search *s);
 int lclone_search_now(struct lclone_search *s);
 
 /**
- * lclone_search_stop() - end the search under way, whose result is lost
+ * lclone_search_stop() - give up the search under way
  * @s: the search
  *
  * postsuspend; may sleep.
@@ -81,14 +84,14 @@ int lclone_search_now(struct lclone_search *s);
 void lclone_search_stop(struct lclone_search *s);
 
 /**
- * lclone_search_start() - a search may begin again
+ * lclone_search_start() - let searches begin again
  * @s: the search
  */
 void lclone_search_start(struct lclone_search *s);
 
 /**
  * lclone_search_init() - make the part
- * @s: zeroed, but for its pointers to other parts
+ * @s: zeroed by the caller, but for its pointers to other parts
  */
 void lclone_search_init(struct lclone_search *s);
 

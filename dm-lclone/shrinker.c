@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shrinker: gives memory of leaf caches back when the system wants it.
+ * The shrinker of all leaf caches: evicts leaves when the system is short of memory.
  */
 #include <linux/slab.h>
 
@@ -32,7 +32,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 			break;
 		evicted += lclone_cache_evict(&d->cache, sc->nr_to_scan - evicted, false);
 	}
-	/* those that were passed over come first next time */
+	/* Next time another cache comes first. */
 	if (!list_empty(&lclone_deltas))
 		list_rotate_left(&lclone_deltas);
 	mutex_unlock(&lclone_registry_lock);

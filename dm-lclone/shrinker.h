@@ -13,7 +13,7 @@
 int lclone_shrinker_init(void);
 
 /**
- * lclone_shrinker_exit() - the end of lclone_shrinker_init()
+ * lclone_shrinker_exit() - undo lclone_shrinker_init()
  */
 void lclone_shrinker_exit(void);
 

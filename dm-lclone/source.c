@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where data are read from: in the delta, in one of the sealed layers between it and its
- * base, in the base, or nowhere, so that they are zeros.
+ * Where data are read from: the delta, one of the sealed layers between it and its base, the
+ * base, or nowhere, where they are zeros.
  *
- * A layer never changes while it is below others, so that it is read without a
- * count of I/O in flight and without a lock.
+ * A layer never changes while it is below others, so that it is read without a lock, and
+ * without being counted as I/O in flight.
  */
 #include "source.h"
 
 /*
- * Looks in one exception for the data @offset sectors into its chunk.  Returns
- * false if they lie below.  *@run is cut to the subchunks that this holds for.
+ * Looks in one exception for the data that lie @offset sectors behind the start of its chunk.
+ * Returns false if they are below this delta or layer.  *@run is cut to the number of
+ * subchunks for which that answer holds.
  */
 static bool source_in(const struct lclone_delta *d, u64 exc, u32 offset, u32 *run,
 		      struct lclone_source *s)
@@ -32,7 +33,7 @@ static bool source_in(const struct lclone_delta *d, u64 exc, u32 offset, u32 *ru
 	return (written | zero) & 1;
 }
 
-/* The base ends before the clone: beyond it there is nothing. */
+/* Looks in the base, which may end before the clone does: beyond its end are zeros. */
 static void source_base(const struct lclone_delta *d, sector_t sector, struct lclone_source *s)
 {
 	s->bdev = NULL;
@@ -43,7 +44,7 @@ static void source_base(const struct lclone_delta *d, sector_t sector, struct lc
 	s->sectors = min_t(sector_t, s->sectors, d->below.base_sectors - sector);
 }
 
-/* A layer may be smaller than the clone: beyond its end it knows of nothing. */
+/* Returns a layer's leaf.  A layer may be smaller than the clone: beyond its end it is empty. */
 static struct lclone_leaf *layer_leaf(struct lclone_delta *layer, u32 index)
 {
 	struct lclone_dir *dir = rcu_dereference_sched(layer->cache.dir);

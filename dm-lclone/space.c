@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Out of space: writes that need a chunk wait for one, as long as the table says.
+ * What happens when the delta is full: writes that need a chunk wait as long as the table says.
  */
 #include "space.h"
 #include "trace.h"
@@ -44,7 +44,7 @@ static void check_low_water(struct lclone_space *s)
 	s->below_low_water = below;
 }
 
-/* The clone is being suspended. */
+/* Gives a bio back because the clone is being suspended. */
 static void give_back(struct lclone_space *s, struct bio *bio)
 {
 	lclone_end_bio(bio, s->super->queue->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
@@ -57,7 +57,7 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 	lclone_assert_worker(q);
 	switch (room) {
 	case LCLONE_ROOM_OK:
-		lclone_defer(q, bio);	/* others took what there was: it is tried again */
+		lclone_defer(q, bio);	/* others have taken what there was: try again */
 		return;
 	case LCLONE_ROOM_SCAN:
 		s->found = room;
@@ -65,18 +65,18 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 			give_back(s, bio);
 			return;
 		}
-		break;			/* a suspend with flush waits until the search has ended */
+		break;			/* a suspend with flush waits for the search */
 	case LCLONE_ROOM_NONE:
 		if (lclone_commit_freeing(s->commit) || lclone_freed_pending(s->freed))
 			break;
 		if (READ_ONCE(s->alloc->new_leaves)) {
-			/* leaves that are written need less of the reserve */
+			/* A checkpoint writes the new leaves, for which less is kept back then. */
 			lclone_park(q, bio, WAIT_SPACE);
 			lclone_commit_want_checkpoint(s->commit);
 			return;
 		}
 		if (!s->alloc->full) {
-			/* tried once more: a chunk may have been given back unseen */
+			/* Try once more: a chunk may have been given back before "full" was set. */
 			enter_full(s);
 			lclone_defer(q, bio);
 			return;
@@ -98,7 +98,7 @@ static void space_timeout(struct work_struct *work)
 	struct lclone_space *s = container_of(to_delayed_work(work), struct lclone_space, timer);
 	long left = READ_ONCE(s->deadline) - jiffies;
 
-	if (left > 0) {			/* one timer lasts some days only */
+	if (left > 0) {			/* a timer can't be set for more than some days */
 		queue_delayed_work(s->super->queue->wq, &s->timer, left);
 		return;
 	}

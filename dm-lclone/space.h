@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Out of space: writes that need a chunk wait for one, as long as the table says.
+ * What happens when the delta is full: writes that need a chunk wait as long as the table says.
  */
 #ifndef LCLONE_SPACE_H
 #define LCLONE_SPACE_H
@@ -11,18 +11,19 @@
 
 /**
  * struct lclone_space - space of a delta
- * @timeout: s, how long writes wait for space; changed in preresume only
- * @low_water_mark: chunks, below which an event is sent; 0: none; changed in preresume only
- * @error: writes do not wait; changed in preresume only
- * @expired: the timeout ran out
- * @below_low_water: that was said; worker only
- * @found: worker only: what the last refill found
- * @deadline: jiffies: when the timeout runs out
- * @timer: ends it
+ * @timeout: how many seconds writes wait for space, 0 for ever; changed in preresume only
+ * @low_water_mark: an event is sent when fewer chunks than this are free; 0 for none; changed
+ *	in preresume only
+ * @error: writes fail at once and do not wait; changed in preresume only
+ * @expired: the timeout is over, so that writes fail
+ * @below_low_water: that event was sent; worker only
+ * @found: what the last refill of the slots found; worker only
+ * @deadline: when the timeout is over, in jiffies
+ * @timer: ends the timeout
  * @super: the delta's superblock
- * @alloc: has the space
- * @commit: may bring some
- * @freed: may bring some
+ * @alloc: the delta's allocator
+ * @commit: the delta's commit, which may have chunks on their way to be free
+ * @freed: the delta's freed chunks, which are on that way, too
  */
 struct lclone_space {
 	u32 timeout;
@@ -40,17 +41,17 @@ struct lclone_space {
 };
 
 /**
- * lclone_no_space() - a bio could not have a chunk
+ * lclone_no_space() - handle a bio that could not get a chunk
  * @s: the space
- * @bio: is tried again, waits, or fails, as the table says
- * @room: what the caller was told of free chunks
+ * @bio: is deferred, parked or ended with an error, as the table says
+ * @room: what the allocator told the caller about free chunks
  *
- * Worker only, behind lclone_look().
+ * Worker only, after lclone_look().
  */
 void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room room);
 
 /**
- * lclone_space_refill() - the worker's phase: hands chunks to map()
+ * lclone_space_refill() - a phase of the worker: fill the slots from which map() takes chunks
  * @s: the space
  *
  * Worker only.
@@ -59,7 +60,7 @@ void lclone_space_refill(struct lclone_space *s);
 
 /**
  * lclone_space_init() - make the part
- * @s: zeroed, but for its pointers to other parts
+ * @s: zeroed by the caller, but for its pointers to other parts
  */
 void lclone_space_init(struct lclone_space *s);
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The superblock of a delta and its mode.  Here is the one function that changes the
- * mode of a delta in use, and the one funnel for metadata that can't be written or read.
+ * The superblock of a delta and its mode.  Here are the one function that makes a delta in
+ * use read-only, and the one funnel for metadata that can't be written or read.
  */
 #include "super.h"
 #include "trace.h"
 
 /* Mode */
 
-/* Any context */
+/* May be called in any context. */
 static void enter_read_only(struct lclone_super *s)
 {
 	int i;
@@ -65,7 +65,7 @@ int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb)
 	sb->seq++;
 	memset(s->bounce, 0, LCLONE_BLOCK_SIZE);
 	lclone_sb_pack(sb, s->bounce);
-	/* not as one bio: see commit_step() */
+	/* Flush and write are not one bio, for the reason that commit_step() gives. */
 	err = blkdev_issue_flush(s->dev->bdev);
 	if (!err)
 		err = lclone_meta_write(s->dev, sb_slot(sb->seq), s->bounce, 1, REQ_FUA);

@@ -2,9 +2,9 @@
 /*
  * The superblock of a delta and its mode.
  *
- * Locks: tree_lock is held by who writes metadata of the tree: a checkpoint, or a new
- * superblock.  index_lock is held for a look at the index nodes, and never for a write.
- * To change sb takes both, in this order.
+ * Locks: whoever writes nodes of the tree or a superblock holds tree_lock.  index_lock is held
+ * while index nodes are looked at or changed, and never during a write.  A change of sb takes
+ * both, in this order.
  */
 #ifndef LCLONE_SUPER_H
 #define LCLONE_SUPER_H
@@ -17,16 +17,16 @@
 
 enum lclone_mode {
 	LCLONE_RW,
-	LCLONE_READ_ONLY,	/* as the table says, or since metadata failed */
+	LCLONE_READ_ONLY,	/* the table says so, or metadata have failed */
 };
 
 /**
  * struct lclone_super - superblock and mode of a delta
  * @mode: set by preresume, before the first I/O, and by the failure funnel
- * @degraded: metadata failed: never rw again
+ * @degraded: metadata have failed, so that the mode is never rw again
  * @needs_check: metadata are damaged
  * @activated: this incarnation is on disk; changed by preresume and postsuspend, tree_lock
- * @read_only: the active table says so; tree_lock
+ * @read_only: the active table says read_only; tree_lock
  * @dev: the delta's device
  * @queue: the delta's queue
  * @event: the delta's event
@@ -34,8 +34,8 @@ enum lclone_mode {
  * @index_lock: see above
  * @sb: the superblock in force
  * @bounce: one block, a page of its own; tree_lock
- * @incarnation: the largest one that is on disk; tree_lock
- * @check_work: notes on disk that a check is needed
+ * @incarnation: the largest number of an incarnation that is on disk; tree_lock
+ * @check_work: notes in the superblock that a check is needed
  */
 struct lclone_super {
 	enum lclone_mode mode;
@@ -46,7 +46,7 @@ struct lclone_super {
 	struct lclone_dev *dev;
 	struct lclone_queue *queue;
 	struct lclone_event *event;
-	/* Each write reads what is above: no lock writes to those lines */
+	/* Each write reads the members above: the locks have cache lines of their own. */
 	struct mutex tree_lock ____cacheline_aligned_in_smp;	/* see above */
 	struct mutex index_lock;	/* see above */
 	struct lclone_sb sb;
@@ -57,10 +57,10 @@ struct lclone_super {
 
 /**
  * struct lclone_sb_slot - what a slot of the superblock holds
- * @err: of lclone_sb_unpack()
+ * @err: what lclone_sb_unpack() returned
  * @zero: the whole block is zero
- * @sb: the superblock, if there is one
- * @fault: why there is none
+ * @sb: the superblock, if @err is 0
+ * @fault: why there is none, if it is not
  */
 struct lclone_sb_slot {
 	int err;
@@ -85,8 +85,9 @@ void lclone_metadata_failed(struct lclone_super *s, const char *what, int err);
  * @what: what could not be done
  * @err: -errno
  *
- * As lclone_metadata_failed(), and the delta needs a check.  Only a verify function can tell:
- * a device may fail with any error.  Any context.
+ * Does what lclone_metadata_failed() does, and notes that the delta needs a check.  Only for
+ * faults that a verify function has found: the error of a device, whatever its number, tells
+ * nothing about the metadata.  Any context.
  */
 void lclone_metadata_damaged(struct lclone_super *s, const char *what, int err);
 
@@ -104,7 +105,7 @@ int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb);
  * lclone_sb_read() - read a slot
  * @s: the superblock
  * @block: of the slot
- * @slot: what it holds
+ * @slot: gets what it holds
  *
  * Sleeps; tree_lock, or before others know the delta.  Return: 0, or -errno if it can't be
  * read.
@@ -113,7 +114,7 @@ int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slo
 
 /**
  * lclone_super_init() - make a superblock part
- * @s: zeroed, but for @dev, @queue and @event
+ * @s: zeroed by the caller, but for @dev, @queue and @event
  *
  * Return: 0 or -ENOMEM; lclone_super_exit() is called in both cases.
  */

@@ -2,10 +2,10 @@
 /*
  * A sweep: work on all chunks of a clone while it is in use, a merge or a flatten.
  *
- * In batches: entries are made BUSY, so that nobody writes to their chunks; what
- * is in flight ends; then the owner of the sweep copies and publishes, and BUSY
- * goes.  A few lanes do that side by side, so that one copies while others wait.
- * When a pass over the table found nothing to do the sweep is over.
+ * It works in batches.  Entries are made BUSY, so that no first write to their chunks begins,
+ * and I/O that is in flight ends.  Then the chunks are copied, the merge or flatten publishes
+ * the result, and BUSY is cleared.  A few lanes do that side by side, so that one copies while
+ * others wait.  The sweep is over when a pass over the table has found nothing to do.
  */
 #include <linux/part_stat.h>
 #include <linux/slab.h>
@@ -16,10 +16,10 @@
 
 #define LANES			3
 #define BATCH_SECTORS		8192U
-#define BATCH_SECTORS_MAX	32768	/* with no limit */
-#define HELD_UP			256	/* lanes hold up one part in so many of the clone */
-#define SCAN_LEAVES		8	/* looked at in one turn of the worker */
-#define RETRY			(HZ / 10)	/* until a lane that could do nothing looks again */
+#define BATCH_SECTORS_MAX	32768	/* if the user wants no limit */
+#define HELD_UP			256	/* all lanes together make 1 / HELD_UP of the clone BUSY */
+#define SCAN_LEAVES		8	/* leaves that are looked at in one turn of the worker */
+#define RETRY			(HZ / 10)	/* until an unsuccessful lane looks again */
 
 static void lane_idle(struct lclone_lane *l)
 {
@@ -28,8 +28,9 @@ static void lane_idle(struct lclone_lane *l)
 }
 
 /*
- * The lane stops because the clone is being suspended.  If the suspend was undone meanwhile,
- * lclone_sweep_start() took the lane for an active one: then it is started here.
+ * Stops a lane because the clone is being suspended.  If the suspend was undone meanwhile,
+ * lclone_sweep_start() may have left the lane alone because it was active still: then it is
+ * started again here.
  */
 static void lane_stop(struct lclone_lane *l)
 {
@@ -72,8 +73,9 @@ static void lane_release(struct lclone_lane *l)
 
 	for (i = 0; i < l->nr; i++) {
 		/*
-		 * Once metadata have failed BUSY stays: after a crash the entry may be there
-		 * again, and would hide what the guest writes to the base from now on.
+		 * If metadata have failed the entry may still be on disk, though it is empty in
+		 * RAM.  BUSY stays then, so that the guest writes nothing to the base that this
+		 * entry would hide after a restart.
 		 */
 		if (!READ_ONCE(d->super.degraded))
 			lclone_clear_busy(l->chunk[i].leaf, l->chunk[i].slot);
@@ -104,7 +106,7 @@ void lclone_lane_failed(struct lclone_lane *l)
 	lane_idle(l);
 }
 
-/* How long a lane pauses, so that the guest has the devices for itself */
+/* Returns how long a lane pauses after a batch, so that the guest can use the devices. */
 static u64 pause_ns(const struct lclone_lane *l)
 {
 	u64 took = ktime_get_ns() - l->begun, sectors = l->sectors;
@@ -131,7 +133,7 @@ void lclone_lane_done(struct lclone_lane *l)
 	trace_lclone_batch(&s->delta->dev, l->nr, l->sectors, 0);
 	lane_release(l);
 	if (READ_ONCE(s->delta->queue.stopping))
-		lane_stop(l);		/* the suspend would have to wait for a pause */
+		lane_stop(l);		/* the suspend does not have to wait for a pause */
 	else
 		queue_delayed_work(s->delta->queue.wq, &l->pause, nsecs_to_jiffies(pause_ns(l)));
 }
@@ -139,9 +141,9 @@ void lclone_lane_done(struct lclone_lane *l)
 /* Gathering */
 
 /*
- * How much one batch may hold up.  Without a limit that was given, all lanes together hold up
- * 1 / HELD_UP of the clone, so that few of the guest's writes meet a chunk that is BUSY; with
- * a small rate a batch is a quarter of a second's worth.
+ * Returns how many sectors one batch may have, for which writes have to wait.  If the user gave
+ * no limit, all lanes together make at most 1 / HELD_UP of the clone BUSY, so that few of the
+ * guest's writes have to wait.  With a small rate a batch takes a quarter of a second.
  */
 static u32 batch_sectors(const struct lclone_sweep *s)
 {
@@ -186,7 +188,7 @@ static void lane_pause(struct lclone_lane *l)
 	queue_delayed_work(l->sweep->delta->queue.wq, &l->pause, RETRY);
 }
 
-/* The last lane has come to the end of a pass. */
+/* Ends a pass; called by the last lane that was still active. */
 static void end_pass(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
@@ -203,11 +205,11 @@ static void end_pass(struct lclone_lane *l)
 		lclone_sweep_start(s->delta);
 		lclone_lane_go(l, lane_gather);
 	} else {
-		lane_pause(l);		/* all that is left is BUSY for copy-ups and discards */
+		lane_pause(l);		/* copy-ups and discards have made BUSY what is left */
 	}
 }
 
-/* Returns 0, or what ops->gather() met. */
+/* Gathers chunks for a batch.  Returns 0, or the error of ops->gather(). */
 static int gather_leaves(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
@@ -230,7 +232,7 @@ static int gather_leaves(struct lclone_lane *l)
 	return min(err, 0);
 }
 
-/* The guest does something, or did a short while ago. */
+/* Does the guest use the clone, or did it a short while ago? */
 static bool guest_is_active(struct lclone_sweep *s)
 {
 	unsigned long ios = part_stat_read_accum(s->guest, ios), in_flight = 0;
@@ -267,7 +269,7 @@ static void lane_gather(struct lclone_lane *l)
 	if (l->error == -EINPROGRESS)
 		return;
 	if (l->nr) {
-		l->error = 0;		/* this batch first: the next one meets the error again */
+		l->error = 0;		/* the next gathering will meet the error again */
 		l->step = lclone_copy_batch;
 		l->task.quiet = NULL;
 		lclone_task_drain(&d->drain, &l->task);
@@ -383,10 +385,10 @@ void lclone_sweep_stop(struct lclone_delta *d)
 
 	if (!s)
 		return;
-	flush_work(&d->queue.work);	/* a pass from now on sees "stopping" */
+	flush_work(&d->queue.work);	/* the worker's next pass sees "stopping" */
 	for (l = s->lane; l < s->lane + LANES; l++)
 		if (cancel_delayed_work_sync(&l->pause))
-			lane_idle(l);	/* it was in a pause, with no batch under way */
+			lane_idle(l);	/* it was pausing, and has no batch under way */
 	wait_event(d->queue.idle, lanes_are_idle(s));
 }
 
@@ -422,7 +424,7 @@ unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned 
 	unsigned int sz = 0;
 
 	if (state == SWEEP_RUNS && READ_ONCE(d->super.degraded))
-		state = SWEEP_FAILED;	/* the lanes stop, and none says so */
+		state = SWEEP_FAILED;	/* the lanes stop without changing the state */
 	DMEMIT(" %s %llu %llu %u/%u", s->ops->states[state], READ_ONCE(s->chunks),
 	       READ_ONCE(s->sectors), READ_ONCE(s->index), d->geo.last_leaf + 1);
 	return sz;

@@ -9,11 +9,11 @@
 #include "table.h"
 
 /**
- * lclone_sweep_create() - what a table wants, made when it is loaded
+ * lclone_sweep_create() - make the sweep that a table wants, while the table is loaded
  * @d: the delta
- * @ops: what it does
+ * @ops: what the sweep does
  *
- * Return: the sweep, or NULL: no memory.
+ * Return: the sweep, or NULL if there is no memory.
  */
 struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 					 const struct lclone_sweep_ops *ops);
@@ -25,9 +25,9 @@ struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 void lclone_sweep_destroy(struct lclone_sweep *s);
 
 /**
- * lclone_sweep_set() - take a table's sweep, unless the same is there already
+ * lclone_sweep_set() - make a table's sweep that of its delta, unless it has such a one already
  * @t: the table
- * @ops: what it wants; NULL: none
+ * @ops: what the sweep does; NULL if the table wants none
  *
  * preresume.
  */
@@ -40,7 +40,7 @@ void lclone_sweep_set(struct lclone *t, const struct lclone_sweep_ops *ops);
 void lclone_sweep_start(struct lclone_delta *d);
 
 /**
- * lclone_sweep_stop() - wait for the batches under way; no other begins
+ * lclone_sweep_stop() - let no other batch begin, and wait for those under way
  * @d: the delta
  *
  * postsuspend; sleeps.
@@ -50,14 +50,15 @@ void lclone_sweep_stop(struct lclone_delta *d);
 /**
  * lclone_sweep_rate() - the message that sets the rate
  * @d: the delta
- * @arg: at most so many KiB per second, 0: no limit; "auto": half of the time; "idle"
+ * @arg: a number of KiB/s, 0 for no limit; "auto" to work half of the time; or "idle" to work
+ *	while the guest does nothing
  *
  * Return: 0 or -EINVAL.
  */
 int lclone_sweep_rate(struct lclone_delta *d, const char *arg);
 
 /**
- * lclone_sweep_status() - what the status line of a table with a sweep says of it
+ * lclone_sweep_status() - print what the status line says of the sweep
  * @d: the delta
  * @result: gets the text
  * @maxlen: room in it
@@ -72,27 +73,27 @@ unsigned int lclone_sweep_status(struct lclone_delta *d, char *result, unsigned 
  */
 void lclone_sweep_exit(struct lclone_delta *d);
 
-/* For the ops */
+/* For struct lclone_sweep_ops: */
 
 /**
  * lclone_lane_take() - take a chunk into the batch
  * @l: the lane
  * @leaf: its leaf, pinned
  * @slot: of its entry, which is made BUSY
- * @sectors: that are to be copied, roughly
+ * @sectors: how many sectors are to be copied, roughly
  *
- * Worker only.  Return: false: another has it.
+ * Worker only.  Return: false if the entry is BUSY already.
  */
 bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, u32 sectors);
 
 /**
- * lclone_lane_full() - has the batch enough?
+ * lclone_lane_full() - has the batch enough chunks?
  * @l: the lane
  */
 bool lclone_lane_full(const struct lclone_lane *l);
 
 /**
- * lclone_lane_again() - gather once more
+ * lclone_lane_again() - let a lane gather chunks for a batch once more
  * @l: the lane
  *
  * Any context.
@@ -100,7 +101,7 @@ bool lclone_lane_full(const struct lclone_lane *l);
 void lclone_lane_again(struct lclone_lane *l);
 
 /**
- * lclone_lane_done() - the batch has ended
+ * lclone_lane_done() - end a batch
  * @l: the lane
  *
  * Worker only.
@@ -108,7 +109,7 @@ void lclone_lane_again(struct lclone_lane *l);
 void lclone_lane_done(struct lclone_lane *l);
 
 /**
- * lclone_lane_failed() - the batch has failed, and the sweep with it
+ * lclone_lane_failed() - end a batch that has failed, and the sweep with it
  * @l: the lane, its error set
  *
  * Worker only.

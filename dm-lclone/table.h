@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A table's view of its delta: what it names, and what it wants.
+ * A table: the devices that it names, the features that it wants, and its delta.
  */
 #ifndef LCLONE_TABLE_H
 #define LCLONE_TABLE_H
@@ -13,7 +13,7 @@ struct lclone_sweep;
 
 /**
  * struct lclone_parent - a layer that a table names
- * @name: while the table is constructed
+ * @name: its name in the table's line; only valid while the table is constructed
  * @dev: its device
  */
 struct lclone_parent {
@@ -22,34 +22,34 @@ struct lclone_parent {
 };
 
 /**
- * struct lclone - a table's view, ti->private
- * @list: of all tables; registry lock
+ * struct lclone - a table; ti->private points to it
+ * @list: its place in the list of all tables; registry lock
  * @delta: its delta, from lclone_delta_get() on
  * @ti: the target
  * @base_dev: the base, or NULL
  * @delta_dev: the delta's device
- * @parents: bottom to top
- * @nr_parents: their number
- * @chain: made of them, or NULL
- * @sweep: what it wants, until it is resumed; or NULL
- * @read_only: as given, like all up to @chunk_size_given
+ * @parents: the layers that it names, bottom to top
+ * @nr_parents: number of parents
+ * @chain: the parents as an opened chain, or NULL
+ * @sweep: the merge or flatten that it wants, until it is resumed; or NULL
+ * @read_only: the delta is not written; a feature, as all members up to @chunk_size_given
  * @error_if_no_space: writes do not wait for space
- * @no_discard_passdown: freed chunks are not discarded
- * @merge: into the base
- * @flatten: all below
- * @flatten_layer: the layer right below
- * @rebase: what the table names lies below the delta from now on
- * @no_space_timeout_given: else it is the default
- * @low_water_mark_given: else it is the default
- * @commit_interval_given: else it is the default
- * @chunk_size_given: else it is that of the delta, or the default
- * @no_space_timeout: s
- * @low_water_mark: chunks
- * @commit_interval: ms
- * @chunk_sectors: of a delta that is to be formatted
- * @base_fp_sectors: the size of the base when base_fp was taken
- * @base_fp: of the base, for a rebase or a seal
- * @block_size: of the clone: the largest of all devices, bytes
+ * @no_discard_passdown: freed chunks are not discarded on the device
+ * @merge: the delta is merged into the base
+ * @flatten: the delta takes over all that lies below it
+ * @flatten_layer: the delta takes over what the layer right below it has
+ * @rebase: the parents and the base that the table names become those of the delta
+ * @no_space_timeout_given: if false, @no_space_timeout is the default
+ * @low_water_mark_given: if false, @low_water_mark is the default
+ * @commit_interval_given: if false, @commit_interval is the default
+ * @chunk_size_given: if false, the size is that of the delta or of its parent, or the default
+ * @no_space_timeout: in seconds
+ * @low_water_mark: in chunks
+ * @commit_interval: in milliseconds
+ * @chunk_sectors: chunk size, for a delta that has to be formatted
+ * @base_fp_sectors: the size of the base when @base_fp was read
+ * @base_fp: fingerprint of the base, for a format, a rebase or a seal
+ * @block_size: of the clone, in bytes: the largest logical block size of all its devices
  */
 struct lclone {
 	struct list_head list;
@@ -86,7 +86,7 @@ struct lclone {
  * lclone_refuse() - refuse a table
  * @t: the table, while it is parsed or opened
  * @err: -errno
- * @why: a sentence for its user
+ * @why: a sentence for the user, which becomes ti->error
  *
  * Return: @err.
  */

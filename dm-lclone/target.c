@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dm-lclone: linked clones.  The target's face to device-mapper: construction,
- * suspend and resume, status, messages, limits.
+ * dm-lclone: linked clones.  What device-mapper calls: construction, suspend and resume,
+ * status, messages and limits.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -78,7 +78,7 @@ static void table_free(struct lclone *t)
 static void set_target(struct dm_target *ti, bool merge)
 {
 	ti->flush_supported = true;
-	ti->num_flush_bios = merge ? 2 : 1;	/* the second one for the base */
+	ti->num_flush_bios = merge ? 2 : 1;	/* the second one goes to the base */
 	ti->discards_supported = true;
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
@@ -141,8 +141,8 @@ static void lclone_presuspend_undo(struct dm_target *ti)
 }
 
 /*
- * device-mapper lets messages in meanwhile: a checkpoint behind the last
- * superblock would call other counts exact.
+ * Messages are kept out, which device-mapper does not do: a checkpoint after the last
+ * superblock would write other counts of free space, and leave them marked as exact.
  */
 static void lclone_postsuspend(struct dm_target *ti)
 {
@@ -183,7 +183,7 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 		       READ_ONCE(d->commit.commits), READ_ONCE(d->commit.checkpoints),
 		       READ_ONCE(d->super.needs_check) ? "needs_check" : "-",
 		       READ_ONCE(d->alloc.full) ? "full" : "-");
-		/* only of the active table: preresume may be freeing another one's */
+		/* Only for the active table: preresume may be freeing the sweep of another one. */
 		if ((t->merge || t->flatten || t->flatten_layer) &&
 		    READ_ONCE(d->owner.table) == ti->table)
 			sz += lclone_sweep_status(d, result + sz, maxlen - sz);
@@ -238,13 +238,16 @@ static int lclone_message(struct dm_target *ti, unsigned int argc, char **argv, 
 	return err;
 }
 
-/* Device-mapper wants whole blocks of the clone; a base of smaller ones may end within one. */
+/*
+ * Returns a device's size in whole logical blocks of the clone, as device-mapper wants it.  A
+ * base with smaller blocks may end within a block of the clone.
+ */
 static sector_t usable_sectors(const struct lclone *t, struct dm_dev *dev)
 {
 	return round_down(bdev_nr_sectors(dev->bdev), (sector_t)t->block_size >> SECTOR_SHIFT);
 }
 
-/* Each with its own size: the base may be smaller than the clone. */
+/* Names each device with its own size, because the base may be smaller than the clone. */
 static int lclone_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct lclone *t = ti->private;
@@ -274,8 +277,8 @@ static void lclone_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 #ifndef HAVE_DM_POLL
 	/*
-	 * dm core of Linux 7.3 has polled a bio that was gone, once in a few runs, where
-	 * polled bios are cut: nobody polls a clone there.
+	 * dm core of Linux 7.3 has polled a bio that was freed, once in a few runs, when polled
+	 * bios were cut.  So clones can't be polled there.
 	 */
 	limits->features &= ~BLK_FEAT_POLL;
 #endif

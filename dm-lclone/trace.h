@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events: what a delta does beside the I/O of its guest.  The device is the delta's.
+ * Trace events: what a delta does beside the I/O of its guest.  Each names the delta's device.
  *
- * None is on the way of a bio through map and end_io: blktrace has those.
+ * There is none for bios on their way through map and end_io, which blktrace shows.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM lclone
@@ -14,7 +14,7 @@
 
 #include "dev.h"
 
-/* A commit was written to the log, or was not. */
+/* A commit was written to the log, or has failed. */
 TRACE_EVENT(lclone_commit,
 	    TP_PROTO(const struct lclone_dev *dev, u64 commit, u32 blocks, int error),
 	    TP_ARGS(dev, commit, blocks, error),
@@ -78,7 +78,7 @@ TRACE_EVENT(lclone_batch,
 		      __entry->sectors, __entry->error)
 );
 
-/* Whether the delta may be written has changed. */
+/* The delta can be written from now on, or can't any more. */
 TRACE_EVENT(lclone_mode,
 	    TP_PROTO(const struct lclone_dev *dev, bool writable),
 	    TP_ARGS(dev, writable),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The worker: an ordered list of phases, for what map() has to defer and for what waits.
+ * The worker: an ordered list of phases.  It handles bios that map() has deferred, and whatever
+ * waits for something else to end.
  */
 #include "worker.h"
 #include "copyup.h"
@@ -8,7 +9,7 @@
 #include "map.h"
 #include "miss.h"
 
-/* The leaf of a bio's first chunk */
+/* Returns the index of the leaf of a bio's first chunk. */
 static u64 bio_leaf(const struct lclone_delta *d, const struct bio *bio)
 {
 	return lclone_bio_chunk(&d->geo, bio) / LCLONE_LEAF_EXCEPTIONS;
@@ -30,7 +31,7 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 		}
 		part = bio;
 		if (s.sectors < bio_sectors(bio)) {
-			/* the part takes the mapping along, the rest is virtual again */
+			/* The part has the sector it was mapped to; the rest gets its own again. */
 			part = bio_split(bio, s.sectors, GFP_NOIO, &d->bios);
 			bio_chain(part, bio);
 			bio->bi_iter.bi_sector = sector + s.sectors;
@@ -44,14 +45,14 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 	} while (part != bio);
 }
 
-/* The leaf could not be pinned: mostly the tree has none there yet. */
+/* Handles a leaf that could not be pinned, mostly because the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	enum lclone_room room;
 	int err;
 
 	if (!lclone_leaf_cached(&d->cache, index)) {
-		lclone_leaf_load(&d->cache, index, bio);	/* evicted meanwhile */
+		lclone_leaf_load(&d->cache, index, bio);	/* it was evicted */
 		return;
 	}
 	err = lclone_leaf_make(&d->cache, index, &room);
@@ -63,13 +64,16 @@ static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 		lclone_defer(&d->queue, bio);
 }
 
-/* Nobody waits for it: an error comes up again when somebody does. */
+/*
+ * Makes or loads the leaf that a large write is about to reach.  Errors are ignored: the write
+ * that needs the leaf meets them again.
+ */
 static void worker_ahead(struct lclone_delta *d)
 {
 	u32 index = xchg(&d->leaf_ahead, 0);
 	enum lclone_room room;
 
-	/* once it stops, nobody waits for a load that has no bio */
+	/* A suspend does not wait for a load without a bio: it begins none after "stopping". */
 	if (!index || READ_ONCE(d->super.mode) != LCLONE_RW || READ_ONCE(d->queue.stopping))
 		return;
 	if (lclone_leaf_cached(&d->cache, index))
@@ -158,8 +162,8 @@ static void worker_drain(struct lclone_delta *d)
 		return;
 	lclone_commit_take_freed(&d->commit, &d->freed.draining);
 	/*
-	 * Once it stops only for I/O that waits for it: without such I/O,
-	 * postsuspend may not wait any more.
+	 * During a suspend a search begins only if bios wait for it.  Without such bios
+	 * postsuspend may have ended its waiting, and the search would go on after it.
 	 */
 	if (!d->queue.stopping || !bio_list_empty(&d->queue.parked[WAIT_SPACE]))
 		search = lclone_search_begin(&d->search);

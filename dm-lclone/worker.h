@@ -14,16 +14,16 @@
 void lclone_worker(struct work_struct *work);
 
 /**
- * lclone_worker_stop() - bios that wait for space do not wait any more
+ * lclone_worker_stop() - let bios that wait for space wait no more
  * @d: the delta
- * @noflush: they are queued again and not failed
+ * @noflush: they are given back to dm core to be sent again; they do not fail
  *
  * presuspend.
  */
 void lclone_worker_stop(struct lclone_delta *d, bool noflush);
 
 /**
- * lclone_worker_start() - the end of lclone_worker_stop()
+ * lclone_worker_start() - undo lclone_worker_stop()
  * @d: the delta
  */
 void lclone_worker_start(struct lclone_delta *d);
