@@ -45,13 +45,13 @@ FLOORS	+= lib/online/boot.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
-	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o
+	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \
-	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/open.o cmd/rebase.o \
-	   cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o cmd/snapshot.o cmd/status.o \
-	   cmd/table.o cmd/tree.o
+	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/metrics.o \
+	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
+	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o
 
 FLOORS	+= main.o

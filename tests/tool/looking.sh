@@ -6,6 +6,7 @@
 tests+=(
 	list_table "the table of clones has what they use, in the order that was asked for"
 	list_all "list --all has what is not active, and names what it cannot look at"
+	metrics "metrics have each clone, and a file of them is replaced as a whole"
 	map_active "the picture of a clone is the same while it is used, suspended and closed"
 )
 
@@ -74,6 +75,47 @@ list_all()
 	ok lclone list --noheadings -o uuid
 	grep -qE '^[0-9a-f]{8}-[0-9a-f-]{27}$' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone close t1
+}
+
+# metric TEXT: a line of them
+metric() { grep -qxF -- "$1" "$2" || fail "not there: $1: $(cat "$2")"; }
+
+metrics()
+{
+	local new second
+
+	disk new new 16
+	disk second second 16
+	ok lclone metrics
+	metric "lclone_clones 0" "$dir/out"
+	ok lclone create t1 "$base" "$delta"
+	ok lclone create t2 "$base" "$second"
+	ok lclone snapshot t1 --to "$new"
+	ok dd if="$dir/template" of=/dev/mapper/t1 bs=1M count=4 oflag=direct status=none
+	ok dmsetup suspend t2
+	echo old >"$dir/file"
+	ok timeout 20 lclone metrics --output "$dir/file"
+	metric 'lclone_clones 2' "$dir/file"
+	metric "lclone_base_clones{base=\"$base\"} 2" "$dir/file"
+	metric "lclone_info{name=\"t1\",base=\"$base\",delta=\"$new\"} 1" "$dir/file"
+	metric "lclone_size_bytes{name=\"t1\"} $((16 << 20))" "$dir/file"
+	metric 'lclone_chain_depth{name="t1"} 2' "$dir/file"
+	metric 'lclone_mode{name="t1",mode="rw"} 1' "$dir/file"
+	metric 'lclone_suspended{name="t1"} 0' "$dir/file"
+	metric 'lclone_suspended{name="t2"} 1' "$dir/file"
+	metric 'lclone_full{name="t2"} 0' "$dir/file"
+	grep -qE '^lclone_commits_total\{name="t1"\} [1-9]' "$dir/file" || fail "$(cat "$dir/file")"
+	[ "$(stat -c %a "$dir/file")" = 644 ] || fail "$(stat "$dir/file")"
+	[ -z "$(find "$dir" -name '.file.*')" ] || fail "$(ls -a "$dir")"
+	refused 3 "not a file" lclone metrics --output /dev/null
+	ok dmsetup resume t2
+	ok lclone status --json t1
+	metric "lclone_delta_size_bytes{name=\"t1\"} $(value total_bytes)" "$dir/file"
+	ok lclone flatten t1
+	ok lclone metrics
+	! grep '^lclone_sweep_running{name="t1"' "$dir/out" | grep -v ' 0$' || fail "$(cat "$dir/out")"
+	ok lclone close t1
+	ok lclone close t2
 }
 
 map_active()
