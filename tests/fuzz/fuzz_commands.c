@@ -175,6 +175,8 @@ static void by_itself(void)
 	RUN(diff, lower.path);
 	RUN(diff, "--json", lower.path);
 	RUN(measure, base.path, lower.path);
+	RUN(map, lower.path);
+	RUN(map, "--json", lower.path);
 	RUN(repair, "--json", lower.path);
 	RUN(repair, "--undo", saved.path, lower.path);
 	RUN(table, base.path, lower.path);
@@ -192,6 +194,8 @@ static void as_layer(void)
 	RUN(diff, "--parent", lower.path, upper.path);
 	RUN(diff, "--against", lower.path, "--parent", lower.path, upper.path);
 	RUN(measure, "--json", "--parent", lower.path, base.path, upper.path);
+	RUN(map, "--parent", lower.path, upper.path);
+	RUN(map, "--svg", disk.path, "--parent", lower.path, upper.path);
 	RUN(check, "--parent", lower.path, upper.path);
 	RUN(tree, "--json");
 	RUN(list, "--json");
