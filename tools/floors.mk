@@ -22,17 +22,18 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 
 # Deltas, layers, bases and clones, and who needs whom
-FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o lib/clone/delta-file.o \
-	   lib/clone/active.o lib/clone/base.o lib/clone/blocks.o lib/clone/chain.o \
-	   lib/clone/disk.o lib/clone/family.o lib/clone/overview.o lib/clone/users.o \
-	   lib/clone/overwrite.o lib/clone/make.o
+FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
+	   lib/clone/delta-file.o lib/clone/active.o lib/clone/base.o lib/clone/blocks.o \
+	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \
+	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
-	   lib/offline/merge.o lib/offline/measure.o lib/offline/picture.o lib/offline/head.o lib/offline/into-base.o \
-	   lib/offline/copy-out.o lib/offline/rebase.o lib/offline/remove.o \
-	   lib/offline/salvage-state.o lib/offline/salvage-leaves.o \
-	   lib/offline/salvage-losses.o lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
+	   lib/offline/merge.o lib/offline/measure.o lib/offline/picture.o \
+	   lib/offline/head.o lib/offline/into-base.o lib/offline/copy-out.o \
+	   lib/offline/rebase.o lib/offline/remove.o lib/offline/salvage-state.o \
+	   lib/offline/salvage-leaves.o lib/offline/salvage-losses.o \
+	   lib/offline/salvage-rules.o lib/offline/salvage-nodes.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
@@ -45,13 +46,14 @@ FLOORS	+= lib/online/boot.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
-	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o
+	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
+	   ui/screen.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \
 	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/metrics.o \
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
-	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/tree.o
+	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o
 
 FLOORS	+= main.o

@@ -7,8 +7,12 @@ tests+=(
 	list_table "the table of clones has what they use, in the order that was asked for"
 	list_all "list --all has what is not active, and names what it cannot look at"
 	metrics "metrics have each clone, and a file of them is replaced as a whole"
+	top_batch "top tells who writes and how much, and is held up by no clone that stands still or goes"
+	top_terminal "top takes keys, a terminal that is made larger or goes away, and leaves it as it was"
 	map_active "the picture of a clone is the same while it is used, suspended and closed"
 )
+
+terminal=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/terminal
 
 # lines TEXT: the output, with one space between its words, is this
 lines()
@@ -84,14 +88,14 @@ metrics()
 {
 	local new second
 
-	disk new new 16
+	disk new new 32		# room for a flatten
 	disk second second 16
 	ok lclone metrics
 	metric "lclone_clones 0" "$dir/out"
 	ok lclone create t1 "$base" "$delta"
 	ok lclone create t2 "$base" "$second"
 	ok lclone snapshot t1 --to "$new"
-	ok dd if="$dir/template" of=/dev/mapper/t1 bs=1M count=4 oflag=direct status=none
+	ok dd if="$dir/template" of=/dev/mapper/t1 bs=1M count=4 conv=fsync status=none
 	ok dmsetup suspend t2
 	echo old >"$dir/file"
 	ok timeout 20 lclone metrics --output "$dir/file"
@@ -151,4 +155,64 @@ map_active()
 		fail "closed: $(cat "$dir/out")"
 	refused 1 "no active clone t1" lclone map t1
 	refused 4 "" lclone map "$base"
+}
+
+# sum COLUMN: of the lines of t1, in whole numbers
+sum_of() { awk -v column="$1" '$1 == "t1" { sum += $column } END { printf "%d", sum }' "$dir/out"; }
+
+top_batch()
+{
+	local second writer
+
+	disk second second 16
+	ok lclone create t1 "$base" "$delta"
+	ok lclone create t2 "$base" "$second"
+	while [ ! -e "$dir/stop" ]; do
+		dd if="$dir/template" of=/dev/mapper/t1 bs=64k count=64 oflag=direct status=none
+	done &
+	writer=$!
+	ok lclone top --batch -n 3 -d 2 -o name,writes,reads,write,busy,state
+	[ "$(grep -c '^t1 .* rw$' "$dir/out")" = 3 ] || fail "$(cat "$dir/out")"
+	[ "$(grep -c '^t2  *0  *0  *0 KiB  *0 rw$' "$dir/out")" = 3 ] || fail "$(cat "$dir/out")"
+	[ "$(grep -c '^NAME  *W/s  *R/s  *WRITE/s  *BUSY% STATE$' "$dir/out")" = 3 ] ||
+		fail "$(cat "$dir/out")"
+	[ "$(grep -c ' 2 clones, ' "$dir/out")" = 3 ] || fail "$(cat "$dir/out")"
+	[ "$(sum_of 2)" -gt 0 ] && [ "$(sum_of 3)" = 0 ] || fail "$(cat "$dir/out")"
+	touch "$dir/stop"
+	wait $writer
+	# one stands still with a write on its way, another one goes
+	ok dmsetup suspend t1
+	dd if="$dir/template" of=/dev/mapper/t1 bs=64k count=1 oflag=direct status=none &
+	writer=$!
+	(sleep 3; lclone close t2) &
+	ok timeout 60 lclone top --batch --count 4 --delay 2 --noheadings -o name,state
+	[ "$(grep -c '^t1  *rw,SUSPENDED$' "$dir/out")" = 4 ] || fail "$(cat "$dir/out")"
+	grep -q '^t2  *rw' "$dir/out" || fail "$(cat "$dir/out")"
+	tail -n 3 "$dir/out" | grep -q ' 1 clone, ' || fail "$(cat "$dir/out")"
+	ok dmsetup resume t1
+	wait $writer
+	refused 2 "needs a terminal" lclone top
+	refused 2 "0.1 or more" lclone top --delay 0
+	refused 2 "1 or more" lclone top -n 0
+	refused 2 'no column "x"' lclone top --sort x
+	ok lclone close t1
+}
+
+top_terminal()
+{
+	local esc
+
+	esc=$(printf '\033')
+	ok lclone create t1 "$base" "$delta"
+	ok "$terminal" '>>r<+q' lclone top
+	grep -q "by name; " "$dir/out" || fail "$(cat -v "$dir/out")"
+	grep -q "by reads, the largest first; " "$dir/out" || fail "$(cat -v "$dir/out")"
+	grep -q "by read; " "$dir/out" || fail "$(cat -v "$dir/out")"
+	# a frame is drawn over the one before: the screen is cleared once
+	[ "$(grep -o "${esc}\\[H${esc}\\[J" "$dir/out" | wc -l)" = 1 ] || fail "$(cat -v "$dir/out")"
+	[ "$(tail -c 19 "$dir/out")" = "${esc}[?7h${esc}[?25h${esc}[?1049l" ] ||
+		fail "$(tail -c 60 "$dir/out" | cat -v)"
+	ok "$terminal" '' lclone top -n 2 -d 0.2
+	timeout 60 "$terminal" 'r-' lclone top >"$dir/out" 2>&1 || fail "$? without a terminal"
+	ok lclone close t1
 }

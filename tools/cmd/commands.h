@@ -10,7 +10,7 @@
 extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump, cmd_flatten,
 			    cmd_format, cmd_list, cmd_map, cmd_measure, cmd_merge, cmd_metrics,
 			    cmd_open, cmd_rebase, cmd_remove, cmd_repair, cmd_resize,
-			    cmd_revert, cmd_snapshot, cmd_status, cmd_table, cmd_tree;
+			    cmd_revert, cmd_snapshot, cmd_status, cmd_table, cmd_top, cmd_tree;
 
 /* Those that systemd calls */
 extern const struct command cmd_generator, cmd_unit;

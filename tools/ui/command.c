@@ -18,7 +18,7 @@ int usage_error(const struct command *cmd, const char *fmt, ...)
 }
 
 /* Those that have a letter, too, where the command has them */
-static const char *letters(const struct option *options, char text[8])
+static const char *letters(const struct option *options, char text[16])
 {
 	strcpy(text, "h");
 	for (; options->name; options++) {
@@ -28,6 +28,12 @@ static const char *letters(const struct option *options, char text[8])
 			strcat(text, "a");
 		else if (!strcmp(options->name, "output"))
 			strcat(text, "o:");
+		else if (!strcmp(options->name, "batch"))
+			strcat(text, "b");
+		else if (!strcmp(options->name, "count"))
+			strcat(text, "n:");
+		else if (!strcmp(options->name, "delay"))
+			strcat(text, "d:");
 	}
 	return text;
 }
@@ -35,7 +41,7 @@ static const char *letters(const struct option *options, char text[8])
 int next_option(const struct command *cmd, int argc, char **argv, const struct option *options,
 		int *ret)
 {
-	char text[8];
+	char text[16];
 	int option = getopt_long(argc, argv, letters(options, text), options, NULL);
 
 	if (option == 'h') {
