@@ -37,6 +37,7 @@ PREFIX	?= /usr/local
 SYSTEMD	= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$1 systemd 2>/dev/null)),$(PREFIX)/lib/systemd/$2)
 UNITDIR	?= $(call SYSTEMD,systemdsystemunitdir,system)
 GENERATORDIR ?= $(call SYSTEMD,systemdsystemgeneratordir,system-generators)
+RULES	:= $(notdir $(wildcard tools/udev/*.rules))
 K	?= 6.12
 N	?= 1000000
 T	?= 600
@@ -78,13 +79,17 @@ tools_install: tools
 	install -d $(DESTDIR)$(GENERATORDIR)
 	ln -sf $(PREFIX)/sbin/lclone $(DESTDIR)$(GENERATORDIR)/lclone-generator
 	install -D -m 644 systemd/lclone.target $(DESTDIR)$(UNITDIR)/lclone.target
+	install -d $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	for f in $(RULES); do sed 's|/usr/sbin/lclone|$(PREFIX)/sbin/lclone|' tools/udev/$$f \
+		>$(DESTDIR)$(PREFIX)/lib/udev/rules.d/$$f || exit; done
 
 tools_uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
 		$(foreach n,5 8,$(addprefix $(DESTDIR)$(PREFIX)/share/man/man$n/,$(notdir \
 			$(wildcard Documentation/man/*.$n)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
-		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target
+		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
+		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES))
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)

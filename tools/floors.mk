@@ -18,7 +18,8 @@ FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/la
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
 	   lib/host/dm.o lib/host/lock.o \
 	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o lib/host/tab.o \
-	   lib/host/ranges.o lib/host/look.o lib/host/volumes.o lib/host/find.o lib/host/lv.o
+	   lib/host/ranges.o lib/host/look.o lib/host/lvm.o lib/host/volumes.o lib/host/find.o \
+	   lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 
 # Deltas, layers, bases and clones, and who needs whom
@@ -55,5 +56,6 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o
+FLOORS	+= cmd/probe.o
 
 FLOORS	+= main.o

@@ -15,4 +15,7 @@ extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump
 /* Those that systemd calls */
 extern const struct command cmd_generator, cmd_unit;
 
+/* That udev calls */
+extern const struct command cmd_probe;
+
 #endif /* LCLONE_COMMANDS_H */

@@ -12,6 +12,7 @@ static const struct option options[] = {
 	{ "label", required_argument, NULL, 'l' },
 	{ "force", no_argument, NULL, 'f' },
 	ASSUME_OPTION,
+	HOST_OPTION,
 	PARENT_OPTION,
 	{ "vg", required_argument, NULL, 'V' },
 	{ "delta-size", required_argument, NULL, 'S' },
@@ -23,7 +24,7 @@ static int run(int argc, char **argv)
 {
 	struct format_arguments format = { 0 };
 	struct lclone_features features = { 0 };
-	const struct creation creation = { &format, &features, print_formatted };
+	struct creation creation = { &format, &features, false, print_formatted };
 	const char *vg = NULL, *name;
 	u64 delta_sectors = 0, chunk = 0;
 	int option, ret = 0;
@@ -53,6 +54,9 @@ static int run(int argc, char **argv)
 			break;
 		case 'V':
 			vg = optarg;
+			break;
+		case 'H':
+			creation.host = true;
 			break;
 		case 'S':
 			ret = parse_size(optarg, &delta_sectors);
@@ -98,6 +102,7 @@ const struct command cmd_create = {
 	"  --label TEXT             a name to keep in the superblock\n"
 	"  --force                  overwrite what is on DELTA\n"
 	ASSUME_USAGE
+	HOST_USAGE
 	FEATURE_USAGE,
 	.run = run,
 };

@@ -38,6 +38,12 @@ int parse_size(const char *text, u64 *sectors);
 /* 1 if @option is one of them, 0 if not, else a negative errno. */
 int parse_feature_option(struct lclone_features *features, int option, const char *value);
 
+/* Whose disk it is: create and open */
+#define HOST_OPTION	{ "host", no_argument, NULL, 'H' }
+#define HOST_USAGE							\
+	"  --host                   for a disk that this host itself mounts: it is looked into as\n" \
+	"                           any other; else it is a guest's, and left alone\n"
+
 /* The layers below a delta, named by the user; what is not named is looked for. */
 #define PARENT_OPTION	{ "parent", required_argument, NULL, 'P' }
 #define PARENT_USAGE							\

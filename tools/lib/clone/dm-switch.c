@@ -24,7 +24,7 @@
 
 struct state {
 	struct dm_info info;
-	bool has_uuid;			/* made by LVM, cryptsetup, ... */
+	bool foreign;			/* made by LVM, cryptsetup, ... */
 	char line[LCLONE_LINE_SIZE];	/* "" without a table */
 };
 
@@ -51,7 +51,8 @@ static int look(const char *name, struct state *state)
 		err = lclone_fail(-ENXIO, "there is no device-mapper device %s", name);
 	if (!err) {
 		uuid = dm_task_get_uuid(dmt);
-		state->has_uuid = uuid && uuid[0];
+		state->foreign = uuid && uuid[0] &&
+				 strncmp(uuid, LCLONE_DM_UUID, strlen(LCLONE_DM_UUID));
 		dm_get_next_target(dmt, NULL, &start, &sectors, &type, &params);
 		if (type)
 			print_line(state->line, sectors, type, params);
@@ -316,7 +317,7 @@ static int end_half(const char *name, const struct state *now, const struct lclo
 static bool is_half_made(const struct state *now, const struct lclone_pending *noted)
 {
 	return !noted->before[0] && !now->info.live_table && !now->info.open_count &&
-	       !now->has_uuid;
+	       !now->foreign;
 }
 
 static int settle_locked(const char *name, struct state *now, const struct lclone_pending *noted)
@@ -365,7 +366,7 @@ bool lclone_dm_is_disk(const char *name, int *open_count)
 	unsigned int ma, mi;
 	int end = 0;
 
-	if (look(name, &now) || now.has_uuid || now.info.target_count != 1)
+	if (look(name, &now) || now.foreign || now.info.target_count != 1)
 		return false;
 	*open_count = now.info.open_count;
 	return sscanf(now.line, "0 %llu linear %u:%u 0%n", &sectors, &ma, &mi, &end) == 3 && end &&

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <uuid/uuid.h>
 
 #include "basic/fail.h"
 #include "host/dm-task.h"
@@ -30,14 +31,43 @@ const char *lclone_dm_name(const char *text)
 	return !strncmp(text, dm_dir(), len) && text[len] == '/' ? text + len + 1 : text;
 }
 
-int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only)
+void lclone_dm_uuid(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, bool host)
+{
+	char text[37];
+
+	uuid_unparse_lower(delta_uuid, text);
+	snprintf(uuid, LCLONE_DM_UUID_SIZE, "%s%s%s", LCLONE_DM_UUID, host ? "" : "GUEST-", text);
+}
+
+int lclone_dm_with_uuid(const char *uuid, char name[LCLONE_NAME_SIZE])
+{
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_INFO, NULL);
+	struct dm_info info;
+	int err;
+
+	if (!dmt || !dm_task_set_uuid(dmt, uuid))
+		err = lclone_dm_no_task(uuid);
+	else
+		err = lclone_dm_run(dmt, "look for it", uuid);
+	if (!err && (!dm_task_get_info(dmt, &info) || !info.exists))
+		err = lclone_fail(-ENXIO, "there is no device with the uuid %s", uuid);
+	if (!err)
+		snprintf(name, LCLONE_NAME_SIZE, "%s", dm_task_get_name(dmt));
+	if (dmt)
+		dm_task_destroy(dmt);
+	return err;
+}
+
+int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
+		     bool read_only)
 {
 	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_CREATE, name);
 	int err;
 
 	if (!dmt)
 		return lclone_dm_no_task(name);
-	if (!dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
+	if (!dm_task_set_uuid(dmt, uuid) ||
+	    !dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
 	    (read_only && !dm_task_set_ro(dmt)))
 		err = lclone_dm_no_task(name);
 	else

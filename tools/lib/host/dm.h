@@ -28,8 +28,20 @@ struct lclone_clone {
 /* 0, or -EINVAL for a name that device-mapper would not take as it is. */
 int lclone_dm_check_name(const char *name);
 
+/*
+ * The uuid of a clone's device, by which udev's rules know it; @host: the host itself mounts it,
+ * else it is a guest's, and the host does not look into it.
+ */
+#define LCLONE_DM_UUID		"LCLONE-"
+#define LCLONE_DM_UUID_SIZE	64
+void lclone_dm_uuid(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, bool host);
+
+/* The device that has this uuid; -ENXIO if there is none. */
+int lclone_dm_with_uuid(const char *uuid, char name[LCLONE_NAME_SIZE]);
+
 /* A device with this table, whose node is there when it returns; @sectors is its length. */
-int lclone_dm_create(const char *name, u64 sectors, const char *params, bool read_only);
+int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
+		     bool read_only);
 /* What a user calls a clone: its name, or /dev/mapper/ and its name */
 const char *lclone_dm_name(const char *text);
 

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "basic/clock.h"
 #include "basic/fail.h"
+#include "host/lvm.h"
 #include "host/ranges.h"
 #include "host/stack.h"
 #include "host/volumes.h"
 
-#define SECONDS		30	/* that LVM has to answer */
 #define LEAST_SECTORS	((LCLONE_SB_SLOT_B + 1) * LCLONE_BLOCK_SECTORS)
 
 static int add(struct lclone_volumes *v, const struct lclone_volume *volume)
@@ -34,7 +29,8 @@ static int add(struct lclone_volumes *v, const struct lclone_volume *volume)
 
 /* Asking */
 
-static void exec_lvm(int out)
+/* NULL without an error: there is no lvm2. */
+static int ask(struct json_object **o)
 {
 	static const char *const argv[] = {
 		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
@@ -47,81 +43,11 @@ static void exec_lvm(int out)
 		"lv_name,seg_start,seg_size,segtype,seg_pe_ranges,stripes,stripe_size",
 		NULL
 	};
-	int null = open("/dev/null", O_RDWR);
 
-	dup2(null, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	close_range(STDERR_FILENO + 1, ~0u, 0);
-	setenv("LC_ALL", "C", 1);
-	execvp(argv[0], (char *const *)argv);
-	_exit(errno == ENOENT ? 127 : 126);
-}
-
-/* All that comes; false if that does not end in time. */
-static bool read_json(int fd, struct json_object **o)
-{
-	struct json_tokener *tok = json_tokener_new();
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	double end = lclone_seconds() + SECONDS;
-	char buf[65536];
-	ssize_t len = 1;
-
-	while (tok && len > 0 && lclone_seconds() < end) {
-		if (poll(&p, 1, 1000) <= 0)
-			continue;
-		len = read(fd, buf, sizeof(buf));
-		if (len > 0 && !*o)
-			*o = json_tokener_parse_ex(tok, buf, len);
-	}
-	if (tok)
-		json_tokener_free(tok);
-	return len <= 0;
-}
-
-/* NULL without an error: there is no lvm2. */
-static int ask(struct json_object **o)
-{
-	int fd[2], status = 0;
-	bool ended;
-	pid_t pid;
-
-	*o = NULL;
-	if (pipe2(fd, O_CLOEXEC))
-		return lclone_fail(-errno, "cannot start lvm: %m");
-	pid = fork();
-	if (!pid)
-		exec_lvm(fd[1]);
-	close(fd[1]);
-	if (pid < 0) {
-		close(fd[0]);
-		return lclone_fail(-errno, "cannot start lvm: %m");
-	}
-	ended = read_json(fd[0], o);
-	close(fd[0]);
-	if (!ended)
-		kill(pid, SIGTERM);
-	if (waitpid(pid, &status, ended ? 0 : WNOHANG) != pid || !WIFEXITED(status))
-		return -ETIMEDOUT;
-	if (WEXITSTATUS(status) == 127)
-		return 0;
-	return *o && !WEXITSTATUS(status) ? 0 : -EIO;
+	return lclone_ask_program(argv, o);
 }
 
 /* Understanding */
-
-static const char *text(struct json_object *row, const char *field)
-{
-	struct json_object *o = json_object_object_get(row, field);
-	const char *s = o ? json_object_get_string(o) : NULL;
-
-	return s ?: "";
-}
-
-static u64 number(struct json_object *row, const char *field)
-{
-	return strtoull(text(row, field), NULL, 10);
-}
 
 static struct json_object *row_of(struct json_object *group, const char *table, size_t i)
 {
@@ -139,7 +65,7 @@ static struct json_object *find_row(struct json_object *group, const char *table
 	size_t i;
 
 	for (i = 0; (row = row_of(group, table, i)); i++)
-		if (!strcmp(text(row, field), value) && (!zero || !number(row, zero)))
+		if (!strcmp(lclone_json_text(row, field), value) && (!zero || !lclone_json_number(row, zero)))
 			return row;
 	return NULL;
 }
@@ -151,7 +77,7 @@ static bool is_guests(struct json_object *group)
 	size_t i;
 
 	for (i = 0; (row = row_of(group, "pv", i)); i++)
-		if (!stat(text(row, "pv_name"), &st) && S_ISBLK(st.st_mode) &&
+		if (!stat(lclone_json_text(row, "pv_name"), &st) && S_ISBLK(st.st_mode) &&
 		    lclone_dev_is_guests(st.st_rdev))
 			return true;
 	return false;
@@ -177,7 +103,7 @@ static bool find_piece(struct json_object *group, const char *range, u64 extent_
 	    stat(path, &st) || lclone_dev_suspended(st.st_rdev, &which))
 		return false;
 	strcpy(stripes->on[i].path, path);
-	stripes->on[i].start = number(pv, "pe_start") +
+	stripes->on[i].start = lclone_json_number(pv, "pe_start") +
 			       strtoull(colon + 1, NULL, 10) * extent_sectors;
 	stripes->count++;
 	return true;
@@ -188,27 +114,27 @@ static bool find_start(struct json_object *group, struct json_object *lv,
 		       struct lclone_volume *volume)
 {
 	struct json_object *vg = row_of(group, "vg", 0);
-	struct json_object *seg = find_row(group, "seg", "lv_name", text(lv, "lv_name"),
+	struct json_object *seg = find_row(group, "seg", "lv_name", lclone_json_text(lv, "lv_name"),
 					   "seg_start");
 	struct lclone_stripes *stripes = &volume->stripes;
 	char ranges[LCLONE_STRIPES_MAX * 80], *save, *range;
 	bool striped;
 
-	if (!vg || !seg || strstr(text(lv, "lv_role"), "snapshot") ||
-	    number(seg, "seg_size") < LEAST_SECTORS)
+	if (!vg || !seg || strstr(lclone_json_text(lv, "lv_role"), "snapshot") ||
+	    lclone_json_number(seg, "seg_size") < LEAST_SECTORS)
 		return false;
-	striped = !strcmp(text(seg, "segtype"), "striped");
-	if (!striped && strcmp(text(seg, "segtype"), "linear"))
+	striped = !strcmp(lclone_json_text(seg, "segtype"), "striped");
+	if (!striped && strcmp(lclone_json_text(seg, "segtype"), "linear"))
 		return false;
-	if (snprintf(ranges, sizeof(ranges), "%s", text(seg, "seg_pe_ranges")) >=
+	if (snprintf(ranges, sizeof(ranges), "%s", lclone_json_text(seg, "seg_pe_ranges")) >=
 	    (int)sizeof(ranges))
 		return false;
 	for (range = strtok_r(ranges, " ", &save); range; range = strtok_r(NULL, " ", &save))
-		if (!find_piece(group, range, number(vg, "vg_extent_size"), stripes))
+		if (!find_piece(group, range, lclone_json_number(vg, "vg_extent_size"), stripes))
 			return false;
-	stripes->chunk_sectors = striped ? number(seg, "stripe_size") : UINT32_MAX;
-	volume->sectors = number(seg, "seg_size");
-	return stripes->chunk_sectors && stripes->count == (striped ? number(seg, "stripes") : 1);
+	stripes->chunk_sectors = striped ? lclone_json_number(seg, "stripe_size") : UINT32_MAX;
+	volume->sectors = lclone_json_number(seg, "seg_size");
+	return stripes->chunk_sectors && stripes->count == (striped ? lclone_json_number(seg, "stripes") : 1);
 }
 
 /* LVM prints it with dashes. */
@@ -230,14 +156,14 @@ static int add_used(struct lclone_volumes *v, struct json_object *group)
 	size_t i;
 
 	for (i = 0; (row = row_of(group, "pv", i)); i++) {
-		if (stat(text(row, "pv_name"), &st) || !S_ISBLK(st.st_mode))
+		if (stat(lclone_json_text(row, "pv_name"), &st) || !S_ISBLK(st.st_mode))
 			continue;
 		bigger = reallocarray(v->used, v->used_count + 1, sizeof(*bigger));
 		if (!bigger)
 			return lclone_fail(-ENOMEM, "out of memory");
 		v->used = bigger;
 		bigger[v->used_count].rdev = st.st_rdev;
-		copy_uuid(bigger[v->used_count++].uuid, text(row, "pv_uuid"));
+		copy_uuid(bigger[v->used_count++].uuid, lclone_json_text(row, "pv_uuid"));
 	}
 	return 0;
 }
@@ -254,11 +180,11 @@ static int add_group(struct lclone_volumes *v, struct json_object *group)
 	for (i = 0; !err && (lv = row_of(group, "lv", i)); i++) {
 		struct lclone_volume volume = { .sectors = 0 };
 
-		if (text(lv, "lv_active")[0] || strncmp(text(lv, "lv_role"), "public", 6) ||
-		    number(lv, "lv_size") < LEAST_SECTORS)
+		if (lclone_json_text(lv, "lv_active")[0] || strncmp(lclone_json_text(lv, "lv_role"), "public", 6) ||
+		    lclone_json_number(lv, "lv_size") < LEAST_SECTORS)
 			continue;
-		snprintf(volume.name, sizeof(volume.name), "%.140s/%.140s", text(vg, "vg_name"),
-			 text(lv, "lv_name"));
+		snprintf(volume.name, sizeof(volume.name), "%.140s/%.140s", lclone_json_text(vg, "vg_name"),
+			 lclone_json_text(lv, "lv_name"));
 		if (!find_start(group, lv, &volume))
 			snprintf(volume.unseen, sizeof(volume.unseen),
 				 "is not active (lvchange -ay)");

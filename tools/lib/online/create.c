@@ -43,7 +43,8 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 	if (err)
 		return err;
 	c->formatted(delta, &sb);
-	err = lclone_open_clone(name, base, delta, &c->format->parents, c->features);
+	err = lclone_open_clone(name, base, delta, &c->format->parents, c->features,
+				c->host);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", lclone_why());

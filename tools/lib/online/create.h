@@ -13,6 +13,7 @@
 struct creation {
 	const struct format_arguments *format;
 	const struct lclone_features *features;
+	bool host;			/* see lclone_open_clone() */
 	/* The new delta is there, before the clone is. */
 	void (*formatted)(const char *delta, const struct lclone_sb *sb);
 };

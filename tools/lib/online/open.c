@@ -10,6 +10,7 @@
 #include "clone/delta-file.h"
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
+#include "clone/super.h"
 #include "offline/merge.h"
 #include "online/grown.h"
 #include "online/open.h"
@@ -91,10 +92,63 @@ bool lclone_was_opened(const char *name, const char *base, const char *delta,
 	return lclone_pending_adopt(name, &pending);
 }
 
+/* Has the active clone @name the delta with this uuid?  It may have gone on to another since. */
+static int has_delta(const char *name, const u8 *uuid, char delta[PATH_MAX])
+{
+	static struct lclone_clone clone;
+	struct lclone_sb sb;
+	int err = lclone_dm_get(name, &clone);
+
+	if (err)	/* a merge has made a linear device of it */
+		return err == -ENOTTY || err == -ENXIO ? 0 : err;
+	lclone_name_of(clone.table.delta, delta);
+	err = lclone_sb_of(delta, &sb);
+	return err ?: !memcmp(sb.uuid, uuid, LCLONE_UUID_SIZE);
+}
+
+/* One of a kind: for a host's disk, or a guest's */
+static int choose_uuid_of(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, bool host,
+			  const char *path)
+{
+	char taken_by[LCLONE_NAME_SIZE], delta[PATH_MAX];
+	unsigned int i;
+	size_t len;
+	int ret;
+
+	lclone_dm_uuid(uuid, delta_uuid, host);
+	len = strlen(uuid);
+	for (i = 2; ; i++) {
+		ret = lclone_dm_with_uuid(uuid, taken_by);
+		if (ret)
+			return ret == -ENXIO ? 0 : ret;
+		ret = has_delta(taken_by, delta_uuid, delta);
+		if (ret > 0)
+			return lclone_fail(-EBUSY, "%s is a copy of %s, with the same uuid, which is active as %s: only one of them can be",
+					   path, delta, taken_by);
+		if (ret)
+			return ret;
+		snprintf(uuid + len, LCLONE_DM_UUID_SIZE - len, "-%u", i);
+	}
+}
+
+/*
+ * A uuid for the device of the delta @path, of which no copy may be active.  A clone keeps the one
+ * that it was opened with also when a snapshot has given it another delta: what it had then is
+ * opened with a number behind.
+ */
+static int choose_uuid(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, bool host,
+		       const char *path)
+{
+	return choose_uuid_of(uuid, delta_uuid, !host, path) ?:
+	       choose_uuid_of(uuid, delta_uuid, host, path);
+}
+
 /* All locks are held until the table is loaded: what was looked at stays so. */
 int lclone_open_clone(const char *name, const char *base_path, const char *delta_path,
-		      const struct lclone_parents *parents, const struct lclone_features *features)
+		      const struct lclone_parents *parents, const struct lclone_features *features,
+		      bool host)
 {
+	char uuid[LCLONE_DM_UUID_SIZE];
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
 	struct lclone_file base_file, *base;
@@ -120,9 +174,13 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 		err = lclone_fail(-E2BIG, "the table's line is too long");
 		goto out_disk;
 	}
+	err = choose_uuid(uuid, disk.delta.sb.uuid, host, delta_path);
+	if (err)
+		goto out_disk;
 	lclone_file_yield(&disk.file);
 	err = lclone_dm_begin(name, disk.delta.sb.virtual_sectors, params, true);
-	err = err ?: lclone_dm_create(name, disk.delta.sb.virtual_sectors, params, features->read_only);
+	err = err ?: lclone_dm_create(name, uuid, disk.delta.sb.virtual_sectors, params,
+				      features->read_only);
 out_disk:
 	lclone_close_disk(&disk);
 out_base:

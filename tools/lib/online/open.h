@@ -9,9 +9,13 @@
 
 #include "clone/inventory.h"
 
-/* Activates the clone of @base ("-": none) and @delta as @name. */
+/*
+ * Activates the clone of @base ("-": none) and @delta as @name.  @host: for what this host itself
+ * mounts; else it is a guest's disk, which udev's rules do not look into.
+ */
 int lclone_open_clone(const char *name, const char *base, const char *delta,
-		      const struct lclone_parents *parents, const struct lclone_features *features);
+		      const struct lclone_parents *parents, const struct lclone_features *features,
+		      bool host);
 
 /*
  * Has a run of open or create that was killed opened this very clone?  What one has
