@@ -9,7 +9,8 @@
 race_commands=(to to_layer into_base into_parent remove format create open snapshot repair
 	       diff check measure)
 race_second=(into_parent open repair)
-# Each against each takes half an hour: LCLONE_RACES=all
+# Each against each takes half an hour: LCLONE_RACES=all, or the names of those that come second
+[ -z "${LCLONE_RACES:-}" ] || read -ra race_second <<<"$LCLONE_RACES"
 [ "${LCLONE_RACES:-}" != all ] || race_second=("${race_commands[@]}")
 
 for command in "${race_commands[@]}"; do
@@ -19,6 +20,7 @@ done
 tests+=(
 	race_sibling "a clone that is put on a layer while another is merged into it is not changed"
 	race_reader "a layer is not merged into while it is read"
+	race_readers "a delta is read by several at once, and is nobody else's meanwhile"
 	race_changed "what was changed while it was read is not called read"
 	race_backup "a clone on a layer that is being read can be opened"
 	race_foreign_lock "nobody waits for locks of others on the clone's device"
@@ -277,6 +279,42 @@ race_reader()
 	done
 	same "$dir/model_layer" "$target"
 	ok lclone merge --into-parent "$top"
+}
+
+race_readers()
+{
+	local first line
+
+	race_make
+	line=$(lclone table "$rbase" "$top")
+	STOP_AT=pread:3 STOP_FILE=$dir/first LD_PRELOAD=$stop_library lclone diff "$top" >"$dir/out2" &
+	first=$!
+	await "$dir/first.here"
+	ok lclone diff "$top"
+	ok lclone check "$top"
+	ok lclone measure "$rbase" "$top"
+	ok lclone repair "$top"
+	ok lclone dump "$top"
+	ok lclone table "$rbase" "$top"
+	ok lclone merge --force --to "$target" "$rbase" "$top"
+	same "$dir/model_top" "$target"
+	refused 3 "in use by another lclone" lclone open t1 "$rbase" "$top"
+	refused 3 "in use by another lclone" lclone remove "$top"
+	! dmsetup create t1 --table "$line" 2>/dev/null || fail "the kernel writes to what is read"
+	hold pread:7 lclone check "$top"
+	touch "$dir/first.go"
+	wait "$first" || fail "the first: $?"
+	# the first has ended, the second goes on
+	refused 3 "in use by another lclone" lclone open t1 "$rbase" "$top"
+	refused 3 "in use by another lclone" lclone remove "$top"
+	ok lclone diff "$top"
+	ok dmsetup create t1 --table "$line"
+	ok dmsetup remove t1
+	release
+	[ $held_rc = 3 ] && grep -q "changed while it was read" "$dir/err1" ||
+		fail "$held_rc: $(cat "$dir/err1")"
+	ok lclone open t1 "$rbase" "$top"
+	same "$dir/model_top" /dev/mapper/t1
 }
 
 # By who knows no locks: another host

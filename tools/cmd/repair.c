@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "clone/delta-file.h"
 #include "cmd/commands.h"
 #include "offline/salvage.h"
 #include "offline/undo.h"
@@ -141,13 +142,16 @@ static int repair(const char *path, const char *save, bool json)
 {
 	struct run run = { .findings = json ? json_object_new_array() : NULL };
 	const struct lclone_watch watch = { .progress = progress, .ctx = &run };
+	struct lclone_delta before = { .dev = NULL };
 	struct lclone_repair r = { .findings = 0 };
 	struct lclone_file file;
+	bool readable;
 	int err;
 
-	err = lclone_file_open_ready(&file, path, (save ? O_RDWR : O_RDONLY) | O_EXCL);
+	err = lclone_open_delta_file(path, save ? O_RDWR : O_RDONLY, &file);
 	if (err)
 		goto out;
+	readable = !lclone_delta_open_sb(&before, &file.dev);
 	meter_init(&run.meter, false);	/* its lines would be no part of the JSON object */
 	run.meter.named = true;
 	err = lclone_repair_plan(&r, &file.dev, json ? report_json : report_text, &run, &watch);
@@ -156,6 +160,8 @@ static int repair(const char *path, const char *save, bool json)
 		err = err == -EINVAL ? -EMEDIUMTYPE : err;
 	} else if (save && r.findings) {
 		err = lclone_repair_apply(&r, &file, save);
+	} else if (readable && !lclone_delta_unchanged(&before)) {
+		err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
 	meter_hide(&run.meter);
 	if (err)
@@ -169,6 +175,7 @@ static int repair(const char *path, const char *save, bool json)
 	if (r.findings && !save)
 		err = EXIT_DAMAGED;
 out:
+	lclone_delta_close(&before);
 	lclone_repair_free(&r);
 	json_object_put(run.findings);
 	lclone_file_close(&file);

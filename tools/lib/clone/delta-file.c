@@ -24,11 +24,13 @@ int lclone_open_delta_file(const char *path, int flags, struct lclone_file *file
 	int err;
 
 	if ((flags & O_ACCMODE) == O_RDONLY) {
-		err = lclone_file_open_ready(file, path, flags);
+		err = lclone_file_open_ready(file, path, O_RDONLY);
 		if (!err)
 			err = lclone_lock(file, LCLONE_LOCK_SHARED);
 		if (err || is_sealed(file))
 			return err;
+		if (!(flags & O_EXCL))
+			return lclone_file_claim(file);
 		lclone_file_close(file);
 	}
 	return lclone_file_open_ready(file, path, flags | O_EXCL);

@@ -19,14 +19,15 @@
 #define BOUNCE_SIZE	(256u << 10)
 #define BOUNCE_ALIGN	LCLONE_BLOCK_SIZE	/* no logical block is larger */
 
+static const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
+
 static int keep_name(const char *name, void *ctx)
 {
 	snprintf(ctx, PATH_MAX, "%s", name);
 	return 1;
 }
 
-/* -EAGAIN if nobody is seen who uses it: it may be free in a moment. */
-static int busy(const struct lclone_file *file)
+int lclone_file_not_held(const struct lclone_file *file)
 {
 	char who[PATH_MAX];
 
@@ -35,7 +36,13 @@ static int busy(const struct lclone_file *file)
 		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
 	if (lclone_dev_holders(file->rdev, keep_name, who))
 		return lclone_fail(-EBUSY, "%s is in use by %s", file->path, who);
-	return lclone_fail(-EAGAIN, "%s is in use", file->path);
+	return 0;
+}
+
+/* -EAGAIN if nobody is seen who uses it: it may be free in a moment. */
+static int busy(const struct lclone_file *file)
+{
+	return lclone_file_not_held(file) ?: lclone_fail(-EAGAIN, "%s is in use", file->path);
 }
 
 int lclone_file_not_mounted_rw(const struct lclone_file *file)
@@ -110,6 +117,25 @@ int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 	return lclone_lock_take(&file->lock, &what, kind);
 }
 
+int lclone_file_claim(struct lclone_file *file)
+{
+	const struct lclone_locked what = { file->fd, file->block, file->path };
+	unsigned int waited = 0;
+	int err;
+
+	if (!file->block)
+		return 0;
+	for (;;) {
+		err = lclone_claim_take(&file->claim, &what);
+		if (err == -EBUSY)
+			err = busy(file);
+		if (err != -EAGAIN || waited >= LCLONE_LOCK_MS)
+			return err == -EAGAIN ? -EBUSY : err;
+		nanosleep(&poll, NULL);
+		waited += LCLONE_LOCK_POLL_MS;
+	}
+}
+
 void lclone_unlock(struct lclone_file *file)
 {
 	lclone_lock_drop(&file->lock);
@@ -155,7 +181,6 @@ static int find_path(struct lclone_file *file, struct stat *st)
 /* O_EXCL is not for plain files. */
 static int open_fd(struct lclone_file *file, int flags)
 {
-	const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
 	unsigned int waited = 0;
 	struct stat st;
 	int err;
@@ -175,6 +200,8 @@ static int open_fd(struct lclone_file *file, int flags)
 		nanosleep(&poll, NULL);
 		waited += LCLONE_LOCK_POLL_MS;
 	}
+	if (err == -EAGAIN && lclone_claim_is_taken(file->rdev))
+		return lclone_fail(-EBUSY, "%s is in use by another lclone", file->path);
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
@@ -208,8 +235,7 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 	if (err)
 		return err;
 	if (flags & O_EXCL)
-		err = lclone_lock(file, (flags & O_ACCMODE) == O_RDONLY ? LCLONE_LOCK_SHARED :
-							LCLONE_LOCK_EXCLUSIVE);
+		err = lclone_lock(file, LCLONE_LOCK_EXCLUSIVE);
 	if (!err)
 		err = file_size(file);
 	if (err)
@@ -245,6 +271,7 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 
 void lclone_file_close(struct lclone_file *file)
 {
+	lclone_claim_drop(&file->claim);
 	lclone_unlock(file);
 	if (file->fd >= 0)
 		close(file->fd);

@@ -24,12 +24,13 @@ struct lclone_file {
 	char path[PATH_MAX];
 	void *bounce;
 	struct lclone_lock *lock;	/* see lock.h; NULL: none */
+	struct lclone_claim *claim;	/* the same */
 };
 
 /*
  * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags are those of
  * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
- * that it is locked, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
+ * that its lock is exclusive, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
  * killed process whose last I/O is on its way, is waited for.
  * @file is closed by lclone_file_close() also if this fails.
  */
@@ -44,10 +45,15 @@ int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags
 
 /*
  * Locks what @file, which is open, is on; lclone_file_close() ends that. If it is locked
- * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive,
- * or shared for O_RDONLY.
+ * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive.
  */
 int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);
+
+/*
+ * Keeps all but readers of ours from the device, which is open, and whose lock is shared, until
+ * it is closed. -EBUSY says who has it.
+ */
+int lclone_file_claim(struct lclone_file *file);
 
 /* It ends before the file is closed. */
 void lclone_unlock(struct lclone_file *file);
@@ -64,6 +70,9 @@ int lclone_file_sync(struct lclone_file *file);
 
 /* Are they one device, or one file? */
 bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
+
+/* -EBUSY if the device is mounted, or something of device-mapper lies on it. */
+int lclone_file_not_held(const struct lclone_file *file);
 
 /* -EBUSY if the device is mounted so that it can be written. */
 int lclone_file_not_mounted_rw(const struct lclone_file *file);

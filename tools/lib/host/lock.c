@@ -23,6 +23,10 @@ struct lclone_lock {
 	int fd;				/* of a device; -1: a plain file's own */
 };
 
+struct lclone_claim {
+	int device, lock;		/* descriptors */
+};
+
 static struct lclone_lock *held;
 
 /* Waits at most @ms; -EBUSY says that @what is in use. */
@@ -158,6 +162,67 @@ static int lock_named(const char *file, const char *what)
 		return err;
 	}
 	return fd;
+}
+
+static int open_claim(dev_t dev, const char *what)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%u:%u-read", major(dev), minor(dev));
+	return open_lock(name, what);
+}
+
+bool lclone_claim_is_taken(dev_t dev)
+{
+	int fd = open_claim(dev, "a device");
+	bool taken;
+
+	if (fd < 0)
+		return false;
+	taken = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return taken;
+}
+
+/* Who cannot get it at once, but sees no lock, comes while another one gets it, or lets it go. */
+int lclone_claim_take(struct lclone_claim **claim, const struct lclone_locked *what)
+{
+	struct lclone_claim new;
+	struct lclone_lock lock;
+	char path[32];
+	int err;
+
+	err = name_what(what, &lock);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", what->fd);
+	new.device = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (new.device < 0 && errno == EBUSY)
+		return lclone_claim_is_taken(lock.dev) ? 0 : -EBUSY;
+	if (new.device < 0)
+		return lclone_fail(-errno, "%s: %m", what->path);
+	new.lock = open_claim(lock.dev, what->path);
+	err = new.lock < 0 ? new.lock :
+			     wait_for(new.lock, LCLONE_LOCK_EXCLUSIVE, LCLONE_LOCK_MS, what->path);
+	*claim = err ? NULL : malloc(sizeof(**claim));
+	if (*claim) {
+		**claim = new;
+		return 0;
+	}
+	if (new.lock >= 0)
+		close(new.lock);
+	close(new.device);
+	return err ?: lclone_fail(-ENOMEM, "out of memory");
+}
+
+void lclone_claim_drop(struct lclone_claim **claim)
+{
+	if (!*claim)
+		return;
+	close((*claim)->lock);
+	close((*claim)->device);
+	free(*claim);
+	*claim = NULL;
 }
 
 int lclone_lock_clone(const char *name)

@@ -6,8 +6,8 @@
  *		of a copy; and, for the switch of its table, the name of a clone.
  * Shared:	who reads it, and needs that it stays what it is: every reader, of all
  *		levels of the chain and of the base; who formats a delta on it, till that
- *		is durable; who loads a table with it, till it is loaded.
- * Exclusive:	who writes to it. This is taken before the look at who depends on it, and
+ *		is durable; who loads a table that has it as a layer or base, till it is loaded.
+ * Exclusive:	who writes to it, or loads a table that lets the kernel write. This is taken before the look at who depends on it, and
  *		held until the last write, so that nobody can come in between. The layer that
  *		another one is merged into is an exception: once its superblock says so,
  *		which keeps out by itself who does not come through the upper one, the lock
@@ -23,8 +23,12 @@
  * Both end with the process. A process does not exclude itself, but for an exclusive lock on
  * what another file of it has locked as shared: others may be reading that.
  *
- * The kernel knows nothing of these locks. It is kept out by O_EXCL, which all but layers and
- * bases are opened with, and by what superblocks say.
+ * The kernel knows nothing of these locks. It is kept out by O_EXCL, and by what superblocks say.
+ * Who writes has each delta and target open with O_EXCL. Readers of a delta that is no layer
+ * share that, too: the first has it open so, for all who come meanwhile, and has locked a second
+ * file that is named after the device. If the first one ends before them, the others read on without,
+ * and look at their end whether the superblock is still the same: no kernel writes anything before
+ * it has written that.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
@@ -32,11 +36,13 @@
 #define LCLONE_LOCK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define LCLONE_LOCK_DIR		"/run/lclone"
 #define LCLONE_LOCK_MS		2000	/* how long others are waited for */
 #define LCLONE_LOCK_POLL_MS	20
 
+struct lclone_claim;
 struct lclone_lock;
 
 enum lclone_lock_kind {
@@ -60,6 +66,16 @@ int lclone_lock_take(struct lclone_lock **lock, const struct lclone_locked *what
 
 /* Ends that; *lock is NULL afterwards. Nothing is done if it is NULL. */
 void lclone_lock_drop(struct lclone_lock **lock);
+
+/*
+ * The claim of a device (O_EXCL) that readers share. 0: it is there, *claim has it, or, being
+ * NULL, another reader. -EBUSY without a sentence: the device is claimed by none of them.
+ */
+int lclone_claim_take(struct lclone_claim **claim, const struct lclone_locked *what);
+void lclone_claim_drop(struct lclone_claim **claim);
+
+/* Does a reader claim that device? */
+bool lclone_claim_is_taken(dev_t dev);
 
 /* Who switches the table of a clone. A descriptor, to be closed, or a negative errno. */
 int lclone_lock_clone(const char *name);

@@ -34,16 +34,17 @@ static int refuse_process(const char *name, const char *pid)
 /* A mount or a device above, which have it for themselves */
 static int refuse_holder(const char *name, dev_t *rdev)
 {
-	char path[PATH_MAX], nobody[PATH_MAX + 16];
 	struct lclone_file file;
+	char path[PATH_MAX];
 	int err;
 
 	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
-	snprintf(nobody, sizeof(nobody), "%s is in use", path);
-	err = lclone_file_open(&file, path, O_RDONLY | O_EXCL);
-	lclone_file_close(&file);
+	err = lclone_file_open(&file, path, O_RDONLY);
 	*rdev = file.rdev;
-	return err == -EBUSY && strcmp(lclone_why(), nobody) ? err : 0;
+	if (!err)
+		err = lclone_file_not_held(&file);
+	lclone_file_close(&file);
+	return err == -EBUSY ? err : 0;
 }
 
 static int refuse_open(const char *name, dev_t rdev, int open_count)

@@ -187,7 +187,7 @@ static int open_merged(struct pair *p)
 	if (!err)
 		err = lclone_file_open_ready(&p->lower_file, p->lower_path,
 					     O_RDWR | (sealed ? 0 : O_EXCL));
-	if (err == -EBUSY && !sealed)
+	if (err == -EBUSY && !sealed && !lclone_claim_is_taken(p->lower_file.rdev))
 		return 0;
 	return err ?: lclone_lock(&p->lower_file, LCLONE_LOCK_EXCLUSIVE);
 }
@@ -369,7 +369,7 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	int err;
 
 	p = (struct pair){ .upper_path = into->path, .lower_file.fd = -1 };
-	err = lclone_open_delta(into->path, O_RDONLY, &p.upper_file, &p.upper);
+	err = lclone_open_delta(into->path, O_RDONLY | O_EXCL, &p.upper_file, &p.upper);
 	if (!err)
 		err = find_lower(&p, named);
 	if (!err)

@@ -164,7 +164,7 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
-	err = lclone_open_disk(delta_path, O_RDONLY, parents, &disk);
+	err = lclone_open_disk(delta_path, O_RDONLY | O_EXCL, parents, &disk);
 	if (!err)
 		err = look(&disk, base, features, &table);
 	if (err)
