@@ -60,7 +60,7 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 		    is_active(entry))
 			break;
 		err = lclone_open_clone(entry->name, entry->base, entry->delta, &parents,
-					&entry->features);
+					&entry->features, entry->host);
 		if ((err != -ESTALE && err != -EBUSY) || tries == TRIES)
 			break;
 		err = 0;
