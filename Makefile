@@ -79,6 +79,7 @@ tools_install: tools
 	install -d $(DESTDIR)$(GENERATORDIR)
 	ln -sf $(PREFIX)/sbin/lclone $(DESTDIR)$(GENERATORDIR)/lclone-generator
 	install -D -m 644 systemd/lclone.target $(DESTDIR)$(UNITDIR)/lclone.target
+	install -m 644 systemd/lclone-metrics.service systemd/lclone-metrics.timer $(DESTDIR)$(UNITDIR)
 	install -d $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	for f in $(RULES); do sed 's|/usr/sbin/lclone|$(PREFIX)/sbin/lclone|' tools/udev/$$f \
 		>$(DESTDIR)$(PREFIX)/lib/udev/rules.d/$$f || exit; done
@@ -89,7 +90,8 @@ tools_uninstall:
 			$(wildcard Documentation/man/*.$n)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
 		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
-		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES))
+		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES)) \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,lclone-metrics.service lclone-metrics.timer)
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)
