@@ -7,7 +7,7 @@
 
 #include "base.h"
 
-static int fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
+static int read_fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
 {
 	void *buf = kmalloc(LCLONE_BLOCK_SIZE, GFP_KERNEL);
 	u32 i;
@@ -39,7 +39,7 @@ int lclone_base_fingerprint(struct lclone *t)
 	int err;
 
 	t->base_fp_sectors = lclone_base_sectors(t);
-	err = fingerprint(t->base_dev->bdev, t->base_fp_sectors, &t->base_fp);
+	err = read_fingerprint(t->base_dev->bdev, t->base_fp_sectors, &t->base_fp);
 	return err ? lclone_refuse(t, err, "Can't read the base") : 0;
 }
 

@@ -17,7 +17,7 @@ static struct lclone_dir_page empty_page;	/* its slots all hold &lclone_empty_le
 
 /*
  * A leaf on its way into the cache.  The worker starts and ends the load; in between it belongs
- * to find_work and to the read that this submits.
+ * to load_find_work() and to the read that this submits.
  */
 struct leaf_load {
 	struct list_head list;
@@ -366,7 +366,7 @@ static void load_read(struct leaf_load *load)
 	submit_bio_noacct(&load->bio);
 }
 
-static void find_work(struct work_struct *work)
+static void load_find_work(struct work_struct *work)
 {
 	struct lclone_cache *c = container_of(work, struct lclone_cache, find_work);
 	struct leaf_load *load, *next;
@@ -506,7 +506,7 @@ static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool fresh_to
 	return evicted;
 }
 
-static u64 nr_pages(struct lclone_cache *c)
+static u64 dir_nr_pages(struct lclone_cache *c)
 {
 	struct lclone_dir *dir;
 	u64 nr = 0;
@@ -522,7 +522,7 @@ static u64 nr_pages(struct lclone_cache *c)
 unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too)
 {
 	unsigned long evicted = 0;
-	u64 left = nr_pages(c);
+	u64 left = dir_nr_pages(c);
 
 	while (left && evicted < want)
 		evicted += evict_some(c, &left, fresh_too);
@@ -546,7 +546,7 @@ int lclone_cache_init(struct lclone_cache *c)
 	spin_lock_init(&c->lock);
 	INIT_LIST_HEAD(&c->loads);
 	INIT_LIST_HEAD(&c->to_find);
-	INIT_WORK(&c->find_work, find_work);
+	INIT_WORK(&c->find_work, load_find_work);
 	err = mempool_init_page_pool(&c->leaf_pool, 2, 0);
 	if (!err)
 		err = mempool_init_kmalloc_pool(&c->load_pool, 1, sizeof(struct leaf_load));

@@ -38,7 +38,7 @@ struct checkpoint {
 	u32 run_left;			/* free blocks from there on */
 };
 
-static int flush_buf(struct checkpoint *cp)
+static int checkpoint_flush_buf(struct checkpoint *cp)
 {
 	int err = 0;
 
@@ -51,12 +51,12 @@ static int flush_buf(struct checkpoint *cp)
 }
 
 /* Returns room for one more node in the buffer, for which there is a block on disk. */
-static void *next_slot(struct checkpoint *cp)
+static void *checkpoint_next_slot(struct checkpoint *cp)
 {
 	int err = 0;
 
 	if (cp->n == cp->buf_blocks || cp->n == cp->run_left)
-		err = flush_buf(cp);
+		err = checkpoint_flush_buf(cp);
 	if (!err && !cp->run_left) {
 		cp->run_left = lclone_alloc_nodes(cp->alloc, cp->left, &cp->run);
 		if (!cp->run_left)
@@ -65,7 +65,7 @@ static void *next_slot(struct checkpoint *cp)
 	return err ? ERR_PTR(err) : cp->buf + cp->n * LCLONE_BLOCK_SIZE;
 }
 
-static struct lclone_ref seal_slot(struct checkpoint *cp, void *slot, u32 level, u64 n)
+static struct lclone_ref checkpoint_seal_slot(struct checkpoint *cp, void *slot, u32 level, u64 n)
 {
 	struct lclone_ref ref = { .block = cp->run + cp->n };
 
@@ -84,7 +84,7 @@ static void free_later(struct checkpoint *cp, u64 block)
 }
 
 /* Sets the reference to node @n of @level, in the node above it or as the root. */
-static void set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
+static void checkpoint_set_ref(struct checkpoint *cp, u32 level, u64 n, struct lclone_ref ref)
 {
 	struct lclone_index *above;
 
@@ -177,14 +177,14 @@ static int write_leaf(struct checkpoint *cp, struct lclone_leaf *leaf)
 	err = lclone_tree_leaf_ref(cp->tree, leaf->index, &old);
 	if (err)
 		return err;
-	slot = next_slot(cp);
+	slot = checkpoint_next_slot(cp);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
 	lclone_commit_take(cp->commit, leaf);	/* the copy has the entries of all groups */
 	if (!capture_leaf(leaf, slot))
-		ref = seal_slot(cp, slot, 0, leaf->index);
+		ref = checkpoint_seal_slot(cp, slot, 0, leaf->index);
 	free_later(cp, old.block);
-	set_ref(cp, 0, leaf->index, ref);
+	checkpoint_set_ref(cp, 0, leaf->index, ref);
 	return 0;
 }
 
@@ -195,14 +195,14 @@ static int write_index(struct checkpoint *cp, struct lclone_index *node, u32 lev
 
 	free_later(cp, node->block);
 	if (memchr_inv(node->disk->refs, 0, sizeof(node->disk->refs))) {
-		slot = next_slot(cp);
+		slot = checkpoint_next_slot(cp);
 		if (IS_ERR(slot))
 			return PTR_ERR(slot);
 		memcpy(slot, node->disk, LCLONE_BLOCK_SIZE);
-		ref = seal_slot(cp, slot, level, node->index);
+		ref = checkpoint_seal_slot(cp, slot, level, node->index);
 	}
 	node->block = ref.block;
-	set_ref(cp, level, node->index, ref);
+	checkpoint_set_ref(cp, level, node->index, ref);
 	return 0;
 }
 
@@ -229,7 +229,7 @@ static int write_nodes(struct checkpoint *cp)
 			list_del_init(&node->dirty);
 		}
 	}
-	return flush_buf(cp);
+	return checkpoint_flush_buf(cp);
 }
 
 static int switch_root(struct checkpoint *cp)

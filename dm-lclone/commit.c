@@ -187,7 +187,7 @@ void lclone_commit_end(struct lclone_commit *c, blk_status_t status)
 }
 
 /* A step has ended: goes on with the next step, or ends the round.  Any context. */
-static void step_done(struct lclone_commit *c, blk_status_t status)
+static void commit_step_done(struct lclone_commit *c, blk_status_t status)
 {
 	if (c->big) {
 		free_pages((unsigned long)c->big, get_order(BIG_BLOCKS * LCLONE_BLOCK_SIZE));
@@ -209,13 +209,13 @@ static void step_done(struct lclone_commit *c, blk_status_t status)
 		queue_work(c->super->queue->wq, &c->work);
 }
 
-static void log_endio(struct bio *bio)
+static void log_write_endio(struct bio *bio)
 {
 	struct lclone_commit *c = bio->bi_private;
 	blk_status_t status = bio->bi_status;
 
 	bio_uninit(bio);
-	step_done(c, status);
+	commit_step_done(c, status);
 }
 
 /* Writes the records of this step, after the flush or where the device needs none. */
@@ -225,7 +225,7 @@ static void write_log(struct lclone_commit *c)
 
 	bio_init(&c->bio, c->super->dev->bdev, &c->bvec, 1,
 		 REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE);
-	c->bio.bi_end_io = log_endio;
+	c->bio.bi_end_io = log_write_endio;
 	c->bio.bi_private = c;
 	c->bio.bi_iter.bi_sector = (c->super->sb.log_start + c->log_tail) * LCLONE_BLOCK_SECTORS;
 	__bio_add_page(&c->bio, virt_to_page(log), c->nr_blocks * LCLONE_BLOCK_SIZE,
@@ -233,7 +233,7 @@ static void write_log(struct lclone_commit *c)
 	submit_bio_noacct(&c->bio);
 }
 
-static void log_work(struct work_struct *work)
+static void log_write_work(struct work_struct *work)
 {
 	write_log(container_of(work, struct lclone_commit, log_work));
 }
@@ -247,7 +247,7 @@ static void log_flush_endio(struct bio *bio)
 	if (!status && c->nr_blocks)
 		queue_work(c->super->queue->wq, &c->log_work);
 	else
-		step_done(c, status);
+		commit_step_done(c, status);
 }
 
 /*
@@ -468,7 +468,7 @@ void lclone_commit_throttle(struct lclone_commit *c, struct bio *bio)
 	lclone_commit_want_checkpoint(c);
 }
 
-static void sync_endio(struct bio *bio)
+static void commit_sync_endio(struct bio *bio)
 {
 	complete(bio->bi_private);
 }
@@ -481,7 +481,7 @@ int lclone_commit_sync(struct lclone_commit *c, bool checkpoint)
 
 	bio_init(&bio, c->super->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
 	bio.bi_private = &done;
-	bio.bi_end_io = sync_endio;
+	bio.bi_end_io = commit_sync_endio;
 	if (join_round(c, &bio, checkpoint))
 		queue_work(c->super->queue->wq, &c->work);
 	wait_for_completion(&done);
@@ -561,7 +561,7 @@ int lclone_commit_init(struct lclone_commit *c)
 	bio_list_init(&c->waiters);
 	bio_list_init(&c->serving);
 	INIT_WORK(&c->work, commit_work);
-	INIT_WORK(&c->log_work, log_work);
+	INIT_WORK(&c->log_work, log_write_work);
 	INIT_DELAYED_WORK(&c->timer, commit_timer);
 	c->log = (void *)__get_free_pages(GFP_KERNEL,
 					  get_order(LEAF_BLOCKS * LCLONE_BLOCK_SIZE));

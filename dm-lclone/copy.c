@@ -42,7 +42,7 @@ struct lclone_copier {
  * Makes a run of the next piece of the batch and of the pieces that follow it without a gap, in
  * the place they come from and in the place they go to.  Returns false if there is no piece.
  */
-static bool next_run(struct lclone_lane *l, struct lclone_run *run)
+static bool copy_next_run(struct lclone_lane *l, struct lclone_run *run)
 {
 	const struct lclone_sweep_ops *ops = l->sweep->ops;
 	struct lclone_run *ahead = &l->ahead;
@@ -162,7 +162,7 @@ static void copy_ended(struct lclone_copier *k, struct copy *c)
 }
 
 /* Returns the lane whose batch is copied next, or NULL. */
-static struct lclone_lane *first_batch(struct lclone_copier *k)
+static struct lclone_lane *copier_first_batch(struct lclone_copier *k)
 {
 	struct lclone_lane *l;
 
@@ -172,7 +172,7 @@ static struct lclone_lane *first_batch(struct lclone_copier *k)
 	return l;
 }
 
-static void end_batch(struct lclone_copier *k, struct lclone_lane *l)
+static void copier_end_batch(struct lclone_copier *k, struct lclone_lane *l)
 {
 	spin_lock_irq(&k->lock);
 	list_del(&l->batch);
@@ -190,10 +190,10 @@ static void begin_copies(struct lclone_copier *k)
 	struct lclone_lane *l;
 	struct copy *c;
 
-	while (k->flying < max_flying(k->sweep) && (l = first_batch(k))) {
+	while (k->flying < max_flying(k->sweep) && (l = copier_first_batch(k))) {
 		c = list_first_entry(&k->idle, struct copy, list);
-		if (l->error || !next_run(l, &c->run)) {
-			end_batch(k, l);
+		if (l->error || !copy_next_run(l, &c->run)) {
+			copier_end_batch(k, l);
 			continue;
 		}
 		list_del(&c->list);
@@ -204,7 +204,7 @@ static void begin_copies(struct lclone_copier *k)
 	}
 }
 
-static void run_copier(struct work_struct *work)
+static void copier_work(struct work_struct *work)
 {
 	struct lclone_copier *k = container_of(work, struct lclone_copier, work);
 	struct copy *c, *next;
@@ -263,7 +263,7 @@ struct lclone_copier *lclone_copier_create(const struct lclone_sweep *s)
 	}
 	k->sweep = s;
 	spin_lock_init(&k->lock);
-	INIT_WORK(&k->work, run_copier);
+	INIT_WORK(&k->work, copier_work);
 	INIT_LIST_HEAD(&k->idle);
 	INIT_LIST_HEAD(&k->ended);
 	INIT_LIST_HEAD(&k->batches);

@@ -99,7 +99,7 @@ bool lclone_drain_finish(struct lclone_drain *drain)
  * a drain: a write that pins the leaf later sees the entries that are BUSY by now.  Pins of jobs
  * do not count, because jobs leave entries alone that others have made BUSY.
  */
-static bool is_quiet(const struct lclone_task *task)
+static bool task_is_quiet(const struct lclone_task *task)
 {
 	if (!task->quiet)
 		return false;
@@ -111,19 +111,19 @@ static bool is_quiet(const struct lclone_task *task)
 void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
 {
 	lclone_assert_worker(drain->queue);
-	if (is_quiet(task))
+	if (task_is_quiet(task))
 		lclone_task_ready(drain->queue, task);
 	else
 		list_add_tail(&task->list, &drain->next);
 }
 
 /* Makes tasks ready whose leaf is quiet by now: they need not wait for the end of the drain. */
-static void take_quiet(struct list_head *waiting, struct list_head *ready)
+static void take_quiet_tasks(struct list_head *waiting, struct list_head *ready)
 {
 	struct lclone_task *task, *next;
 
 	list_for_each_entry_safe(task, next, waiting, list)
-		if (is_quiet(task))
+		if (task_is_quiet(task))
 			list_move_tail(&task->list, ready);
 }
 
@@ -136,8 +136,8 @@ void lclone_task_run(struct lclone_drain *drain)
 	spin_lock_irq(&drain->queue->lock);
 	list_splice_init(&drain->queue->ready, &ready);
 	spin_unlock_irq(&drain->queue->lock);
-	take_quiet(&drain->waiting, &ready);
-	take_quiet(&drain->next, &ready);
+	take_quiet_tasks(&drain->waiting, &ready);
+	take_quiet_tasks(&drain->next, &ready);
 	list_for_each_entry_safe(task, next, &ready, list) {
 		lclone_look(drain->queue);
 		task->step(task);

@@ -19,8 +19,8 @@ enum { LACKS_ZEROS = 1, LACKS_DATA };
  * *@offset is not in RAM.  Zeros are a piece only where the base ends within a subchunk, whose
  * rest has to be filled.
  */
-static int next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
-		      struct lclone_source *piece)
+static int flatten_next_piece(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset,
+			      struct lclone_source *piece)
 {
 	u32 own = lclone_exc_written(exc) | lclone_exc_zero(exc);
 	int found = 0;
@@ -83,8 +83,8 @@ static bool flatten_piece(struct lclone_lane *l, struct lclone_run *piece)
 		u32 offset, end;
 
 		if (WARN_ON_ONCE(!lclone_exc_phys(exc)))
-			continue;		/* take_chunk() has given it a place */
-		if (next_piece(d, n, exc, &l->offset, &from) != 1)
+			continue;		/* flatten_take_chunk() has given it a place */
+		if (flatten_next_piece(d, n, exc, &l->offset, &from) != 1)
 			continue;
 		end = l->offset;
 		offset = end - from.sectors;
@@ -152,7 +152,7 @@ static int flatten_lacks(struct lclone_delta *d, u64 chunk, u64 exc, u32 *offset
 	int n, lacks = 0;
 
 	*offset = 0;
-	while ((n = next_piece(d, chunk, exc, offset, &piece)) == 1)
+	while ((n = flatten_next_piece(d, chunk, exc, offset, &piece)) == 1)
 		lacks = LACKS_DATA;
 	return n ?: lacks;
 }
@@ -209,7 +209,7 @@ static int load_layers(struct lclone_lane *l, sector_t sector)
 	return -EINPROGRESS;
 }
 
-static int no_space(struct lclone_delta *d, enum lclone_room space)
+static int flatten_no_space(struct lclone_delta *d, enum lclone_room space)
 {
 	bool ahead = space != LCLONE_ROOM_NONE || lclone_commit_freeing(&d->commit) ||
 		     lclone_freed_pending(&d->freed) || READ_ONCE(d->alloc.new_leaves);
@@ -218,7 +218,7 @@ static int no_space(struct lclone_delta *d, enum lclone_room space)
 }
 
 /* Takes a chunk into the batch, and gives it a place in the delta if it has data to copy. */
-static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
+static int flatten_take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot, bool data)
 {
 	struct lclone_delta *d = l->sweep->delta;
 	u64 *entry = &leaf->exceptions[slot], exc = READ_ONCE(*entry);
@@ -230,7 +230,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 		enum lclone_room space = lclone_alloc_refill(&d->alloc);
 
 		if (!lclone_alloc_chunks(&d->alloc, 1, &phys))
-			return no_space(d, space);
+			return flatten_no_space(d, space);
 	}
 	if (lclone_lane_take(l, leaf, slot, 1u << d->geo.chunk_shift)) {
 		/* The entry is BUSY now, so that nobody else gives it a place. */
@@ -245,7 +245,7 @@ static int take_chunk(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 }
 
 /* Replaces the empty leaf in *@leaf by a new leaf. */
-static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **leaf)
+static int flatten_make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **leaf)
 {
 	enum lclone_room space;
 	int err = lclone_leaf_make(&d->cache, index, &space);
@@ -253,7 +253,7 @@ static int make_leaf(struct lclone_delta *d, u64 index, struct lclone_leaf **lea
 	if (err)
 		return err;
 	if (space != LCLONE_ROOM_OK)
-		return no_space(d, space);
+		return flatten_no_space(d, space);
 	*leaf = lclone_leaf_get(&d->cache, index, true);
 	err = PTR_ERR_OR_ZERO(*leaf);
 	if (err)
@@ -281,9 +281,9 @@ static int flatten_gather(struct lclone_lane *l, struct lclone_leaf **leaf)
 		if (lclone_lane_full(l))
 			return 0;
 		if (*leaf == &lclone_empty_leaf)
-			err = make_leaf(d, s->index, leaf);
+			err = flatten_make_leaf(d, s->index, leaf);
 		if (!err)
-			err = take_chunk(l, *leaf, s->slot, lacks == LACKS_DATA);
+			err = flatten_take_chunk(l, *leaf, s->slot, lacks == LACKS_DATA);
 		if (err)
 			return err;
 	}

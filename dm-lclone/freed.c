@@ -45,7 +45,7 @@ static struct lclone_extent *first_to_discard(struct lclone_freed *f)
 	return e;
 }
 
-static void discard_work(struct work_struct *work)
+static void freed_discard_work(struct work_struct *work)
 {
 	struct lclone_freed *f = container_of(work, struct lclone_freed, work);
 	struct lclone_extent *e;
@@ -125,5 +125,5 @@ void lclone_freed_init(struct lclone_freed *f)
 	INIT_LIST_HEAD(&f->draining);
 	INIT_LIST_HEAD(&f->discarding);
 	INIT_LIST_HEAD(&f->discarded);
-	INIT_WORK(&f->work, discard_work);
+	INIT_WORK(&f->work, freed_discard_work);
 }

@@ -71,8 +71,8 @@ extern struct lclone_leaf lclone_empty_leaf;
  *
  * A mutator pins the leaf before it looks at the entry and unpins it after it has published.
  * A pinned leaf is neither evicted nor taken off the lists of the commit.  Called under RCU, or
- * with another pin held.  Fully ordered: pairs with lclone_commit_take() and is_quiet(), which
- * read pins.
+ * with another pin held.  Fully ordered: pairs with lclone_commit_take() and task_is_quiet(),
+ * which read pins.
  *
  * Return: false if it is being evicted, or is the empty one.
  */

@@ -672,7 +672,7 @@ static void publish_written(struct lclone_leaf *leaf, u32 first, u32 left)
 }
 
 /* Ends a first write, whose leaf is still pinned and can't have been evicted. */
-static void end_first(struct lclone_delta *d, u64 state, blk_status_t error)
+static void end_first_write(struct lclone_delta *d, u64 state, blk_status_t error)
 {
 	struct lclone_leaf *leaf;
 
@@ -685,12 +685,12 @@ static void end_first(struct lclone_delta *d, u64 state, blk_status_t error)
 	lclone_leaf_unpin(leaf);
 }
 
-static noinline int end_any(struct lclone_delta *d, struct bio *bio, blk_status_t *error)
+static noinline int end_io_any(struct lclone_delta *d, struct bio *bio, blk_status_t *error)
 {
 	u64 state = lclone_io_state(bio);
 
 	if (state & IO_FIRST)
-		end_first(d, state, *error);
+		end_first_write(d, state, *error);
 	if (state & IO_COUNTED)
 		lclone_io_uncount(&d->drain, bio);
 	lclone_io_set(bio, 0);
@@ -708,7 +708,7 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	u64 state = lclone_io_state(bio);
 
 	if (unlikely(state > IO_COUNT_MASK))
-		return end_any(d, bio, error);
+		return end_io_any(d, bio, error);
 	if (state)
 		lclone_inflight_put(&d->drain, state >> 1);
 	return DM_ENDIO_DONE;

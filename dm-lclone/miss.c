@@ -7,7 +7,7 @@
  */
 #include "miss.h"
 
-static void defer_back(struct lclone_cache *c, struct bio *bio)
+static void defer_loaded_bio(struct lclone_cache *c, struct bio *bio)
 {
 	struct lclone_delta *d = container_of(c, struct lclone_delta, cache);
 	u64 state = lclone_io_state(bio);
@@ -19,7 +19,7 @@ static void defer_back(struct lclone_cache *c, struct bio *bio)
 	lclone_defer(&d->queue, bio);
 }
 
-const struct lclone_cache_ops lclone_miss_ops = { .loaded = defer_back };
+const struct lclone_cache_ops lclone_miss_ops = { .loaded = defer_loaded_bio };
 
 void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio)
 {

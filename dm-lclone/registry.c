@@ -21,7 +21,7 @@ LIST_HEAD(lclone_deltas);
 static LIST_HEAD(tables);		/* all tables of all clones; registry lock */
 
 /* The work that lclone_event_send() queues */
-static void send_event(struct work_struct *work)
+static void send_event_work(struct work_struct *work)
 {
 	struct lclone_delta *d = container_of(work, struct lclone_delta, event.work);
 
@@ -120,7 +120,7 @@ static struct lclone_delta *register_delta(struct block_device *bdev)
 {
 	/* Reclaim might wait for a clone whose resume waits for the registry lock. */
 	unsigned int noio = memalloc_noio_save();
-	struct lclone_delta *d = lclone_delta_create(bdev, send_event);
+	struct lclone_delta *d = lclone_delta_create(bdev, send_event_work);
 
 	lockdep_assert_held(&lclone_registry_lock);
 	memalloc_noio_restore(noio);

@@ -97,24 +97,24 @@ static int look_for_next(struct walk *w, struct search_read *r)
 	return found;
 }
 
-static void read_endio(struct bio *bio)
+static void search_read_endio(struct bio *bio)
 {
 	struct search_read *r = container_of(bio, struct search_read, bio);
 
 	complete(&r->done);
 }
 
-static void read_start(struct lclone_search *s, struct search_read *r)
+static void search_read_start(struct lclone_search *s, struct search_read *r)
 {
 	init_completion(&r->done);
 	bio_init(&r->bio, s->super->dev->bdev, &r->bvec, 1, REQ_OP_READ | REQ_META);
 	r->bio.bi_iter.bi_sector = r->ref.block * LCLONE_BLOCK_SECTORS;
-	r->bio.bi_end_io = read_endio;
+	r->bio.bi_end_io = search_read_endio;
 	__bio_add_page(&r->bio, virt_to_page(r->page), LCLONE_BLOCK_SIZE, 0);
 	submit_bio_noacct(&r->bio);
 }
 
-static int read_end(struct search_read *r)
+static int search_read_end(struct search_read *r)
 {
 	int err;
 
@@ -136,7 +136,7 @@ static int finish_read(struct walk *w, struct search_read *r)
 	int err, again, i;
 
 	for (;;) {
-		err = read_end(r);
+		err = search_read_end(r);
 		mutex_lock(&s->super->tree_lock);
 		again = look_at_leaf(w, r->index, &now);
 		mutex_unlock(&s->super->tree_lock);
@@ -145,7 +145,7 @@ static int finish_read(struct walk *w, struct search_read *r)
 		if (now.block == r->ref.block && now.csum == r->ref.csum)
 			break;
 		r->ref = now;
-		read_start(s, r);
+		search_read_start(s, r);
 	}
 	if (err) {
 		DMERR_LIMIT("%s: can't read the leaf at block %llu: error %d",
@@ -174,7 +174,7 @@ static int walk_leaves(struct walk *w)
 		if (found > 0 && started - ended < w->nr_reads) {
 			found = err || READ_ONCE(s->stop) ? -EINTR : look_for_next(w, r);
 			if (found > 0) {
-				read_start(s, r);
+				search_read_start(s, r);
 				started++;
 			}
 			if (found < 0 && !err)
@@ -183,14 +183,14 @@ static int walk_leaves(struct walk *w)
 		}
 		r = w->read[ended++ % w->nr_reads];
 		if (err)
-			read_end(r);
+			search_read_end(r);
 		else
 			err = finish_read(w, r);
 	}
 	return err;
 }
 
-static struct search_read *read_alloc(void)
+static struct search_read *search_read_alloc(void)
 {
 	gfp_t gfp = GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN;
 	struct search_read *r = kmalloc(sizeof(*r), gfp);
@@ -224,7 +224,7 @@ static struct walk *walk_alloc(struct lclone_search *s)
 		return NULL;
 	w->search = s;
 	for (; w->nr_reads < READS; w->nr_reads++) {
-		w->read[w->nr_reads] = read_alloc();
+		w->read[w->nr_reads] = search_read_alloc();
 		if (!w->read[w->nr_reads])
 			break;
 	}
@@ -255,7 +255,7 @@ static int walk_tree(struct lclone_search *s)
 }
 
 /* Allocates the bitmap. */
-static int get_bitmap(struct lclone_search *s)
+static int search_get_bitmap(struct lclone_search *s)
 {
 	kvfree(s->used);
 	s->used = lclone_alloc_bitmap(s->alloc, &s->bits);
@@ -287,7 +287,7 @@ static void search_work(struct work_struct *work)
 
 	if (READ_ONCE(s->stop))
 		return;
-	err = begun ? run_search(s) : get_bitmap(s);
+	err = begun ? run_search(s) : search_get_bitmap(s);
 	if (err == -ENOMEM) {
 		no_memory(s);
 		return;
@@ -348,7 +348,7 @@ int lclone_search_now(struct lclone_search *s)
 
 	lclone_search_start(s);
 	do {
-		err = get_bitmap(s);
+		err = search_get_bitmap(s);
 		if (err)
 			return err;
 		/* If the delta has grown meanwhile a larger bitmap is needed. */

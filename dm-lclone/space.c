@@ -45,7 +45,7 @@ static void check_low_water(struct lclone_space *s)
 }
 
 /* Gives a bio back because the clone is being suspended. */
-static void give_back(struct lclone_space *s, struct bio *bio)
+static void give_back_bio(struct lclone_space *s, struct bio *bio)
 {
 	lclone_end_bio(bio, s->super->queue->noflush ? BLK_STS_DM_REQUEUE : BLK_STS_NOSPC);
 }
@@ -62,7 +62,7 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 	case LCLONE_ROOM_SCAN:
 		s->found = room;
 		if (q->stopping && q->noflush) {
-			give_back(s, bio);
+			give_back_bio(s, bio);
 			return;
 		}
 		break;			/* a suspend with flush waits for the search */
@@ -86,7 +86,7 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
 			return;
 		}
 		if (q->stopping) {
-			give_back(s, bio);
+			give_back_bio(s, bio);
 			return;
 		}
 	}

@@ -36,7 +36,7 @@ void lclone_metadata_damaged(struct lclone_super *s, const char *what, int err)
 	lclone_metadata_failed(s, what, err);
 }
 
-static void check_work(struct work_struct *work)
+static void needs_check_work(struct work_struct *work)
 {
 	struct lclone_super *s = container_of(work, struct lclone_super, check_work);
 	struct lclone_sb sb;
@@ -98,7 +98,7 @@ int lclone_super_init(struct lclone_super *s)
 	s->mode = LCLONE_READ_ONLY;
 	mutex_init(&s->tree_lock);
 	mutex_init(&s->index_lock);
-	INIT_WORK(&s->check_work, check_work);
+	INIT_WORK(&s->check_work, needs_check_work);
 	s->bounce = (void *)__get_free_page(GFP_KERNEL);
 	return s->bounce ? 0 : -ENOMEM;
 }

@@ -175,7 +175,7 @@ bool lclone_lane_take(struct lclone_lane *l, struct lclone_leaf *leaf, u32 slot,
 	return true;
 }
 
-static void begin_pass(struct lclone_sweep *s)
+static void sweep_begin_pass(struct lclone_sweep *s)
 {
 	s->found = false;
 	s->taken = false;
@@ -189,7 +189,7 @@ static void lane_pause(struct lclone_lane *l)
 }
 
 /* Ends a pass; called by the last lane that was still active. */
-static void end_pass(struct lclone_lane *l)
+static void sweep_end_pass(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
 	bool found = s->found, taken = s->taken;
@@ -200,7 +200,7 @@ static void end_pass(struct lclone_lane *l)
 		lane_idle(l);
 		return;
 	}
-	begin_pass(s);
+	sweep_begin_pass(s);
 	if (taken) {
 		lclone_sweep_start(s->delta);
 		lclone_lane_go(l, lane_gather);
@@ -210,7 +210,7 @@ static void end_pass(struct lclone_lane *l)
 }
 
 /* Gathers chunks for a batch.  Returns 0, or the error of ops->gather(). */
-static int gather_leaves(struct lclone_lane *l)
+static int lane_gather_leaves(struct lclone_lane *l)
 {
 	struct lclone_sweep *s = l->sweep;
 	struct lclone_delta *d = s->delta;
@@ -265,7 +265,7 @@ static void lane_gather(struct lclone_lane *l)
 	}
 	l->begun = ktime_get_ns();
 	l->gathered = 0;
-	l->error = gather_leaves(l);
+	l->error = lane_gather_leaves(l);
 	if (l->error == -EINPROGRESS)
 		return;
 	if (l->nr) {
@@ -283,7 +283,7 @@ static void lane_gather(struct lclone_lane *l)
 	} else if (!lane_is_alone(l)) {
 		lane_idle(l);		/* the last active lane ends the pass */
 	} else {
-		end_pass(l);
+		sweep_end_pass(l);
 	}
 }
 
@@ -294,7 +294,7 @@ void lclone_lane_again(struct lclone_lane *l)
 
 /* Life */
 
-static void pause_over(struct work_struct *work)
+static void lane_pause_over(struct work_struct *work)
 {
 	lclone_lane_again(container_of(to_delayed_work(work), struct lclone_lane, pause));
 }
@@ -327,7 +327,7 @@ struct lclone_sweep *lclone_sweep_create(struct lclone_delta *d,
 	for (l = s->lane; l < s->lane + LANES; l++) {
 		lclone_lane_init(l, s);
 		l->copied = lane_copied;
-		INIT_DELAYED_WORK(&l->pause, pause_over);
+		INIT_DELAYED_WORK(&l->pause, lane_pause_over);
 	}
 	return s;
 }
@@ -353,7 +353,7 @@ void lclone_sweep_set(struct lclone *t, const struct lclone_sweep_ops *ops)
 		return;
 	d->sweep->state = SWEEP_RUNS;
 	d->sweep->guest = dm_disk(dm_table_get_md(t->ti->table))->part0;
-	begin_pass(d->sweep);
+	sweep_begin_pass(d->sweep);
 }
 
 void lclone_sweep_start(struct lclone_delta *d)
