@@ -83,6 +83,8 @@ tools_install: tools
 	install -d $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	for f in $(RULES); do sed 's|/usr/sbin/lclone|$(PREFIX)/sbin/lclone|' tools/udev/$$f \
 		>$(DESTDIR)$(PREFIX)/lib/udev/rules.d/$$f || exit; done
+	sed 's|@sbindir@|$(PREFIX)/sbin|' systemd/lcloned.service.in >$(DESTDIR)$(UNITDIR)/lcloned.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/lcloned.service
 
 tools_uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
@@ -91,7 +93,7 @@ tools_uninstall:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
 		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
 		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES)) \
-		$(addprefix $(DESTDIR)$(UNITDIR)/,lclone-metrics.service lclone-metrics.timer)
+		$(addprefix $(DESTDIR)$(UNITDIR)/,lcloned.service lclone-metrics.service lclone-metrics.timer)
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)

@@ -21,6 +21,7 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/ranges.o lib/host/look.o lib/host/lvm.o lib/host/volumes.o lib/host/find.o \
 	   lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
+FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o
 
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
@@ -43,7 +44,7 @@ FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/sw
 	   lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
-FLOORS	+= lib/online/boot.o
+FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
@@ -55,7 +56,7 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/format.o cmd/list.o cmd/map.o cmd/measure.o cmd/merge.o cmd/metrics.o \
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
-FLOORS	+= cmd/unit.o cmd/generator.o
+FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
 FLOORS	+= cmd/probe.o
 
 FLOORS	+= main.o

@@ -13,7 +13,7 @@ extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump
 			    cmd_revert, cmd_snapshot, cmd_status, cmd_table, cmd_top, cmd_tree;
 
 /* Those that systemd calls */
-extern const struct command cmd_generator, cmd_unit;
+extern const struct command cmd_daemon, cmd_generator, cmd_unit;
 
 /* That udev calls */
 extern const struct command cmd_probe;

@@ -83,4 +83,7 @@ int lclone_lock_clone(const char *name);
 /* Who changes lclonetab(5), whose @path is for sentences. The same. */
 int lclone_lock_tab(const char *path);
 
+/* The only one that extends deltas by itself. The same; -EBUSY: there is one. */
+int lclone_lock_daemon(void);
+
 #endif /* LCLONE_LOCK_H */
