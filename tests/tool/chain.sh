@@ -460,7 +460,7 @@ rebase()
 	same "$dir/model" /dev/mapper/t1
 	refused 3 "/dev/mapper/t1" lclone rebase "$delta" --base "$base"
 	ok lclone close t1
-	refused 5 "has 32768 sectors" lclone rebase "$delta" --base "$base"
+	refused 5 "has 16 MiB" lclone rebase "$delta" --base "$base"
 	ok lclone rebase --force "$delta" --base "$base"
 	# the clone sees beyond the old base's end
 	ok lclone resize --size 20M "$delta"

@@ -256,7 +256,7 @@ online_merge_refused()
 	kept 1 "is read-only"
 	ok lclone close t1
 	ok lclone create --force --size 20M t1 "$base" "$third"
-	kept 5 "too few for the clone"
+	kept 5 "less than the clone"
 	ok lclone close t1
 	ok lclone create --force --size 16M t1 - "$third"
 	kept 1 "has no base"
@@ -458,7 +458,7 @@ flatten_to_refused()
 	disk ext4 ext4 16
 	disk new new 16
 	ok lclone create t1 "$base" "$delta"
-	unchanged "$small" kept 5 "too few for the clone" lclone flatten --to "$small" t1
+	unchanged "$small" kept 5 "less than the clone" lclone flatten --to "$small" t1
 	ok mkfs.ext4 -q "$ext4"
 	unchanged "$ext4" kept 4 "ext4" lclone flatten --to "$ext4" t1
 	ok lclone format "$base" "$ext4" --force

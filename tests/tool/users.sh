@@ -486,7 +486,7 @@ users_grown_active()
 	scribble
 	grow delta 48
 	ok lclone resize --size 24M t1
-	refused 5 "too few" lclone merge --yes t1
+	refused 5 "less than the clone" lclone merge --yes t1
 	grow base 24
 	ok lclone snapshot --to "$d2" t1
 	ok lclone resize --size 28M t1

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/text.h"
 #include "cmd/commands.h"
 #include "offline/rebase.h"
 
@@ -11,8 +12,8 @@ static void print_done(const struct rebased *done, bool base)
 		printf("%s: %s is its %s already\n", done->delta, done->on,
 		       base ? "base" : "parent layer");
 	else if (base)
-		printf("%s: its base is %s now, with %llu sectors\n", done->delta, done->on,
-		       (unsigned long long)done->base_sectors);
+		printf("%s: its base is %s now, with %s\n", done->delta, done->on,
+		       LCLONE_SIZE(done->base_sectors));
 	else
 		printf("%s: its parent layer is %s as it is now, generation %llu\n", done->delta,
 		       done->on, (unsigned long long)done->generation);

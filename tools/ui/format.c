@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <uuid/uuid.h>
 
+#include "basic/text.h"
 #include "ui/format.h"
 
 void print_formatted(const char *delta, const struct lclone_sb *sb)
@@ -9,6 +10,6 @@ void print_formatted(const char *delta, const struct lclone_sb *sb)
 	char uuid[UUID_STR_LEN];
 
 	uuid_unparse(sb->uuid, uuid);
-	printf("%s: formatted, %llu sectors in chunks of %u KiB, uuid %s\n", delta,
-	       (unsigned long long)sb->virtual_sectors, sb->chunk_sectors / 2, uuid);
+	printf("%s: formatted for a clone of %s, in chunks of %s, uuid %s\n", delta,
+	       LCLONE_SIZE(sb->virtual_sectors), LCLONE_SIZE(sb->chunk_sectors), uuid);
 }

@@ -74,3 +74,19 @@ const char *lclone_size_text(u64 bytes, char text[16])
 	snprintf(text, 16, unit ? "%.2f %s" : "%.1f %s", size, units[unit]);
 	return text;
 }
+
+const char *lclone_exact_size(u64 sectors, char text[LCLONE_EXACT_SIZE])
+{
+	static const char * const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	u64 size = sectors / 2;
+	int unit = 0;
+
+	if (!sectors || sectors % 2) {
+		snprintf(text, LCLONE_EXACT_SIZE, "%llu bytes", (unsigned long long)sectors * 512);
+		return text;
+	}
+	for (; !(size % 1024) && unit < 3; unit++)
+		size /= 1024;
+	snprintf(text, LCLONE_EXACT_SIZE, "%llu %s", (unsigned long long)size, units[unit]);
+	return text;
+}

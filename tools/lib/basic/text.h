@@ -21,4 +21,12 @@ char *lclone_text_plain(char *to, size_t size, const char *from);
 /* Bytes for people, in MiB or a larger unit: "12.5 MiB", "1.20 TiB" */
 const char *lclone_size_text(u64 bytes, char text[16]);
 
+/*
+ * The same of sectors, and exact, for who has to compare two: "16 MiB", "3584 MiB", or
+ * "16777728 bytes".  The text of the macro lasts as long as the block that it is in.
+ */
+#define LCLONE_EXACT_SIZE	32
+const char *lclone_exact_size(u64 sectors, char text[LCLONE_EXACT_SIZE]);
+#define LCLONE_SIZE(sectors)	lclone_exact_size(sectors, (char[LCLONE_EXACT_SIZE]){ "" })
+
 #endif /* LCLONE_TEXT_H */

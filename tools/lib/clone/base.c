@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/base.h"
 #include "format/dev.h"
 #include "format_user.h"
@@ -56,9 +57,8 @@ int lclone_same_but_larger(struct lclone_file *base, const struct lclone_sb *sb)
 	int err;
 
 	if (sectors < sb->base_sectors)
-		return lclone_fail(-ESTALE, "%s has %llu sectors, the delta's base has %llu",
-				   base->path, (unsigned long long)sectors,
-				   (unsigned long long)sb->base_sectors);
+		return lclone_fail(-ESTALE, "%s has %s, the delta's base has %s", base->path,
+				   LCLONE_SIZE(sectors), LCLONE_SIZE(sb->base_sectors));
 	base->dev.sectors = sb->base_sectors;
 	err = lclone_base_verify(sb, &base->dev, why);
 	base->dev.sectors = sectors;

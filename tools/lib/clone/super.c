@@ -8,6 +8,7 @@
 
 #include "format/delta.h"
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "format_user.h"
 #include "clone/super.h"
 
@@ -65,8 +66,8 @@ int lclone_size_fits(u64 sectors, u32 block_size)
 
 	if (!(sectors % block))
 		return 0;
-	return lclone_fail(-ERANGE, "a clone of %" PRIu64 " sectors is not possible: the logical block size is %u; %" PRIu64 "s or %" PRIu64 "s would do (--size)",
-			   sectors, block_size, least, least + block);
+	return lclone_fail(-ERANGE, "a clone of %s is not possible: the logical block size is %u; %" PRIu64 "s or %" PRIu64 "s (sectors) would do (--size)",
+			   LCLONE_SIZE(sectors), block_size, least, least + block);
 }
 
 /* The clone can do no smaller I/O than any device below it; a subchunk is no smaller. */
@@ -86,9 +87,9 @@ static int check_geometry(const struct lclone_file *delta, const struct lclone_f
 				   lbs, options->parent->block_size);
 	if (chunk_sectors < LCLONE_CHUNK_SECTORS_MIN || chunk_sectors > LCLONE_CHUNK_SECTORS_MAX ||
 	    !is_power_of_2(chunk_sectors))
-		return lclone_fail(-ERANGE, "a chunk of %u sectors is not possible: a power of two from %u to %u is",
-				   chunk_sectors, LCLONE_CHUNK_SECTORS_MIN,
-				   LCLONE_CHUNK_SECTORS_MAX);
+		return lclone_fail(-ERANGE, "a chunk of %s is not possible: a power of two from %s to %s is",
+				   LCLONE_SIZE(chunk_sectors), LCLONE_SIZE(LCLONE_CHUNK_SECTORS_MIN),
+				   LCLONE_SIZE(LCLONE_CHUNK_SECTORS_MAX));
 	if ((u64)chunk_sectors * 512 < (u64)lbs * LCLONE_SUBCHUNKS)
 		return lclone_fail(-ERANGE, "a chunk must have at least %u bytes: the logical block size is %u",
 				   lbs * LCLONE_SUBCHUNKS, lbs);
@@ -128,8 +129,8 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		return lclone_fail(-EBUSY, "the layer below is being merged with another (uuid %s)",
 				   parent->owner);
 	if (parent && chunk != parent->chunk_sectors)
-		return lclone_fail(-ERANGE, "a chunk must have %u sectors, as in the layer below",
-				   parent->chunk_sectors);
+		return lclone_fail(-ERANGE, "a chunk must have %s, as in the layer below",
+				   LCLONE_SIZE(parent->chunk_sectors));
 
 	err = check_geometry(delta, base, options, size, chunk);
 	if (err)
@@ -141,12 +142,11 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 				   LCLONE_LABEL_SIZE - 1);
 	err = lclone_sb_init(sb, delta->dev.sectors, size, chunk, &min);
 	if (err == -EFBIG)
-		return lclone_fail(-ERANGE, "%s, or the clone, is too large for chunks of %u sectors",
-				   delta->path, chunk);
+		return lclone_fail(-ERANGE, "%s, or the clone, is too large for chunks of %s",
+				   delta->path, LCLONE_SIZE(chunk));
 	if (err)
-		return lclone_fail(-ENOSPC, "%s is too small: it has %" PRIu64
-				   " sectors, the least for such a clone is %" PRIu64,
-				   delta->path, delta->dev.sectors, min);
+		return lclone_fail(-ENOSPC, "%s is too small: it has %s, the least for such a clone is %s",
+				   delta->path, LCLONE_SIZE(delta->dev.sectors), LCLONE_SIZE(min));
 	uuid_generate(sb->uuid);
 	if (options->label)
 		strcpy(sb->label, options->label);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "basic/text.h"
 #include "format/delta.h"
 #include "format_user.h"
 
@@ -129,9 +130,9 @@ int lclone_delta_use_slot(struct lclone_delta *delta, int i)
 	if (delta->sb.device_sectors > sectors) {
 		delta->sb.device_sectors = sectors;
 		if (delta->hwm > lclone_phys_end(&delta->sb))
-			return why(delta, -ENOSPC, "the device has %" PRIu64
-				   " sectors, but the delta uses %" PRIu64, sectors,
-				   lclone_phys_sector(&delta->sb, delta->hwm));
+			return why(delta, -ENOSPC, "the device has %s, but the delta uses %s",
+				   LCLONE_SIZE(sectors),
+				   LCLONE_SIZE(lclone_phys_sector(&delta->sb, delta->hwm)));
 	}
 	return 0;
 }
@@ -721,9 +722,8 @@ int lclone_base_verify(const struct lclone_sb *sb, const struct lclone_dev *base
 	    sb->base_sectors >= sb->virtual_sectors)
 		return 0;
 	if (base->sectors != sb->base_sectors) {
-		snprintf(why, LCLONE_WHY_SIZE, "wrong base: it has %" PRIu64
-			 " sectors, the delta's base has %" PRIu64, base->sectors,
-			 sb->base_sectors);
+		snprintf(why, LCLONE_WHY_SIZE, "wrong base: it has %s, the delta's base has %s",
+			 LCLONE_SIZE(base->sectors), LCLONE_SIZE(sb->base_sectors));
 		return -ESTALE;
 	}
 	if (sb->state & LCLONE_STATE_MERGING)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "basic/text.h"
 #include "format/layer.h"
 
 bool lclone_has_parent(const struct lclone_sb *sb)
@@ -24,8 +25,8 @@ int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent
 			 ", and has generation %" PRIu64 " now", sb->parent_generation,
 			 parent->generation);
 	else if (sb->chunk_sectors != parent->chunk_sectors)
-		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %u sectors, not %u",
-			 parent->chunk_sectors, sb->chunk_sectors);
+		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %s, not %s",
+			 LCLONE_SIZE(parent->chunk_sectors), LCLONE_SIZE(sb->chunk_sectors));
 	else if (lclone_half_merged(parent) && !lclone_half_merged_with(parent, sb->uuid))
 		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is being merged with another");
 	else

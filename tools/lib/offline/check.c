@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "basic/text.h"
 #include "offline/check.h"
 #include "format_user.h"
 
@@ -119,8 +120,8 @@ static void check_super(struct check *c)
 	if (lclone_delta_damaged_slot(delta) < 0)
 		check_succession(c);
 	if (delta->dev->sectors < known)
-		found(c, LCLONE_DAMAGE_SUPER, nowhere, "the device has %" PRIu64
-		      " sectors, it had %" PRIu64, delta->dev->sectors, known);
+		found(c, LCLONE_DAMAGE_SUPER, nowhere, "the device has %s, it had %s",
+		      LCLONE_SIZE(delta->dev->sectors), LCLONE_SIZE(known));
 	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
 		found(c, LCLONE_DAMAGE_MARKED, nowhere,
 		      "the kernel met an error in the metadata and asked for this check");

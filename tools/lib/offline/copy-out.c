@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
 #include "clone/users.h"
@@ -46,9 +47,8 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	if (err)
 		return err;
 	if (target->dev.sectors < sectors)
-		return lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu", path,
-				   (unsigned long long)target->dev.sectors,
-				   (unsigned long long)sectors);
+		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s", path,
+				   LCLONE_SIZE(target->dev.sectors), LCLONE_SIZE(sectors));
 	err = lclone_delta_open_sb(&other, &target->dev);
 	lclone_delta_close(&other);
 	if (err == -ENODATA || err == -EINVAL)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/super.h"
 #include "format/tree.h"
 #include "format_user.h"
@@ -383,10 +384,10 @@ static int refuse(const struct lclone_merge *merge)
 		return lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s), and is nothing without it: end that first",
 				   merge->chain->file[UPPER]->path, upper->owner);
 	if (upper->virtual_sectors < lower->virtual_sectors)
-		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, the layer below %" PRIu64
-				   ": what is beyond its end cannot be merged",
-				   merge->chain->file[UPPER]->path, upper->virtual_sectors,
-				   lower->virtual_sectors);
+		return lclone_fail(-EFBIG, "%s has %s, the layer below %s: what is beyond its end cannot be merged",
+				   merge->chain->file[UPPER]->path,
+				   LCLONE_SIZE(upper->virtual_sectors),
+				   LCLONE_SIZE(lower->virtual_sectors));
 	if (lclone_half_merged(lower) && !lclone_half_merged_with(lower, upper->uuid))
 		return lclone_fail(-EBUSY, "%s is being merged with another layer (uuid %s)",
 				   merge->chain->file[LOWER]->path, lower->owner);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/super.h"
 #include "offline/check.h"
 #include "offline/copy.h"
@@ -154,9 +155,9 @@ int lclone_merge_into_base(struct lclone_merge *merge)
 	int err;
 
 	if (merge->target->dev.sectors < sb.virtual_sectors)
-		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
-				   PRIu64, merge->target->path, merge->target->dev.sectors,
-				   sb.virtual_sectors);
+		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s",
+				   merge->target->path, LCLONE_SIZE(merge->target->dev.sectors),
+				   LCLONE_SIZE(sb.virtual_sectors));
 	if (!(sb.state & LCLONE_STATE_MERGING)) {
 		sb.state |= LCLONE_STATE_MERGING;
 		sb.merge_cursor = 0;

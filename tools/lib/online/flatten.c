@@ -2,7 +2,6 @@
 /* An active clone becomes independent of what lies below. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -50,8 +49,8 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	if (!target->block)
 		return lclone_fail(-ENOTBLK, "%s is not a block device", path);
 	if (target->dev.sectors < clone->sectors)
-		return lclone_fail(-EFBIG, "%s has %" PRIu64 " sectors, too few for the clone's %"
-				   PRIu64, path, target->dev.sectors, clone->sectors);
+		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s", path,
+				   LCLONE_SIZE(target->dev.sectors), LCLONE_SIZE(clone->sectors));
 	err = lclone_blocks_fit_clone(path, clone->name);
 	return err ?: lclone_may_overwrite(target, force, NULL);
 }

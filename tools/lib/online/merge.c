@@ -10,6 +10,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
@@ -34,9 +35,8 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 		err = lclone_fail(-EROFS, "the base %s is read-only: make it writable first (lvchange --permission rw, blockdev --setrw)",
 				  path);
 	if (!err && base->dev.sectors < clone->sectors)
-		err = lclone_fail(-EFBIG, "the base %s has %llu sectors, too few for the clone's %llu",
-				  path, (unsigned long long)base->dev.sectors,
-				  (unsigned long long)clone->sectors);
+		err = lclone_fail(-EFBIG, "the base %s has %s, less than the clone's %s", path,
+				  LCLONE_SIZE(base->dev.sectors), LCLONE_SIZE(clone->sectors));
 	/* only the kernel changes it, and not the part that is used here */
 	if (!err)
 		err = lclone_sb_of(delta, &sb);

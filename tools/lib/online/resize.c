@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
@@ -21,8 +22,8 @@ static u64 wanted_size(const struct wanted *w, u64 now)
 static int refuse_shrunk(const char *path, u64 now, u64 before)
 {
 	return now >= before ? 0 :
-	       lclone_fail(-ENOSPC, "%s has %llu sectors, it had %llu: a delta cannot shrink", path,
-			   (unsigned long long)now, (unsigned long long)before);
+	       lclone_fail(-ENOSPC, "%s has %s, it had %s: a delta cannot shrink", path,
+			   LCLONE_SIZE(now), LCLONE_SIZE(before));
 }
 
 /* Of a base that is half merged into, what was not recorded is never the clone's. */
@@ -72,8 +73,8 @@ static int grow_clone(const struct lclone_clone *clone, u64 sectors)
 	int err;
 
 	if (sectors < clone->sectors)
-		return lclone_fail(-ERANGE, "%s has %llu sectors: a clone cannot shrink", clone->name,
-				   (unsigned long long)clone->sectors);
+		return lclone_fail(-ERANGE, "%s has %s: a clone cannot shrink", clone->name,
+				   LCLONE_SIZE(clone->sectors));
 	if (clone->table.features.merge)	/* its base would be too small */
 		return lclone_fail(-EBUSY, "%s is being merged: end that first (lclone merge %s), or stop it",
 				   clone->name, clone->name);
@@ -122,8 +123,8 @@ int lclone_resize_active(const char *name, const struct wanted *w, struct resize
 static int grow_virtual(struct lclone_sb *sb, const char *path, u32 lbs, u64 sectors)
 {
 	if (sectors < sb->virtual_sectors)
-		return lclone_fail(-ERANGE, "the clone of %s has %llu sectors: it cannot shrink",
-				   path, (unsigned long long)sb->virtual_sectors);
+		return lclone_fail(-ERANGE, "the clone of %s has %s: it cannot shrink", path,
+				   LCLONE_SIZE(sb->virtual_sectors));
 	sb->virtual_sectors = sectors;
 	return lclone_size_fits(sectors, lbs > sb->block_size ? lbs : sb->block_size);
 }
@@ -140,10 +141,10 @@ static int check_room(const struct lclone_sb *sb, const char *path)
 	if (!err)
 		return 0;
 	if (err == -EFBIG)
-		return lclone_fail(-ERANGE, "%s, or the clone, would be too large for chunks of %u sectors",
-				   path, sb->chunk_sectors);
-	return lclone_fail(-ENOSPC, "%s is too small: it has %llu sectors, the least for such a clone is %llu",
-			   path, (unsigned long long)sb->device_sectors, (unsigned long long)min);
+		return lclone_fail(-ERANGE, "%s, or the clone, would be too large for chunks of %s", path,
+				   LCLONE_SIZE(sb->chunk_sectors));
+	return lclone_fail(-ENOSPC, "%s is too small: it has %s, the least for such a clone is %s",
+			   path, LCLONE_SIZE(sb->device_sectors), LCLONE_SIZE(min));
 }
 
 int lclone_resize_inactive(const char *path, const struct wanted *w, struct resized *now)
