@@ -831,11 +831,16 @@ users_half_grown()
 	local at other top d2
 
 	clone t1 "$base" "$delta" 60
+	filled other other 40
 	# in the first writes to the base, and when all is written
 	for at in pwrite:2 submit:2 fsync:1; do
 		{ STOP_AT=$at LD_PRELOAD=$stop_library \
 			lclone merge --yes --into-base "$base" "$delta" >/dev/null; } 2>/dev/null
 		[ $? = 137 ] || fail "not killed at $at"
+		unchanged "$delta" refused 5 "can't be told to be the base" \
+			lclone open t1 "$other" "$delta"
+		refused 5 "can't be told to be the base" \
+			lclone merge --to "$dir/target.img" "$other" "$delta"
 		grow base $(($(blockdev --getsize64 "$base") / 1048576 + 2))
 		head -c 2M "$template" | dd of="$base" bs=1M conv=notrunc,fsync status=none \
 			seek=$(($(blockdev --getsize64 "$base") / 1048576 - 2))
@@ -849,7 +854,6 @@ users_half_grown()
 		refused 3 "being merged" lclone rebase --base "$base" "$delta"
 	done
 	# another that is larger: what is merged already is not in it
-	filled other other 40
 	{ STOP_CLOCK=2 STOP_AT=pwrite:2 LD_PRELOAD=$stop_library \
 		lclone merge --yes --into-base "$base" "$delta" >/dev/null; } 2>/dev/null
 	[ $? = 137 ] || fail "not killed"

@@ -9,6 +9,7 @@
 
 #include "offline/check.h"
 #include "basic/fail.h"
+#include "clone/base.h"
 #include "dir.h"
 #include "image.h"
 #include "offline/measure.h"
@@ -269,7 +270,8 @@ static void larger_base(void **state)
 	image_free(&img);
 }
 
-static int begun_in(const char *name)
+static int with_delta(const char *name,
+		      int (*ask)(struct lclone_delta *delta, struct lclone_file *base))
 {
 	struct lclone_file delta_file, base;
 	struct lclone_delta delta;
@@ -278,11 +280,16 @@ static int begun_in(const char *name)
 	assert_int_equal(lclone_file_open(&delta_file, path_of("delta"), O_RDONLY), 0);
 	assert_int_equal(lclone_file_open(&base, path_of(name), O_RDONLY), 0);
 	assert_int_equal(lclone_delta_open(&delta, &delta_file.dev), 0);
-	ret = lclone_merge_begun_in(&delta, &base);
+	ret = ask(&delta, &base);
 	lclone_delta_close(&delta);
 	lclone_file_close(&delta_file);
 	lclone_file_close(&base);
 	return ret;
+}
+
+static int begun_in(const char *name)
+{
+	return with_delta(name, lclone_verify_base_of_merge);
 }
 
 static void set_cursor(u64 chunk)
@@ -317,6 +324,48 @@ static void base_of_a_merge(void **state)
 	assert_non_null(strstr(lclone_why(), "is not the base that the merge was begun in"));
 	write_file("out", img.clone, size->virtual_sectors);
 	assert_int_equal(begun_in("out"), 1);
+	image_free(&img);
+}
+
+/* A larger device with @data at its start */
+static void write_larger(const u8 *data, u64 sectors)
+{
+	u8 *larger = calloc(sectors + 4096, 512);
+
+	assert_non_null(larger);
+	memcpy(larger, data, sectors << 9);
+	write_file("larger", larger, sectors + 4096);
+	free(larger);
+}
+
+/* Before the cursor is recorded, a base that was enlarged is told from another by the samples. */
+static void larger_base_of_a_merge(void **state)
+{
+	u64 sectors = sizes[0].base_sectors, i;
+	struct image img;
+	u8 *data;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	set_cursor(0);
+	data = read_file("base", &sectors);
+	write_larger(data, sectors);
+	assert_int_equal(with_delta("larger", lclone_verify_base), 0);
+	/* the merge has written all that the delta has */
+	write_larger(img.clone, sectors);
+	assert_int_equal(with_delta("larger", lclone_verify_base), 0);
+	/* it has written the start; the kernel has given it free in the delta */
+	memset(data, 0xa5, 64 << 10);
+	write_larger(data, sectors);
+	assert_int_equal(with_delta("larger", lclone_verify_base), 0);
+	/* another one */
+	for (i = 0; i < sectors << 9; i++)
+		data[i] = i * 7 + i / 4096;
+	write_larger(data, sectors);
+	assert_int_equal(with_delta("larger", lclone_verify_base), -ESTALE);
+	assert_non_null(strstr(lclone_why(), "lclone merge --into-base"));
+	assert_int_equal(begun_in("larger"), 0);
+	free(data);
 	image_free(&img);
 }
 
@@ -627,6 +676,7 @@ int main(void)
 		cmocka_unit_test(small_base),
 		cmocka_unit_test(larger_base),
 		cmocka_unit_test(base_of_a_merge),
+		cmocka_unit_test(larger_base_of_a_merge),
 		cmocka_unit_test(killed_into_base),
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),

@@ -6,6 +6,7 @@
 #include "basic/fail.h"
 #include "basic/text.h"
 #include "clone/base.h"
+#include "clone/half-merged.h"
 #include "format/dev.h"
 #include "format_user.h"
 
@@ -83,7 +84,7 @@ bool lclone_base_has_grown(const struct lclone_file *base, const struct lclone_s
 	       !(sb->state & LCLONE_STATE_MERGING);
 }
 
-int lclone_verify_base(const struct lclone_delta *delta, struct lclone_file *base)
+int lclone_verify_base_of_merge(struct lclone_delta *delta, struct lclone_file *base)
 {
 	char why[LCLONE_WHY_SIZE];
 	int err = lclone_base_verify(&delta->sb, base ? &base->dev : NULL, why);
@@ -92,5 +93,16 @@ int lclone_verify_base(const struct lclone_delta *delta, struct lclone_file *bas
 	    !lclone_same_but_larger(base, &delta->sb))
 		return lclone_fail(err, "%s was enlarged since (lclone rebase --base %s DELTA)",
 				   base->path, base->path);
-	return err ? lclone_fail(err, "%s: %s", base ? base->path : "-", why) : 0;
+	if (err)
+		return lclone_fail(err, "%s: %s", base ? base->path : "-", why);
+	return base ? lclone_merge_begun_in(delta, base) : 0;
+}
+
+int lclone_verify_base(struct lclone_delta *delta, struct lclone_file *base)
+{
+	int ret = lclone_verify_base_of_merge(delta, base);
+
+	if (!ret && base)
+		ret = lclone_refuse_doubtful(delta, base);
+	return ret < 0 ? ret : 0;
 }

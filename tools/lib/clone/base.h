@@ -14,8 +14,14 @@
 int lclone_open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
 void lclone_close_base(struct lclone_file *base);
 
-/* -ESTALE, with a sentence, if @base is not the base of the delta. */
-int lclone_verify_base(const struct lclone_delta *delta, struct lclone_file *base);
+/* -ESTALE, with a sentence, if @base is not the base of the delta, or can't be told to be. */
+int lclone_verify_base(struct lclone_delta *delta, struct lclone_file *base);
+
+/*
+ * The same for who asks, in doubt, or goes on with a merge: 1 if what is merged already says that
+ * it is the base, 0 if it can be.
+ */
+int lclone_verify_base_of_merge(struct lclone_delta *delta, struct lclone_file *base);
 
 /*
  * A base that was enlarged since the delta was made on it. What it had must be

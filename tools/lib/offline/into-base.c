@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/super.h"
@@ -11,10 +12,11 @@
 #include "offline/merge.h"
 
 /* As it was recorded, or enlarged since: then that is recorded when all else is right. */
-static int check_base(const struct lclone_delta *delta, struct lclone_file *base, bool *grown)
+static int check_base(struct lclone_delta *delta, struct lclone_file *base, bool *grown)
 {
 	*grown = lclone_base_has_grown(base, &delta->sb);
-	return *grown ? lclone_same_but_larger(base, &delta->sb) : lclone_verify_base(delta, base);
+	return *grown ? lclone_same_but_larger(base, &delta->sb) :
+			lclone_verify_base_of_merge(delta, base);
 }
 
 static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
@@ -37,16 +39,16 @@ static int record_grown(struct lclone_file *file, struct lclone_delta *delta,
 static int open_and_check_base(const char *path, int flags, struct lclone_delta *delta,
 			       struct lclone_file *base, bool *grown)
 {
-	int err;
+	int ret;
 
-	err = lclone_file_open_ready(base, path, flags);
-	if (!err)
-		err = check_base(delta, base, grown);
-	if (!err && base->dev.sectors < delta->sb.virtual_sectors)
-		err = lclone_fail(-EFBIG, "%s has %llu sectors, too few for the clone's %llu",
-				  path, (unsigned long long)base->dev.sectors,
-				  (unsigned long long)delta->sb.virtual_sectors);
-	return err ?: lclone_merge_begun_in(delta, base);
+	ret = lclone_file_open_ready(base, path, flags);
+	if (!ret)
+		ret = check_base(delta, base, grown);
+	if (ret >= 0 && base->dev.sectors < delta->sb.virtual_sectors)
+		ret = lclone_fail(-EFBIG, "%s has %s, less than the clone's %s", path,
+				  LCLONE_SIZE(base->dev.sectors),
+				  LCLONE_SIZE(delta->sb.virtual_sectors));
+	return ret;
 }
 
 /* The base is not kept from others meanwhile. */

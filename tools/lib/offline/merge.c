@@ -11,7 +11,6 @@
 #include "offline/merge.h"
 
 #define SLICE_MS	5000	/* between two barriers that record how far a merge is */
-#define TELLING		2048	/* sectors of the delta that tell the base of a merge */
 
 static void ignore_finding(const struct lclone_finding *finding, void *ctx)
 {
@@ -95,57 +94,6 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 	sb->state |= LCLONE_STATE_CLEAN;
 	sb->merge_cursor = 0;
 	return lclone_super_write(merge->chain->file[0], sb);
-}
-
-/* Are @sectors of the delta in the base?  Zeros are in many: they do not set *told. */
-static int compare(struct lclone_delta *delta, const struct lclone_file *base,
-		   const struct lclone_extent *e, u64 sectors, bool *told)
-{
-	u8 ours[LCLONE_BLOCK_SIZE], theirs[LCLONE_BLOCK_SIZE];
-	u64 done;
-	u32 n;
-	int err;
-
-	for (done = 0; done < sectors; done += n) {
-		n = sectors - done < LCLONE_BLOCK_SECTORS ? sectors - done : LCLONE_BLOCK_SECTORS;
-		err = lclone_dev_read(delta->dev, ours, e->delta_sector + done, n);
-		if (!err)
-			err = lclone_dev_read(&base->dev, theirs, e->sector + done, n);
-		if (err)
-			return lclone_fail(err, "sector %" PRIu64 " cannot be read: %s",
-					   e->sector + done, strerror(-err));
-		if (memcmp(ours, theirs, n * 512))
-			return lclone_fail(-ESTALE, "%s is not the base that the merge was begun in, or was changed since: it has not what was merged already (sector %" PRIu64 ")",
-					   base->path, e->sector + done);
-		*told |= ours[0] || memcmp(ours, ours + 1, n * 512 - 1);
-	}
-	return 0;
-}
-
-int lclone_merge_begun_in(struct lclone_delta *delta, const struct lclone_file *base)
-{
-	const struct lclone_sb *sb = &delta->sb;
-	struct lclone_extents x;
-	struct lclone_extent e;
-	u64 left = TELLING, n;
-	bool told = false;
-	int ret, err;
-
-	if (!(sb->state & LCLONE_STATE_MERGING) || !sb->merge_cursor)
-		return 0;
-	lclone_extents_init(&x, delta, 0, sb->merge_cursor * sb->chunk_sectors);
-	while (left && (ret = lclone_extents_next(&x, &e))) {
-		if (ret < 0)
-			return lclone_fail(ret, "%s", delta->why);
-		if (e.source != LCLONE_FROM_DELTA)
-			continue;
-		n = e.sectors < left ? e.sectors : left;
-		err = compare(delta, base, &e, n, &told);
-		if (err)
-			return err;
-		left -= n;
-	}
-	return told;
 }
 
 int lclone_merge_into_base(struct lclone_merge *merge)

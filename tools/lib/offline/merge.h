@@ -27,10 +27,4 @@ int lclone_merge_to(struct lclone_merge *merge);
  */
 int lclone_merge_into_base(struct lclone_merge *merge);
 
-/*
- * Was the merge of @delta, which this side of it has begun, begun in @base?  1 if what is merged
- * already is in it, -ESTALE if it is not, 0 if there is nothing to tell by.
- */
-int lclone_merge_begun_in(struct lclone_delta *delta, const struct lclone_file *base);
-
 #endif /* LCLONE_MERGE_H */

@@ -11,7 +11,6 @@
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
-#include "offline/merge.h"
 #include "online/grown.h"
 #include "online/open.h"
 
@@ -36,11 +35,6 @@ static int look(struct disk *disk, struct lclone_file *base,
 					  disk->chain.file[i]->path);
 	if (!err)
 		err = lclone_verify_base(&disk->delta, base);
-	/* the kernel forgets how far a merge is, and does not compare a base that is being changed */
-	if (!err && base)
-		err = lclone_merge_begun_in(&disk->delta, base);
-	if (err > 0)
-		err = 0;
 	if (!err && !features->read_only)
 		err = lclone_check_writable(&disk->delta, disk->file.path);
 	if (err)
