@@ -25,6 +25,9 @@ tests+=(
 	users_recycled "a volume with an old delta on it is made a new one"
 	users_guests "what a guest writes is not looked at"
 	users_hang "nothing hangs on what is suspended below other devices"
+	users_others "what changes a clone only is not kept from it, and overwrites nothing of another"
+	users_inside "what a pool or an array is made of is not looked at, but what these show"
+	users_node "a device that has no node, or another's, is not taken for none"
 	users_shrunk "a delta whose device was shrunk is seen"
 	users_begun "a merge goes on by itself only in the base that it was begun in"
 	users_target "a copy overwrites no base, nor what has its sectors"
@@ -694,6 +697,191 @@ users_hang()
 	ok dmsetup resume t2
 	ok dmsetup remove --retry t3
 	ok dmsetup remove --retry t2
+}
+
+# goes_on BASE: a clone of it is snapshot, reverted, grown, flattened and repaired, whatever
+# becomes of others
+goes_on()
+{
+	local d
+
+	for d in "$d2" "$d3" "$d4"; do
+		dd if=/dev/zero of="$d" bs=64k count=1 conv=notrunc,fsync status=none
+	done
+	ok lclone create t2 "$1" "$d2"
+	dd if="$template" of=/dev/mapper/t2 bs=64k count=9 seek=30 oflag=direct status=none
+	cp /dev/mapper/t2 "$dir/t2"
+	ok lclone snapshot --to "$d3" t2
+	dd if="$template" of=/dev/mapper/t2 bs=64k count=9 seek=50 oflag=direct status=none
+	ok lclone revert --yes --to "$d4" t2
+	same "$dir/t2" /dev/mapper/t2
+	ok lclone flatten --layer --rate max t2
+	ok lclone resize --size +1M t2
+	ok lclone flatten --rate max t2
+	same "$dir/t2" /dev/mapper/t2 16777216
+	ok lclone close t2
+	ok lclone repair "$d4"
+	ok lclone resize --size +1M "$d4"
+	ok lclone check "$d4"
+	for d in "$d4" "$d3" "$d2"; do
+		ok lclone remove --assume-no-other-clones "$d"
+	done
+}
+
+# spares STATUS TEXT DEVICE BASE: no clone of that base overwrites the device
+spares()
+{
+	local how
+
+	ok lclone create t2 "$4" "$d2"
+	for how in "snapshot --force" "flatten --force"; do
+		# shellcheck disable=SC2086 # two words
+		refused "$1" "$2" lclone $how --to "$3" t2
+	done
+	ok lclone snapshot --to "$d3" t2
+	refused "$1" "$2" lclone revert --yes --force --to "$3" t2
+	ok lclone close t2
+	refused "$1" "$2" lclone merge --force --to "$3" "$4" "$d3"
+	ok lclone remove --assume-no-other-clones "$d3"
+	ok lclone remove --assume-no-other-clones "$d2"
+}
+
+users_others()
+{
+	local parted part d2 d3 d4 copy twin pv under how
+
+	disk d2 d2 40
+	disk d3 d3 40
+	disk d4 d4 40
+	disk copy copy 16
+	disk under under 40
+	clone t1 "$base" "$delta" 3
+	# copied
+	dd if="$delta" of="$copy" bs=1M conv=fsync status=none
+	goes_on "$base"
+	ok lclone remove "$copy"
+	is_whole t1 "$base" "$delta"
+	# a twin of the base, which may be t1's
+	filled twin twin 16
+	dd if="$template" of="$twin" bs=1M conv=fsync status=none
+	goes_on "$twin"
+	spares 3 "lost: " "$twin" "$base"
+	is_whole t1 "$twin" "$delta"
+	# enlarged
+	grow base 20
+	goes_on "$base"
+	spares 3 "lost: $delta" "$base" "$twin"
+	ok lclone remove "$delta"
+	# on a partition
+	disk_with_partition
+	clone t1 "$part" "$delta" 3
+	goes_on "$parted"
+	spares 3 "lost: " "$parted" "$twin"
+	spares 3 "lost: " "$part" "$twin"
+	is_whole t1 "$part" "$delta"
+	ok lclone remove "$delta"
+	# not active, suspended, failing
+	disk pv pv 64
+	make_vg "$pv"
+	ok lclone create --vg ttvg --delta-size 16M t1 "$twin"
+	cp /dev/mapper/t1 "$dir/t1"
+	ok lclone close t1
+	ok lvchange -qq -an ttvg/t1-delta
+	goes_on "$twin"
+	spares 3 "lost: ttvg/t1-delta" "$twin" "$base"
+	ok lvchange -qq -ay ttvg/t1-delta
+	is_whole t1 "$twin" /dev/ttvg/t1-delta
+	ok lclone remove /dev/ttvg/t1-delta
+	ok dmsetup create t3 --table "0 32768 linear $under 2048"
+	ok dmsetup mknodes t3
+	clone t1 "$twin" /dev/mapper/t3 3
+	for how in suspended failing; do
+		away $how
+		goes_on "$twin"
+		spares 3 "/dev/mapper/t3 " "$twin" "$base"
+		back $how
+		is_whole t1 "$twin" /dev/mapper/t3
+	done
+	ok dmsetup remove t3
+}
+
+# array WORD VALUE: of the array of md that array_of has made
+array() { echo "$2" >"/sys/block/md_tt/md/$1" || fail "md: $1 $2"; }
+
+# array_of DEVICE DEVICE: /dev/md_tt, a mirror of them without superblocks
+array_of()
+{
+	local dev slot=0
+
+	modprobe raid1
+	echo md_tt >/sys/module/md_mod/parameters/new_array || fail "md"
+	array level raid1
+	array raid_disks 2
+	array component_size 16384
+	for dev; do
+		dev=$(stat -L -c %Hr:%Lr "$dev")
+		array new_dev "$dev"
+		dev=$(basename "$(readlink "/sys/dev/block/$dev")")
+		array "dev-$dev/slot" $((slot++))
+	done
+	array array_state active
+}
+
+users_inside()
+{
+	local pv d2 m1 under
+
+	disk pv pv 64
+	disk d2 d2 24
+	disk m1 m1 24
+	disk under under 40
+	make_vg "$pv"
+	ok lvcreate -qq -y --type thin-pool --size 24M --chunksize 64k --name pool ttvg
+	ok lvcreate -qq -y --virtualsize 16M --thinpool pool --name thin ttvg
+	ok lclone format "$base" /dev/ttvg/thin
+	ok lclone format "$base" "$delta"
+	unchanged "$base" refused 3 "lost: /dev/mapper/ttvg-thin" \
+		lclone merge --yes --into-base "$base" "$delta"
+	# the pool's data still has it
+	ok lvremove -qq -y ttvg/thin
+	ok lclone tree
+	! grep -q tdata "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone merge --yes --into-base "$base" "$delta"
+	# one of two members of an array cannot be read
+	ok dmsetup create t3 --table "0 32768 linear $under 2048"
+	ok dmsetup mknodes t3
+	array_of "$m1" /dev/mapper/t3
+	away failing
+	ok lclone merge --yes --into-base "$base" "$delta"
+	back failing
+	ok lclone format "$base" /dev/md_tt
+	unchanged "$base" refused 3 "lost: /dev/md_tt" \
+		lclone merge --yes --into-base "$base" "$delta"
+	! grep -q "$m1" "$dir/err" || fail "$(cat "$dir/err")"
+	array array_state inactive
+	unchanged "$base" refused 3 "$m1 is of an array that does not run" \
+		lclone merge --yes --into-base "$base" "$delta"
+	array array_state clear
+	ok dmsetup remove t3
+}
+
+users_node()
+{
+	local d2 other
+
+	disk d2 d2 24
+	disk other other 8
+	ok lclone format "$base" "$delta"
+	ok lclone format "$base" "$d2"
+	mv "$d2" "$dir/node"
+	unchanged "$base" refused 3 "$d2 has no device node" \
+		lclone merge --yes --into-base "$base" "$delta"
+	cp -a "$other" "$d2"
+	unchanged "$base" refused 3 "$d2 has no device node, or another's" \
+		lclone merge --yes --into-base "$base" "$delta"
+	rm "$d2"
+	mv "$dir/node" "$d2"
+	unchanged "$base" refused 3 "lost: $d2" lclone merge --yes --into-base "$base" "$delta"
 }
 
 users_shrunk()

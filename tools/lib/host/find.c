@@ -44,11 +44,16 @@ static bool number_of(const char *device, dev_t *rdev)
 	return ok;
 }
 
-/* Floppies and CDs have no delta, and take long to say that they are empty. */
+/*
+ * Floppies and CDs have no delta, and take long to say that they are empty.  What another device is
+ * made of is looked at there, and only there: a pool shows what a volume of it was, a member that
+ * has failed what the array had.
+ */
 static bool is_of_interest(dev_t rdev)
 {
 	return major(rdev) != FLOPPY_MAJOR && major(rdev) != SCSI_CDROM_MAJOR &&
 	       !lclone_dev_attribute(rdev, "hidden") && !lclone_dev_is_path(rdev) &&
+	       !lclone_dev_is_member(rdev) && !lclone_dev_is_internal(rdev) &&
 	       !lclone_dev_is_guests(rdev);
 }
 
@@ -117,6 +122,7 @@ static int add_place(struct places *p, const char *path, dev_t rdev, u64 start, 
 		return lclone_fail(-ENOMEM, "out of memory");
 	place[p->count] = (struct lclone_place){ .start = start, .sectors = sectors };
 	snprintf(place[p->count].path, sizeof(place->path), "%s", path);
+	place[p->count].rdev = rdev;
 	number[p->count++] = rdev;
 	return 0;
 }
@@ -127,9 +133,12 @@ static int add_device(const char *path, dev_t rdev, u64 sectors, void *ctx)
 	char name[PATH_MAX], low[PATH_MAX], why[PATH_MAX + 64];
 	dev_t which;
 
+	lclone_dev_name(rdev, name);
+	if (lclone_dev_is_idle_member(rdev))
+		return p->finder->unseen(name, rdev, "is of an array that does not run (mdadm --run)",
+					 p->finder->ctx);
 	if (!lclone_dev_suspended(rdev, &which))
 		return add_place(p, path, rdev, 0, sectors);
-	lclone_dev_name(rdev, name);
 	lclone_dev_name(which, low);
 	if (which == rdev)
 		snprintf(why, sizeof(why), "is suspended");
@@ -152,6 +161,10 @@ static int tell(const struct lclone_finder *f, const struct lclone_place *place,
 			 "holds a delta that needs a newer lclone" : "holds a damaged delta");
 		break;
 	case LCLONE_SEEN_ERROR:
+		if (place->err == -ENOENT) {
+			snprintf(why, sizeof(why), "has no device node, or another's (udevadm trigger)");
+			break;
+		}
 		snprintf(why, sizeof(why), "cannot be read: %s", strerror(-place->err));
 		break;
 	case LCLONE_SEEN_TIMEOUT:

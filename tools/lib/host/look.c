@@ -151,6 +151,8 @@ static void look_at(struct lclone_place *place)
 	part.dev = (struct lclone_dev){ place->sectors, read_part };
 	part.stripes = place->stripes ?: &whole;
 	place->err = open_part(&part);
+	if (!place->err && place->rdev && part.file[0].rdev != place->rdev)
+		place->err = -ENOENT;		/* the name is another device's */
 	if (!place->err && place->fingerprint) {
 		place->err = lclone_fingerprint(&part.dev, &place->fp);
 	} else if (!place->err) {

@@ -32,7 +32,8 @@ enum lclone_seen {
 };
 
 struct lclone_place {
-	char path[64];			/* of the device to read */
+	char path[64];			/* of the device to read ... */
+	dev_t rdev;			/* ... which must be this; 0: whatever it is */
 	u64 start, sectors;		/* the part of it to look at */
 	const struct lclone_stripes *stripes;	/* or NULL: where that is, instead */
 	bool fingerprint;		/* ... as a base: only fp and err are set */

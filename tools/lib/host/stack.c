@@ -162,7 +162,60 @@ bool lclone_dev_is_volume(dev_t dev)
 	return !strncmp(line + len, "LVM-", 4);
 }
 
-static bool is_path(const char *name)
+/* Of these the name of a volume has one only if LVM has made it for its own use. */
+static const char *const reserved[] = {
+	"_tdata", "_tmeta", "_pmspare", "_cdata", "_cmeta", "_cvol", "_corig", "_wcorig", "_vdata",
+	"_vorigin", "_rimage", "_rmeta", "_mimage", "_mlog", "_imeta", "_iorig",
+};
+
+/* In a name of device-mapper the hyphen between group and volume is the first that is not double. */
+static const char *volume_in(const char *name)
+{
+	for (; *name; name++)
+		if (name[0] == '-' && name[1] != '-')
+			return name + 1;
+		else if (name[0] == '-')
+			name++;
+	return name;
+}
+
+bool lclone_dev_is_internal(dev_t dev)
+{
+	const size_t plain = strlen("LVM-") + 2 * 32;	/* the group's and the volume's */
+	char line[160];
+	size_t i;
+
+	if (!read_line(dev, "dm/uuid", line, sizeof(line)) || strncmp(line, "LVM-", 4))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	if (strlen(line) > plain)		/* "-tdata", "-real", "-cow" */
+		return true;
+	if (!read_line(dev, "dm/name", line, sizeof(line)))
+		return false;
+	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (strstr(volume_in(line), reserved[i]))
+			return true;
+	return false;
+}
+
+/* What is right above a device, of those that say what they are made of */
+static bool any_holder(dev_t dev, bool (*visit)(const char *name))
+{
+	char path[PATH_MAX];
+	bool found = false;
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir)))
+		found = d->d_name[0] != '.' && visit(d->d_name);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool is_multipath(const char *name)
 {
 	char path[PATH_MAX], line[16] = "";
 	FILE *f;
@@ -179,21 +232,55 @@ static bool is_path(const char *name)
 
 bool lclone_dev_is_path(dev_t dev)
 {
-	char path[PATH_MAX];
-	bool found = false;
-	struct dirent *d;
 	dev_t disk;
-	DIR *dir;
 
 	if (lclone_dev_disk(dev, &disk))
 		return lclone_dev_is_path(disk);
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
-	dir = opendir(path);
-	while (dir && !found && (d = readdir(dir)))
-		found = d->d_name[0] != '.' && is_path(d->d_name);
-	if (dir)
-		closedir(dir);
-	return found;
+	return any_holder(dev, is_multipath);
+}
+
+static bool is_array(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/md", name);
+	return !access(path, F_OK);
+}
+
+static bool has_size(const char *name)
+{
+	char path[PATH_MAX];
+	unsigned long long sectors = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/size", name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%llu", &sectors) != 1)
+		sectors = 0;
+	fclose(f);
+	return sectors;
+}
+
+static bool is_running_array(const char *name)
+{
+	return is_array(name) && has_size(name);
+}
+
+static bool is_idle_array(const char *name)
+{
+	return is_array(name) && !has_size(name);
+}
+
+bool lclone_dev_is_member(dev_t dev)
+{
+	return any_holder(dev, is_running_array);
+}
+
+bool lclone_dev_is_idle_member(dev_t dev)
+{
+	return any_holder(dev, is_idle_array);
 }
 
 /* Tables */

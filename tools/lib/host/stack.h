@@ -54,8 +54,16 @@ bool lclone_dev_linear(dev_t dev, dev_t *lower);
 /* A volume of LVM, or a partition that kpartx has made a device of in one */
 bool lclone_dev_is_volume(dev_t dev);
 
+/* What LVM has made for a volume of its own: data of a pool, an image of a mirror, ... */
+bool lclone_dev_is_internal(dev_t dev);
+
 /* A path of a multipath device, which shows the same, or nothing */
 bool lclone_dev_is_path(dev_t dev);
+
+/* A member of an array of md: a part of what that shows, or a copy of it ... */
+bool lclone_dev_is_member(dev_t dev);
+/* ... which does not run, and shows nothing */
+bool lclone_dev_is_idle_member(dev_t dev);
 
 /* A number in sysfs; 0 if it is not there */
 u64 lclone_dev_attribute(dev_t dev, const char *name);
