@@ -4,6 +4,7 @@
 
 tests+=(
 	said_suspended "a clone that stands still is said to by status, tree and JSON"
+	said_not_root "who is not root is told so"
 	said_busy "close says who has a clone open: a mount, a device, a process"
 	closed_linear "what a merge leaves is closed by the clone's name"
 	sizes_taken "a size may be relative, or have a fraction; a delta that was shrunk is not silently used"
@@ -40,6 +41,17 @@ said_suspended()
 	says '"suspended":false'
 	ok lclone tree
 	! grep -q "active as t1.* 0.0 MiB used" "$dir/out" || fail "$(cat "$dir/out")"
+}
+
+said_not_root()
+{
+	local command nobody=(setpriv --reuid 65534 --clear-groups)
+
+	ok lclone create t1 "$base" "$delta"
+	for command in status list "close t1" "merge t1" "snapshot --to $delta t1" "resize t1"; do
+		# shellcheck disable=SC2086 # words
+		refused 1 "only root may do that" "${nobody[@]}" lclone $command
+	done
 }
 
 said_busy()

@@ -85,8 +85,19 @@ static void log_sentence(int fd, char *sentence, size_t size)
 	}
 }
 
+/* What libdevmapper calls an incompatible version, or less; NULL: it is neither of these. */
+static const char *simple_reason(void)
+{
+	if (geteuid())
+		return "only root may do that";
+	if (access("/sys/class/misc/device-mapper", F_OK))
+		return "there is no device-mapper: modprobe dm-mod";
+	return NULL;
+}
+
 int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 {
+	const char *reason = simple_reason();
 	char sentence[1024] = "";
 	int fd = log_open(), err;
 
@@ -97,18 +108,13 @@ int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 		return 0;
 	}
 	err = dm_task_get_errno(dmt) ?: EIO;
-	if (geteuid()) {
-		if (fd >= 0)
-			close(fd);
-		return lclone_fail(-EPERM, "%s: cannot %s: only root may do that", name, what);
-	}
 	if (fd >= 0) {
 		log_sentence(fd, sentence, sizeof(sentence));
 		close(fd);
 	}
-	if (access("/sys/class/misc/device-mapper", F_OK))
-		return lclone_fail(-err, "%s: cannot %s: there is no device-mapper: modprobe dm-mod",
-				   name, what);
+	if (reason)
+		return lclone_fail(geteuid() ? -EPERM : -err, "%s: cannot %s: %s", name, what,
+				   reason);
 	if (strstr(sentence, "unknown target type") &&
 	    access("/sys/module/dm_lclone", F_OK))
 		return lclone_fail(-err, "%s: cannot %s: the kernel has no target lclone: modprobe dm-lclone",
@@ -133,6 +139,10 @@ struct dm_task *lclone_dm_task(int type, const char *name)
 
 int lclone_dm_no_task(const char *name)
 {
+	const char *reason = simple_reason();
+
+	if (reason)
+		return lclone_fail(geteuid() ? -EPERM : -ENODEV, "%s: %s", name, reason);
 	return lclone_fail(-ENOMEM, "%s: %s", name, complaint[0] ? complaint : "out of memory");
 }
 

@@ -190,8 +190,10 @@ int lclone_pending_read(const char *name, struct lclone_pending *pending)
 	if (find_note(path))
 		return -ENOENT;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* who may not look may do nothing with a clone, and is told that by device-mapper */
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : lclone_fail(-errno, "%s: %m", path);
+		return errno == ENOENT || errno == EACCES ? -ENOENT :
+							    lclone_fail(-errno, "%s: %m", path);
 	err = wait_for_writer(fd, LOCK_SH);
 	if (!err)
 		err = read_note(fd, path, pending);
