@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "basic/text.h"
 #include "cmd/commands.h"
 #include "offline/measure.h"
 #include "ui/options.h"
@@ -9,12 +10,15 @@
 
 static void print_text(const struct plan *p)
 {
-	printf("%s: copies %.1f MiB", p->name, p->copy / 1048576.0);
+	char size[16];
+
+	printf("%s: copies %s", p->name, lclone_size_text(p->copy, size));
 	if (p->zero)
-		printf(", zeroes %.1f MiB", p->zero / 1048576.0);
-	printf(", at least %.1f s; needs %.1f MiB (%s", p->seconds, p->space / 1048576.0, p->what);
+		printf(", zeroes %s", lclone_size_text(p->zero, size));
+	printf(", at least %.1f s; needs %s", p->seconds, lclone_size_text(p->space, size));
+	printf(" (%s", p->what);
 	if (p->available != UINT64_MAX)
-		printf(": %.1f MiB%s", p->available / 1048576.0,
+		printf(": %s%s", lclone_size_text(p->available, size),
 		       p->space > p->available ? ", TOO LITTLE" : "");
 	printf(")\n");
 }

@@ -13,7 +13,7 @@
 static void print_node(const struct family *t, const struct member *n, int depth)
 {
 	const struct lclone_sb *sb = &n->found->sb;
-	char label[4 * LCLONE_LABEL_SIZE];
+	char label[4 * LCLONE_LABEL_SIZE], used[16];
 	size_t i;
 
 	printf("%*s%s: ", 2 * depth, "", n->found->path);
@@ -23,8 +23,8 @@ static void print_node(const struct family *t, const struct member *n, int depth
 		printf("volume that is not active");
 	else
 		printf("%s", sb->state & LCLONE_STATE_SEALED ? "sealed layer" : "not active");
-	printf(", %llu MiB, %.1f MiB used", (unsigned long long)sb->virtual_sectors >> 11,
-	       lclone_family_used(n) / 2048.0);
+	printf(", %s, %s used", LCLONE_SIZE(sb->virtual_sectors),
+	       lclone_size_text(lclone_family_used(n) * 512, used));
 	if (sb->label[0])
 		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
 	if (lclone_half_merged(sb))
@@ -69,8 +69,8 @@ static struct json_object *node_to_json(const struct family *t, const struct mem
 	json_object_object_add(o, "generation", json_object_new_uint64(sb->generation));
 	json_object_object_add(o, "sealed",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_SEALED));
-	json_object_object_add(o, "sectors", json_object_new_uint64(sb->virtual_sectors));
-	json_object_object_add(o, "used_sectors", json_object_new_uint64(lclone_family_used(n)));
+	json_object_object_add(o, "size_bytes",
+			       json_object_new_uint64(512 * sb->virtual_sectors));
 	json_object_object_add(o, "used_bytes",
 			       json_object_new_uint64(512 * lclone_family_used(n)));
 	json_object_object_add(o, "suspended",
@@ -105,13 +105,13 @@ static void show_base(const struct family *t, const struct member *first, struct
 	if (!array && path[0] == '-')
 		printf("no base (-)\n");
 	else if (!array)
-		printf("%s: base, %llu MiB\n", path[0] ? path : "a base that was not found",
-		       (unsigned long long)sectors >> 11);
+		printf("%s: base, %s\n", path[0] ? path : "a base that was not found",
+		       LCLONE_SIZE(sectors));
 	if (array) {
 		o = json_object_new_object();
 		children = json_object_new_array();
 		add_text(o, "base", path);
-		json_object_object_add(o, "sectors", json_object_new_uint64(sectors));
+		json_object_object_add(o, "size_bytes", json_object_new_uint64(512 * sectors));
 		json_object_object_add(o, "children", children);
 		json_object_array_add(array, o);
 	}
