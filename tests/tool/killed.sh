@@ -7,7 +7,7 @@
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
 # command is killed before its second call, and before each 29th from there.
 
-killed_commands=(format create open close remove snapshot revert resize resize_inactive
+killed_commands=(format create create_volume open close remove snapshot revert resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
 
@@ -55,6 +55,22 @@ verify_format()		{ opens "$delta"; }
 prepare_create()	{ :; }
 command_create()	{ words=(create --force t1 "$base" "$delta"); }
 verify_create()		{ is_model; }
+
+prepare_create_volume()
+{
+	[ -n "$has_vg" ] || make_vg "$volumes"
+	! lvs ttvg/t1-delta >/dev/null 2>&1 || ok lvremove -qq -y ttvg/t1-delta
+}
+command_create_volume()	{ words=(create --vg ttvg --delta-size 6M t1 "$base"); }
+verify_create_volume()
+{
+	is_model
+	put /dev/mapper/t1 10 3 100
+	[ -z "$(lvs --noheadings -o lv_tags ttvg/t1-delta | tr -d ' ')" ] || fail "it is new"
+	ok lclone close t1
+	ok lclone open t1 "$base" /dev/ttvg/t1-delta
+	is_model
+}
 
 prepare_open()		{ inactive; }
 command_open()		{ words=(open --commit-interval 500 t1 "$base" "$delta"); }
@@ -223,7 +239,7 @@ next_kill()
 
 killed_everywhere()
 {
-	local new top target words n rc again
+	local new top target volumes words n rc again
 
 	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
 	disk base small-base 2
@@ -231,6 +247,7 @@ killed_everywhere()
 	disk new new 6
 	disk top top 6
 	disk target target 3
+	disk volumes volumes 16
 	for ((n = $(next_kill 0); n < 1000; n = $(next_kill $n))); do
 		begin_killed
 		"prepare_$1"
@@ -254,6 +271,7 @@ killed_everywhere()
 	[ "$n" -gt "$(next_kill 0)" ] || fail "it was never killed"
 	echo "# $1: it makes less than $n calls"
 	begin_killed
+	[ -z "$has_vg" ] || prepare_create_volume
 }
 
 # It is held up before a load, suspend or resume; then the signal comes

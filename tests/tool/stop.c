@@ -42,12 +42,13 @@ static void hold_up(const char *file)
 		usleep(20000);
 }
 
-/* A child that looks at devices is none of what is stopped. */
+/* A child that looks at devices is none of what is stopped, nor is a program of LVM. */
 static pid_t started;
 
 __attribute__((constructor)) static void note_start(void)
 {
-	started = getpid();
+	if (!strcmp(program_invocation_short_name, "lclone"))
+		started = getpid();
 }
 
 static bool copying;

@@ -76,13 +76,13 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_create, vg ? "needs a name and a base (or -)" :
 				   "needs a name, a base (or -) and a delta");
 	name = argv[optind];
-	if (!vg && lclone_was_opened(name, argv[optind + 1], argv[optind + 2], &features))
+	if (vg)
+		return lclone_create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
+	if (lclone_was_opened(name, argv[optind + 1], argv[optind + 2], &features))
 		return 0;
 	ret = lclone_check_free_name(name);
 	if (ret)
 		return ret;
-	if (vg)
-		return lclone_create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
 	return lclone_create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
 }
 

@@ -33,13 +33,34 @@ static int run_lvm(const char *const argv[])
 	return 0;
 }
 
+#define NEW	"lclone_new"	/* a tag, as long as it is not known to be ours for good */
+
 int lclone_lv_create(const char *vg, const char *lv, u64 sectors)
 {
 	char size[32];
 	const char *const argv[] = { "lvcreate", "--quiet", "--yes", "--wipesignatures", "y",
-				     "--zero", "y", "--name", lv, "--size", size, vg, NULL };
+				     "--zero", "y", "--addtag", NEW, "--name", lv, "--size", size,
+				     vg, NULL };
 
 	snprintf(size, sizeof(size), "%llus", (unsigned long long)sectors);
+	return run_lvm(argv);
+}
+
+int lclone_lv_keep(const char *vg, const char *lv)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = { "lvchange", "--quiet", "--deltag", NEW, path, NULL };
+
+	snprintf(path, sizeof(path), "%s/%s", vg, lv);
+	return run_lvm(argv);
+}
+
+int lclone_lv_remove_new(const char *vg, const char *lv)
+{
+	char which[PATH_MAX];
+	const char *const argv[] = { "lvremove", "--quiet", "--yes", "--select", which, vg, NULL };
+
+	snprintf(which, sizeof(which), "lv_name=\"%s\" && lv_tags={\"" NEW "\"}", lv);
 	return run_lvm(argv);
 }
 

@@ -10,8 +10,12 @@
 
 #include "lclone_format.h"
 
-/* A new volume; its start is zeroed. */
+/* A new volume; its start is zeroed.  A tag says that it is new, until it is kept. */
 int lclone_lv_create(const char *vg, const char *lv, u64 sectors);
+int lclone_lv_keep(const char *vg, const char *lv);
+
+/* The volume is gone; the second: if it was there, and still new. */
 int lclone_lv_remove(const char *vg, const char *lv);
+int lclone_lv_remove_new(const char *vg, const char *lv);
 
 #endif /* LCLONE_LV_H */

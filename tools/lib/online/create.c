@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,26 @@ static int wipe_recycled(const char *path)
 		err = lclone_super_wipe(&delta);
 	lclone_file_close(&delta);
 	return err;
+}
+
+/*
+ * What a run that was killed has made, and not kept.  It may have been opened by hand since: then
+ * it is somebody's.
+ */
+static int remove_half_made(const char *vg, const char *lv, const char *path)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	bool unused = false;
+	int err;
+
+	if (!lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL)) {
+		err = lclone_delta_open_sb(&delta, &file.dev);
+		unused = err == -EINVAL || err == -ENODATA || (!err && !delta.sb.incarnation);
+		lclone_delta_close(&delta);
+	}
+	lclone_file_close(&file);
+	return unused ? lclone_lv_remove_new(vg, lv) : 0;
 }
 
 /* What this command has formatted and could not open becomes blank again. */
@@ -62,14 +83,20 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 		vg += 5;
 	snprintf(lv, sizeof(lv), "%s-delta", name);
 	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
-	err = lclone_lv_create(vg, lv, sectors);
+	if (lclone_was_opened(name, base, path, c->features))
+		return lclone_lv_keep(vg, lv);
+	err = lclone_check_free_name(name);
+	if (!err)
+		err = remove_half_made(vg, lv, path);
+	if (!err)
+		err = lclone_lv_create(vg, lv, sectors);
 	if (err)
 		return err;
 	err = wipe_recycled(path);
 	if (!err)
 		err = lclone_create_clone(name, base, path, c);
 	if (!err)
-		return 0;
+		return lclone_lv_keep(vg, lv);
 	snprintf(why, sizeof(why), "%s", lclone_why());
 	if (lclone_lv_remove(vg, lv))
 		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
