@@ -748,7 +748,7 @@ spares()
 
 users_others()
 {
-	local parted part d2 d3 d4 copy twin pv under how
+	local parted part d2 d3 d4 copy twin small pv under how
 
 	disk d2 d2 40
 	disk d3 d3 40
@@ -763,6 +763,7 @@ users_others()
 	is_whole t1 "$base" "$delta"
 	# a twin of the base, which may be t1's
 	filled twin twin 16
+	filled small small 8
 	dd if="$template" of="$twin" bs=1M conv=fsync status=none
 	goes_on "$twin"
 	spares 3 "lost: " "$twin" "$base"
@@ -788,7 +789,7 @@ users_others()
 	ok lclone close t1
 	ok lvchange -qq -an ttvg/t1-delta
 	goes_on "$twin"
-	spares 3 "lost: ttvg/t1-delta" "$twin" "$base"
+	spares 3 "lost: ttvg/t1-delta" "$twin" "$small"
 	ok lvchange -qq -ay ttvg/t1-delta
 	is_whole t1 "$twin" /dev/ttvg/t1-delta
 	ok lclone remove /dev/ttvg/t1-delta
@@ -798,7 +799,7 @@ users_others()
 	for how in suspended failing; do
 		away $how
 		goes_on "$twin"
-		spares 3 "/dev/mapper/t3 " "$twin" "$base"
+		spares 3 "/dev/mapper/t3 " "$twin" "$small"
 		back $how
 		is_whole t1 "$twin" /dev/mapper/t3
 	done
