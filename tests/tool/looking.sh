@@ -75,6 +75,14 @@ list_all()
 - $base $new 2 inactive"
 	ok lclone list --all --json
 	tr -d ' \n' <"$dir/out" | grep -qF '{"name":null,' || fail "$(cat "$dir/out")"
+	# what lclonetab calls a clone has that name, and is missed where it is not
+	printf '%s\n' "web1 $base $new" "web2 $base /dev/nowhere nofail" >"$dir/tab"
+	ok env LCLONE_TAB="$dir/tab" lclone list --all --noheadings --sort chain -o name,delta,chain,state
+	lines "web2 /dev/nowhere 0 missing
+- $delta 1 sealed
+web1 $new 2 inactive"
+	ok env LCLONE_TAB="$dir/tab" lclone list --all --json
+	tr -d ' \n' <"$dir/out" | grep -qF '{"name":"web1",' || fail "$(cat "$dir/out")"
 	ok lclone open t1 "$base" "$new"
 	ok lclone list --noheadings -o uuid
 	grep -qE '^[0-9a-f]{8}-[0-9a-f-]{27}$' "$dir/out" || fail "$(cat "$dir/out")"
@@ -154,6 +162,10 @@ map_active()
 	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
 		fail "closed: $(cat "$dir/out")"
 	refused 1 "no active clone t1" lclone map t1
+	echo "t1 $base $new parent=$delta" >"$dir/tab"
+	ok env LCLONE_TAB="$dir/tab" lclone map --json t1
+	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
+		fail "by its name: $(cat "$dir/out")"
 	refused 4 "" lclone map "$base"
 }
 

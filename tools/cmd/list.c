@@ -47,7 +47,7 @@ static struct json_object *row_to_json(const struct lclone_row *r)
 	add_number(o, "sectors", r->size_bytes / 512);
 	add_bool(o, "read_only", r->read_only);
 	add_bool(o, "suspended", r->suspended);
-	add_bool(o, "active", r->name[0]);
+	add_bool(o, "active", r->active);
 	add_number(o, "size_bytes", r->size_bytes);
 	add_number(o, "used_bytes", r->used_bytes);
 	add_number(o, "total_bytes", r->total_bytes);
@@ -137,8 +137,8 @@ const struct command cmd_list = {
 	"Shows the active clones as a table: base, size of the disk, space of the delta that is\n"
 	"in use, the delta, how full that is, length of the chain and state. A base \"-\" is none.\n\n"
 	TABLE_USAGE
-	"  -a, --all                   also deltas and layers that are not active; looks at all\n"
-	"                              block devices\n"
+	"  -a, --all                   also what is not active: clones of lclonetab(5), deltas and\n"
+	"                              layers; looks at all block devices\n"
 	"  --json                      as a JSON array of bases, with all that is known, in bytes\n",
 	.run = run,
 };

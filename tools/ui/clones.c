@@ -85,7 +85,7 @@ static void mode(const void *row, char *text, size_t size)
 {
 	const struct lclone_row *r = row;
 
-	snprintf(text, size, "%s", r->name[0] ? r->status.mode :
+	snprintf(text, size, "%s", r->active ? r->status.mode : !r->has_sb ? "missing" :
 		 r->sb.state & LCLONE_STATE_SEALED ? "sealed" : "inactive");
 }
 
@@ -134,7 +134,7 @@ static void uuid(const void *row, char *text, size_t size)
 }
 
 const struct column clone_columns[] = {
-	{ "name", "NAME", "name of the active clone", name, NULL },
+	{ "name", "NAME", "name of the clone", name, NULL },
 	{ "base", "BASE", "the base (template) that it lies on", base, NULL },
 	{ "size", "SIZE", "size of the disk", disk, disk_value },
 	{ "written", "WRITTEN", "space of its delta that is in use", written, written_value },
@@ -144,7 +144,7 @@ const struct column clone_columns[] = {
 	{ "use", "USE%", "part of its delta that is in use", use, use_value },
 	{ "chain", "CHAIN", "layers above the base, its delta among them", chain, chain_value },
 	{ "state", "STATE", "mode, and what else there is to say", state, NULL },
-	{ "mode", "MODE", "rw, ro or fail; of what is not active, inactive or sealed", mode,
+	{ "mode", "MODE", "rw, ro or fail; of what is not active, inactive, sealed or missing", mode,
 	  NULL },
 	{ "open", "OPEN", "how often it is open", open_count, open_value },
 	{ "label", "LABEL", "label of its delta", label, NULL },

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "basic/fail.h"
 #include "clone/family.h"
 #include "clone/overview.h"
 #include "host/device.h"
+#include "host/tab.h"
 
 static int make_room(struct lclone_overview *o, size_t count)
 {
@@ -25,6 +27,7 @@ static int add_clone(struct lclone_overview *o, const struct lclone_clone *clone
 	if (err)
 		return err == -ENXIO || err == -ENOTTY ? 0 : err;
 	strcpy(r->name, clone->name);
+	r->active = true;
 	lclone_name_of(clone->table.base, r->base);
 	lclone_name_of(clone->table.delta, r->delta);
 	chunk = (u64)r->status.chunk_sectors * 512;
@@ -86,16 +89,53 @@ static void add_member(struct lclone_overview *o, const struct member *n)
 	r->sb = n->found->sb;
 }
 
+/* Is it the row of the delta that lclonetab calls that, which need not be there? */
+static bool is_delta(const struct lclone_row *r, const char *delta)
+{
+	struct stat a, b;
+
+	if (!strcmp(r->delta, delta))
+		return true;
+	/* a volume that is not active is known as VG/LV */
+	if (r->delta[0] != '/')
+		return !strncmp(delta, "/dev/", 5) && !strcmp(r->delta, delta + 5);
+	return !stat(r->delta, &a) && !stat(delta, &b) && S_ISBLK(a.st_mode) &&
+	       S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
+}
+
+/* A clone of that name is active, or a row of its delta has it now; or it is a new row. */
+static void add_entry(struct lclone_overview *o, const struct lclone_tab_entry *e)
+{
+	struct lclone_row *r;
+	size_t i;
+
+	for (i = 0; i < o->count; i++)
+		if (o->row[i].active && !strcmp(o->row[i].name, e->name))
+			return;
+	for (i = 0; i < o->count; i++)
+		if (!o->row[i].active && is_delta(&o->row[i], e->delta))
+			break;
+	r = &o->row[i];
+	snprintf(r->name, sizeof(r->name), "%s", e->name);
+	if (i < o->count)
+		return;
+	snprintf(r->base, sizeof(r->base), "%s", e->base);
+	snprintf(r->delta, sizeof(r->delta), "%s", e->delta);
+	o->count++;
+}
+
 int lclone_overview_read_all(struct lclone_overview *o, bool inactive)
 {
 	struct family t = { .node = NULL };
+	struct lclone_tab tab = { .count = 0 };
 	struct lclone_row *row;
 	size_t i;
 	int err;
 
-	err = lclone_family_read(&t);
+	err = inactive ? lclone_tab_read(&tab, NULL, NULL) : 0;
+	err = err ?: lclone_family_read(&t);
 	if (!err)
-		err = make_room(o, t.inv.clone_count + t.inv.count);
+		err = make_room(o, t.inv.clone_count + t.inv.count + tab.count);
 	if (!err)
 		err = add_clones(o, &t.inv);
 	for (i = 0; !err && i < t.inv.count; i++) {
@@ -107,6 +147,9 @@ int lclone_overview_read_all(struct lclone_overview *o, bool inactive)
 			add_member(o, &t.node[i]);
 		}
 	}
+	for (i = 0; !err && i < tab.count; i++)
+		add_entry(o, &tab.entry[i]);
+	lclone_tab_free(&tab);
 	o->inv = t.inv;		/* what it holds is freed with the overview */
 	t.inv = (struct lclone_inventory){ .count = 0 };
 	lclone_family_free(&t);

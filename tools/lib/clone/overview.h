@@ -10,7 +10,9 @@
 #include "clone/inventory.h"
 
 struct lclone_row {
-	char name[LCLONE_NAME_SIZE];	/* "": a delta or layer that is not active */
+	/* Of a clone that is active, or in lclonetab(5); "": another delta, or a layer */
+	char name[LCLONE_NAME_SIZE];
+	bool active;
 	char base[PATH_MAX];		/* "-": none; "": not found */
 	char delta[PATH_MAX];
 	dev_t rdev;			/* of the clone's own device; 0 if it is not active */
@@ -20,7 +22,8 @@ struct lclone_row {
 	bool suspended, read_only;
 	int open_count;
 	struct lclone_status status;	/* of a clone; else 0 */
-	bool has_sb;			/* lclone_overview_read_all() has found the delta */
+	/* Of lclone_overview_read_all(): has it found the delta?  If not, all but names is 0. */
+	bool has_sb;
 	struct lclone_sb sb;
 };
 
@@ -37,7 +40,7 @@ struct lclone_overview {
 int lclone_overview_read(struct lclone_overview *o);
 /*
  * The same with their superblocks, and, if @inactive, behind them the deltas and layers that are
- * not active: all devices are looked at.
+ * not active, and clones of lclonetab(5) whose deltas are not there: all devices are looked at.
  */
 int lclone_overview_read_all(struct lclone_overview *o, bool inactive);
 void lclone_overview_free(struct lclone_overview *o);

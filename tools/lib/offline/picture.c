@@ -8,6 +8,7 @@
 #include "clone/disk.h"
 #include "host/device.h"
 #include "host/dm.h"
+#include "host/tab.h"
 #include "offline/picture.h"
 
 /* Bytes of each source in the cell that is being looked at */
@@ -107,35 +108,78 @@ int lclone_picture_of_chain(struct lclone_chain *chain, u32 cells, struct lclone
 	return lclone_chain_unchanged(chain);
 }
 
-/* The layers that the table names: there may be copies of them. */
-static int parents_of(const struct lclone_clone *clone, struct lclone_parents *parents)
-{
-	char *words = strdup(clone->table.parent_words), *save, *word, path[PATH_MAX];
-	int err = words ? 0 : -ENOMEM;
+/* What a name stands for */
+struct named {
+	char delta[PATH_MAX], base[PATH_MAX];
+	struct lclone_parents parents;
+};
 
+static int add_parent(struct named *n, const char *path)
+{
+	char *copy = strdup(path);
+
+	return copy ? lclone_add_parent(&n->parents, copy) : lclone_fail(-ENOMEM, "out of memory");
+}
+
+/* The layers that the table names: there may be copies of them. */
+static int by_table(const struct lclone_table *table, struct named *n)
+{
+	char *words = strdup(table->parent_words), *save, *word, path[PATH_MAX];
+	int err = words ? 0 : lclone_fail(-ENOMEM, "out of memory");
+
+	lclone_name_of(table->delta, n->delta);
+	lclone_name_of(table->base, n->base);
 	for (word = words ? strtok_r(words, " ", &save) : NULL; word && !err;
 	     word = strtok_r(NULL, " ", &save)) {
 		if (!strcmp(word, "parent"))
 			continue;
 		lclone_name_of(word, path);
-		parents->path[parents->count] = strdup(path);
-		err = parents->path[parents->count++] ? 0 : -ENOMEM;
+		err = add_parent(n, path);
 	}
 	free(words);
-	return err ? lclone_fail(err, "out of memory") : 0;
+	return err;
 }
 
-/* 1: @what is an active clone, and was read; 0: it is a delta, or nothing. */
-static int read_clone(const char *what, struct lclone_clone *clone)
+/* 1, or 0 if there is none of that name */
+static int by_tab(const char *name, struct named *n)
+{
+	const struct lclone_tab_entry *e;
+	struct lclone_tab tab;
+	const char *at = NULL;
+	char path[PATH_MAX];
+	int ret;
+
+	ret = lclone_tab_read(&tab, NULL, NULL);
+	e = ret ? NULL : lclone_tab_find(&tab, name);
+	if (e) {
+		snprintf(n->delta, sizeof(n->delta), "%s", e->delta);
+		snprintf(n->base, sizeof(n->base), "%s", e->base);
+		while (!ret && lclone_tab_parent(e, &at, path))
+			ret = add_parent(n, path);
+		ret = ret ?: 1;
+	}
+	lclone_tab_free(&tab);
+	return ret;
+}
+
+/* 1: @what is a clone's name; 0: it is a delta, or nothing. */
+static int look_up(const char *what, struct named *n)
 {
 	const char *name = lclone_dm_name(what);
-	int err;
+	static struct lclone_clone clone;
+	char why[1024];
+	int err, ret;
 
 	if (strchr(name, '/'))
 		return 0;
-	err = lclone_dm_get(name, clone);
-	/* a delta may be called /dev/mapper/vg-delta */
-	return !err ? 1 : err == -ENOTTY && name != what ? 0 : err;
+	err = lclone_dm_get(name, &clone);
+	if (!err)
+		return by_table(&clone.table, n) ?: 1;
+	if (err == -ENOTTY && name != what)	/* a delta may be called /dev/mapper/vg-delta */
+		return 0;
+	snprintf(why, sizeof(why), "%s", lclone_why());
+	ret = err == -ENXIO ? by_tab(name, n) : err;
+	return ret ?: lclone_fail(err, "%s", why);
 }
 
 static int read_disk(const char *delta, const struct lclone_parents *parents, u32 cells,
@@ -151,31 +195,26 @@ static int read_disk(const char *delta, const struct lclone_parents *parents, u3
 	return err;
 }
 
-int lclone_picture_read(const char *what, const struct lclone_parents *named, u32 cells,
+int lclone_picture_read(const char *what, const struct lclone_parents *parents, u32 cells,
 			struct lclone_picture *p)
 {
-	struct lclone_parents parents = { 0 };
-	static struct lclone_clone clone;
-	char delta[PATH_MAX];
+	struct named n = { .delta = "" };
 	int ret;
 	u32 i;
 
-	ret = read_clone(what, &clone);
-	if (ret < 0)
-		return ret;
+	ret = look_up(what, &n);
 	if (!ret) {
-		ret = read_disk(what, named, cells, p);
+		ret = read_disk(what, parents, cells, p);
 		snprintf(p->name, sizeof(p->name), "%s", what);
 		return ret;
 	}
-	lclone_name_of(clone.table.delta, delta);
-	ret = parents_of(&clone, &parents);
-	ret = ret ?: read_disk(delta, &parents, cells, p);
-	snprintf(p->name, sizeof(p->name), "%s", clone.name);
+	if (ret > 0)
+		ret = read_disk(n.delta, n.parents.count ? &n.parents : parents, cells, p);
+	snprintf(p->name, sizeof(p->name), "%s", lclone_dm_name(what));
 	if (!ret)
-		lclone_name_of(clone.table.base, p->part[lclone_picture_base(p)].path);
-	for (i = 0; i < parents.count; i++)
-		free((char *)parents.path[i]);
+		strcpy(p->part[lclone_picture_base(p)].path, n.base);
+	for (i = 0; i < n.parents.count; i++)
+		free((char *)n.parents.path[i]);
 	return ret;
 }
 

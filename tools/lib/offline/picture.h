@@ -50,8 +50,8 @@ static inline u32 lclone_picture_zeros(const struct lclone_picture *p)
 }
 
 /*
- * Of @what, an active clone's name or a delta, which may be active, as of one moment; in at most
- * @cells cells.  Layers that are not among @parents are looked for.  @p is 0 before; free it in
+ * Of @what, the name of a clone that is active or in lclonetab(5), or a delta, which may be
+ * active, as of one moment; in at most @cells cells.  Layers that are not among @parents are looked for.  @p is 0 before; free it in
  * any case.
  */
 int lclone_picture_read(const char *what, const struct lclone_parents *parents, u32 cells,
