@@ -14,6 +14,11 @@ static void when(void **state)
 	assert_false(lclone_is_short(&s, &how));
 	s.used = 700;
 	assert_true(lclone_is_short(&s, &how));
+	assert_true(lclone_is_nearly_short(&s, &how));
+	s.used = 525;
+	assert_true(lclone_is_nearly_short(&s, &how));
+	s.used = 524;
+	assert_false(lclone_is_nearly_short(&s, &how));
 	/* a full one may have chunks that metadata needs */
 	s.used = 1;
 	s.full = true;

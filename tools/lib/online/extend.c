@@ -20,6 +20,12 @@ bool lclone_is_short(const struct lclone_status *status, const struct lclone_aut
 	return status->full || status->used * 100 >= status->total * when->threshold;
 }
 
+bool lclone_is_nearly_short(const struct lclone_status *status,
+			    const struct lclone_autoextend *when)
+{
+	return status->full || status->used * 400 >= status->total * when->threshold * 3;
+}
+
 u64 lclone_short_mark(const struct lclone_status *status, const struct lclone_autoextend *when)
 {
 	u64 mark = status->total * (100 - when->threshold) / 100;

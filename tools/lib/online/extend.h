@@ -26,6 +26,10 @@ struct lclone_extended {
 /* Has the delta less space than it is to have? */
 bool lclone_is_short(const struct lclone_status *status, const struct lclone_autoextend *when);
 
+/* Will it have so soon?  The kernel, which counts without its reserve, may have told of it. */
+bool lclone_is_nearly_short(const struct lclone_status *status,
+			    const struct lclone_autoextend *when);
+
 /* Fewer chunks than that are free when it has. */
 u64 lclone_short_mark(const struct lclone_status *status, const struct lclone_autoextend *when);
 

@@ -14,7 +14,7 @@
 
 #define RETRY_MS	60000	/* between two tries to extend what cannot be */
 #define SWEEP_MS	60000	/* between two looks at all, when the kernel tells what is short */
-#define POLL_MS		3000	/* ... when it tells only what is full */
+#define POLL_MS		3000	/* ... when it tells only what is full, or has told too early */
 #define ROUNDS		20	/* extensions of one delta in a row */
 
 /* A device of device-mapper */
@@ -100,7 +100,7 @@ static void look_at(struct lclone_grower *g, struct watched *w)
 		extend(g, w, &status);
 	if (w->said[0])
 		w->due = lclone_now_ms() + RETRY_MS;
-	else if (!set_mark(g, w, &status))
+	else if (!set_mark(g, w, &status) || lclone_is_nearly_short(&status, &g->how))
 		w->due = lclone_now_ms() + POLL_MS;
 }
 
