@@ -78,3 +78,33 @@ int parse_feature_option(struct lclone_features *f, int option, const char *valu
 			return lclone_feature_set(f, features[i].name, value);
 	return 0;
 }
+
+int parse_open_options(const struct command *cmd, int argc, char **argv,
+		       struct lclone_features *features, struct lclone_parents *parents, bool *host,
+		       int *ret)
+{
+	static const struct option options[] = {
+		HOST_OPTION,		/* if @host is wanted */
+		READ_ONLY_OPTION,
+		FEATURE_OPTIONS,
+		PARENT_OPTION,
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int option, any = 0;
+
+	while ((option = next_option(cmd, argc, argv, host ? options : options + 1, ret)) != -1) {
+		if (option == '?')
+			return -1;
+		if (option == 'H')
+			*host = true;
+		else if (option == 'P')
+			*ret = lclone_add_parent(parents, optarg);
+		else
+			*ret = parse_feature_option(features, option, optarg);
+		if (*ret < 0)
+			return -1;
+		any = 1;
+	}
+	return any;
+}

@@ -9,7 +9,8 @@
 
 #include <getopt.h>
 
-#include "host/target.h"
+#include "clone/inventory.h"
+#include "ui/command.h"
 
 /*
  * A size with an optional K, M, G, T, P (powers of 1024), which may have a fraction
@@ -49,6 +50,14 @@ int parse_feature_option(struct lclone_features *features, int option, const cha
 #define PARENT_USAGE							\
 	"  --parent DEVICE          a layer that DELTA lies on; repeat it for each. Those that\n" \
 	"                           are not named are looked for on all devices\n"
+
+/*
+ * The options of a command that activates a clone, or says how; @host may be NULL.  Returns 1 if
+ * there are some, 0 if there is none, or -1 when the command should return *@ret.
+ */
+int parse_open_options(const struct command *cmd, int argc, char **argv,
+		       struct lclone_features *features, struct lclone_parents *parents, bool *host,
+		       int *ret);
 
 /* What merge, remove, format and create take where not all devices can be looked at. */
 #define ASSUME_OPTION	{ "assume-no-other-clones", no_argument, NULL, 'A' }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A heap sort, which needs no memory and has no bad case */
+/* The sort is a heap sort, which needs no memory and has no bad case. */
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,4 +65,20 @@ void lclone_sort(void *array, size_t count, size_t size,
 		memcpy(at(&h, i), at(&h, 0), size);
 		sift(&h, 0, i, element);
 	}
+}
+
+size_t lclone_lower_bound(const void *array, size_t count, size_t size, u64 key,
+			  u64 (*key_of)(const void *element))
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (key_of((const char *)array + mid * size) < key)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }

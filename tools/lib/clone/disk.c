@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include <string.h>
 
 #include "clone/active.h"
+#include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/disk.h"
 
@@ -34,4 +36,37 @@ void lclone_close_disk(struct disk *disk)
 	lclone_chain_close(&disk->chain);
 	lclone_close_delta(&disk->file, &disk->delta);
 	lclone_moment_free(&disk->moment);
+}
+
+static int open_base(const char *path, struct lclone_pair *pair)
+{
+	memset(&pair->disk, 0, sizeof(pair->disk));
+	pair->disk.file.fd = -1;
+	return lclone_open_base(path, &pair->base_file, &pair->base);
+}
+
+int lclone_open_pair(const char *base, const char *delta, const struct lclone_parents *parents,
+		     struct lclone_pair *pair)
+{
+	int err = open_base(base, pair);
+
+	if (!err)
+		err = lclone_open_disk(delta, O_RDONLY, parents, &pair->disk);
+	return err ?: lclone_verify_base(&pair->disk.delta, pair->base);
+}
+
+int lclone_open_pair_now(const char *base, const char *delta,
+			 const struct lclone_parents *parents, struct lclone_pair *pair)
+{
+	int err = open_base(base, pair);
+
+	if (!err)
+		err = lclone_open_disk_now(delta, parents, &pair->disk);
+	return err ?: lclone_verify_base(&pair->disk.delta, pair->base);
+}
+
+void lclone_close_pair(struct lclone_pair *pair)
+{
+	lclone_close_disk(&pair->disk);
+	lclone_close_base(pair->base);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "basic/sort.h"
 #include "basic/text.h"
 #include "format/delta.h"
 #include "format_user.h"
@@ -319,20 +320,16 @@ void lclone_delta_close(struct lclone_delta *delta)
 	memset(delta, 0, sizeof(*delta));
 }
 
+static u64 chunk_of(const void *entry)
+{
+	return ((const struct lclone_entry *)entry)->chunk;
+}
+
 /* Index of the first logged entry at or after @chunk */
 static size_t log_lower_bound(const struct lclone_delta *delta, u64 chunk)
 {
-	size_t low = 0, high = delta->log_count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (delta->log[mid].chunk < chunk)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lclone_lower_bound(delta->log, delta->log_count, sizeof(*delta->log), chunk,
+				  chunk_of);
 }
 
 const struct lclone_entry *lclone_delta_logged(const struct lclone_delta *delta, u64 chunk)

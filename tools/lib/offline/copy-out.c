@@ -5,7 +5,6 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
-#include "clone/base.h"
 #include "clone/disk.h"
 #include "clone/users.h"
 #include "host/part.h"
@@ -114,25 +113,17 @@ int lclone_copy_out(const char *base_path, const char *delta_path,
 		    const struct lclone_parents *parents, const struct copy_target *to,
 		    struct lclone_merge *merge)
 {
-	struct lclone_file base_file, *base;
-	static struct disk disk;
+	static struct lclone_pair pair;
 	u32 i;
 	int err;
 
-	err = lclone_open_base(base_path, &base_file, &base);
-	if (err)
-		goto out_base;
-	err = lclone_open_disk(delta_path, O_RDONLY, parents, &disk);
-	if (!err)
-		err = lclone_verify_base(&disk.delta, base);
-	for (i = 0; !err && i < disk.chain.count; i++)
-		err = lclone_refuse_damaged(disk.chain.file[i]);
-	merge->chain = &disk.chain;
-	merge->base = base;
+	err = lclone_open_pair(base_path, delta_path, parents, &pair);
+	for (i = 0; !err && i < pair.disk.chain.count; i++)
+		err = lclone_refuse_damaged(pair.disk.chain.file[i]);
+	merge->chain = &pair.disk.chain;
+	merge->base = pair.base;
 	if (!err)
 		err = copy_to(merge, to);
-	lclone_close_disk(&disk);
-out_base:
-	lclone_close_base(base);
+	lclone_close_pair(&pair);
 	return err;
 }

@@ -157,29 +157,23 @@ static int make_plans(struct disk *disk, struct lclone_file *base, const struct 
 int lclone_measure(const char *base_path, const char *delta_path,
 		   const struct lclone_parents *parents, struct plan plan[PLANS_MAX])
 {
-	struct lclone_file base_file, *base;
 	static struct content content;
-	static struct disk disk;
-	struct lclone_merge merge = { .chain = &disk.chain };
+	static struct lclone_pair pair;
+	struct disk *disk = &pair.disk;
+	struct lclone_merge merge = { .chain = &disk->chain };
 	int ret;
 
-	disk.file.fd = -1;
-	ret = lclone_open_base(base_path, &base_file, &base);
+	ret = lclone_open_pair_now(base_path, delta_path, parents, &pair);
 	if (!ret)
-		ret = lclone_open_disk_now(delta_path, parents, &disk);
-	if (!ret)
-		ret = lclone_verify_base(&disk.delta, base);
-	if (!ret)
-		ret = sum_up(&disk, &content);
-	if (!ret && disk.chain.count > 1)
+		ret = sum_up(disk, &content);
+	if (!ret && disk->chain.count > 1)
 		ret = lclone_merge_measure(&merge, &content.parent);
 	if (!ret)
-		ret = probe_all(&disk, base, &content);
+		ret = probe_all(disk, pair.base, &content);
 	if (!ret)
-		ret = lclone_chain_unchanged(&disk.chain);
+		ret = lclone_chain_unchanged(&disk->chain);
 	if (!ret)
-		ret = make_plans(&disk, base, &content, plan);
-	lclone_close_disk(&disk);
-	lclone_close_base(base);
+		ret = make_plans(disk, pair.base, &content, plan);
+	lclone_close_pair(&pair);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/sort.h"
 #include "format/tree.h"
 #include "offline/repair-tree.h"
 #include "offline/salvage-leaves.h"
@@ -30,19 +31,14 @@ static u64 block_of(const struct lclone_repair *r, size_t i)
 	return (u64)r->tree.chunk[i / n] * n + i % n;
 }
 
+static u64 number_of(const void *number)
+{
+	return *(const u32 *)number;
+}
+
 static size_t lower_bound(const u32 *array, size_t count, u32 value)
 {
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (array[mid] < value)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lclone_lower_bound(array, count, sizeof(*array), value, number_of);
 }
 
 bool lclone_new_tree_at(const struct lclone_repair *r, u64 block, size_t *i)
@@ -80,24 +76,22 @@ static void refs_to_leaves(const struct lclone_repair *r, u64 place, struct lclo
 			leaf_ref(r, i, &d->refs[s->leaf[i].place % LCLONE_NODE_REFS]);
 }
 
+static u64 place_of(const void *node)
+{
+	return ((const struct lclone_new_index *)node)->place;
+}
+
 static void refs_to_nodes(const struct lclone_repair *r, u32 level, u64 place,
 			  struct lclone_index_disk *d)
 {
 	const struct lclone_new_level *below = &r->tree.level[level - 1];
-	size_t low = 0, high = below->nodes;
+	size_t i = lclone_lower_bound(below->node, below->nodes, sizeof(*below->node),
+				      place * LCLONE_NODE_REFS, place_of);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (below->node[mid].place < place * LCLONE_NODE_REFS)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < below->nodes && below->node[low].place / LCLONE_NODE_REFS == place; low++)
-		lclone_ref_pack((struct lclone_ref){ .block = block_of(r, below->first + low),
-						     .csum = below->node[low].csum },
-				&d->refs[below->node[low].place % LCLONE_NODE_REFS]);
+	for (; i < below->nodes && below->node[i].place / LCLONE_NODE_REFS == place; i++)
+		lclone_ref_pack((struct lclone_ref){ .block = block_of(r, below->first + i),
+						     .csum = below->node[i].csum },
+				&d->refs[below->node[i].place % LCLONE_NODE_REFS]);
 }
 
 static void make_index(struct lclone_repair *r, u32 level, size_t k, union lclone_node *node,

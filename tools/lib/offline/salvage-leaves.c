@@ -130,19 +130,14 @@ void lclone_leaves_forget(struct lclone_salvage *s)
 	s->leaves = s->nr_late = s->limits = s->lost_leaves = 0;
 }
 
+static u64 place_of(const void *leaf)
+{
+	return ((const struct lclone_salvaged *)leaf)->place;
+}
+
 size_t lclone_leaf_lower_bound(const struct lclone_salvage *s, u64 place)
 {
-	size_t low = 0, high = s->leaves;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->leaf[mid].place < place)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lclone_lower_bound(s->leaf, s->leaves, sizeof(*s->leaf), place, place_of);
 }
 
 struct lclone_salvaged *lclone_leaf_find(struct lclone_salvage *s, u64 place)
@@ -152,19 +147,17 @@ struct lclone_salvaged *lclone_leaf_find(struct lclone_salvage *s, u64 place)
 	return i < s->leaves && s->leaf[i].place == place ? &s->leaf[i] : NULL;
 }
 
+static u64 place_of_limit(const void *limit)
+{
+	return ((const struct lclone_limit *)limit)->place;
+}
+
 u64 lclone_leaf_limit(const struct lclone_salvage *s, u64 place)
 {
-	size_t low = 0, high = s->limits;
+	size_t next = lclone_lower_bound(s->limit, s->limits, sizeof(*s->limit), place + 1,
+					 place_of_limit);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->limit[mid].place <= place)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low ? s->limit[low - 1].checkpoint : 0;
+	return next ? s->limit[next - 1].checkpoint : 0;
 }
 
 static bool is_ahead(const struct lclone_salvage *s, u64 block)

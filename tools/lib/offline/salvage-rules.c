@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/sort.h"
 #include "format/tree.h"
 #include "format_user.h"
 #include "offline/salvage-leaves.h"
@@ -99,19 +100,16 @@ static u64 age_of(const struct judged *j, u32 i)
 	return j->commit[i] ? (1ull << 63) + j->commit[i] - 1 : j->age;
 }
 
+static u64 phys_of(const void *contest)
+{
+	return ((const struct lclone_contest *)contest)->phys;
+}
+
 static struct lclone_contest *contest_of(const struct lclone_salvage *s, u32 phys)
 {
-	size_t low = 0, high = s->contests;
+	size_t i = lclone_lower_bound(s->contest, s->contests, sizeof(*s->contest), phys, phys_of);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->contest[mid].phys < phys)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < s->contests && s->contest[low].phys == phys ? &s->contest[low] : NULL;
+	return i < s->contests && s->contest[i].phys == phys ? &s->contest[i] : NULL;
 }
 
 /* Of several users of a chunk the last to claim it may be right, the others are wrong. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "basic/sort.h"
 #include "format/tree.h"
 #include "format_user.h"
 #include "offline/salvage-state.h"
@@ -55,17 +56,12 @@ void lclone_mark_leaf(struct lclone_salvage *s, const struct lclone_leaf_disk *n
 	}
 }
 
+static u64 chunk_of(const void *logged)
+{
+	return ((const struct lclone_logged *)logged)->chunk;
+}
+
 size_t lclone_logged_lower_bound(const struct lclone_salvage *s, u64 chunk)
 {
-	size_t low = 0, high = s->nr_logged;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->logged[mid].chunk < chunk)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lclone_lower_bound(s->logged, s->nr_logged, sizeof(*s->logged), chunk, chunk_of);
 }

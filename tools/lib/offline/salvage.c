@@ -24,21 +24,17 @@ static int compare_holes(const void *pa, const void *pb)
 	return a->first < b->first ? -1 : a->first > b->first;
 }
 
+static u64 first_of(const void *hole)
+{
+	return ((const struct lclone_hole *)hole)->first;
+}
+
 /* The hole that a chunk lies in, or NULL. They are in order, and none lies in another. */
 static struct lclone_hole *hole_of(struct lclone_salvage *s, u64 chunk)
 {
-	size_t low = 0, high = s->holes;
-	struct lclone_hole *hole;
+	size_t next = lclone_lower_bound(s->hole, s->holes, sizeof(*s->hole), chunk + 1, first_of);
+	struct lclone_hole *hole = next ? &s->hole[next - 1] : NULL;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->hole[mid].first <= chunk)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	hole = low ? &s->hole[low - 1] : NULL;
 	return hole && chunk - hole->first < lclone_node_span(hole->level) ? hole : NULL;
 }
 

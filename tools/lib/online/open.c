@@ -19,6 +19,11 @@ static void device_number(const struct lclone_file *file, char text[PATH_MAX])
 	snprintf(text, PATH_MAX, "%u:%u", major(file->rdev), minor(file->rdev));
 }
 
+static int too_long(void)
+{
+	return lclone_fail(-E2BIG, "the table's line is too long");
+}
+
 /* All that the kernel would refuse, too, but with the better sentence. */
 static int look(struct disk *disk, struct lclone_file *base,
 		const struct lclone_features *features, struct lclone_table *table)
@@ -43,7 +48,7 @@ static int look(struct disk *disk, struct lclone_file *base,
 		device_number(disk->chain.file[i], number);
 		err = lclone_table_add_parent(table, number);
 		if (err)
-			return lclone_fail(err, "the table's line is too long");
+			return too_long();
 	}
 	device_number(&disk->file, table->delta);
 	if (base)
@@ -165,7 +170,7 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 		goto out_disk;
 	table.features = *features;
 	if (lclone_table_print(&table, params, sizeof(params))) {
-		err = lclone_fail(-E2BIG, "the table's line is too long");
+		err = too_long();
 		goto out_disk;
 	}
 	err = choose_uuid(uuid, disk.delta.sb.uuid, host, delta_path);
@@ -179,5 +184,30 @@ out_disk:
 	lclone_close_disk(&disk);
 out_base:
 	lclone_close_base(base);
+	return err;
+}
+
+int lclone_open_line(const char *base, const char *delta, const struct lclone_parents *parents,
+		     const struct lclone_features *features, u64 *sectors,
+		     char params[LCLONE_PARAMS_SIZE])
+{
+	static struct lclone_table table;
+	static struct lclone_pair pair;
+	u32 i;
+	int err;
+
+	err = lclone_open_pair(base, delta, parents, &pair);
+	if (err)
+		goto out;
+	snprintf(table.base, PATH_MAX, "%s", base);
+	snprintf(table.delta, PATH_MAX, "%s", delta);
+	for (i = pair.disk.chain.count - 1; !err && i; i--)
+		err = lclone_table_add_parent(&table, pair.disk.chain.file[i]->path);
+	table.features = *features;
+	if (err || lclone_table_print(&table, params, LCLONE_PARAMS_SIZE))
+		err = too_long();
+	*sectors = pair.disk.delta.sb.virtual_sectors;
+out:
+	lclone_close_pair(&pair);
 	return err;
 }

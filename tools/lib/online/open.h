@@ -17,6 +17,11 @@ int lclone_open_clone(const char *name, const char *base, const char *delta,
 		      const struct lclone_parents *parents, const struct lclone_features *features,
 		      bool host);
 
+/* The parameters with which the kernel would activate it, with these names of the devices */
+int lclone_open_line(const char *base, const char *delta, const struct lclone_parents *parents,
+		     const struct lclone_features *features, u64 *sectors,
+		     char params[LCLONE_PARAMS_SIZE]);
+
 /*
  * Has a run of open or create that was killed opened this very clone?  What one has
  * left half made is taken away.
