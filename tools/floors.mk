@@ -31,8 +31,9 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
 # What is done with what nobody uses
-FLOORS	+= lib/offline/check.o lib/offline/copy.o lib/offline/merge-parent.o \
-	   lib/offline/merge.o lib/offline/measure.o lib/offline/picture.o \
+FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
+	   lib/offline/merge-parent.o lib/offline/merge.o lib/offline/measure.o \
+	   lib/offline/picture.o \
 	   lib/offline/head.o lib/offline/into-base.o lib/offline/copy-out.o \
 	   lib/offline/rebase.o lib/offline/remove.o lib/offline/salvage-state.o \
 	   lib/offline/salvage-leaves.o lib/offline/salvage-losses.o \

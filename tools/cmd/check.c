@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "basic/fail.h"
-#include "clone/active.h"
 #include "clone/base.h"
-#include "clone/chain.h"
 #include "cmd/commands.h"
-#include "offline/check.h"
+#include "offline/check-delta.h"
 #include "ui/options.h"
 #include "ui/output.h"
 
@@ -50,32 +46,6 @@ static void print_json(struct json_object *findings, const struct lclone_usage *
 	put_json(o, JSON_C_TO_STRING_PRETTY);
 }
 
-/* The chain below, as far as it is there. 1: a finding was reported. */
-static int check_chain(struct lclone_file *file, const struct lclone_dev *dev,
-		       const struct lclone_parents *parents, lclone_report_fn report, void *ctx)
-{
-	struct lclone_finding finding = { .class = LCLONE_DAMAGE_PARENT };
-	static struct lclone_chain chain;
-	struct lclone_delta delta;
-	int err = 0;
-
-	if (!lclone_delta_open(&delta, dev))	/* if not: that was reported */
-		err = lclone_chain_open(&chain, &delta, file, parents);
-	lclone_chain_close(&chain);
-	lclone_delta_close(&delta);
-	switch (-err) {
-	case ESTALE:
-	case EUCLEAN:
-	case EBADMSG:
-	case EMEDIUMTYPE:
-		finding.text = lclone_why();
-		report(&finding, ctx);
-		return 1;
-	default:
-		return err;
-	}
-}
-
 static void tell_stale(const char *why)
 {
 	fprintf(stderr, "lclone: %s; what was committed before is looked at\n", why);
@@ -86,35 +56,12 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 {
 	lclone_report_fn report = json ? report_json : report_text;
 	struct json_object *findings = json ? json_object_new_array() : NULL;
-	struct lclone_delta before = { .dev = NULL };
-	struct lclone_moment moment;
-	const struct lclone_dev *dev;
 	struct lclone_usage usage;
-	struct lclone_file file;
-	char why[LCLONE_WHY_SIZE];
-	bool readable = false;
-	long ret, links;
+	long ret;
 
-	ret = lclone_open_delta_file_now(path, tell_stale, &file, &moment, &dev);
-	if (ret)
+	ret = lclone_check_delta(path, base, parents, tell_stale, report, findings, &usage);
+	if (ret < 0)
 		goto out;
-	readable = !lclone_delta_open_sb(&before, dev);
-	ret = lclone_check(dev, base ? &base->dev : NULL, report, findings, &usage, why);
-	if (ret < 0) {
-		lclone_fail(ret, "%s: %s", path, why);
-		ret = ret == -EINVAL ? -EMEDIUMTYPE : ret;
-		goto out;
-	}
-	links = check_chain(&file, dev, parents, report, findings);
-	if (links < 0) {
-		ret = links;
-		goto out;
-	}
-	if (readable && !lclone_delta_unchanged(&before)) {
-		ret = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
-		goto out;
-	}
-	ret += links;
 	if (json) {
 		print_json(findings, &usage);
 		findings = NULL;
@@ -127,9 +74,6 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 	ret = ret ? EXIT_DAMAGED : EXIT_OK;
 out:
 	json_object_put(findings);
-	lclone_delta_close(&before);
-	lclone_file_close(&file);
-	lclone_moment_free(&moment);
 	return ret;
 }
 

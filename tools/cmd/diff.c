@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <uuid/uuid.h>
 
 #include "basic/fail.h"
-#include "clone/delta-file.h"
 #include "clone/disk.h"
 #include "cmd/commands.h"
 #include "ui/options.h"
-
-/* How many levels lie above the layer that is on @path */
-static int levels_above(const struct disk *disk, const char *path, u32 *levels)
-{
-	struct lclone_delta delta;
-	struct lclone_file file;
-	int err;
-
-	err = lclone_open_delta(path, O_RDONLY, &file, &delta);
-	for (*levels = 0; !err && *levels < disk->chain.count; ++*levels)
-		if (!uuid_compare(disk->chain.delta[*levels]->sb.uuid, delta.sb.uuid))
-			break;
-	if (!err && (!*levels || *levels == disk->chain.count))
-		err = lclone_fail(-ESTALE, "%s does not lie on %s", disk->file.path, path);
-	lclone_close_delta(&file, &delta);
-	return err;
-}
 
 /* One at a time: there may be many millions. */
 static int print_extents(struct disk *disk, u32 levels, bool json)
@@ -99,7 +79,7 @@ static int run(int argc, char **argv)
 	ret = lclone_open_disk_now(argv[optind], &parents, &disk);
 	levels = disk.chain.count;
 	if (!ret && against)
-		ret = levels_above(&disk, against, &levels);
+		ret = lclone_disk_levels_above(&disk, against, &levels);
 	if (!ret)
 		ret = print_extents(&disk, levels, json);
 	if (!ret)

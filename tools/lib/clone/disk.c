@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
+#include "basic/fail.h"
 #include "clone/active.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
@@ -36,6 +39,22 @@ void lclone_close_disk(struct disk *disk)
 	lclone_chain_close(&disk->chain);
 	lclone_close_delta(&disk->file, &disk->delta);
 	lclone_moment_free(&disk->moment);
+}
+
+int lclone_disk_levels_above(const struct disk *disk, const char *path, u32 *levels)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	err = lclone_open_delta(path, O_RDONLY, &file, &delta);
+	for (*levels = 0; !err && *levels < disk->chain.count; ++*levels)
+		if (!uuid_compare(disk->chain.delta[*levels]->sb.uuid, delta.sb.uuid))
+			break;
+	if (!err && (!*levels || *levels == disk->chain.count))
+		err = lclone_fail(-ESTALE, "%s does not lie on %s", disk->file.path, path);
+	lclone_close_delta(&file, &delta);
+	return err;
 }
 
 static int open_base(const char *path, struct lclone_pair *pair)

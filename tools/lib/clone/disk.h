@@ -26,6 +26,9 @@ void lclone_close_disk(struct disk *disk);
 /* The same of a delta that is only looked at, and may be active, see active.h */
 int lclone_open_disk_now(const char *path, const struct lclone_parents *parents, struct disk *disk);
 
+/* How many levels of the disk lie above the layer on @path; -ESTALE if it is none of its layers. */
+int lclone_disk_levels_above(const struct disk *disk, const char *path, u32 *levels);
+
 /* A base and a delta that was made on it, opened and closed together */
 struct lclone_pair {
 	struct lclone_file base_file, *base;	/* NULL: there is none */
