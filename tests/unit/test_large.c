@@ -4,6 +4,8 @@
  * damage is, and what is taken of them is right.  The device is made up as it is read: the
  * newest leaves and an older copy of each lie on it in another order than that of the clone.
  */
+#include <time.h>
+
 #include "image.h"
 #include "offline/repair.h"
 #include "test.h"
@@ -13,9 +15,8 @@ int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile v
 					      void (*on_free)(const volatile void *p));
 size_t __sanitizer_get_allocated_size(const volatile void *p);
 
-#define LEAVES		60000u
+#define LEAVES		60000u			/* the most */
 #define STEP		7919u			/* from one leaf to the next, on the device */
-#define INDEXES		(LEAVES / LCLONE_NODE_REFS + 1)
 #define PER_LEAF	64			/* bytes in memory, with what a realloc() takes */
 #define FIXED		(3u << 20)		/* buffers, index nodes, the bitmaps of chunks */
 #define EXCEPTION	5			/* the one of each leaf that has a chunk */
@@ -23,13 +24,19 @@ size_t __sanitizer_get_allocated_size(const volatile void *p);
 struct large {
 	struct lclone_dev dev;
 	struct lclone_sb sb;
+	u32 leaves;
 	u64 first_leaf, first_older, first_index;
-	union lclone_node index[INDEXES + 1];	/* the last is the root */
+	union lclone_node index[LEAVES / LCLONE_NODE_REFS + 2];	/* the last is the root */
 	bool lost[LEAVES], shared[LEAVES];	/* shared: claims the chunk of the one before */
 	u64 reads;
 };
 
 static struct large large;
+
+static u32 indexes(void)
+{
+	return large.leaves / LCLONE_NODE_REFS + 1;
+}
 
 static void make_leaf(u32 place, bool older, union lclone_node *node, u32 *csum)
 {
@@ -45,7 +52,7 @@ static void make_leaf(u32 place, bool older, union lclone_node *node, u32 *csum)
 
 static u64 leaf_at(u32 place)
 {
-	return large.first_leaf + (u64)place * STEP % LEAVES;
+	return large.first_leaf + (u64)place * STEP % large.leaves;
 }
 
 /* The place whose leaf lies there */
@@ -61,13 +68,13 @@ static void read_block(u64 block, union lclone_node *out)
 	if (block == LCLONE_SB_SLOT_A || block == LCLONE_SB_SLOT_B) {
 		sb.seq = block == LCLONE_SB_SLOT_A ? 1 : 2;
 		lclone_sb_pack(&sb, (struct lclone_sb_disk *)out);
-	} else if (block - large.first_leaf < LEAVES) {
+	} else if (block - large.first_leaf < large.leaves) {
 		make_leaf(place_at[block - large.first_leaf], false, out, &csum);
 		if (large.lost[place_at[block - large.first_leaf]])
 			((u8 *)out)[777] ^= 1;
-	} else if (block - large.first_older < LEAVES) {
+	} else if (block - large.first_older < large.leaves) {
 		make_leaf(place_at[block - large.first_older], true, out, &csum);
-	} else if (block - large.first_index <= INDEXES) {
+	} else if (block - large.first_index <= indexes()) {
 		*out = large.index[block - large.first_index];
 	}
 }
@@ -85,44 +92,45 @@ static int read_large(const struct lclone_dev *dev, void *buf, u64 sector, u32 c
 	return 0;
 }
 
-static void make_large(u32 lose_each, u32 share_each)
+static void make_large(u32 leaves, u32 lose_each, u32 share_each)
 {
 	union lclone_node node;
 	u64 min, blocks;
 	u32 i, csum;
 
 	memset(&large, 0, sizeof(large));
-	large.dev = (struct lclone_dev){ (1000 + LEAVES * 3) * 16ull, read_large };
+	large.leaves = leaves;
+	large.dev = (struct lclone_dev){ (1000 + large.leaves * 3) * 16ull, read_large };
 	assert_int_equal(lclone_sb_init(&large.sb, large.dev.sectors,
-					16ull * LEAVES * LCLONE_LEAF_EXCEPTIONS, 16, &min), 0);
+					16ull * large.leaves * LCLONE_LEAF_EXCEPTIONS, 16, &min), 0);
 	memset(large.sb.uuid, 7, LCLONE_UUID_SIZE);
 	large.sb.checkpoint = 5;
 	large.sb.seq = 2;
-	blocks = (large.sb.first_chunk + LEAVES) * 2ull;
+	blocks = (large.sb.first_chunk + large.leaves) * 2ull;
 	large.first_leaf = blocks;
-	large.first_older = blocks + LEAVES;
-	large.first_index = blocks + 2 * LEAVES;
-	large.sb.hwm = (large.first_index + INDEXES) / 2 + 1;
-	for (i = 0; i < LEAVES; i++) {
+	large.first_older = blocks + large.leaves;
+	large.first_index = blocks + 2 * large.leaves;
+	large.sb.hwm = (large.first_index + indexes()) / 2 + 1;
+	for (i = 0; i < large.leaves; i++) {
 		place_at[leaf_at(i) - large.first_leaf] = i;
 		large.lost[i] = lose_each && i % lose_each == 1;
 		large.shared[i] = share_each && i % share_each == 1;
 	}
-	for (i = 0; i < LEAVES; i++) {
+	for (i = 0; i < large.leaves; i++) {
 		make_leaf(i, false, &node, &csum);
 		lclone_ref_pack((struct lclone_ref){ leaf_at(i), csum },
 				&large.index[i / LCLONE_NODE_REFS].index.refs[i %
 									      LCLONE_NODE_REFS]);
 	}
-	for (i = 0; i < INDEXES; i++) {
+	for (i = 0; i < indexes(); i++) {
 		lclone_node_seal(&large.index[i].head, large.sb.uuid, 5,
 				 i * lclone_node_span(1), 1, &csum);
 		lclone_ref_pack((struct lclone_ref){ large.first_index + i, csum },
-				&large.index[INDEXES].index.refs[i]);
+				&large.index[indexes()].index.refs[i]);
 	}
-	lclone_node_seal(&large.index[INDEXES].head, large.sb.uuid, 5, 0, 2,
+	lclone_node_seal(&large.index[indexes()].head, large.sb.uuid, 5, 0, 2,
 			 &large.sb.root_csum);
-	large.sb.root_block = large.first_index + INDEXES;
+	large.sb.root_block = large.first_index + indexes();
 	large.sb.root_level = 2;
 }
 
@@ -161,8 +169,8 @@ static void plan(struct lclone_repair *r)
 	if (err)
 		fail_msg("%s", r->why);
 	assert_true(r->findings > 0);
-	if (most - before > LEAVES * PER_LEAF + FIXED)
-		fail_msg("%zu bytes of memory for %u leaves", most - before, LEAVES);
+	if (most - before > large.leaves * PER_LEAF + FIXED)
+		fail_msg("%zu bytes of memory for %u leaves", most - before, large.leaves);
 	if (large.reads > 16ull * large.dev.sectors / LCLONE_BLOCK_SECTORS)
 		fail_msg("%lu blocks were read", (unsigned long)large.reads);
 }
@@ -182,11 +190,11 @@ static void assert_leaves(const struct lclone_repair *r)
 {
 	u32 i;
 
-	assert_int_equal(r->salvage.leaves, LEAVES);
-	for (i = 0; i < LEAVES; i++) {
+	assert_int_equal(r->salvage.leaves, large.leaves);
+	for (i = 0; i < large.leaves; i++) {
 		assert_int_equal(r->salvage.leaf[i].place, i);
 		assert_int_equal(r->salvage.leaf[i].block, leaf_at(i) +
-				 (large.lost[i] ? LEAVES : 0));
+				 (large.lost[i] ? large.leaves : 0));
 	}
 }
 
@@ -195,14 +203,14 @@ static void root_lost(void **state)
 	struct lclone_repair r;
 
 	(void)state;
-	make_large(10, 0);
-	((u8 *)&large.index[INDEXES])[777] ^= 1;
+	make_large(LEAVES, 10, 0);
+	((u8 *)&large.index[indexes()])[777] ^= 1;
 	plan(&r);
-	assert_int_equal(r.salvage.orphans, LEAVES);
+	assert_int_equal(r.salvage.orphans, large.leaves);
 	assert_int_equal(sectors(&r, false), 0);
 	assert_int_equal(sectors(&r, true), large.sb.virtual_sectors);
 	assert_leaves(&r);
-	assert_int_equal(r.patches, INDEXES + 3);
+	assert_int_equal(r.patches, indexes() + 3);
 	lclone_repair_free(&r);
 }
 
@@ -211,12 +219,12 @@ static void leaves_lost(void **state)
 	struct lclone_repair r;
 
 	(void)state;
-	make_large(10, 0);
+	make_large(LEAVES, 10, 0);
 	plan(&r);
-	assert_int_equal(r.findings, LEAVES / 10);
-	assert_int_equal(r.salvage.orphans, LEAVES / 10);
+	assert_int_equal(r.findings, large.leaves / 10);
+	assert_int_equal(r.salvage.orphans, large.leaves / 10);
 	assert_int_equal(sectors(&r, false), 0);
-	assert_int_equal(sectors(&r, true), LEAVES / 10 * 16ull * LCLONE_LEAF_EXCEPTIONS);
+	assert_int_equal(sectors(&r, true), large.leaves / 10 * 16ull * LCLONE_LEAF_EXCEPTIONS);
 	assert_leaves(&r);
 	lclone_repair_free(&r);
 }
@@ -230,13 +238,13 @@ static void chunks_shared(void **state)
 	size_t i;
 
 	(void)state;
-	make_large(0, 10);
+	make_large(LEAVES, 0, 10);
 	plan(&r);
-	assert_int_equal(r.salvage.dropped, LEAVES / 5);
-	assert_int_equal(sectors(&r, false), LEAVES / 5 * 4);
+	assert_int_equal(r.salvage.dropped, large.leaves / 5);
+	assert_int_equal(sectors(&r, false), large.leaves / 5 * 4);
 	assert_int_equal(sectors(&r, true), 0);
 	assert_leaves(&r);
-	assert_int_equal(r.tree.leaves, LEAVES / 5);
+	assert_int_equal(r.tree.leaves, large.leaves / 5);
 	for (i = 0; i < r.tree.leaves; i++) {
 		assert_int_equal(lclone_new_tree_node(&r, i, &block, &node), 0);
 		assert_int_equal(le64_to_cpu(node.head.first_chunk),
@@ -247,12 +255,36 @@ static void chunks_shared(void **state)
 	lclone_repair_free(&r);
 }
 
+/* Of this process alone: what else the machine does counts little */
+static double seconds(u32 leaves)
+{
+	clock_t before = clock();
+	struct lclone_repair r;
+
+	make_large(leaves, 3, 0);
+	((u8 *)&large.index[indexes()])[777] ^= 1;
+	plan(&r);
+	lclone_repair_free(&r);
+	return (double)(clock() - before) / CLOCKS_PER_SEC;
+}
+
+/* Four times as many leaves take four times as long; nothing is looked for one by one. */
+static void time_grows_with_leaves(void **state)
+{
+	double few = seconds(LEAVES / 4), many = seconds(LEAVES);
+
+	(void)state;
+	if (many > 7 * few)
+		fail_msg("%.2f s for %u leaves, %.2f s for %u", few, LEAVES / 4, many, LEAVES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_lost),
 		cmocka_unit_test(leaves_lost),
 		cmocka_unit_test(chunks_shared),
+		cmocka_unit_test(time_grows_with_leaves),
 	};
 
 	__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
