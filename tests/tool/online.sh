@@ -129,7 +129,7 @@ online_merge()
 	ok lclone merge --yes --rate max --json t1
 	tail -n 1 "$dir/out" | grep -q '^{ *"state": "switched", "disk": "'"$base"'", "free": "'"$delta"'"' ||
 		fail "$(cat "$dir/out")"
-	head -n 1 "$dir/out" | grep -q '^{"state": "merg.*, "done_bytes": [0-9]*, "total_bytes": ' ||
+	head -n 1 "$dir/out" | grep -q '^{ "state": "merg.*, "done_bytes": [0-9]*, "total_bytes": ' ||
 		fail "$(cat "$dir/out")"
 	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 12582912 ] || fail "size"
 	same "$dir/model" /dev/mapper/t1
@@ -155,7 +155,7 @@ online_merge_detached()
 	task_is merging
 	put /dev/mapper/t1 3000 40 3
 	ok lclone merge --yes --rate 1001 --detach --json t1
-	grep -q '^{"state": "merging"' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^{ "state": "merging"' "$dir/out" || fail "$(cat "$dir/out")"
 	[ "$(wc -l <"$dir/out")" = 1 ] || fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
 	ok lclone merge --yes --rate max t1
@@ -360,8 +360,8 @@ flatten_to()
 	put /dev/mapper/t1 4090 10 3
 	refused 4 "not blank" lclone flatten --to "$target" t1
 	ok lclone flatten --to "$target" --force --json t1
-	grep -q '^{"state": "copying", "done_bytes": .*, "total_bytes": 20971520,' "$dir/out" &&
-		grep -q '^{"state": "merg' "$dir/out" && grep -q '"free": "'"$delta"'"' "$dir/out" ||
+	grep -q '^{ "state": "copying", "done_bytes": .*, "total_bytes": 20971520,' "$dir/out" &&
+		grep -q '^{ "state": "merg' "$dir/out" && grep -q '"free": "'"$delta"'"' "$dir/out" ||
 		fail "$(cat "$dir/out")"
 	same "$dir/model" /dev/mapper/t1
 	same "$dir/model" "$target" 20971520

@@ -10,6 +10,7 @@
 
 #include "offline/check.h"
 #include "basic/fail.h"
+#include "format_user.h"
 #include "image.h"
 #include "offline/undo.h"
 #include "test.h"
@@ -113,7 +114,7 @@ static bool is_unreadable(u64 sector, u32 count)
 
 static int faulty_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	const struct lclone_memdev *mem = (const struct lclone_memdev *)dev;
+	const struct lclone_memdev *mem = container_of(dev, struct lclone_memdev, dev);
 
 	if (is_unreadable(sector, count))
 		return -EIO;

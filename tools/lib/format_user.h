@@ -23,6 +23,10 @@
 #define offsetofend(type, member)	\
 	(offsetof(type, member) + sizeof(((type *)0)->member))
 
+/* The struct whose @member @ptr points to */
+#define container_of(ptr, type, member)	\
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
 /* lclone_crc32c() of what @crc, 0 at first, is the checksum of, and of what follows it */
 uint32_t lclone_crc32c_more(uint32_t crc, const void *data, uint32_t len);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,21 @@ static void draw_bar(const char *name, u64 done, u64 total, double rate, double 
 		fprintf(stderr, "%3.0f %% %.*s\033[K", 100 * part, width - 7, numbers);
 }
 
+static void print_line(const char *state, u64 done, u64 total, double rate, double left)
+{
+	struct json_object *o = json_object_new_object();
+	char tenths[32];
+
+	snprintf(tenths, sizeof(tenths), "%.1f", left);
+	json_object_object_add(o, "state", json_object_new_string(state));
+	json_object_object_add(o, "done_bytes", json_object_new_uint64(done));
+	json_object_object_add(o, "total_bytes", json_object_new_uint64(total));
+	json_object_object_add(o, "bytes_per_second", json_object_new_uint64(rate));
+	json_object_object_add(o, "seconds_left", json_object_new_double_s(left, tenths));
+	put_json(o, JSON_C_TO_STRING_SPACED);
+	fflush(stdout);
+}
+
 void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool last)
 {
 	double now = lclone_seconds(), rate, left;
@@ -84,10 +100,7 @@ void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool la
 	m->last = now;
 	meter_rate(m, done, total, &rate, &left);
 	if (m->json) {
-		printf("{\"state\": \"%s\", \"done_bytes\": %llu, \"total_bytes\": %llu, \"bytes_per_second\": %.0f, \"seconds_left\": %.1f, \"version\": %d}\n",
-		       state, (unsigned long long)done, (unsigned long long)total, rate, left,
-		       JSON_VERSION);
-		fflush(stdout);
+		print_line(state, done, total, rate, left);
 	} else {
 		draw_bar(m->named ? state : "", done, total, rate, left);
 	}

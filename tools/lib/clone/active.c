@@ -42,7 +42,7 @@ static bool can_commit(const struct lclone_clone *clone)
 static int commit(const struct lclone_clone *clone)
 {
 	struct lclone_clone now;
-	char why[1024];
+	bool can;
 	int err;
 
 	if (!can_commit(clone))
@@ -50,9 +50,10 @@ static int commit(const struct lclone_clone *clone)
 	err = lclone_dm_message(clone->name, "commit");
 	if (!err)
 		return 0;
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	return lclone_dm_get(clone->name, &now) || !can_commit(&now) ? 0 :
-								       lclone_fail(err, "%s", why);
+	lclone_why_hold();
+	can = !lclone_dm_get(clone->name, &now) && can_commit(&now);
+	lclone_why_release();
+	return can ? err : 0;
 }
 
 static int read_moment(struct lclone_file *file, const char *clone, struct lclone_moment *moment)
@@ -99,7 +100,7 @@ int lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
 			       const struct lclone_dev **dev)
 {
 	struct lclone_clone clone;
-	char why[1024];
+	const char *why;
 	int err, ret;
 
 	memset(moment, 0, sizeof(*moment));
@@ -107,10 +108,11 @@ int lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
 	err = lclone_open_delta_file(path, O_RDONLY, file);
 	if (err != -EBUSY || !file->block || geteuid())
 		return err;
-	snprintf(why, sizeof(why), "%s", lclone_why());
+	lclone_why_hold();
 	ret = find_clone(path, file->rdev, &clone);
+	why = lclone_why_release();
 	if (ret <= 0)
-		return ret ?: lclone_fail(err, "%s", why);
+		return ret ? lclone_fail(ret, "%s", why) : err;
 	do {
 		lclone_moment_free(moment);
 		lclone_file_close(file);

@@ -132,13 +132,16 @@ static int go_back(int err, const char *name, const char *before,
 		   const struct lclone_pending *noted)
 {
 	static struct state now;
-	char why[1024];
+	bool is_new, seen;
+	const char *why;
 	int again = 0;
-	bool is_new;
 
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (look(name, &now))
-		return lclone_fail(err, "%s", why);
+	lclone_why_hold();
+	seen = !look(name, &now);
+	lclone_why_release();
+	if (!seen)
+		return err;
+	lclone_why_hold();
 	is_new = before[0] && strcmp(now.line, before);
 	if (now.info.inactive_table)
 		clear(name);
@@ -147,16 +150,19 @@ static int go_back(int err, const char *name, const char *before,
 			is_new = false;
 		again = lclone_dm_simple(DM_DEVICE_RESUME, name, "resume", true);
 	}
+	why = lclone_why_release();
 	if (again)
-		return lclone_fail(err, "%s; it is suspended, and could not be resumed: %s", why,
-				   lclone_why());
+		return lclone_fail(err, "%s; it is suspended, and could not be resumed: %s",
+				   lclone_why(), why);
 	if (now.info.suspended && is_new)
 		return 0;
+	lclone_why_hold();
 	if (noted)
 		lclone_pending_drop(name, noted);
 	else
 		lclone_pending_undo(name);
-	return lclone_fail(err, "%s", why);
+	lclone_why_release();
+	return err;
 }
 
 /*

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "format/dev.h"
+#include "format_user.h"
 
 int lclone_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
@@ -28,7 +29,7 @@ int lclone_dev_read_padded(const struct lclone_dev *dev, void *buf, u64 sector, 
 
 static int mem_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	const struct lclone_memdev *mem = (const struct lclone_memdev *)dev;
+	const struct lclone_memdev *mem = container_of(dev, struct lclone_memdev, dev);
 
 	memcpy(buf, mem->data + (sector << 9), (size_t)count << 9);
 	return 0;

@@ -128,7 +128,7 @@ static int read_block(struct lclone_moment *m, u8 *buf, u64 number)
 
 static int moment_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	struct lclone_moment *m = (struct lclone_moment *)dev;
+	struct lclone_moment *m = container_of(dev, struct lclone_moment, dev);
 	u8 *to = buf;
 	int err = 0;
 

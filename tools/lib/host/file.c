@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "format_user.h"
 #include "host/file.h"
 #include "host/stack.h"
 
@@ -59,7 +60,7 @@ int lclone_file_not_mounted_rw(const struct lclone_file *file)
 
 static int file_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	const struct lclone_file *file = (const struct lclone_file *)dev;
+	const struct lclone_file *file = container_of(dev, struct lclone_file, dev);
 	u64 from = sector << 9, to = from + ((u64)count << 9);
 	u64 align = file->direct ? file->logical_block : 512, start, end;
 	ssize_t ret;

@@ -34,7 +34,7 @@ struct part {
 
 static int read_part(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	const struct part *part = (const struct part *)dev;
+	const struct part *part = container_of(dev, struct part, dev);
 	const struct lclone_stripes *s = part->stripes;
 	u64 chunk;
 	u32 in, n, k;

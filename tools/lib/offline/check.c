@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "basic/text.h"
-#include "offline/check.h"
+#include "format/tree.h"
 #include "format_user.h"
+#include "offline/check.h"
 
 struct check {
 	struct lclone_delta delta;
@@ -136,16 +137,6 @@ static void check_super(struct check *c)
 
 /* Use of the delta's chunks */
 
-static bool test_bit(const u8 *map, u32 i)
-{
-	return map[i / 8] & 1u << i % 8;
-}
-
-static void set_bit(u8 *map, u32 i)
-{
-	map[i / 8] |= 1u << i % 8;
-}
-
 /* Does the superblock call any of these blocks free, and does that still hold? */
 static bool is_spare(const struct check *c, u64 block, u32 blocks)
 {
@@ -167,7 +158,7 @@ static void use_data(struct check *c, u64 chunk, u32 phys)
 			    chunk, 1 };
 
 	if (c->naming) {
-		if (test_bit(c->twice, phys))
+		if (lclone_bit(c->twice, phys))
 			found(c, LCLONE_DAMAGE_DOUBLE, at, "chunk %" PRIu64
 			      ": its chunk %u of the delta has another user, too", chunk, phys);
 		return;
@@ -176,9 +167,9 @@ static void use_data(struct check *c, u64 chunk, u32 phys)
 		found(c, LCLONE_DAMAGE_DOUBLE, at, "chunk %" PRIu64
 		      ": the superblock has free metadata blocks in its chunk %u of the delta",
 		      chunk, phys);
-	if (test_bit(c->data, phys) || test_bit(c->node, phys))
-		set_bit(c->twice, phys);
-	set_bit(c->data, phys);
+	if (lclone_bit(c->data, phys) || lclone_bit(c->node, phys))
+		lclone_bit_set(c->twice, phys);
+	lclone_bit_set(c->data, phys);
 	c->usage.data_chunks++;
 }
 
@@ -187,7 +178,7 @@ static void use_node(struct check *c, struct place at, u32 level)
 	u32 phys = at.block * LCLONE_BLOCK_SECTORS / c->delta.sb.chunk_sectors;
 
 	if (c->naming) {
-		if (test_bit(c->twice, phys))
+		if (lclone_bit(c->twice, phys))
 			found(c, LCLONE_DAMAGE_DOUBLE, at, "node at block %" PRIu64 " (level %u, chunks %"
 			      PRIu64 "-%" PRIu64 "): its chunk %u of the delta has another user, too",
 			      at.block, level, at.chunk, at.chunk + at.chunks - 1, phys);
@@ -196,11 +187,11 @@ static void use_node(struct check *c, struct place at, u32 level)
 	if (is_spare(c, at.block, 1))
 		found(c, LCLONE_DAMAGE_DOUBLE, at, "node at block %" PRIu64
 		      ": the superblock calls that block free", at.block);
-	if (test_bit(c->data, phys))
-		set_bit(c->twice, phys);
-	if (!test_bit(c->node, phys))
+	if (lclone_bit(c->data, phys))
+		lclone_bit_set(c->twice, phys);
+	if (!lclone_bit(c->node, phys))
 		c->usage.node_chunks++;
-	set_bit(c->node, phys);
+	lclone_bit_set(c->node, phys);
 	c->usage.nodes++;
 	if (phys >= c->delta.sb.hwm)
 		found(c, LCLONE_DAMAGE_HWM, at, "node at block %" PRIu64
@@ -356,9 +347,9 @@ static void check_freed(struct check *c)
 		block = sb->spare[i].block;
 		end = block + sb->spare[i].count;
 		for (; block < end; block += per_chunk - block % per_chunk) {
-			if (test_bit(c->node, block / per_chunk))
+			if (lclone_bit(c->node, block / per_chunk))
 				continue;
-			set_bit(c->node, block / per_chunk);
+			lclone_bit_set(c->node, block / per_chunk);
 			used++;
 		}
 	}

@@ -146,13 +146,13 @@ static int next_merged(struct plan *p)
 
 static void start_extents(struct lclone_copy_extents *extents)
 {
-	start_pass((struct plan *)extents);
+	start_pass(container_of(extents, struct plan, extents));
 }
 
 /* The next run of subchunks that the upper one has data of, and where they go */
 static int next_extent(struct lclone_copy_extents *extents, struct lclone_chain_extent *e)
 {
-	struct plan *p = (struct plan *)extents;
+	struct plan *p = container_of(extents, struct plan, extents);
 	u32 sub = p->sb.chunk_sectors / LCLONE_SUBCHUNKS, first, n;
 	int ret;
 

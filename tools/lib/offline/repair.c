@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/tree.h"
+#include "format_user.h"
 #include "offline/repair.h"
 #include "offline/salvage.h"
 
@@ -90,7 +91,7 @@ static int read_around(const struct overlay *o, u8 *buf, u64 sector, u64 end)
 
 static int overlay_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
-	const struct overlay *o = (const struct overlay *)dev;
+	const struct overlay *o = container_of(dev, struct overlay, dev);
 	u64 end = sector + count, block;
 	struct lclone_patch patch;
 	size_t i;

@@ -308,7 +308,7 @@ static int differences_before(struct later *later, u64 place)
 static int compare_leaf(struct lclone_walk *walk, const struct lclone_leaf_disk *node,
 			struct lclone_ref ref, u64 first, u64 checkpoint, u64 max)
 {
-	struct later *later = (struct later *)walk;
+	struct later *later = container_of(walk, struct later, walk);
 	u64 place = first / LCLONE_LEAF_EXCEPTIONS;
 	const struct lclone_salvaged *leaf = NULL;
 	struct lclone_salvage *s = walk->s;
@@ -341,7 +341,7 @@ static int count_hole(struct lclone_walk *walk, struct lclone_ref ref, u32 level
 	(void)level;
 	(void)first;
 	(void)max;
-	((struct later *)walk)->holes++;
+	container_of(walk, struct later, walk)->holes++;
 	return 0;
 }
 

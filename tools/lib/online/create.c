@@ -57,7 +57,6 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 			const struct creation *c)
 {
 	struct lclone_sb sb;
-	char why[1024];
 	int err;
 
 	err = lclone_format_delta(base, delta, c->format, &sb);
@@ -68,16 +67,17 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 				c->host);
 	if (!err)
 		return 0;
-	snprintf(why, sizeof(why), "%s", lclone_why());
+	lclone_why_hold();
 	undo_format(delta);
-	return lclone_fail(err, "%s", why);
+	lclone_why_release();
+	return err;
 }
 
 int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
 			  const struct creation *c)
 {
-	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX], why[1024];
-	int err;
+	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX];
+	int err, left;
 
 	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
 		vg += 5;
@@ -97,9 +97,9 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 		err = lclone_create_clone(name, base, path, c);
 	if (!err)
 		return lclone_lv_keep(vg, lv);
-	snprintf(why, sizeof(why), "%s", lclone_why());
-	if (lclone_lv_remove(vg, lv))
-		return lclone_fail(err, "%s; and the volume %s/%s could not be removed", why, vg,
-				   lv);
-	return lclone_fail(err, "%s", why);
+	lclone_why_hold();
+	left = lclone_lv_remove(vg, lv);
+	lclone_why_release();
+	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed",
+				  lclone_why(), vg, lv) : err;
 }
