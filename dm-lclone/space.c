@@ -34,11 +34,11 @@ static void leave_full(struct lclone_space *s)
 
 static void check_low_water(struct lclone_space *s)
 {
-	bool below = s->low_water_mark && lclone_alloc_available(s->alloc) < s->low_water_mark;
+	u32 mark = READ_ONCE(s->low_water_mark);	/* a message may change it */
+	bool below = lclone_alloc_available(s->alloc) < mark;
 
 	if (below && !s->below_low_water) {
-		DMWARN("%s: fewer than %u free chunks left", s->super->dev->name,
-		       s->low_water_mark);
+		DMWARN("%s: fewer than %u free chunks left", s->super->dev->name, mark);
 		lclone_event_send(s->super->event);
 	}
 	s->below_low_water = below;
@@ -121,6 +121,12 @@ void lclone_space_refill(struct lclone_space *s)
 	if (s->found == LCLONE_ROOM_OK)
 		leave_full(s);
 	lclone_unpark(s->super->queue, WAIT_SPACE);
+}
+
+void lclone_space_set_mark(struct lclone_space *s, u32 chunks)
+{
+	WRITE_ONCE(s->low_water_mark, chunks);
+	lclone_wake(s->super->queue);
 }
 
 void lclone_space_init(struct lclone_space *s)

@@ -13,7 +13,7 @@
  * struct lclone_space - space of a delta
  * @timeout: how many seconds writes wait for space, 0 for ever; changed in preresume only
  * @low_water_mark: an event is sent when fewer chunks than this are free; 0 for none; changed
- *	in preresume only
+ *	in preresume, and by a message
  * @error: writes fail at once and do not wait; changed in preresume only
  * @expired: the timeout is over, so that writes fail
  * @below_low_water: that event was sent; worker only
@@ -57,6 +57,16 @@ void lclone_no_space(struct lclone_space *s, struct bio *bio, enum lclone_room r
  * Worker only.
  */
 void lclone_space_refill(struct lclone_space *s);
+
+/**
+ * lclone_space_set_mark() - below how many free chunks an event is sent, from now on
+ * @s: the space
+ * @chunks: 0: none
+ *
+ * Any context, also beside the worker, which looks at once: if fewer are free, and it was not
+ * said so yet, the event comes now.
+ */
+void lclone_space_set_mark(struct lclone_space *s, u32 chunks);
 
 /**
  * lclone_space_init() - make the part

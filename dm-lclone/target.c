@@ -202,6 +202,7 @@ static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 {
 	struct lclone_delta *d = t->delta;
 	u64 sectors;
+	u32 chunks;
 
 	if (READ_ONCE(d->super.mode) != LCLONE_RW) {
 		DMERR("%s: message %s: the delta is not writable", d->dev.name, argv[0]);
@@ -217,6 +218,11 @@ static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 		return lclone_delta_flush_base(d) ?: lclone_commit_sync(&d->commit, true);
 	if (argc == 1 && !strcmp(argv[0], "grow"))
 		return lclone_delta_grow(d);
+	if (argc == 2 && !strcmp(argv[0], "low_water_mark") && !kstrtou32(argv[1], 10, &chunks) &&
+	    chunks <= LCLONE_PHYS_MASK) {
+		lclone_space_set_mark(&d->space, chunks);
+		return 0;
+	}
 	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
 		return lclone_sweep_rate(d, argv[1]);
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))

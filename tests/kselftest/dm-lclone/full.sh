@@ -178,6 +178,45 @@ events_tell_of_low_water_full_and_room_again() {
 	wait $writer
 }
 
+no_event() {
+	sleep 0.5
+	is "$was" "$(events vm)" "events: $1"
+}
+
+low_water_mark_is_set_by_a_message_too() {
+	setup
+	blkio write "$vm" 0 64k 2
+	total=$(status vm total)
+	event_from
+	message vm low_water_mark 6
+	no_event "there is room left"
+	message vm low_water_mark "$total"
+	event "a mark that there is less than"
+	event_from
+	message vm low_water_mark $((total + 1))
+	no_event "it was said already"
+	grow
+	no_event "there is room again"
+	message vm low_water_mark 1073741823
+	event "low water after a growth"
+	event_from
+	message vm low_water_mark 0
+	no_event "no mark"
+	message vm low_water_mark 1073741823
+	event "a mark behind none"
+	for value in x 1073741824 "1 2" ""; do
+		# shellcheck disable=SC2086 # words
+		refused "unknown message, or wrong arguments" message vm low_water_mark $value
+	done
+	# the table is what was loaded, and counts again after the next resume
+	! dmsetup table "$P-vm" | grep low_water_mark || fail "the message is in the table"
+	event_from
+	dmsetup suspend "$P-vm"
+	dmsetup resume "$P-vm"
+	blkio write "$vm" 64k 64k 2
+	no_event "the table has no mark"
+}
+
 run writes_wait_until_the_delta_grows \
 	growth_is_noticed_on_resume_too \
 	reads_and_overwrites_go_on_meanwhile \
@@ -186,4 +225,5 @@ run writes_wait_until_the_delta_grows \
 	a_suspend_without_flush_does_not_wait_for_the_queue \
 	a_suspend_with_flush_does_not_wait_for_the_queue \
 	a_suspend_waits_for_the_search_for_free_chunks \
-	events_tell_of_low_water_full_and_room_again
+	events_tell_of_low_water_full_and_room_again \
+	low_water_mark_is_set_by_a_message_too
