@@ -14,7 +14,8 @@ const char *lclone_why(void);
 /*
  * What is tidied up after a failure may fail, too: between these two it has a sentence of its own,
  * and that of before is lclone_why() again afterwards.  They may be nested a few times.  The
- * second returns the sentence of what has failed in between, valid until the next failure of that kind.
+ * second returns the sentence of what has failed in between, or "", which is valid until the
+ * first is called again.
  */
 void lclone_why_hold(void);
 const char *lclone_why_release(void);

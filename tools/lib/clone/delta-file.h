@@ -13,8 +13,8 @@
 /*
  * The delta of a device or file.  -EBUSY if it is active, -EMEDIUMTYPE if it is
  * none, else as lclone_delta_open().  Close both in any case.  With O_RDONLY other readers may have
- * it, too, but with O_EXCL nobody else.  A sealed layer, which does not change, can be read while it is in
- * use, also with O_EXCL.
+ * it, too, but with O_EXCL nobody else.  A sealed layer, which does not change, can be read while
+ * it is in use, also with O_EXCL.
  */
 int lclone_open_delta(const char *path, int flags, struct lclone_file *file,
 		      struct lclone_delta *delta);

@@ -28,10 +28,10 @@ struct lclone_file {
 };
 
 /*
- * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags are those of
- * open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
- * that its lock is exclusive, see lock.h.  -EBUSY says by whom it is used; who is about to end, as a
- * killed process whose last I/O is on its way, is waited for.
+ * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags
+ * are those of open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
+ * that its lock is exclusive, see lock.h.  -EBUSY says by whom it is used; who is about to end,
+ * as a killed process whose last I/O is on its way, is waited for.
  * @file is closed by lclone_file_close() also if this fails.
  */
 int lclone_file_open(struct lclone_file *file, const char *path, int flags);

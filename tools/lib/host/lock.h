@@ -7,11 +7,12 @@
  * Shared:	who reads it, and needs that it stays what it is: every reader, of all
  *		levels of the chain and of the base; who formats a delta on it, till that
  *		is durable; who loads a table that has it as a layer or base, till it is loaded.
- * Exclusive:	who writes to it, or loads a table that lets the kernel write. This is taken before the look at who depends on it, and
- *		held until the last write, so that nobody can come in between. The layer that
- *		another one is merged into is an exception: once its superblock says so,
- *		which keeps out by itself who does not come through the upper one, the lock
- *		is shared, and clones above can be opened while it is merged.
+ * Exclusive:	who writes to it, or loads a table that lets the kernel write. This is taken
+ *		before the look at who depends on it, and held until the last write, or the load,
+ *		so that nobody can come in between. The layer that another one is merged into is
+ *		an exception: once its superblock says so, which keeps out by itself who does not
+ *		come through the upper one, the lock is shared, and clones above can be opened
+ *		while it is merged.
  * Order:	from the top of a chain to its bottom, then a base, then a target. Nobody waits
  *		for long: after LCLONE_LOCK_MS it is -EBUSY, so that a wrong order is no
  *		deadlock. What is looked at before a lock is taken counts only if it
@@ -26,9 +27,9 @@
  * The kernel knows nothing of these locks. It is kept out by O_EXCL, and by what superblocks say.
  * Who writes has each delta and target open with O_EXCL. Readers of a delta that is no layer
  * share that, too: the first has it open so, for all who come meanwhile, and has locked a second
- * file that is named after the device. If the first one ends before them, the others read on without,
- * and look at their end whether the superblock is still the same: no kernel writes anything before
- * it has written that.
+ * file that is named after the device. If the first one ends before them, the others read on
+ * without, and look at their end whether the superblock is still the same: no kernel writes
+ * anything before it has written that.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
