@@ -18,6 +18,7 @@ done
 tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
 
 tests+=(killed_twice "a flatten whose end is killed, and killed again, leaves nothing suspended")
+tests+=(killed_resizing "a clone whose resize was killed is not kept from all else by the size that is recorded")
 tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
 tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
 
@@ -274,15 +275,17 @@ killed_everywhere()
 	[ -z "$has_vg" ] || prepare_create_volume
 }
 
-# It is held up before a load, suspend or resume; then the signal comes
+# signalled_at SIGNAL CALL [WORD...]: a snapshot, or another command, is held up before a load,
+# suspend or resume; then the signal comes
 signalled_at()
 {
-	local pid table rc=0
+	local pid table rc=0 words=("${@:3}")
 
+	[ ${#words[@]} -gt 0 ] || words=(snapshot --to "$new" t1)
 	rm -f "$dir"/stop.*
 	table=$(dmsetup table t1)
 	STOP_FILE=$dir/stop STOP_AT=$2:1 LD_PRELOAD=$stop_library \
-		env --default-signal lclone snapshot --to "$new" t1 >"$dir/out" 2>"$dir/err" &
+		env --default-signal lclone "${words[@]}" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	for _ in {1..200}; do
 		[ -e "$dir/stop.here" ] && break
@@ -295,6 +298,7 @@ signalled_at()
 	wait $pid 2>/dev/null || rc=$?
 	[ $rc -gt 128 ] || fail "$1 before $2 was not obeyed: $rc"
 	all_go_on
+	[ "${words[0]}" = snapshot ] || return 0
 	if [ "$2" = load ]; then
 		[ "$table" = "$(dmsetup table t1)" ] || fail "$(dmsetup table t1)"
 	else
@@ -304,7 +308,7 @@ signalled_at()
 
 signalled()
 {
-	local new how
+	local new top how
 
 	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
 	disk new new 16
@@ -319,6 +323,12 @@ signalled()
 		ok lclone close t1
 		ok lclone remove "$new"
 	done
+	# what is recorded is not taken back
+	disk top top 16
+	ok lclone create --force t1 "$base" "$delta"
+	signalled_at "TERM" load resize --size 17M t1
+	[ "$(blockdev --getsz /dev/mapper/t1)" = $((17 * 2048)) ] || fail "$(dmsetup table t1)"
+	ok lclone snapshot --to "$top" t1
 }
 
 # before_forgetting TEXT COMMAND...: killed before it forgets its note; TEXT was printed
@@ -410,6 +420,31 @@ killed_twice()
 		all_go_on
 		verify_flatten_layer
 	done
+	begin_killed
+}
+
+killed_resizing()
+{
+	local new top target
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk base small-base 2
+	disk delta small-delta 6
+	disk new new 6
+	disk top top 6
+	disk target target 3
+	begin_killed
+	layered
+	killed_at load:1 lclone resize --size 3M t1
+	ok lclone snapshot --to "$top" t1
+	is_large
+	killed_at load:1 lclone resize --size 4M t1
+	ok lclone merge --into-parent "$new"
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 4194304 ] || fail "$(dmsetup table t1)"
+	killed_at load:1 lclone resize --size 5M t1
+	ok lclone flatten --layer --rate max t1
+	[ "$(blockdev --getsize64 /dev/mapper/t1)" = 5242880 ] || fail "$(dmsetup table t1)"
+	is_model
 	begin_killed
 }
 

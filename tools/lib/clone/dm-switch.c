@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -193,7 +194,15 @@ static int is_still(const char *name, const char *before)
 	return err;
 }
 
-/* Till now nothing has changed for the users of the device. */
+static bool has_same_size(const char *a, const char *b)
+{
+	return strtoull(a + strlen("0 "), NULL, 10) == strtoull(b + strlen("0 "), NULL, 10);
+}
+
+/*
+ * Till now nothing has changed for the users of the device; but where it grows, no table of the old
+ * size can be loaded any more.
+ */
 static int load_and_note(const struct lclone_clone *old, const char *before, const char *after,
 			 const char *uuid)
 {
@@ -202,7 +211,7 @@ static int load_and_note(const struct lclone_clone *old, const char *before, con
 	if (err)
 		return err;
 	err = load(old->name, after, old->read_only);
-	if (!err && lclone_asked_to_end()) {
+	if (!err && has_same_size(before, after) && lclone_asked_to_end()) {
 		clear(old->name);
 		err = lclone_fail(-EINTR, "%s: interrupted: it goes on as it was", old->name);
 	}

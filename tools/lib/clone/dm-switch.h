@@ -14,7 +14,7 @@
  * Loads a new table for @old, suspends without flushing and resumes: the device
  * keeps its users, who had to wait for *pause_ms.  If the new table cannot be
  * resumed, @old goes on as it was.  -ECANCELED if its table is not @old's any more;
- * -EINTR if a signal came before anything was changed: later ones are held back.
+ * -EINTR if a signal came before anything was changed, unless the size is: later ones are held back.
  * What was begun stays noted until lclone_pending_end().
  */
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,

@@ -92,12 +92,17 @@ static int check_clone(const struct pair *p, const struct lclone_clone *clone)
 static int settle_clones(const struct pair *p)
 {
 	static struct lclone_pending pending;
+	static struct lclone_clone now;
 	size_t i;
 	int err = 0;
 
-	for (i = 0; err >= 0 && i < p->count; i++)
-		if (is_user(p, &p->clones[i]))
-			err = lclone_settle(p->clones[i].name, &pending);
+	for (i = 0; err >= 0 && i < p->count; i++) {
+		if (!is_user(p, &p->clones[i]))
+			continue;
+		err = lclone_settle(p->clones[i].name, &pending);
+		if (err >= 0 && !lclone_dm_get(p->clones[i].name, &now))
+			err = lclone_end_resize(&now);
+	}
 	return err < 0 ? err : 0;
 }
 

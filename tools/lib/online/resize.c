@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/signals.h"
 #include "basic/text.h"
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
@@ -68,6 +69,7 @@ static bool has_grown(const char *name, const struct wanted *w,
 
 static int grow_clone(const struct lclone_clone *clone, u64 sectors)
 {
+	sigset_t signals;
 	char message[64];
 	double pause_ms;
 	int err;
@@ -82,8 +84,13 @@ static int grow_clone(const struct lclone_clone *clone, u64 sectors)
 	if (err)
 		return err;
 	snprintf(message, sizeof(message), "resize %llu", (unsigned long long)sectors);
+	/* what is recorded is what any table must have from then on */
+	lclone_hold_signals(&signals);
 	err = lclone_dm_message(clone->name, message);
-	return err ?: lclone_dm_switch(clone, LCLONE_TARGET, sectors, clone->params, &pause_ms);
+	if (!err)
+		err = lclone_dm_switch(clone, LCLONE_TARGET, sectors, clone->params, &pause_ms);
+	lclone_release_signals(&signals);
+	return err;
 }
 
 /* The active clone: the kernel changes the delta, the tool the table. */

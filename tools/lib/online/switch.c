@@ -122,6 +122,24 @@ int lclone_settle(const char *name, struct lclone_pending *pending)
 	return ret == 1 ? end_revert(name, pending) ?: 1 : ret;
 }
 
+int lclone_end_resize(struct lclone_clone *clone)
+{
+	char delta[PATH_MAX], name[LCLONE_NAME_SIZE];
+	struct lclone_sb sb;
+	double pause_ms;
+	int err;
+
+	if (clone->suspended)
+		return 0;
+	lclone_name_of(clone->table.delta, delta);
+	err = lclone_sb_of(delta, &sb);
+	if (err || sb.virtual_sectors <= clone->sectors)
+		return err;
+	strcpy(name, clone->name);
+	err = lclone_dm_switch(clone, LCLONE_TARGET, sb.virtual_sectors, clone->params, &pause_ms);
+	return err ?: lclone_dm_get(name, clone);
+}
+
 /* Has a run that was killed done this very thing, but for saying so? */
 static bool was_done(const char *name, const char *to, bool back,
 		     const struct lclone_pending *pending, char old[PATH_MAX])
@@ -157,6 +175,8 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 		return 0;
 	if (err >= 0)
 		err = lclone_dm_get(name, &clone);
+	if (!err)
+		err = lclone_end_resize(&clone);
 	if (err)
 		return err;
 	table = clone.table;

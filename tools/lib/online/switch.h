@@ -24,4 +24,10 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 /* lclone_dm_settle(), and what was left of a revert is ended, too. */
 int lclone_settle(const char *name, struct lclone_pending *pending);
 
+/*
+ * A resize that was killed may have recorded a size with which alone a table loads: then the clone
+ * gets that.  @clone is as it is now.
+ */
+int lclone_end_resize(struct lclone_clone *clone);
+
 #endif /* LCLONE_SWITCH_H */

@@ -40,6 +40,8 @@ int lclone_look_at_writable(const char *name, struct lclone_clone *clone,
 	if (err >= 0)
 		err = lclone_dm_get(name, clone);
 	if (!err)
+		err = lclone_end_resize(clone);
+	if (!err)
 		err = lclone_dm_status(name, status);
 	if (err)
 		return err;
