@@ -30,6 +30,8 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \
 	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
+FLOORS	+= lib/clone/name.o
+
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/merge-parent.o lib/offline/merge.o lib/offline/measure.o \
@@ -41,12 +43,15 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
+FLOORS	+= lib/offline/image.o lib/offline/template.o
+
 # What is done with clones that are in use
 FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/switch.o \
 	   lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
-FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o
+FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
+	   lib/online/deploy.o lib/online/by-name.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
@@ -59,6 +64,6 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
-FLOORS	+= cmd/probe.o
+FLOORS	+= cmd/probe.o cmd/template.o
 
 FLOORS	+= main.o

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "clone/base.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "offline/check-delta.h"
 #include "ui/options.h"
@@ -91,6 +92,7 @@ static int run(int argc, char **argv)
 	struct lclone_parents parents = { 0 };
 	const char *base_path = "-";
 	bool json = false;
+	char path[PATH_MAX];
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_check, argc, argv, options, &ret)) != -1) {
@@ -112,9 +114,12 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_check, "needs a delta");
+	ret = lclone_delta_path(argv[optind], path);
+	if (ret)
+		return ret;
 	ret = lclone_open_base(base_path, &base_file, &base);
 	if (!ret)
-		ret = check(argv[optind], base, &parents, json);
+		ret = check(path, base, &parents, json);
 	lclone_close_base(base);
 	return ret;
 }

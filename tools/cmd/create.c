@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+
+#include "basic/fail.h"
 #include "cmd/commands.h"
-#include "online/create.h"
+#include "online/deploy.h"
 #include "online/open.h"
 #include "ui/format.h"
 #include "ui/options.h"
+#include "ui/progress.h"
 
 static const struct option options[] = {
 	FEATURE_OPTIONS,
@@ -14,17 +19,58 @@ static const struct option options[] = {
 	ASSUME_OPTION,
 	HOST_OPTION,
 	PARENT_OPTION,
+	{ "from", required_argument, NULL, 'F' },
+	{ "keep-going", no_argument, NULL, 'k' },
 	{ "vg", required_argument, NULL, 'V' },
 	{ "delta-size", required_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
+static void tell_made(void *ctx, const char *name, const struct lclone_lv *lv, const char *why)
+{
+	meter_hide(ctx);
+	if (why)
+		fprintf(stderr, "%s: %s\n", name, why);
+	else
+		printf("%s: /dev/mapper/%s, its delta is %s/%s\n", name, name, lv->vg, lv->lv);
+}
+
+static int progress(void *ctx, const char *phase, u64 done, u64 total)
+{
+	meter_count(ctx, phase, done, total);
+	return interrupted();
+}
+
+static int run_from(struct deployment *d, char **names, int count)
+{
+	struct meter meter;
+	struct lclone_watch watch = { .progress = progress, .ctx = &meter };
+	struct creation creation = *d->creation;
+	size_t failed;
+	int err;
+
+	if (!count)
+		return usage_error(&cmd_create, "needs the names of new clones");
+	creation.formatted = NULL;
+	d->creation = &creation;
+	d->watch = &watch;
+	d->ctx = &meter;
+	meter_init(&meter, false);
+	err = lclone_deploy((const char *const *)names, count, d, &failed);
+	meter_hide(&meter);
+	if (!err && failed)
+		err = lclone_fail(-ECHILD, "%zu of %d clones could not be made", failed, count);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	struct format_arguments format = { 0 };
 	struct lclone_features features = { 0 };
-	struct creation creation = { &format, &features, false, print_formatted };
+	struct creation creation = { .format = &format, .features = &features,
+				     .formatted = print_formatted };
+	struct deployment d = { .creation = &creation, .told = tell_made };
 	const char *vg = NULL, *name;
 	u64 delta_sectors = 0, chunk = 0;
 	int option, ret = 0;
@@ -58,6 +104,12 @@ static int run(int argc, char **argv)
 		case 'H':
 			creation.host = true;
 			break;
+		case 'F':
+			d.from = optarg;
+			break;
+		case 'k':
+			d.keep_going = true;
+			break;
 		case 'S':
 			ret = parse_size(optarg, &delta_sectors);
 			break;
@@ -70,6 +122,15 @@ static int run(int argc, char **argv)
 		if (ret < 0)
 			return ret;
 	}
+	if (d.from) {
+		if (format.label || format.force || format.parents.count)
+			return usage_error(&cmd_create, "--from goes not with --label, --force and --parent");
+		d.vg = vg;
+		d.delta_sectors = delta_sectors;
+		return run_from(&d, argv + optind, argc - optind);
+	}
+	if (d.keep_going)
+		return usage_error(&cmd_create, "--keep-going goes with --from");
 	if (!vg != !delta_sectors)
 		return usage_error(&cmd_create, "--vg and --delta-size go together");
 	if (argc - optind != (vg ? 2 : 3))
@@ -91,8 +152,13 @@ const struct command cmd_create = {
 	.summary = "format a delta and activate the clone",
 	.usage =
 	"create [OPTION]... NAME BASE|- DELTA\n"
-	"       lclone create [OPTION]... --vg VG --delta-size SIZE NAME BASE|-\n\n"
-	"Makes DELTA the empty delta of BASE and activates the clone as /dev/mapper/NAME.\n\n"
+	"       lclone create [OPTION]... --vg VG --delta-size SIZE NAME BASE|-\n"
+	"       lclone create [OPTION]... --from TEMPLATE NAME...\n\n"
+	"Makes DELTA the empty delta of BASE and activates the clone as /dev/mapper/NAME. The last\n"
+	"makes clones of a template, with all that they need: the logical volumes NAME-delta, and\n"
+	"lines in lclonetab. If one cannot be made, none is.\n\n"
+	"  --from TEMPLATE          see lclone template; --vg is its group, and --delta-size 1G\n"
+	"  --keep-going             make the others if one cannot be made\n"
 	"  --vg VG                  make the logical volume NAME-delta in VG and use that\n"
 	"  --delta-size SIZE        its size\n"
 	"  --size SIZE              size of the clone, also beyond the base (the base's)\n"

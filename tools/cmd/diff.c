@@ -4,6 +4,7 @@
 
 #include "basic/fail.h"
 #include "clone/disk.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "ui/options.h"
 
@@ -53,6 +54,7 @@ static int run(int argc, char **argv)
 	struct lclone_parents parents = { 0 };
 	const char *against = NULL;
 	static struct disk disk;
+	char path[PATH_MAX];
 	bool json = false;
 	int option, ret = 0;
 	u32 levels;
@@ -76,7 +78,10 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_diff, "needs a delta");
-	ret = lclone_open_disk_now(argv[optind], &parents, &disk);
+	ret = lclone_delta_path(argv[optind], path);
+	if (ret)
+		return ret;
+	ret = lclone_open_disk_now(path, &parents, &disk);
 	levels = disk.chain.count;
 	if (!ret && against)
 		ret = lclone_disk_levels_above(&disk, against, &levels);

@@ -9,6 +9,7 @@
 #include "basic/fail.h"
 #include "basic/text.h"
 #include "clone/delta-file.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "ui/output.h"
 
@@ -224,6 +225,7 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
+	char path[PATH_MAX];
 	bool json = false;
 	int option, ret = 0;
 
@@ -234,7 +236,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_dump, "needs a delta");
-	return dump(argv[optind], json);
+	return lclone_delta_path(argv[optind], path) ?: dump(path, json);
 }
 
 const struct command cmd_dump = {

@@ -7,6 +7,7 @@
 
 #include "basic/fail.h"
 #include "clone/delta-file.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "offline/salvage.h"
 #include "offline/undo.h"
@@ -207,6 +208,7 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	const char *save = NULL, *saved = NULL;
+	char path[PATH_MAX];
 	bool json = false;
 	int option, ret = 0;
 
@@ -229,7 +231,10 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_repair, "--undo goes with no other option");
 	if (argc - optind != 1)
 		return usage_error(&cmd_repair, "needs a delta");
-	return saved ? undo(argv[optind], saved) : repair(argv[optind], save, json);
+	ret = lclone_delta_path(argv[optind], path);
+	if (ret)
+		return ret;
+	return saved ? undo(path, saved) : repair(path, save, json);
 }
 
 const struct command cmd_repair = {

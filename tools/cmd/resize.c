@@ -5,6 +5,7 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "online/resize.h"
@@ -32,6 +33,8 @@ static int run(int argc, char **argv)
 	struct resized now;
 	bool active;
 	const char *what, *path;
+	char delta[PATH_MAX];
+	int err;
 
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
 		if (option != 's')
@@ -51,6 +54,13 @@ static int run(int argc, char **argv)
 	if (active) {
 		ret = lclone_resize_active(what, &w, &now);
 		active = ret != -ENOTTY || what == path;
+	}
+	if (active && ret == -ENXIO) {		/* a clone that is not active may have that name */
+		err = lclone_delta_path(what, delta);
+		if (err)
+			return err;
+		active = !strcmp(delta, what);
+		path = delta;
 	}
 	if (!active)
 		ret = lclone_resize_inactive(path, &w, &now);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -19,17 +21,28 @@ static void tell_what_is_known(const char *base, const struct lclone_inventory *
 	      "are not attached, or encrypted and not open.\n", stderr);
 }
 
-static int ask(const char *base)
+int confirm(const char *fmt, ...)
 {
-	char answer[16] = "";
+	char what[512], answer[16] = "";
+	va_list args;
 
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return lclone_fail(-ERANGE, "a merge into %s loses all other clones of it: confirm with --yes",
-				   base);
-	fprintf(stderr, "Merge into %s? [y/N] ", base);
+		return lclone_fail(-ERANGE, "this would %s: confirm with --yes", what);
+	fprintf(stderr, "%c%s? [y/N] ", toupper((unsigned char)what[0]), what + 1);
 	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
 	return lclone_fail(-ECANCELED, "nothing was changed");
+}
+
+static int ask(const char *base)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return lclone_fail(-ERANGE, "a merge into %s loses all other clones of it: confirm with --yes",
+				   base);
+	return confirm("merge into %s", base);
 }
 
 int ask_before_merge(const char *base, const struct lclone_inventory *inv, bool begun)

@@ -106,6 +106,19 @@ void meter_show(struct meter *m, const char *state, u64 done, u64 total, bool la
 	}
 }
 
+void meter_count(struct meter *m, const char *state, u64 done, u64 total)
+{
+	static const char full[] = "########################################";
+	const int bar = sizeof(full) - 1, part = total ? (int)(done * bar / total) : bar;
+	double now = lclone_seconds();
+
+	if (!m->tty || (done < total && now - m->last < 0.1))
+		return;
+	m->last = now;
+	fprintf(stderr, "\r%s [%.*s%*s] %llu of %llu\033[K", state, part, full, bar - part, "",
+		(unsigned long long)done, (unsigned long long)total);
+}
+
 void meter_hide(struct meter *m)
 {
 	if (m->tty && !m->json && m->last)

@@ -26,6 +26,9 @@ void meter_rate(const struct meter *meter, u64 done, u64 total, double *rate, do
 /* Shows it if it is time to; always if @last. @state is a word of the JSON. */
 void meter_show(struct meter *meter, const char *state, u64 done, u64 total, bool last);
 
+/* A bar for what is counted: @done of @total things are made, or whatever @state says. */
+void meter_count(struct meter *meter, const char *state, u64 done, u64 total);
+
 /* The bar goes, until the next meter_show(): something is to be printed. */
 void meter_hide(struct meter *meter);
 

@@ -147,7 +147,10 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 	if (err)
 		return lclone_fail(-ENOSPC, "%s is too small: it has %s, the least for such a clone is %s",
 				   delta->path, LCLONE_SIZE(delta->dev.sectors), LCLONE_SIZE(min));
-	uuid_generate(sb->uuid);
+	if (options->uuid)
+		memcpy(sb->uuid, options->uuid, LCLONE_UUID_SIZE);
+	else
+		uuid_generate(sb->uuid);
 	if (options->label)
 		strcpy(sb->label, options->label);
 	if (parent) {

@@ -14,6 +14,7 @@ struct lclone_format_options {
 	u64 virtual_sectors;		/* 0: the parent's, or the base's */
 	u32 chunk_sectors;		/* 0: the parent's, or the default */
 	const char *label;		/* or NULL */
+	const u8 *uuid;			/* of the delta; NULL: a new one */
 	const struct lclone_sb *parent;	/* the sealed layer that it will lie on, or NULL */
 	u32 block_size;			/* logical, the largest of that and the layers below it */
 };

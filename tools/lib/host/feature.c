@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "basic/fail.h"
@@ -54,4 +55,30 @@ int lclone_feature_set(struct lclone_features *f, const char *word, const char *
 		return 0;
 	}
 	return err ?: 1;
+}
+
+static void add_word(char *words, size_t size, const char *word, const u64 *value)
+{
+	size_t len = strlen(words);
+
+	len += snprintf(words + len, size - len, "%s%s", len ? "," : "", word);
+	if (value)
+		snprintf(words + len, size - len, "=%llu", (unsigned long long)*value);
+}
+
+void lclone_feature_words(const struct lclone_features *f, char *words, size_t size)
+{
+	words[0] = '\0';
+	if (f->read_only)
+		add_word(words, size, "read-only", NULL);
+	if (f->error_if_no_space)
+		add_word(words, size, "error-if-no-space", NULL);
+	if (f->no_space_timeout_set)
+		add_word(words, size, "no-space-timeout", &(u64){ f->no_space_timeout });
+	if (f->low_water_mark)
+		add_word(words, size, "low-water-mark", &f->low_water_mark);
+	if (f->commit_interval)
+		add_word(words, size, "commit-interval", &(u64){ f->commit_interval });
+	if (f->no_discard_passdown)
+		add_word(words, size, "no-discard-passdown", NULL);
 }

@@ -14,4 +14,9 @@
  */
 int lclone_feature_set(struct lclone_features *features, const char *word, const char *value);
 
+#define LCLONE_FEATURE_WORDS	256
+
+/* The same back: words with a comma between, or "". @size is LCLONE_FEATURE_WORDS, or more. */
+void lclone_feature_words(const struct lclone_features *features, char *words, size_t size);
+
 #endif /* LCLONE_FEATURE_H */

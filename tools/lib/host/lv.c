@@ -1,74 +1,314 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <limits.h>
+#include <json-c/json.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "basic/fail.h"
 #include "host/lv.h"
+#include "host/lvm.h"
 
-/* Runs a program of LVM; its own messages tell the user what is wrong. */
-static int run_lvm(const char *const argv[])
+#define TAG		"lclone."
+#define NEW		"new"	/* as long as it is not known to be ours for good */
+#define WORDS_MAX	32
+#define LINE_SIZE	1024
+
+/* Without what cannot be a tag */
+static const char * const kinds[] = {
+	[LCLONE_LV_DELTA] = "delta",
+	[LCLONE_LV_BASE] = "base",
+	[LCLONE_LV_FILLING] = "filling",
+};
+
+void lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE])
 {
-	pid_t pid;
-	int status;
+	snprintf(path, LCLONE_LV_PATH_SIZE, "/dev/%s/%s", lv->vg, lv->lv);
+}
 
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
-	if (!pid) {
-		dup2(STDERR_FILENO, STDOUT_FILENO);
-		close_range(STDERR_FILENO + 1, ~0u, 0);	/* LVM complains of what is inherited */
-		execvp(argv[0], (char *const *)argv);
-		dprintf(STDERR_FILENO, "%s: %m\n", argv[0]);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return lclone_fail(-errno, "waiting for %s: %m", argv[0]);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return lclone_fail(-ECHILD, "%s failed", argv[0]);
+int lclone_lv_check_name(const char *what, const char *name)
+{
+	static const char legal[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+_.-";
+
+	if (!name[0] || strlen(name) >= LCLONE_NAME_SIZE || name[0] == '-' ||
+	    !strcmp(name, ".") || !strcmp(name, "..") || strspn(name, legal) != strlen(name))
+		return lclone_fail(-ERANGE, "\"%s\" cannot be the name of %s: LVM takes letters, digits and +_.-, a - not in front",
+				   name, what);
 	return 0;
 }
 
-#define NEW	"lclone_new"	/* a tag, as long as it is not known to be ours for good */
-
-int lclone_lv_create(const char *vg, const char *lv, u64 sectors)
+int lclone_lv_set_vg(struct lclone_lv *lv, const char *vg)
 {
-	char size[32];
-	const char *const argv[] = { "lvcreate", "--quiet", "--yes", "--wipesignatures", "y",
-				     "--zero", "y", "--addtag", NEW, "--name", lv, "--size", size,
-				     vg, NULL };
+	int err;
 
-	snprintf(size, sizeof(size), "%llus", (unsigned long long)sectors);
-	return run_lvm(argv);
+	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
+		vg += 5;
+	err = lclone_lv_check_name("a volume group", vg);
+	if (!err)
+		snprintf(lv->vg, sizeof(lv->vg), "%s", vg);
+	return err;
 }
 
-int lclone_lv_keep(const char *vg, const char *lv)
-{
-	char path[PATH_MAX];
-	const char *const argv[] = { "lvchange", "--quiet", "--deltag", NEW, path, NULL };
+/* What there is */
 
-	snprintf(path, sizeof(path), "%s/%s", vg, lv);
-	return run_lvm(argv);
+static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
+{
+	size_t i;
+
+	if (strncmp(tag, TAG, strlen(TAG)))
+		return;
+	tag += strlen(TAG);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(tag, kinds[i])) {
+			lv->kind = i;
+			*ours = true;
+		}
+	if (!strncmp(tag, "name=", 5))
+		snprintf(lv->name, sizeof(lv->name), "%s", tag + 5);
+	else if (!strncmp(tag, "uuid=", 5))
+		snprintf(lv->uuid, sizeof(lv->uuid), "%s", tag + 5);
+	else if (!strncmp(tag, "from=", 5))
+		snprintf(lv->from, sizeof(lv->from), "%s", tag + 5);
 }
 
-int lclone_lv_remove_new(const char *vg, const char *lv)
+/* False: it is none of ours. */
+static bool read_row(struct lclone_lv *lv, const char *vg, struct json_object *row)
 {
-	char which[PATH_MAX];
-	const char *const argv[] = { "lvremove", "--quiet", "--yes", "--select", which, vg, NULL };
+	char tags[4096], *tag, *save;
+	bool ours = false;
 
-	snprintf(which, sizeof(which), "lv_name=\"%s\" && lv_tags={\"" NEW "\"}", lv);
-	return run_lvm(argv);
+	*lv = (struct lclone_lv){ .sectors = lclone_json_number(row, "lv_size") };
+	snprintf(lv->vg, sizeof(lv->vg), "%s", vg);
+	snprintf(lv->lv, sizeof(lv->lv), "%s", lclone_json_text(row, "lv_name"));
+	lv->active = lclone_json_text(row, "lv_active")[0];
+	lv->read_only = !strncmp(lclone_json_text(row, "lv_permissions"), "read-only", 9);
+	snprintf(tags, sizeof(tags), "%s", lclone_json_text(row, "lv_tags"));
+	for (tag = strtok_r(tags, ",", &save); tag; tag = strtok_r(NULL, ",", &save))
+		read_tag(lv, tag, &ours);
+	return ours;
 }
 
-int lclone_lv_remove(const char *vg, const char *lv)
+static int add_group(struct json_object *group, struct lclone_lv **lvs, size_t *count)
 {
-	char path[PATH_MAX];
-	const char *const argv[] = { "lvremove", "--quiet", "--yes", path, NULL };
+	struct json_object *vg = lclone_lvm_row(group, "vg", 0), *row;
+	struct lclone_lv *bigger;
+	size_t i;
 
-	snprintf(path, sizeof(path), "%s/%s", vg, lv);
-	return run_lvm(argv);
+	if (!vg || lclone_lvm_is_guests(group))
+		return 0;
+	for (i = 0; (row = lclone_lvm_row(group, "lv", i)); i++) {
+		bigger = reallocarray(*lvs, *count + 1, sizeof(**lvs));
+		if (!bigger)
+			return lclone_fail(-ENOMEM, "out of memory");
+		*lvs = bigger;
+		*count += read_row(&bigger[*count], lclone_json_text(vg, "vg_name"), row);
+	}
+	return 0;
+}
+
+int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
+{
+	static const char *const argv[] = {
+		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
+		"--config", "devices/ignore_suspended_devices=1",
+		"--configreport", "vg", "-o", "vg_name",
+		"--configreport", "pv", "-o", "pv_name",
+		"--configreport", "lv", "-o",
+		"lv_name,lv_size,lv_active,lv_permissions,lv_tags",
+		"--configreport", "pvseg", "-o", "pv_name",
+		"--configreport", "seg", "-o", "lv_name",
+		NULL
+	};
+	struct json_object *o, *groups;
+	size_t i;
+	int err;
+
+	*lvs = NULL;
+	*count = 0;
+	err = lclone_ask_program(argv, &o);
+	if (err)
+		err = lclone_fail(err, "LVM could not be asked for its volumes (lvm fullreport)");
+	groups = o ? json_object_object_get(o, "report") : NULL;
+	for (i = 0; groups && !err && i < json_object_array_length(groups); i++)
+		err = add_group(json_object_array_get_idx(groups, i), lvs, count);
+	json_object_put(o);
+	if (err) {
+		free(*lvs);
+		*lvs = NULL;
+		*count = 0;
+	}
+	return err;
+}
+
+/* What is done, as lines of words that have no spaces in them */
+
+static void add_tag(char line[LINE_SIZE], const char *tag, const char *value)
+{
+	size_t len = strlen(line);
+
+	snprintf(line + len, LINE_SIZE - len, " --addtag " TAG "%s%s", tag, value);
+}
+
+static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	size_t len;
+
+	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
+	add_tag(line, kinds[lv->kind], "");
+	if (lv->name[0])
+		add_tag(line, "name=", lv->name);
+	if (lv->uuid[0])
+		add_tag(line, "uuid=", lv->uuid);
+	if (lv->from[0])
+		add_tag(line, "from=", lv->from);
+	len = strlen(line);
+	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
+		 (unsigned long long)lv->sectors, lv->vg);
+}
+
+static void print_remove(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	snprintf(line, LINE_SIZE, "lvremove --quiet --yes %s/%s", lv->vg, lv->lv);
+}
+
+static int run_line(char line[LINE_SIZE])
+{
+	const char *argv[WORDS_MAX] = { NULL };
+	char *word, *save;
+	int n = 0;
+
+	for (word = strtok_r(line, " ", &save); word && n < WORDS_MAX - 1;
+	     word = strtok_r(NULL, " ", &save))
+		argv[n++] = word;
+	return lclone_run_program(argv, true);
+}
+
+int lclone_lv_create(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	print_create(line, lv);
+	if (lv->kind == LCLONE_LV_DELTA)
+		add_tag(line, NEW, "");
+	return run_line(line);
+}
+
+int lclone_lv_keep(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG NEW " %s/%s", lv->vg, lv->lv);
+	return run_line(line);
+}
+
+int lclone_lv_remove_new(const struct lclone_lv *lv)
+{
+	char which[LINE_SIZE];
+	const char *const argv[] = { "lvremove", "--quiet", "--yes", "--select", which, lv->vg,
+				     NULL };
+
+	snprintf(which, sizeof(which), "lv_name=\"%s\" && lv_tags={\"" TAG NEW "\"}", lv->lv);
+	return lclone_run_program(argv, true);
+}
+
+int lclone_lv_remove(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	print_remove(line, lv);
+	return run_line(line);
+}
+
+static int run_many(const struct lclone_lv *lvs, size_t count,
+		    void (*print)(char line[LINE_SIZE], const struct lclone_lv *lv))
+{
+	char *lines = malloc(count * (LINE_SIZE + 1) + 1), *at = lines;
+	size_t i;
+	int err;
+
+	if (!lines)
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (i = 0; i < count; i++) {
+		print(at, &lvs[i]);
+		at += strlen(at);
+		*at++ = '\n';
+	}
+	*at = '\0';
+	err = lclone_lvm_script(lines);
+	free(lines);
+	return err;
+}
+
+static bool is_listed(const struct lclone_lv *lv, const struct lclone_lv *there, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(lv->vg, there[i].vg) && !strcmp(lv->lv, there[i].lv) &&
+		    !strcmp(lv->uuid, there[i].uuid))
+			return true;
+	return false;
+}
+
+int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made)
+{
+	struct lclone_lv *there;
+	size_t there_count, i, missing = 0;
+	int err;
+
+	memset(made, 0, count * sizeof(*made));
+	err = run_many(lvs, count, print_create) ?: lclone_lv_list(&there, &there_count);
+	if (err)
+		return err;
+	for (i = 0; i < count; i++) {
+		made[i] = is_listed(&lvs[i], there, there_count);
+		missing += !made[i];
+	}
+	free(there);
+	return missing ? lclone_fail(-ECHILD, "lvcreate failed") : 0;
+}
+
+int lclone_lv_remove_many(const struct lclone_lv *lvs, size_t count)
+{
+	struct lclone_lv *there;
+	size_t there_count, i;
+	int err;
+
+	if (!count)
+		return 0;
+	err = run_many(lvs, count, print_remove) ?: lclone_lv_list(&there, &there_count);
+	if (err)
+		return err;
+	for (i = 0; !err && i < count; i++)
+		if (is_listed(&lvs[i], there, there_count))
+			err = lclone_fail(-ECHILD, "the volume %s/%s could not be removed",
+					  lvs[i].vg, lvs[i].lv);
+	free(there);
+	return err;
+}
+
+/* The tag comes last: with it, it is a template. */
+int lclone_lv_seal(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+	int err;
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet --permission r %s/%s", lv->vg, lv->lv);
+	err = run_line(line);
+	if (err)
+		return err;
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "%s --addtag " TAG "%s %s/%s",
+		 kinds[LCLONE_LV_FILLING], kinds[LCLONE_LV_BASE], lv->vg, lv->lv);
+	return run_line(line);
+}
+
+int lclone_lv_activate(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	if (lv->active)
+		return 0;
+	snprintf(line, LINE_SIZE, "lvchange --quiet --activate y %s/%s", lv->vg, lv->lv);
+	return run_line(line);
 }

@@ -1,21 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Logical volumes, made and removed by LVM's own programs, whose messages tell the user what is
- * wrong.
+ * Logical volumes that are ours, made and removed by LVM's own programs, whose messages tell the
+ * user what is wrong.  Their tags, see "Names" in lclone(8), say what superblocks do, for
+ * volumes that are not active; and which volume is a template, which has no superblock.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
 #ifndef LCLONE_LV_H
 #define LCLONE_LV_H
 
-#include "lclone_format.h"
+#include "host/dm.h"
 
-/* A new volume; its start is zeroed.  A tag says that it is new, until it is kept. */
-int lclone_lv_create(const char *vg, const char *lv, u64 sectors);
-int lclone_lv_keep(const char *vg, const char *lv);
+enum lclone_lv_kind {
+	LCLONE_LV_DELTA,
+	LCLONE_LV_BASE,			/* a template, which is not written any more */
+	LCLONE_LV_FILLING,		/* one that is not whole yet */
+};
+
+struct lclone_lv {
+	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
+	u64 sectors;			/* rounded up by LVM to what it has */
+	enum lclone_lv_kind kind;
+	char name[LCLONE_NAME_SIZE];	/* of the clone, or of the template */
+	char uuid[37];			/* of a delta, or "" */
+	char from[LCLONE_NAME_SIZE];	/* the template of a delta, or "" */
+	/* As listed */
+	bool active, read_only;
+};
+
+#define LCLONE_LV_PATH_SIZE	(2 * LCLONE_NAME_SIZE + 8)
+
+/* /dev/VG/LV */
+void lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE]);
+
+/* -ERANGE if LVM would not take the word as the name of a volume; @what it is to be. */
+int lclone_lv_check_name(const char *what, const char *name);
+
+/* A volume group, also as /dev/VG; -ERANGE if it cannot be one. */
+int lclone_lv_set_vg(struct lclone_lv *lv, const char *vg);
+
+/* All that carry our tags, but none of a guest's: an array to be freed. Empty without lvm2. */
+int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
+
+/* A new volume, active; its start is zeroed.  A delta's has a tag, new, until it is kept. */
+int lclone_lv_create(const struct lclone_lv *lv);
+int lclone_lv_keep(const struct lclone_lv *lv);
 
 /* The volume is gone; the second: if it was there, and still new. */
-int lclone_lv_remove(const char *vg, const char *lv);
-int lclone_lv_remove_new(const char *vg, const char *lv);
+int lclone_lv_remove(const struct lclone_lv *lv);
+int lclone_lv_remove_new(const struct lclone_lv *lv);
+
+/*
+ * The same of many, by one process.  Of those that are made, @made is told to be true; -ECHILD if
+ * not all are.
+ */
+int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made);
+/* -ECHILD if some are still there. */
+int lclone_lv_remove_many(const struct lclone_lv *lvs, size_t count);
+
+/* What was filled is a template from here on, and read-only. */
+int lclone_lv_seal(const struct lclone_lv *lv);
+
+/* Nothing is done if it is active. */
+int lclone_lv_activate(const struct lclone_lv *lv);
 
 #endif /* LCLONE_LV_H */

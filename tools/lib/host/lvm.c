@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "basic/clock.h"
 #include "basic/fail.h"
 #include "host/lvm.h"
+#include "host/stack.h"
 
 #define SECONDS		30	/* that LVM has to answer */
 
@@ -37,7 +39,7 @@ static int wait_for(pid_t pid, const char *program)
 	return 0;
 }
 
-int lclone_run_program(const char *const argv[])
+int lclone_run_program(const char *const argv[], bool quiet)
 {
 	pid_t pid;
 
@@ -46,7 +48,7 @@ int lclone_run_program(const char *const argv[])
 	if (pid < 0)
 		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
 	if (!pid) {
-		dup2(STDERR_FILENO, STDOUT_FILENO);
+		dup2(quiet ? open("/dev/null", O_WRONLY) : STDERR_FILENO, STDOUT_FILENO);
 		keep_only_standard();
 		execvp(argv[0], (char *const *)argv);
 		_exit(errno == ENOENT ? 127 : 126);
@@ -54,7 +56,7 @@ int lclone_run_program(const char *const argv[])
 	return wait_for(pid, argv[0]);
 }
 
-/* Its standard output is only an echo of the lines. */
+/* Its standard output is only an echo of the lines, and what it is on is no terminal. */
 static void exec_script(int in)
 {
 	int null = open("/dev/null", O_WRONLY);
@@ -62,6 +64,7 @@ static void exec_script(int in)
 	dup2(in, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	keep_only_standard();
+	setenv("TERM", "dumb", 1);
 	execlp("lvm", "lvm", NULL);
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -169,4 +172,25 @@ const char *lclone_json_text(struct json_object *row, const char *field)
 unsigned long long lclone_json_number(struct json_object *row, const char *field)
 {
 	return strtoull(lclone_json_text(row, field), NULL, 10);
+}
+
+struct json_object *lclone_lvm_row(struct json_object *group, const char *table, size_t i)
+{
+	struct json_object *rows = json_object_object_get(group, table);
+
+	return rows && i < json_object_array_length(rows) ? json_object_array_get_idx(rows, i) :
+							    NULL;
+}
+
+bool lclone_lvm_is_guests(struct json_object *group)
+{
+	struct json_object *row;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; (row = lclone_lvm_row(group, "pv", i)); i++)
+		if (!stat(lclone_json_text(row, "pv_name"), &st) && S_ISBLK(st.st_mode) &&
+		    lclone_dev_is_guests(st.st_rdev))
+			return true;
+	return false;
 }

@@ -6,13 +6,17 @@
 #ifndef LCLONE_LVM_H
 #define LCLONE_LVM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct json_object;
 
 /*
- * Runs a program, whose standard output goes where its errors go.  0, or a negative errno with
- * the sentence in lclone_why(): -ENOENT if it is not there, -ECHILD if it has failed.
+ * Runs a program, whose standard output goes where its errors go, or (@quiet) nowhere.  0, or a
+ * negative errno with the sentence in lclone_why(): -ENOENT if it is not there, -ECHILD if it has
+ * failed.
  */
-int lclone_run_program(const char *const argv[]);
+int lclone_run_program(const char *const argv[], bool quiet);
 
 /*
  * Runs many commands of LVM, a line each, in one process, which goes on behind one that fails:
@@ -29,5 +33,11 @@ int lclone_ask_program(const char *const argv[], struct json_object **o);
 /* A text of a row of such a report, "" if it is not there; and a number, 0 if it is none */
 const char *lclone_json_text(struct json_object *row, const char *field);
 unsigned long long lclone_json_number(struct json_object *row, const char *field);
+
+/* Row @i of a table of a volume group in a full report, NULL behind the last */
+struct json_object *lclone_lvm_row(struct json_object *group, const char *table, size_t i);
+
+/* Is the group on a clone?  Then it is a guest's, who may have called it anything. */
+bool lclone_lvm_is_guests(struct json_object *group);
 
 #endif /* LCLONE_LVM_H */

@@ -49,14 +49,6 @@ static int ask(struct json_object **o)
 
 /* Understanding */
 
-static struct json_object *row_of(struct json_object *group, const char *table, size_t i)
-{
-	struct json_object *rows = json_object_object_get(group, table);
-
-	return rows && i < json_object_array_length(rows) ? json_object_array_get_idx(rows, i) :
-							    NULL;
-}
-
 /* The row of a table in which a field is that; and one more is 0, if @zero names it. */
 static struct json_object *find_row(struct json_object *group, const char *table,
 				    const char *field, const char *value, const char *zero)
@@ -64,23 +56,10 @@ static struct json_object *find_row(struct json_object *group, const char *table
 	struct json_object *row;
 	size_t i;
 
-	for (i = 0; (row = row_of(group, table, i)); i++)
+	for (i = 0; (row = lclone_lvm_row(group, table, i)); i++)
 		if (!strcmp(lclone_json_text(row, field), value) && (!zero || !lclone_json_number(row, zero)))
 			return row;
 	return NULL;
-}
-
-static bool is_guests(struct json_object *group)
-{
-	struct json_object *row;
-	struct stat st;
-	size_t i;
-
-	for (i = 0; (row = row_of(group, "pv", i)); i++)
-		if (!stat(lclone_json_text(row, "pv_name"), &st) && S_ISBLK(st.st_mode) &&
-		    lclone_dev_is_guests(st.st_rdev))
-			return true;
-	return false;
 }
 
 /* Extents of a physical volume: "/dev/sdb:17-40" */
@@ -113,7 +92,7 @@ static bool find_piece(struct json_object *group, const char *range, u64 extent_
 static bool find_start(struct json_object *group, struct json_object *lv,
 		       struct lclone_volume *volume)
 {
-	struct json_object *vg = row_of(group, "vg", 0);
+	struct json_object *vg = lclone_lvm_row(group, "vg", 0);
 	struct json_object *seg = find_row(group, "seg", "lv_name", lclone_json_text(lv, "lv_name"),
 					   "seg_start");
 	struct lclone_stripes *stripes = &volume->stripes;
@@ -155,7 +134,7 @@ static int add_used(struct lclone_volumes *v, struct json_object *group)
 	struct stat st;
 	size_t i;
 
-	for (i = 0; (row = row_of(group, "pv", i)); i++) {
+	for (i = 0; (row = lclone_lvm_row(group, "pv", i)); i++) {
 		if (stat(lclone_json_text(row, "pv_name"), &st) || !S_ISBLK(st.st_mode))
 			continue;
 		bigger = reallocarray(v->used, v->used_count + 1, sizeof(*bigger));
@@ -170,14 +149,14 @@ static int add_used(struct lclone_volumes *v, struct json_object *group)
 
 static int add_group(struct lclone_volumes *v, struct json_object *group)
 {
-	struct json_object *vg = row_of(group, "vg", 0), *lv;
+	struct json_object *vg = lclone_lvm_row(group, "vg", 0), *lv;
 	size_t i;
 	int err;
 
 	err = add_used(v, group);
-	if (err || !vg || is_guests(group))
+	if (err || !vg || lclone_lvm_is_guests(group))
 		return err;
-	for (i = 0; !err && (lv = row_of(group, "lv", i)); i++) {
+	for (i = 0; !err && (lv = lclone_lvm_row(group, "lv", i)); i++) {
 		struct lclone_volume volume = { .sectors = 0 };
 
 		if (lclone_json_text(lv, "lv_active")[0] || strncmp(lclone_json_text(lv, "lv_role"), "public", 6) ||

@@ -3,15 +3,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 #include "basic/fail.h"
 #include "clone/super.h"
-#include "host/lv.h"
 #include "online/create.h"
 #include "online/open.h"
 
-/* LVM wipes the start of what it makes; a delta of before may be found by what is behind. */
-static int wipe_recycled(const char *path)
+int lclone_wipe_recycled(const char *path)
 {
 	struct lclone_file delta;
 	int err;
@@ -27,7 +26,7 @@ static int wipe_recycled(const char *path)
  * What a run that was killed has made, and not kept.  It may have been opened by hand since: then
  * it is somebody's.
  */
-static int remove_half_made(const char *vg, const char *lv, const char *path)
+static int remove_half_made(const struct lclone_lv *lv, const char *path)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
@@ -40,7 +39,7 @@ static int remove_half_made(const char *vg, const char *lv, const char *path)
 		lclone_delta_close(&delta);
 	}
 	lclone_file_close(&file);
-	return unused ? lclone_lv_remove_new(vg, lv) : 0;
+	return unused ? lclone_lv_remove_new(lv) : 0;
 }
 
 /* What this command has formatted and could not open becomes blank again. */
@@ -59,10 +58,11 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 	struct lclone_sb sb;
 	int err;
 
-	err = lclone_format_delta(base, delta, c->format, &sb);
+	err = lclone_format_delta(base, delta, c->format, c->inv, &sb);
 	if (err)
 		return err;
-	c->formatted(delta, &sb);
+	if (c->formatted)
+		c->formatted(delta, &sb);
 	err = lclone_open_clone(name, base, delta, &c->format->parents, c->features,
 				c->host);
 	if (!err)
@@ -73,33 +73,50 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 	return err;
 }
 
+/* In tags the name is as it is: LVM refuses what cannot be one in the volume's name, too. */
+int lclone_delta_lv(struct lclone_lv *lv, const char *name, u8 uuid[LCLONE_UUID_SIZE])
+{
+	int err = lclone_lv_check_name("a clone with a volume of its own", name);
+
+	if (err)
+		return err;
+	if (snprintf(lv->lv, sizeof(lv->lv), "%s-delta", name) >= (int)sizeof(lv->lv))
+		return lclone_fail(-ENAMETOOLONG, "%s is too long a name", name);
+	snprintf(lv->name, sizeof(lv->name), "%s", name);
+	uuid_generate(uuid);
+	uuid_unparse_lower(uuid, lv->uuid);
+	return 0;
+}
+
 int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
 			  const struct creation *c)
 {
-	char lv[LCLONE_NAME_SIZE + 8], path[PATH_MAX];
+	struct format_arguments format = *c->format;
+	struct creation creation = *c;
+	struct lclone_lv lv = { .kind = LCLONE_LV_DELTA, .sectors = sectors };
+	char path[LCLONE_LV_PATH_SIZE];
+	u8 uuid[LCLONE_UUID_SIZE];
 	int err, left;
 
-	if (!strncmp(vg, "/dev/", 5))		/* as LVM's own commands take it */
-		vg += 5;
-	snprintf(lv, sizeof(lv), "%s-delta", name);
-	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
-	if (lclone_was_opened(name, base, path, c->features))
-		return lclone_lv_keep(vg, lv);
-	err = lclone_check_free_name(name);
-	if (!err)
-		err = remove_half_made(vg, lv, path);
-	if (!err)
-		err = lclone_lv_create(vg, lv, sectors);
+	err = lclone_lv_set_vg(&lv, vg) ?: lclone_delta_lv(&lv, name, uuid);
 	if (err)
 		return err;
-	err = wipe_recycled(path);
+	creation.format = &format;
+	format.uuid = uuid;
+	lclone_lv_path(&lv, path);
+	if (lclone_was_opened(name, base, path, c->features))
+		return lclone_lv_keep(&lv);
+	err = lclone_check_free_name(name) ?: remove_half_made(&lv, path) ?: lclone_lv_create(&lv);
+	if (err)
+		return err;
+	err = lclone_wipe_recycled(path);
 	if (!err)
-		err = lclone_create_clone(name, base, path, c);
+		err = lclone_create_clone(name, base, path, &creation);
 	if (!err)
-		return lclone_lv_keep(vg, lv);
+		return lclone_lv_keep(&lv);
 	lclone_why_hold();
-	left = lclone_lv_remove(vg, lv);
+	left = lclone_lv_remove(&lv);
 	lclone_why_release();
 	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed",
-				  lclone_why(), vg, lv) : err;
+				  lclone_why(), lv.vg, lv.lv) : err;
 }

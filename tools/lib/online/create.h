@@ -8,13 +8,16 @@
 #define LCLONE_CREATE_H
 
 #include "clone/make.h"
+#include "host/lv.h"
 #include "host/target.h"
 
 struct creation {
 	const struct format_arguments *format;
 	const struct lclone_features *features;
 	bool host;			/* see lclone_open_clone() */
-	/* The new delta is there, before the clone is. */
+	/* What is known of all devices, read if need be; NULL: for this only */
+	struct lclone_inventory *inv;
+	/* The new delta is there, before the clone is; or NULL. */
 	void (*formatted)(const char *delta, const struct lclone_sb *sb);
 };
 
@@ -25,5 +28,14 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 /* ... and of a logical volume NAME-delta of so many sectors, which is made in @vg */
 int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
 			  const struct creation *c);
+
+/*
+ * What the volume NAME-delta of a clone is to be, with a new uuid, for the delta on it; all but
+ * its group, size and template.
+ */
+int lclone_delta_lv(struct lclone_lv *lv, const char *name, u8 uuid[LCLONE_UUID_SIZE]);
+
+/* LVM wipes the start of what it makes; a delta of before could be found by what is behind. */
+int lclone_wipe_recycled(const char *path);
 
 #endif /* LCLONE_CREATE_H */

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "clone/inventory.h"
+#include "clone/name.h"
+#include "host/find.h"
+
+/* Each returns 0, 1 if it has none of that name, or a negative errno. */
+
+static int by_table(struct lclone_named *named)
+{
+	static struct lclone_clone clone;
+	int err = lclone_dm_get(named->name, &clone);
+
+	if (err)
+		return err == -ENXIO || err == -ENOTTY ? 1 : err;
+	named->active = true;
+	lclone_name_of(clone.table.base, named->base);
+	lclone_name_of(clone.table.delta, named->delta);
+	return 0;
+}
+
+static int by_tab(struct lclone_named *named)
+{
+	int err = lclone_tab_read(&named->tab, NULL, NULL);
+
+	if (err)
+		return err;
+	named->entry = lclone_tab_find(&named->tab, named->name);
+	if (!named->entry)
+		return 1;
+	if (!named->active) {
+		snprintf(named->base, sizeof(named->base), "%s", named->entry->base);
+		snprintf(named->delta, sizeof(named->delta), "%s", named->entry->delta);
+	}
+	return 0;
+}
+
+static void set_base_of_tags(struct lclone_named *named, const struct lclone_lv *lvs, size_t count)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	size_t i;
+
+	for (i = 0; i < count && !named->base[0]; i++)
+		if (lvs[i].kind == LCLONE_LV_BASE && !strcmp(lvs[i].name, named->lv.from)) {
+			lclone_lv_path(&lvs[i], path);
+			snprintf(named->base, sizeof(named->base), "%s", path);
+		}
+}
+
+/* Is that the volume that a table, or lclonetab, has named?  Another may have the tag. */
+static bool is_device(const struct lclone_lv *lv, const char *device)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct stat a, b;
+
+	lclone_lv_path(lv, path);
+	return !strcmp(path, device) ||
+	       (!stat(path, &a) && !stat(device, &b) && S_ISBLK(a.st_mode) &&
+		S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev);
+}
+
+static int by_tags(struct lclone_named *named)
+{
+	const bool known = named->delta[0];
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++) {
+		if (lvs[i].kind != LCLONE_LV_DELTA || strcmp(lvs[i].name, named->name) ||
+		    (known && !is_device(&lvs[i], named->delta)))
+			continue;
+		if (named->has_lv)
+			err = lclone_fail(-ESTALE, "there are two clones %s: on %s/%s and %s/%s",
+					  named->name, named->lv.vg, named->lv.lv, lvs[i].vg,
+					  lvs[i].lv);
+		named->has_lv = true;
+		named->lv = lvs[i];
+	}
+	if (!err && named->has_lv && !known) {
+		lclone_lv_path(&named->lv, path);
+		snprintf(named->delta, sizeof(named->delta), "%s", path);
+		set_base_of_tags(named, lvs, count);
+	}
+	free(lvs);
+	return err ?: !named->has_lv;
+}
+
+static int by_label(struct lclone_named *named)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	const struct lclone_found *found = NULL;
+	size_t i;
+	int err;
+
+	err = lclone_inventory_read(&inv);
+	for (i = 0; !err && i < inv.count; i++) {
+		if (strcmp(inv.found[i].sb.label, named->name) ||
+		    inv.found[i].sb.state & LCLONE_STATE_SEALED)
+			continue;
+		if (found)
+			err = lclone_fail(-ESTALE, "there are two deltas with the label %s: %s and %s",
+					  named->name, found->path, inv.found[i].path);
+		found = &inv.found[i];
+	}
+	if (!err && found)
+		snprintf(named->delta, sizeof(named->delta), "%s", found->path);
+	if (!err && found && found->sb.base_fp_alg == LCLONE_FP_NONE)
+		snprintf(named->base, sizeof(named->base), "-");
+	else if (!err && found)
+		err = lclone_find_base(&found->sb, named->base);
+	lclone_inventory_free(&inv);
+	return err ?: !found;
+}
+
+int lclone_name_find(const char *name, struct lclone_named *named)
+{
+	int table, tab, tags;
+
+	memset(named, 0, sizeof(*named));
+	snprintf(named->name, sizeof(named->name), "%s", name);
+	if (lclone_dm_check_name(name))
+		return -EINVAL;
+	table = by_table(named);
+	tab = table < 0 ? table : by_tab(named);
+	tags = tab < 0 ? tab : by_tags(named);
+	if (tags < 0 || !table || !tab || !tags)
+		return tags < 0 ? tags : 0;
+	tags = by_label(named);
+	if (tags == 1)
+		return lclone_fail(-ENXIO, "there is no clone %s", name);
+	return tags;
+}
+
+void lclone_named_free(struct lclone_named *named)
+{
+	lclone_tab_free(&named->tab);
+}
+
+int lclone_named_activate(struct lclone_named *named)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	if (!named->has_lv)
+		return 0;
+	err = lclone_lv_activate(&named->lv) ?: lclone_lv_list(&lvs, &count);
+	if (err)
+		return err;
+	for (i = 0; !err && i < count; i++)
+		if (lvs[i].kind == LCLONE_LV_BASE && !strcmp(lvs[i].name, named->lv.from))
+			err = lclone_lv_activate(&lvs[i]);
+	free(lvs);
+	return err;
+}
+
+int lclone_delta_path(const char *word, char path[PATH_MAX])
+{
+	static struct lclone_named named;
+	int err;
+
+	snprintf(path, PATH_MAX, "%s", word);
+	if (strchr(word, '/') || !access(word, F_OK))
+		return 0;
+	err = lclone_name_find(word, &named);
+	if (!err)
+		err = lclone_named_activate(&named);
+	if (!err)
+		snprintf(path, PATH_MAX, "%s", named.delta);
+	lclone_named_free(&named);
+	return err == -ENXIO || err == -EINVAL ? 0 : err;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A clone by its name, active or not: what its table says, else lclonetab(5), else the tags of
+ * volumes of LVM, else the labels of deltas.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_NAME_H
+#define LCLONE_NAME_H
+
+#include "host/lv.h"
+#include "host/tab.h"
+
+struct lclone_named {
+	char name[LCLONE_NAME_SIZE];
+	char base[PATH_MAX];		/* "-" if it has none; "" if it is not known */
+	char delta[PATH_MAX];
+	bool active;
+	bool has_lv;			/* the delta is on a volume that was made for it ... */
+	struct lclone_lv lv;
+	struct lclone_tab tab;		/* all of it ... */
+	const struct lclone_tab_entry *entry;	/* ... and its line there, or NULL */
+};
+
+/*
+ * -ENXIO if there is no such clone; -ESTALE if there are several. Nothing is activated.  To be
+ * freed by lclone_named_free() in any case.
+ */
+int lclone_name_find(const char *name, struct lclone_named *named);
+void lclone_named_free(struct lclone_named *named);
+
+/* Activates the volumes of LVM that are ours, of its delta and its template, if need be. */
+int lclone_named_activate(struct lclone_named *named);
+
+/*
+ * The delta that a user means: @word as it is if it is a path, or there is no clone of that name;
+ * else that clone's.
+ */
+int lclone_delta_path(const char *word, char path[PATH_MAX]);
+
+#endif /* LCLONE_NAME_H */

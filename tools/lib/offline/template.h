@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Templates: logical volumes that clones have as their base, by name.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_TEMPLATE_H
+#define LCLONE_TEMPLATE_H
+
+#include "basic/watch.h"
+#include "host/lv.h"
+
+/*
+ * Makes the volume @name in the group @vg, with what the image, a file or a device, has; then it
+ * is read-only.  *lv is that volume.  If this fails nothing is left.
+ */
+int lclone_template_add(const char *name, const char *image, const char *vg,
+			const struct lclone_watch *watch, struct lclone_lv *lv);
+
+/* -ENOENT if there is none of that name; -ESTALE if there are several. */
+int lclone_template_find(const char *name, struct lclone_lv *lv);
+
+/* The same, but one that is not whole counts, too. */
+int lclone_template_find_any(const char *name, struct lclone_lv *lv);
+
+/* -EBUSY if there are clones of it, or if there may be. */
+int lclone_template_may_go(const struct lclone_lv *lv);
+
+/* The same before; then its volume is removed. */
+int lclone_template_remove(const struct lclone_lv *lv);
+
+#endif /* LCLONE_TEMPLATE_H */

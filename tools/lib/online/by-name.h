@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A clone that is known by its name is opened, or removed with all that was made for it.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_BY_NAME_H
+#define LCLONE_BY_NAME_H
+
+#include "clone/inventory.h"
+#include "clone/name.h"
+
+/*
+ * See lclone_open_clone().  To @parents and @features what its line in lclonetab has is added, and
+ * a volume of LVM is activated first.
+ */
+int lclone_open_name(const char *name, struct lclone_parents *parents,
+		     struct lclone_features *features, bool host);
+
+/* Closes it, wipes its delta, takes its line out of lclonetab, and removes its volume. */
+int lclone_remove_named(struct lclone_named *named);
+
+#endif /* LCLONE_BY_NAME_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clones of a template by their names, one or many: volumes, deltas and devices, and their lines
+ * in lclonetab(5).
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_DEPLOY_H
+#define LCLONE_DEPLOY_H
+
+#include "basic/watch.h"
+#include "online/create.h"
+
+struct deployment {
+	const char *from;		/* the template */
+	const char *vg;			/* for the deltas; NULL: the template's */
+	u64 delta_sectors;		/* of each; 0: what is small at first */
+	const struct creation *creation;	/* of format no label and no uuid */
+	bool keep_going;		/* of those that cannot be made the others are made */
+	/* One was made, or (@why is not NULL) could not be. */
+	void (*told)(void *ctx, const char *name, const struct lclone_lv *lv, const char *why);
+	void *ctx;
+	const struct lclone_watch *watch;	/* told of names as if they were bytes */
+};
+
+/*
+ * Makes all, or if one fails none; with @keep_going all that can be made: *failed is how many
+ * could not.  Names, and what they would be in the way of, are looked at before anything is made.
+ */
+int lclone_deploy(const char *const *names, size_t count, const struct deployment *d,
+		  size_t *failed);
+
+#endif /* LCLONE_DEPLOY_H */
