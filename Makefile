@@ -10,6 +10,7 @@
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
 # make check          every test; on stock kernels 6.1, 6.12 and the newest in virtual machines
 # make check-6.12     all kernel tests on 6.12 (or on any kernel that tests/vm/kernel has)
+# make check-host     the package on a Debian 12 with systemd, udev and LVM, over a reboot
 # make demo           the whole story on a real file system
 # make fresh          the whole check in a new, minimal Debian 12 with nothing cached
 # make compile-others the module for PREEMPT_RT and for arm64, 4 and 16 KiB pages, compiles
@@ -112,6 +113,9 @@ check-%: deps tools
 	$(MAKE) -s -C tests/kselftest
 	tests/vm/run -k $* -m 3072 -t 2400 -- tests/kselftest/run
 
+check-host: deps
+	tests/host/check
+
 fresh:
 	tests/fresh
 
@@ -177,5 +181,5 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
-	tools_uninstall clean deb check fresh compile-others demo vm bench crash \
+	tools_uninstall clean deb check check-host fresh compile-others demo vm bench crash \
 	crash-mutants check-tool debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
