@@ -110,13 +110,20 @@ static void space_timeout(struct work_struct *work)
 
 void lclone_space_refill(struct lclone_space *s)
 {
+	bool came;
+
 	lclone_assert_worker(s->super->queue);
 	s->found = LCLONE_ROOM_NONE;
 	if (READ_ONCE(s->super->mode) != LCLONE_RW)
 		return;
+	/*
+	 * Before the look: what comes during it and is not seen has to wake up those who wait
+	 * once more.  They would park again with what was found before it came.
+	 */
+	came = xchg(&s->alloc->came, false);
 	s->found = lclone_alloc_refill(s->alloc);
 	check_low_water(s);
-	if (!xchg(&s->alloc->came, false))
+	if (!came)
 		return;
 	if (s->found == LCLONE_ROOM_OK)
 		leave_full(s);
