@@ -25,6 +25,7 @@ tests+=(
 	users_recycled "a volume with an old delta on it is made a new one"
 	users_guests "what a guest writes is not looked at"
 	users_hang "nothing hangs on what is suspended below other devices"
+	users_slow "a device that is slow is waited for"
 	users_others "what changes a clone only is not kept from it, and overwrites nothing of another"
 	users_inside "what a pool or an array is made of is not looked at, but what these show"
 	users_node "a device that has no node, or another's, is not taken for none"
@@ -656,7 +657,7 @@ users_guests()
 
 users_hang()
 {
-	local low d2 command
+	local low d2 command i
 
 	disk low low 8
 	disk d2 d2 24
@@ -691,12 +692,40 @@ users_hang()
 	ok dmsetup load t2 --table "0 16384 delay $low 0 60000"
 	ok dmsetup suspend t2
 	ok dmsetup resume t2
-	refused 3 "did not answer" timeout 30 lclone merge --yes t1
+	refused 3 "/dev/mapper/t3 did not answer within 3 seconds" timeout 30 lclone merge --yes t1
+	# nor many: they are not waited for one after the other
+	for i in {1..20}; do
+		ok dmsetup create "h$i" --table "0 800 linear /dev/mapper/t2 $((i * 800 - 800))"
+		ok dmsetup mknodes "h$i"
+	done
+	timeout 40 lclone tree >/dev/null 2>"$dir/err" || fail "tree: $(cat "$dir/err")"
+	[ "$(grep -c "/dev/mapper/h[0-9]* did not answer" "$dir/err")" = 20 ] || fail "$(cat "$dir/err")"
 	ok dmsetup load t2 --table "0 16384 linear $low 0"
 	ok dmsetup suspend --noflush t2
 	ok dmsetup resume t2
+	for i in {1..20}; do
+		ok dmsetup remove --retry "h$i"
+	done
 	ok dmsetup remove --retry t3
 	ok dmsetup remove --retry t2
+}
+
+users_slow()
+{
+	local d2 d3
+
+	disk d2 d2 24
+	disk d3 d3 24
+	clone t1 "$base" "$delta" 3
+	ok lclone create t2 "$base" "$d2"
+	# for the fingerprint of t1's base alone it is read 32 times
+	ok dmsetup create t3 --table "0 49152 delay $d3 0 300 $d3 0 0"
+	ok dmsetup mknodes t3
+	ok lclone snapshot --to /dev/mapper/t3 t2
+	ok lclone close t2
+	ok lclone tree
+	grep -q "/dev/mapper/t3" "$dir/out" || fail "$(cat "$dir/out")"
+	ok dmsetup remove --retry t3
 }
 
 # goes_on BASE: a clone of it is snapshot, reverted, grown, flattened and repaired, whatever

@@ -102,6 +102,16 @@ static void free_views(struct views *v)
 	lclone_ranges_free(&v->ranges);
 }
 
+/* The base and its partitions are read by our descriptor, whose name says nothing. */
+static int fail_unread(const struct views *v, const struct lclone_place *place)
+{
+	bool base = !strcmp(place->path, v->place[0].path);
+	char why[128];
+
+	lclone_look_why(place, why, sizeof(why));
+	return lclone_fail(place->err, "%s %s", base ? v->base->path : place->path, why);
+}
+
 /* Is one of them what @sb has recorded?  1, 0, or a negative errno. */
 static int matches(const struct views *v, const struct lclone_sb *sb)
 {
@@ -123,9 +133,7 @@ static int matches(const struct views *v, const struct lclone_sb *sb)
 	ret = lclone_look(place, n);
 	for (i = 0; !ret && i < n; i++) {
 		if (place[i].err)
-			ret = lclone_fail(place[i].err, "%s: cannot be read: %s",
-					  i ? place[i].path : v->base->path,
-					  strerror(-place[i].err));
+			ret = fail_unread(v, &place[i]);
 		else
 			/* a base of zeros is like all that is not used yet */
 			ret = place[i].fp == sb->base_fp && !(v->blank && sb->base_fp == zeros);

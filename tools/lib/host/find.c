@@ -161,14 +161,10 @@ static int tell(const struct lclone_finder *f, const struct lclone_place *place,
 			 "holds a delta that needs a newer lclone" : "holds a damaged delta");
 		break;
 	case LCLONE_SEEN_ERROR:
-		if (place->err == -ENOENT) {
-			snprintf(why, sizeof(why), "has no device node, or another's (udevadm trigger)");
-			break;
-		}
-		snprintf(why, sizeof(why), "cannot be read: %s", strerror(-place->err));
-		break;
 	case LCLONE_SEEN_TIMEOUT:
-		snprintf(why, sizeof(why), "did not answer within %d seconds", LCLONE_LOOK_SECONDS);
+		lclone_look_why(place, why, sizeof(why));
+		if (place->err == -ENOENT)
+			snprintf(why, sizeof(why), "has no device node, or another's (udevadm trigger)");
 		break;
 	default:
 		return 0;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -15,13 +16,18 @@
 #include "format_user.h"
 #include "host/look.h"
 
-#define POLL_MS		20
+#define POLL_MS		50
+#define LOOKERS_MAX	128	/* processes at once */
 #define LABEL_SECTORS	4	/* LVM's label is in one of the first */
 
-/* The child's and ours: the child says which place it is at. */
+/* The lookers' and ours: a looker takes the next place, and says what it has seen. */
 struct shared {
-	size_t at;
-	struct lclone_place place[];
+	size_t next, count;
+	u32 answers[LOOKERS_MAX];	/* that each looker has had from its devices */
+	struct looked {
+		bool done;		/* set last: the place is complete */
+		struct lclone_place place;
+	} looked[];
 };
 
 /* Reading */
@@ -29,8 +35,14 @@ struct shared {
 struct part {
 	struct lclone_dev dev;
 	const struct lclone_stripes *stripes;
+	u32 *answers;
 	struct lclone_file file[LCLONE_STRIPES_MAX];
 };
+
+static void answered(const struct part *part)
+{
+	__atomic_add_fetch(part->answers, 1, __ATOMIC_RELAXED);
+}
 
 static int read_part(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
@@ -47,6 +59,7 @@ static int read_part(const struct lclone_dev *dev, void *buf, u64 sector, u32 co
 		k = chunk % s->count;
 		err = lclone_dev_read(&part->file[k].dev, buf, s->on[k].start +
 				      chunk / s->count * s->chunk_sectors + in, n);
+		answered(part);
 	}
 	return err;
 }
@@ -58,9 +71,11 @@ static int open_part(struct part *part)
 
 	for (i = 0; i < part->stripes->count; i++)
 		part->file[i].fd = -1;
-	for (i = 0; i < part->stripes->count && !err; i++)
+	for (i = 0; i < part->stripes->count && !err; i++) {
 		err = lclone_file_open(&part->file[i], part->stripes->on[i].path,
 				       O_RDONLY | O_NONBLOCK);
+		answered(part);
+	}
 	return err;
 }
 
@@ -141,7 +156,7 @@ static void look_for_delta(struct lclone_place *place, const struct lclone_dev *
 		look_for_label(place, dev);
 }
 
-static void look_at(struct lclone_place *place)
+static void look_at(struct lclone_place *place, u32 *answers)
 {
 	struct lclone_stripes whole = { .count = 1, .chunk_sectors = UINT32_MAX };
 	static struct part part;
@@ -150,6 +165,7 @@ static void look_at(struct lclone_place *place)
 	whole.on[0].start = place->start;
 	part.dev = (struct lclone_dev){ place->sectors, read_part };
 	part.stripes = place->stripes ?: &whole;
+	part.answers = answers;
 	place->err = open_part(&part);
 	if (!place->err && place->rdev && part.file[0].rdev != place->rdev)
 		place->err = -ENOENT;		/* the name is another device's */
@@ -165,89 +181,176 @@ static void look_at(struct lclone_place *place)
 	close_part(&part);
 }
 
-/* What we have open, and locked, is not for a child that may never end. */
-static void child(struct shared *shared, size_t from, size_t count)
+/* What we have open, and locked, is not for a looker that may never end. */
+static void look_at_next(struct shared *shared, u32 *answers)
 {
 	int null = open("/dev/null", O_RDWR);
+	struct looked *looked;
+	size_t i;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
-	for (; from < count; from++) {
-		__atomic_store_n(&shared->at, from, __ATOMIC_RELEASE);
-		look_at(&shared->place[from]);
+	while ((i = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED)) < shared->count) {
+		looked = &shared->looked[i];
+		look_at(&looked->place, answers);
+		__atomic_store_n(&looked->done, true, __ATOMIC_RELEASE);	/* see take_over() */
 	}
-	__atomic_store_n(&shared->at, count, __ATOMIC_RELEASE);
 	_exit(0);
 }
 
 /* Waiting */
 
-/* Until the child has ended, or does not get on. */
-static void wait_for(int pidfd, const struct shared *shared)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	u64 since = lclone_now_ms();
-	size_t at = SIZE_MAX, now;
+struct lookers {
+	struct shared *shared;
+	u32 count;			/* that are at it */
+	struct looker {
+		pid_t pid;		/* 0: none */
+		int fd;
+		u32 answers;		/* so many when we looked last ... */
+		u64 since;		/* ... and since then */
+	} of[LOOKERS_MAX];
+};
 
-	while (poll(&p, 1, POLL_MS) <= 0) {
-		now = __atomic_load_n(&shared->at, __ATOMIC_ACQUIRE);
-		if (now != at)
-			since = lclone_now_ms();
-		else if (lclone_now_ms() - since >= LCLONE_LOOK_SECONDS * 1000)
-			return;
-		at = now;
+static int start_looker(struct lookers *l)
+{
+	struct looker *looker = l->of;
+	int err;
+
+	while (looker->pid)
+		looker++;
+	looker->pid = fork();
+	if (!looker->pid)
+		look_at_next(l->shared, &l->shared->answers[looker - l->of]);
+	looker->fd = looker->pid < 0 ? -1 : pidfd_open(looker->pid, 0);
+	if (looker->fd < 0) {
+		err = lclone_fail(-errno, "cannot start a process: %m");
+		if (looker->pid > 0)
+			kill(looker->pid, SIGKILL);
+		looker->pid = 0;
+		return err;
 	}
+	looker->answers = __atomic_load_n(&l->shared->answers[looker - l->of], __ATOMIC_RELAXED);
+	looker->since = lclone_now_ms();
+	l->count++;
+	return 0;
 }
 
-/* Returns where it has come to. */
-static size_t look_from(struct shared *shared, size_t from, size_t count, int *err)
+/* One that has not @ended waits for its device, ends with that, and is init's then. */
+static void let_go(struct lookers *l, struct looker *looker, bool ended)
 {
-	pid_t pid;
-	int fd;
+	close(looker->fd);
+	if (!ended)
+		kill(looker->pid, SIGKILL);
+	waitpid(looker->pid, NULL, ended ? 0 : WNOHANG);
+	looker->pid = 0;
+	l->count--;
+}
 
-	shared->at = from;
-	pid = fork();
-	if (!pid)
-		child(shared, from, count);
-	fd = pid < 0 ? -1 : pidfd_open(pid, 0);
-	if (fd < 0) {
-		*err = lclone_fail(-errno, "cannot start a process: %m");
-		if (pid > 0)
-			kill(pid, SIGKILL);
-		return count;
+/* Lets go who has ended, or has had no answer for too long.  Has any got on meanwhile? */
+static bool wait_for(struct lookers *l)
+{
+	struct pollfd p[LOOKERS_MAX];
+	bool any = false;
+	u32 i, answers;
+
+	for (i = 0; i < LOOKERS_MAX; i++)
+		p[i] = (struct pollfd){ .fd = l->of[i].pid ? l->of[i].fd : -1, .events = POLLIN };
+	poll(p, LOOKERS_MAX, POLL_MS);
+	for (i = 0; i < LOOKERS_MAX; i++) {
+		struct looker *looker = &l->of[i];
+
+		if (!looker->pid)
+			continue;
+		answers = __atomic_load_n(&l->shared->answers[i], __ATOMIC_RELAXED);
+		if (p[i].revents) {
+			let_go(l, looker, true);
+			any = true;
+		} else if (answers != looker->answers) {
+			looker->answers = answers;
+			looker->since = lclone_now_ms();
+			any = true;
+		} else if (lclone_now_ms() - looker->since >= LCLONE_LOOK_SECONDS * 1000) {
+			let_go(l, looker, false);
+		}
 	}
-	wait_for(fd, shared);
-	close(fd);
-	kill(pid, SIGKILL);
-	from = __atomic_load_n(&shared->at, __ATOMIC_ACQUIRE);
-	/* one that waits for its device ends with that, and is init's then */
-	waitpid(pid, NULL, from == count ? 0 : WNOHANG);
-	return from;
+	return any;
+}
+
+/*
+ * How many lookers to have: one does for devices that answer at once; where all wait there are
+ * soon twice as many.  So all devices that do not answer are given up at about the same time.
+ */
+static u32 wanted(const struct lookers *l, bool any_got_on)
+{
+	size_t next = __atomic_load_n(&l->shared->next, __ATOMIC_RELAXED);
+	u32 n = any_got_on ? 0 : l->count;	/* more */
+
+	if (next >= l->shared->count)
+		return 0;
+	n = min_u64(n, l->shared->count - next);
+	return min_u64(l->count + n, LOOKERS_MAX) ?: 1;
+}
+
+static int look_at_all(struct shared *shared)
+{
+	struct lookers l = { .shared = shared };
+	u32 n = 1;
+	int err = 0;
+
+	do {
+		while (!err && l.count < n)
+			err = start_looker(&l);
+		if (!l.count)		/* of many, some will do */
+			return err;
+		err = 0;
+		n = wanted(&l, wait_for(&l));
+	} while (l.count || n);
+	return 0;
+}
+
+/* What nobody has done did not answer. */
+static void take_over(const struct shared *shared, struct lclone_place *places)
+{
+	size_t i;
+
+	for (i = 0; i < shared->count; i++) {
+		/* pairs with the release in look_at_next() */
+		if (__atomic_load_n(&shared->looked[i].done, __ATOMIC_ACQUIRE)) {
+			places[i] = shared->looked[i].place;
+		} else {
+			places[i].err = -ETIMEDOUT;
+			places[i].seen = LCLONE_SEEN_TIMEOUT;
+		}
+	}
 }
 
 int lclone_look(struct lclone_place *places, size_t count)
 {
-	size_t size = sizeof(struct shared) + count * sizeof(*places), at = 0;
+	size_t size = sizeof(struct shared) + count * sizeof(struct looked), i;
 	struct shared *shared;
-	int err = 0;
+	int err;
 
 	if (!count)
 		return 0;
 	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return lclone_fail(-errno, "out of memory");
-	memcpy(shared->place, places, count * sizeof(*places));
-	while (at < count) {
-		at = look_from(shared, at, count, &err);
-		if (at < count) {
-			shared->place[at].err = -ETIMEDOUT;
-			shared->place[at++].seen = LCLONE_SEEN_TIMEOUT;
-		}
-	}
-	memcpy(places, shared->place, count * sizeof(*places));
+	shared->count = count;
+	for (i = 0; i < count; i++)
+		shared->looked[i].place = places[i];
+	err = look_at_all(shared);
+	take_over(shared, places);
 	munmap(shared, size);
 	return err;
+}
+
+void lclone_look_why(const struct lclone_place *place, char *why, size_t size)
+{
+	if (place->seen == LCLONE_SEEN_TIMEOUT)
+		snprintf(why, size, "did not answer within %d seconds", LCLONE_LOOK_SECONDS);
+	else
+		snprintf(why, size, "cannot be read: %s", strerror(-place->err));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Looks at devices, for deltas or for a base, in a process of its own, which is
- * given up where a device does not answer.
+ * Looks at devices, for deltas or for a base, in processes of their own, which are
+ * given up where a device does not answer.  One that is slow is waited for, however
+ * many reads a look needs.
  */
 #ifndef LCLONE_LOOK_H
 #define LCLONE_LOOK_H
@@ -9,7 +10,7 @@
 #include "format/delta.h"
 #include "host/file.h"
 
-#define LCLONE_LOOK_SECONDS	3	/* that a device has to answer */
+#define LCLONE_LOOK_SECONDS	3	/* that a device has to answer a read */
 #define LCLONE_STRIPES_MAX	16	/* that a volume to be looked at has */
 
 /* Where a volume's sectors are: chunk by chunk on each device in turn; on one, in one piece */
@@ -28,7 +29,7 @@ enum lclone_seen {
 	LCLONE_SEEN_DELTA,
 	LCLONE_SEEN_DAMAGED,		/* a delta that says not which; or of a newer version */
 	LCLONE_SEEN_ERROR,		/* cannot be read: see err */
-	LCLONE_SEEN_TIMEOUT,
+	LCLONE_SEEN_TIMEOUT,		/* it did not answer; err is -ETIMEDOUT */
 };
 
 struct lclone_place {
@@ -36,7 +37,7 @@ struct lclone_place {
 	dev_t rdev;			/* ... which must be this; 0: whatever it is */
 	u64 start, sectors;		/* the part of it to look at */
 	const struct lclone_stripes *stripes;	/* or NULL: where that is, instead */
-	bool fingerprint;		/* ... as a base: only fp and err are set */
+	bool fingerprint;		/* ... as a base: only fp, err and a timeout are set */
 	enum lclone_seen seen;
 	int err;
 	bool volumes;			/* it is a physical volume of LVM ... */
@@ -46,7 +47,13 @@ struct lclone_place {
 	struct lclone_sb sb;
 };
 
-/* 0, or a negative errno with the sentence in lclone_why(). */
+/*
+ * 0, or a negative errno with the sentence in lclone_why().  Devices that do not answer are waited
+ * for together, not one after the other.
+ */
 int lclone_look(struct lclone_place *places, size_t count);
+
+/* What follows a device's name in the sentence of why it was not seen: err is set. */
+void lclone_look_why(const struct lclone_place *place, char *why, size_t size);
 
 #endif /* LCLONE_LOOK_H */
