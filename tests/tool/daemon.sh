@@ -25,8 +25,8 @@ ended()
 	wait "$daemon" || fail "lcloned: $(cat "$dir/said")"
 }
 
-# says TIMES TEXT [SECONDS]
-says()
+# has_said TIMES TEXT [SECONDS]
+has_said()
 {
 	local _
 
@@ -96,7 +96,7 @@ daemon_starts()
 	write 8
 	[ "$(size_of t1-delta)" = $((12 << 20)) ] || fail "$(size_of t1-delta)"
 	daemon --autoextend-threshold 50 --autoextend-percent 100
-	says 1 "it had 12.0 MiB"
+	has_said 1 "it had 12.0 MiB"
 	[ "$(size_of t1-delta)" = $((24 << 20)) ] || fail "$(size_of t1-delta)"
 	refused 3 "an lcloned on this host already" lclone daemon
 	ended
@@ -131,15 +131,15 @@ daemon_full_vg()
 	daemon --autoextend-percent 50
 	write 32 &
 	load=$!
-	says 1 "t1: its delta /dev/"
-	says 1 "could not be extended: lvextend failed: Insufficient free space"
+	has_said 1 "t1: its delta /dev/"
+	has_said 1 "could not be extended: lvextend failed: Insufficient free space"
 	sleep 3
-	says 1 "could not be extended"
+	has_said 1 "could not be extended"
 	kill -0 $load 2>/dev/null || fail "the writes did not wait"
 	disk second second 64
 	ok vgextend -qq ttvg "$second"
 	wait $load || fail "the writes failed: $(cat "$dir/err")"
-	says 1 "could not be extended"
+	has_said 1 "could not be extended"
 	cmp -n 16777216 "$dir/template" /dev/mapper/t1 || fail "what was written is not there"
 	ended
 }
@@ -156,11 +156,11 @@ daemon_no_lv()
 	dd if="$dir/template" of=/dev/mapper/t2 bs=1M oflag=direct status=none 2>/dev/null &&
 		fail "8 MiB took 16"
 	write 16 &
-	says 1 "t2: its delta $small is not a logical volume"
-	says 1 "t1: its delta /dev/mapper/ttvg-t1--delta has reached 12.0 MiB, the most"
+	has_said 1 "t2: its delta $small is not a logical volume"
+	has_said 1 "t1: its delta /dev/mapper/ttvg-t1--delta has reached 12.0 MiB, the most"
 	sleep 3
-	says 1 "is not a logical volume"
-	says 1 "the most that is allowed"
+	has_said 1 "is not a logical volume"
+	has_said 1 "the most that is allowed"
 	[ "$(size_of t1-delta)" = $((12 << 20)) ] || fail "$(size_of t1-delta)"
 	ended
 	ok lvextend -qq --size 24M ttvg/t1-delta
