@@ -46,8 +46,8 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 FLOORS	+= lib/offline/image.o lib/offline/template.o
 
 # What is done with clones that are in use
-FLOORS	+= lib/online/grown.o lib/online/open.o lib/online/create.o lib/online/switch.o \
-	   lib/online/close.o \
+FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/create.o \
+	   lib/online/switch.o lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \

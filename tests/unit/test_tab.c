@@ -210,6 +210,39 @@ static void escapes(void **state)
 	lclone_tab_free(&tab);
 }
 
+static bool is_two(const char *device, void *ctx)
+{
+	assert_null(ctx);
+	return !strcmp(device, "/dev/2");
+}
+
+/* Layers that come and go, and all else that is in the options */
+static void options(void **state)
+{
+	const struct lclone_tab_entry all = {
+		.name = "a", .base = "-", .delta = "/dev/d\tx",
+		.options = "nofail,parent=/dev/1,,x-y=parent=,parent=/dev/2,parent=/dev/\\063,host",
+	}, none = { .name = "a", .base = "/dev/b c", .delta = "/dev/d", .options = "" };
+	char *text;
+
+	(void)state;
+	text = lclone_tab_options(&all, is_two, NULL, "/dev/with, blank");
+	assert_string_equal(text, "nofail,x-y=parent=,parent=/dev/2,host,parent=/dev/with\\054\\040blank");
+	free(text);
+	text = lclone_tab_options(&none, is_two, NULL, NULL);
+	assert_string_equal(text, "");
+	free(text);
+	text = lclone_tab_options(&none, is_two, NULL, "/dev/3");
+	assert_string_equal(text, "parent=/dev/3");
+	free(text);
+	text = lclone_tab_line(&none);
+	assert_string_equal(text, "a /dev/b\\040c /dev/d");
+	free(text);
+	text = lclone_tab_line(&all);
+	assert_string_equal(text, "a - /dev/d\\011x nofail,parent=/dev/1,,x-y=parent=,parent=/dev/2,parent=/dev/\\063,host");
+	free(text);
+}
+
 #define USERS	"# mine\n\n x y\nold  -  /dev/old  nofail # no comment\nweb1 /dev/b /dev/1 nofail\n"
 
 static void add(void **state)
@@ -364,6 +397,7 @@ int main(void)
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(escapes),
 		cmocka_unit_test(add),
+		cmocka_unit_test(options),
 		cmocka_unit_test(replace),
 		cmocka_unit_test(take_out),
 		cmocka_unit_test(whose),

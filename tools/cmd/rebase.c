@@ -5,6 +5,7 @@
 #include "basic/text.h"
 #include "cmd/commands.h"
 #include "offline/rebase.h"
+#include "online/follow.h"
 
 static void print_done(const struct rebased *done, bool base)
 {
@@ -50,9 +51,10 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_rebase, "--force goes with --base");
 	ret = parent ? lclone_rebase_on_parent(argv[optind], parent, &done) :
 		       lclone_rebase(argv[optind], base, force, &done);
-	if (!ret)
-		print_done(&done, base);
-	return ret;
+	if (ret)
+		return ret;
+	print_done(&done, base);
+	return base ? lclone_follow_base(argv[optind], base) : 0;
 }
 
 const struct command cmd_rebase = {

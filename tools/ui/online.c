@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/fail.h"
+#include "host/tab.h"
 #include "ui/online.h"
 #include "ui/output.h"
 
@@ -60,6 +61,9 @@ int print_merged(const struct online_merge *m, int ret, bool json)
 	else
 		printf("%s: is merged, %s is the disk%s%s%s\n", name, m->disk, m->left[0] ? "; " : "",
 		       m->left, m->left[0] ? ", which may have been its delta, was not wiped" : "");
+	if (m->line_removed && !json)
+		printf("%s: is no clone any more, its line was removed from %s\n", name,
+		       lclone_tab_path());
 	return 0;
 }
 

@@ -150,11 +150,8 @@ static void add_tag(char line[LINE_SIZE], const char *tag, const char *value)
 	snprintf(line + len, LINE_SIZE - len, " --addtag " TAG "%s%s", tag, value);
 }
 
-static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
+static void add_tags(char line[LINE_SIZE], const struct lclone_lv *lv)
 {
-	size_t len;
-
-	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
 	add_tag(line, kinds[lv->kind], "");
 	if (lv->name[0])
 		add_tag(line, "name=", lv->name);
@@ -162,6 +159,14 @@ static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 		add_tag(line, "uuid=", lv->uuid);
 	if (lv->from[0])
 		add_tag(line, "from=", lv->from);
+}
+
+static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	size_t len;
+
+	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
+	add_tags(line, lv);
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
 		 (unsigned long long)lv->sectors, lv->vg);
@@ -199,6 +204,37 @@ int lclone_lv_keep(const struct lclone_lv *lv)
 	char line[LINE_SIZE];
 
 	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG NEW " %s/%s", lv->vg, lv->lv);
+	return run_line(line);
+}
+
+int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path)
+{
+	char line[LINE_SIZE];
+	size_t len;
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet");
+	add_tags(line, lv);
+	len = strlen(line);
+	snprintf(line + len, LINE_SIZE - len, " %s", path);
+	return run_line(line);
+}
+
+int lclone_lv_drop_name(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "name=%s %s/%s", lv->name,
+		 lv->vg, lv->lv);
+	return run_line(line);
+}
+
+int lclone_lv_drop_from(struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "from=%s %s/%s", lv->from,
+		 lv->vg, lv->lv);
+	lv->from[0] = '\0';
 	return run_line(line);
 }
 

@@ -46,6 +46,15 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
 int lclone_lv_create(const struct lclone_lv *lv);
 int lclone_lv_keep(const struct lclone_lv *lv);
 
+/*
+ * A clone that has gone on with another delta: the new one's volume, at @path, gets the tags of
+ * @lv, and the old one's, without its name, is not found as the clone's any more.  One that
+ * has left its template does not name it.
+ */
+int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);
+int lclone_lv_drop_name(const struct lclone_lv *lv);
+int lclone_lv_drop_from(struct lclone_lv *lv);
+
 /* The volume is gone; the second: if it was there, and still new. */
 int lclone_lv_remove(const struct lclone_lv *lv);
 int lclone_lv_remove_new(const struct lclone_lv *lv);

@@ -47,10 +47,11 @@ static void decode(char *s)
 	*to = '\0';
 }
 
-static void put_encoded(struct lclone_buffer *b, const char *s)
+/* @more than what ends any field ends this one. */
+static void put_encoded(struct lclone_buffer *b, const char *s, const char *more)
 {
 	for (; *s; s++)
-		if (strchr(BLANKS "\n\\#", *s))
+		if (strchr(BLANKS "\n\\#", *s) || strchr(more, *s))
 			lclone_put(b, "\\%03o", (unsigned char)*s);
 		else
 			lclone_put_bytes(b, s, 1);
@@ -403,11 +404,11 @@ static int end(struct change *c, int err)
 
 static void put_entry(struct lclone_buffer *b, const struct lclone_tab_entry *entry)
 {
-	put_encoded(b, entry->name);
+	put_encoded(b, entry->name, "");
 	lclone_put(b, "\t");
-	put_encoded(b, entry->base);
+	put_encoded(b, entry->base, "");
 	lclone_put(b, "\t");
-	put_encoded(b, entry->delta);
+	put_encoded(b, entry->delta, "");
 	if (entry->options && *entry->options)
 		lclone_put(b, "\t%s", entry->options);
 	lclone_put(b, "\n");
@@ -541,6 +542,56 @@ int lclone_tab_add(const struct lclone_tab_entry *entry, size_t count)
 			put_entry(&c.after, &entry[i]);
 	}
 	return end(&c, err);
+}
+
+/* What has become of a buffer that was filled */
+static char *text_of(struct lclone_buffer *b)
+{
+	if (!b->failed && b->text)
+		return b->text;
+	free(b->text);
+	lclone_fail(-ENOMEM, "out of memory");
+	return NULL;
+}
+
+char *lclone_tab_options(const struct lclone_tab_entry *entry,
+			 bool (*stays)(const char *device, void *ctx), void *ctx,
+			 const char *above)
+{
+	const char *option = entry->options, *at;
+	struct lclone_tab_entry one = *entry;
+	char word[PATH_MAX + 32], device[PATH_MAX];
+	struct lclone_buffer b = { };
+	size_t len;
+
+	lclone_put(&b, "%s", "");
+	for (; *option; option += len + (option[len] == ',')) {
+		len = strcspn(option, ",");
+		if (take_word(option, len, word, sizeof(word)))
+			continue;
+		one.options = word;
+		at = NULL;
+		if (!len || (lclone_tab_parent(&one, &at, device) && !stays(device, ctx)))
+			continue;
+		lclone_put(&b, "%s%s", b.len ? "," : "", word);
+	}
+	if (above) {
+		lclone_put(&b, "%sparent=", b.len ? "," : "");
+		put_encoded(&b, above, ",");
+	}
+	return text_of(&b);
+}
+
+char *lclone_tab_line(const struct lclone_tab_entry *entry)
+{
+	struct lclone_buffer b = { };
+	char *line, *c;
+
+	put_entry(&b, entry);
+	line = text_of(&b);
+	for (c = line; c && *c; c++)
+		*c = *c == '\t' ? ' ' : *c == '\n' ? '\0' : *c;
+	return line;
 }
 
 struct replacing {

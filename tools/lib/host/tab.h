@@ -70,6 +70,17 @@ bool lclone_tab_parent(const struct lclone_tab_entry *entry, const char **at,
  */
 int lclone_tab_add(const struct lclone_tab_entry *entry, size_t count);
 
+/*
+ * The options of a line, without those parents of which @stays is false, and with @above, if it is
+ * not NULL, as one more.  To be freed; NULL, with a sentence, without memory.
+ */
+char *lclone_tab_options(const struct lclone_tab_entry *entry,
+			 bool (*stays)(const char *device, void *ctx), void *ctx,
+			 const char *above);
+
+/* The line of an entry for people, with blanks, and without its end.  To be freed; or NULL. */
+char *lclone_tab_line(const struct lclone_tab_entry *entry);
+
 /* The line of that name becomes this one; -ENOENT if there is none. */
 int lclone_tab_replace(const struct lclone_tab_entry *entry);
 

@@ -10,6 +10,7 @@
 #include "host/dm.h"
 #include "online/boot.h"
 #include "online/close.h"
+#include "online/follow.h"
 #include "online/open.h"
 
 #define TRIES	6	/* a second apart */
@@ -62,6 +63,9 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 		err = lclone_open_clone(entry->name, entry->base, entry->delta, &parents,
 					&entry->features, entry->host);
 		if ((err != -ESTALE && err != -EBUSY) || tries == TRIES)
+			break;
+		if (err == -EBUSY && !entry->features.read_only &&
+		    lclone_names_layer(entry->name, entry->delta))
 			break;
 		err = 0;
 		sleep(1);

@@ -6,6 +6,7 @@
 #include "offline/remove.h"
 #include "online/by-name.h"
 #include "online/close.h"
+#include "online/follow.h"
 #include "online/open.h"
 
 /* Options that are given go before those of its line in lclonetab. */
@@ -45,7 +46,10 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 	err = err ?: lclone_named_activate(named);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;
-	return lclone_open_clone(named->name, named->base, named->delta, parents, features, host);
+	err = lclone_open_clone(named->name, named->base, named->delta, parents, features, host);
+	if (err == -EBUSY && named->entry && !features->read_only)
+		(void)lclone_names_layer(named->name, named->delta);	/* which says it better */
+	return err;
 }
 
 int lclone_open_name(const char *name, struct lclone_parents *parents,

@@ -16,6 +16,7 @@
 #include "offline/merge.h"
 #include "online/below.h"
 #include "online/flatten.h"
+#include "online/follow.h"
 #include "online/grown.h"
 
 static struct below below = { .fd = -1, .disk.file.fd = -1 };
@@ -163,6 +164,9 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	err = lclone_change_table(&clone, &table);
 out:
 	lclone_file_close(&target);
+	/* from here on nobody may open it on its old base */
+	if (!err)
+		err = lclone_follow(&clone, path, NULL);
 	if (err)
 		return err;
 	lclone_names_below(&clone.table, names, sizeof(names));
@@ -271,7 +275,8 @@ static int end_flatten(const struct online *o, bool layer)
 	     before.table.parents == after.table.parents))
 		return 0;
 	(void)lclone_pending_adopt(o->name, &pending);	/* else another run ends it, too */
-	return drop_rebase(o->name) ?: 1;
+	snprintf(before.name, sizeof(before.name), "%s", o->name);
+	return drop_rebase(o->name) ?: lclone_follow(&before, NULL, NULL) ?: 1;
 }
 
 /*
@@ -314,7 +319,7 @@ static int leave_below(const struct flatten *f, bool layer)
 	if (err)
 		return err;
 	f->leaves(o->ctx, o->name, names);
-	return drop_rebase(o->name);
+	return drop_rebase(o->name) ?: lclone_follow(&old, NULL, NULL);
 }
 
 int lclone_flatten(struct flatten *flatten, bool layer)

@@ -17,6 +17,7 @@
 #include "clone/super.h"
 #include "offline/merge-parent.h"
 #include "offline/merge.h"
+#include "online/follow.h"
 #include "online/into-parent.h"
 #include "online/switch.h"
 
@@ -238,6 +239,19 @@ static int switch_clones(struct pair *p, const struct into_parent *into)
 	return err;
 }
 
+/* Of those that were switched here; each of them, whatever becomes of the others. */
+static int follow_clones(const struct pair *p)
+{
+	size_t i;
+	int err = 0, one;
+
+	for (i = 0; i < p->count; i++) {
+		one = is_user(p, &p->clones[i]) ? lclone_follow(&p->clones[i], NULL, NULL) : 0;
+		err = one ?: err;
+	}
+	return err;
+}
+
 static int wipe_upper(struct pair *p)
 {
 	struct lclone_delta delta;
@@ -266,7 +280,8 @@ static int finish(struct pair *p, const struct into_parent *into)
 	err = p->lower_file.fd < 0 ? 0 : lclone_merge_settle(&p->lower_file);
 	if (!err)
 		err = switch_clones(p, into);
-	return err ?: wipe_upper(p);
+	err = err ?: wipe_upper(p);
+	return err ?: follow_clones(p);
 }
 
 /* Preparation */

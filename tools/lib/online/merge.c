@@ -15,6 +15,7 @@
 #include "clone/dm-switch.h"
 #include "clone/super.h"
 #include "host/stack.h"
+#include "online/follow.h"
 #include "online/grown.h"
 #include "online/merge.h"
 
@@ -120,6 +121,7 @@ static void set_result(struct online_merge *merge, const char *disk, const char 
 	snprintf(merge->disk, sizeof(merge->disk), "%s", disk);
 	snprintf(merge->free, sizeof(merge->free), "%s", delta);
 	merge->left[0] = '\0';
+	merge->line_removed = false;
 	merge->pause_ms = pause_ms;
 }
 
@@ -148,7 +150,7 @@ static int switch_to_linear(struct online_merge *merge)
 		err = wipe_empty(delta, NULL);
 	if (!err)
 		set_result(merge, base, delta, pause_ms);
-	return err;
+	return err ?: lclone_follow(&clone, NULL, &merge->line_removed);
 }
 
 /* A run that was killed has switched to the base: what is left is to wipe the delta. 1: so it was */
@@ -175,7 +177,8 @@ static int end_merge(struct online_merge *merge)
 		return ret;
 	set_result(merge, base, delta, 0);
 	(void)lclone_pending_adopt(o->name, &pending);	/* else another run says it, too */
-	return 1;
+	snprintf(before.name, sizeof(before.name), "%s", o->name);
+	return lclone_follow(&before, NULL, &merge->line_removed) ?: 1;
 }
 
 bool lclone_was_led_to(const struct online *o, const char *device)

@@ -21,6 +21,7 @@ struct online_merge {
 	char disk[PATH_MAX];		/* the base, that is */
 	char free[PATH_MAX];		/* the delta; "": that was so before, and it is not known */
 	char left[PATH_MAX];		/* what may have been the delta then, and was not wiped, or "" */
+	bool line_removed;		/* from lclonetab(5): it is no clone any more */
 	double pause_ms;		/* that the clone stood still */
 };
 

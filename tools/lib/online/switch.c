@@ -13,6 +13,7 @@
 #include "clone/dm-switch.h"
 #include "clone/overwrite.h"
 #include "clone/super.h"
+#include "online/follow.h"
 #include "online/grown.h"
 #include "online/switch.h"
 
@@ -115,11 +116,31 @@ static int end_revert(const char *name, const struct lclone_pending *pending)
 	return not_abandoned(err, name, old);
 }
 
+/* Nor may a run that was killed have written down what the clone has now. */
+static int end_follow(const char *name, const struct lclone_pending *pending)
+{
+	static struct lclone_clone before;
+	char target[32];
+	int err;
+
+	if (lclone_dm_line(pending->before, &before, target) || strcmp(target, LCLONE_TARGET))
+		return 0;
+	snprintf(before.name, sizeof(before.name), "%s", name);
+	err = lclone_follow(&before, NULL, NULL);
+	if (err == -ECANCELED)
+		lclone_pending_drop(name, pending);	/* once is enough to say it */
+	return err == -ENXIO ? 0 : err;		/* it was closed */
+}
+
 int lclone_settle(const char *name, struct lclone_pending *pending)
 {
-	int ret = lclone_dm_settle(name, pending);
+	int ret = lclone_dm_settle(name, pending), err = 0;
 
-	return ret == 1 ? end_revert(name, pending) ?: 1 : ret;
+	if (ret == 1)
+		err = end_revert(name, pending);
+	if (!err && ret > 0)
+		err = end_follow(name, pending);
+	return err ?: ret;
 }
 
 int lclone_end_resize(struct lclone_clone *clone)
@@ -167,7 +188,7 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 	char *old = switched->old;
 	struct lclone_status status;
 	struct lclone_sb sb;
-	int err;
+	int err, followed;
 
 	switched->pause_ms = -1;
 	err = lclone_settle(name, &pending);
@@ -228,10 +249,12 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 	lclone_file_close(&file);
 	if (err)
 		return err;
+	/* before it is sealed: after a crash in between, the line would name what does not open */
+	followed = lclone_follow(&clone, to, NULL);
 	err = back ? lclone_abandon_delta(old) : 0;
 	if (err) {
 		lclone_pending_forget(name);
 		return not_abandoned(err, name, old);
 	}
-	return 0;
+	return followed;
 }

@@ -21,7 +21,10 @@ struct switched {
 int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 			struct switched *switched);
 
-/* lclone_dm_settle(), and what was left of a revert is ended, too. */
+/*
+ * lclone_dm_settle(), and what was left of a revert is ended, too, and written down what has
+ * become of the clone, see follow.h.
+ */
 int lclone_settle(const char *name, struct lclone_pending *pending);
 
 /*

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What becomes of a clone's line in lclonetab(5) when its table was exchanged. */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "dir.h"
+#include "host/dm.h"
+#include "host/tab.h"
+#include "online/follow.h"
+#include "test.h"
+
+/* A host of its own: /dev/N is the device 250:N */
+
+static struct lclone_clone now;
+static bool linear;
+
+int __wrap_lclone_dm_get(const char *name, struct lclone_clone *clone);
+int __wrap_lclone_dm_get(const char *name, struct lclone_clone *clone)
+{
+	assert_string_equal(name, "web1");
+	if (linear)
+		return lclone_fail(-ENOTTY, "it is linear");
+	*clone = now;
+	return 0;
+}
+
+int __real_stat(const char *path, struct stat *st);
+int __wrap_stat(const char *path, struct stat *st);
+int __wrap_stat(const char *path, struct stat *st)
+{
+	unsigned int minor;
+	char more;
+
+	if (sscanf(path, "/dev/%u%c", &minor, &more) != 1)
+		return __real_stat(path, st);
+	*st = (struct stat){ .st_mode = S_IFBLK, .st_rdev = makedev(250, minor) };
+	return 0;
+}
+
+static struct lclone_clone before;
+
+static void set_table(struct lclone_clone *clone, const char *params)
+{
+	*clone = (struct lclone_clone){ .name = "web1" };
+	assert_int_equal(lclone_table_parse(params, &clone->table), 0);
+}
+
+static void write_tab(const char *line)
+{
+	FILE *f = fopen(lclone_tab_path(), "w");
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "# mine\n%s\nweb2 - /dev/99\n", line) > 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* "": there is none */
+static void has(const char *line)
+{
+	char buf[4096] = "", want[4096];
+	FILE *f = fopen(lclone_tab_path(), "r");
+
+	assert_non_null(f);
+	assert_true(fread(buf, 1, sizeof(buf) - 1, f) < sizeof(buf) - 1);
+	assert_int_equal(fclose(f), 0);
+	snprintf(want, sizeof(want), "# mine\n%s%sweb2 - /dev/99\n", line, *line ? "\n" : "");
+	assert_string_equal(buf, want);
+}
+
+struct step {
+	const char *before, *now, *device, *line, *followed;
+};
+
+static const struct step steps[] = {
+	/* snapshot: layers that are named, all of them, and others */
+	{ "250:1 250:2", "250:1 250:3 2 parent 250:2", "/dev/3", "web1 /dev/1 /dev/2 host",
+	  "web1\t/dev/1\t/dev/3\thost,parent=/dev/2" },
+	{ "250:1 250:3 2 parent 250:2", "250:1 250:4 4 parent 250:2 parent 250:3", "/dev/4",
+	  "web1 /dev/1 /dev/3 parent=/dev/2,host", "web1\t/dev/1\t/dev/4\tparent=/dev/2,host,parent=/dev/3" },
+	{ "250:1 250:3 2 parent 250:2", "250:1 250:4 4 parent 250:2 parent 250:3", "/dev/4",
+	  "web1 /dev/1 /dev/3 host", "web1\t/dev/1\t/dev/4\thost" },
+	/* revert */
+	{ "250:1 250:3 2 parent 250:2", "250:1 250:4 2 parent 250:2", "/dev/4",
+	  "web1 /dev/1 /dev/3 parent=/dev/2", "web1\t/dev/1\t/dev/4\tparent=/dev/2" },
+	/* flatten, and that of a layer; a layer that was merged away */
+	{ "250:1 250:3 2 parent 250:2", "- 250:3", NULL, "web1 /dev/1 /dev/3 parent=/dev/2,noauto",
+	  "web1\t-\t/dev/3\tnoauto" },
+	{ "250:1 250:4 4 parent 250:2 parent 250:3", "250:1 250:4 2 parent 250:2", NULL,
+	  "web1 /dev/1 /dev/4 parent=/dev/2,parent=/dev/3", "web1\t/dev/1\t/dev/4\tparent=/dev/2" },
+	/* flatten to a device */
+	{ "250:1 250:3 2 parent 250:2", "250:5 250:3 2 merge rebase", "/dev/5",
+	  "web1 /dev/1 /dev/3 parent=/dev/2", "web1\t/dev/5\t/dev/3" },
+	/* nothing that a line says has changed; and it is another's */
+	{ "250:1 250:3", "250:1 250:3 1 merge", NULL, "web1 /dev/1 /dev/3   host",
+	  "web1 /dev/1 /dev/3   host" },
+	{ "250:1 250:3", "250:1 250:4 2 parent 250:3", "/dev/4", "web1 /dev/1 /dev/6",
+	  "web1 /dev/1 /dev/6" },
+	{ "250:1 250:3", "250:1 250:4 2 parent 250:3", "/dev/4", "web3 /dev/1 /dev/3",
+	  "web3 /dev/1 /dev/3" },
+};
+
+static void tables(void **state)
+{
+	size_t i;
+
+	(void)state;
+	linear = false;
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		set_table(&before, steps[i].before);
+		set_table(&now, steps[i].now);
+		write_tab(steps[i].line);
+		assert_int_equal(lclone_follow(&before, steps[i].device, NULL), 0);
+		has(steps[i].followed);
+		/* once more, as the run after one that was killed */
+		assert_int_equal(lclone_follow(&before, steps[i].device, NULL), 0);
+		has(steps[i].followed);
+	}
+}
+
+static void no_clone(void **state)
+{
+	bool removed = false;
+
+	(void)state;
+	linear = true;
+	set_table(&before, "250:1 250:3");
+	write_tab("web1 /dev/1 /dev/4");
+	assert_int_equal(lclone_follow(&before, NULL, &removed), 0);
+	assert_false(removed);
+	write_tab("web1 /dev/1 /dev/3");
+	assert_int_equal(lclone_follow(&before, NULL, &removed), 0);
+	assert_true(removed);
+	has("");
+}
+
+/* It is told what has to be there, or not to be. */
+static void not_written(void **state)
+{
+	char next[PATH_MAX];
+	bool removed = false;
+
+	(void)state;
+	linear = false;
+	snprintf(next, sizeof(next), "%s.lclone-new", lclone_tab_path());
+	assert_int_equal(mkdir(next, 0700), 0);
+	set_table(&before, "250:1 250:3");
+	set_table(&now, "250:1 250:4 2 parent 250:3");
+	write_tab("web1 /dev/1 /dev/3 host");
+	assert_int_equal(lclone_follow(&before, "/dev/4", &removed), -ECANCELED);
+	assert_non_null(strstr(lclone_why(), "has to be: web1 /dev/1 /dev/4 host,parent=/dev/3"));
+	linear = true;
+	assert_int_equal(lclone_follow(&before, NULL, &removed), -ECANCELED);
+	assert_non_null(strstr(lclone_why(), "take it out"));
+	assert_false(removed);
+	has("web1 /dev/1 /dev/3 host");
+	assert_int_equal(rmdir(next), 0);
+}
+
+static void rebased(void **state)
+{
+	(void)state;
+	write_tab("web1 /dev/1 /dev/3 parent=/dev/2");
+	assert_int_equal(lclone_follow_base("/dev/3", "/dev/7"), 0);
+	has("web1\t/dev/7\t/dev/3\tparent=/dev/2");
+	assert_int_equal(lclone_follow_base("/dev/8", "/dev/9"), 0);
+	has("web1\t/dev/7\t/dev/3\tparent=/dev/2");
+}
+
+static int setup(void **state)
+{
+	return make_dir(state) || setenv("LCLONE_TAB", path_of("tab"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables),
+		cmocka_unit_test(no_clone),
+		cmocka_unit_test(not_written),
+		cmocka_unit_test(rebased),
+	};
+
+	return cmocka_run_group_tests_name("follow", tests, setup, remove_dir);
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <uuid/uuid.h>
+
+#include "basic/fail.h"
+#include "clone/inventory.h"
+#include "clone/super.h"
+#include "host/device.h"
+#include "host/lv.h"
+#include "host/pending.h"
+#include "host/stack.h"
+#include "host/tab.h"
+#include "online/follow.h"
+
+/* 0: it is none, or not there. */
+static dev_t device_of(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+}
+
+/* A path for a line: the user's own, if it is one that may be in it, else the one that we know. */
+static void path_of(const char *word, const char *device, char path[PATH_MAX])
+{
+	if (device && !strncmp(device, "/dev/", 5) && !strstr(device, "/.") &&
+	    lclone_dev_number(word) == device_of(device))
+		snprintf(path, PATH_MAX, "%s", device);
+	else
+		lclone_name_of(word, path);
+}
+
+/* The line */
+
+static bool has_parent(const char *device, void *ctx)
+{
+	const struct lclone_table *table = ctx;
+	const dev_t rdev = device_of(device);
+	const char *word = table->parent_words;
+	char number[64];
+
+	while ((word = strstr(word, " parent "))) {
+		word += strlen(" parent ");
+		snprintf(number, sizeof(number), "%.*s", (int)strcspn(word, " "), word);
+		if (rdev && lclone_dev_number(number) == rdev)
+			return true;
+	}
+	return false;
+}
+
+/* Does the line name all layers of before?  Then it names the one that is new, too. */
+static bool names_all(const struct lclone_tab_entry *entry, const struct lclone_table *before)
+{
+	char device[PATH_MAX];
+	const char *at = NULL;
+	u32 count = 0;
+
+	while (lclone_tab_parent(entry, &at, device))
+		count++;
+	return count == before->parents;
+}
+
+static int not_followed(const char *name, const struct lclone_tab_entry *entry)
+{
+	char *line = entry ? lclone_tab_line(entry) : NULL;
+	int err;
+
+	if (entry)
+		err = lclone_fail(-ECANCELED, "%s is changed, but not its line in %s (%s), which has to be: %s",
+				  name, lclone_tab_path(), lclone_why(), line ?: "?");
+	else
+		err = lclone_fail(-ECANCELED, "%s is no clone any more, but its line is still in %s (%s): take it out",
+				  name, lclone_tab_path(), lclone_why());
+	free(line);
+	return err;
+}
+
+static int change_line(const struct lclone_tab_entry *entry, const struct lclone_table *before,
+		       const struct lclone_table *now, const char *device)
+{
+	struct lclone_tab_entry changed = *entry;
+	char base[PATH_MAX], delta[PATH_MAX], *options;
+	const char *above = NULL;
+	int err;
+
+	if (strcmp(before->base, now->base)) {
+		path_of(now->base, device, base);
+		changed.base = base;
+	}
+	if (strcmp(before->delta, now->delta)) {
+		path_of(now->delta, device, delta);
+		changed.delta = delta;
+		if (now->parents > before->parents && names_all(entry, before))
+			above = entry->delta;
+	}
+	options = lclone_tab_options(entry, has_parent, (void *)now, above);
+	if (!options)
+		return -ENOMEM;
+	changed.options = options;
+	err = 0;
+	if (changed.base != entry->base || changed.delta != entry->delta ||
+	    strcmp(options, entry->options))
+		err = lclone_tab_replace(&changed) ? not_followed(entry->name, &changed) : 0;
+	free(options);
+	return err;
+}
+
+/* @now: NULL if it is no clone any more */
+static int follow_line(const struct lclone_clone *before, const struct lclone_table *now,
+		       const char *device, bool *removed)
+{
+	const struct lclone_tab_entry *entry;
+	const char *name = before->name;
+	struct lclone_tab tab;
+	int err = lclone_tab_read(&tab, NULL, NULL);
+
+	entry = err ? NULL : lclone_tab_find(&tab, name);
+	if (entry && device_of(entry->delta) != lclone_dev_number(before->table.delta))
+		entry = NULL;
+	if (err)
+		err = lclone_fail(-ECANCELED, "%s is changed, but not its line: %s", name,
+				  lclone_why());
+	else if (entry && now)
+		err = change_line(entry, &before->table, now, device);
+	else if (entry && lclone_tab_remove(&name, 1))
+		err = not_followed(name, NULL);
+	else if (entry && removed)
+		*removed = true;
+	lclone_tab_free(&tab);
+	return err;
+}
+
+/* The tags */
+
+static int move_tags(const struct lclone_lv *old, const char *delta)
+{
+	struct lclone_lv tags = *old;
+	struct lclone_sb sb;
+	int err = 0;
+
+	if (lclone_dev_is_volume(device_of(delta))) {
+		err = lclone_sb_of(delta, &sb);
+		uuid_unparse_lower(sb.uuid, tags.uuid);
+		err = err ?: lclone_lv_add_tags(&tags, delta);
+	}
+	return err ?: lclone_lv_drop_name(old);
+}
+
+static int follow_tags(const struct lclone_clone *before, const struct lclone_table *now)
+{
+	const dev_t old = lclone_dev_number(before->table.delta);
+	char path[LCLONE_LV_PATH_SIZE], delta[PATH_MAX];
+	struct lclone_lv *lvs = NULL;
+	size_t count = 0, i;
+	int err = 0;
+
+	if (!lclone_dev_is_volume(old) || (!strcmp(before->table.base, now->base) &&
+					   !strcmp(before->table.delta, now->delta)))
+		return 0;
+	lclone_name_of(now->delta, delta);
+	(void)lclone_lv_list(&lvs, &count);	/* most have none: not asked is no failure */
+	for (i = 0; !err && i < count; i++) {
+		lclone_lv_path(&lvs[i], path);
+		if (lvs[i].kind != LCLONE_LV_DELTA || strcmp(lvs[i].name, before->name) ||
+		    device_of(path) != old)
+			continue;
+		if (strcmp(before->table.base, now->base) && lvs[i].from[0])
+			err = lclone_lv_drop_from(&lvs[i]);
+		if (!err && strcmp(before->table.delta, now->delta))
+			err = move_tags(&lvs[i], delta);
+	}
+	free(lvs);
+	if (err)
+		err = lclone_fail(-ECANCELED, "%s is changed, but not the tags of its volumes: %s",
+				  before->name, lclone_why());
+	return err;
+}
+
+int lclone_follow(const struct lclone_clone *before, const char *device, bool *removed)
+{
+	static struct lclone_clone now;
+	int err = lclone_dm_get(before->name, &now);
+	const bool linear = err == -ENOTTY;
+
+	if (err && !linear)
+		return err;
+	err = follow_line(before, linear ? NULL : &now.table, device, removed);
+	if (!err && !linear)
+		err = follow_tags(before, &now.table);
+	if (err)	/* once is enough to say it: else no command could do anything any more */
+		lclone_pending_forget(before->name);
+	return err;
+}
+
+int lclone_follow_base(const char *delta, const char *base)
+{
+	struct lclone_tab_entry changed;
+	char number[32], path[PATH_MAX];
+	struct lclone_tab tab;
+	size_t i;
+	int err = lclone_tab_read(&tab, NULL, NULL);
+
+	snprintf(number, sizeof(number), "%u:%u", major(device_of(base)), minor(device_of(base)));
+	path_of(number, base, path);
+	for (i = 0; !err && i < tab.count; i++) {
+		changed = tab.entry[i];
+		if (!device_of(delta) || device_of(changed.delta) != device_of(delta) ||
+		    device_of(changed.base) == device_of(base))
+			continue;
+		changed.base = path;
+		err = lclone_tab_replace(&changed) ? not_followed(changed.name, &changed) : 0;
+	}
+	lclone_tab_free(&tab);
+	return err;
+}
+
+/* A line that has not followed */
+
+/* The only one that lies on it; NULL: none, or not the only one */
+static const struct lclone_found *only_child(const struct lclone_inventory *inv,
+					     const struct lclone_sb *sb, dev_t rdev)
+{
+	const struct lclone_found *child = NULL;
+	size_t i;
+
+	for (i = 0; i < inv->count; i++) {
+		if (!lclone_lies_on(inv, &inv->found[i], rdev, sb))
+			continue;
+		if (child)
+			return NULL;
+		child = &inv->found[i];
+	}
+	return child;
+}
+
+bool lclone_names_layer(const char *name, const char *delta)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	const struct lclone_found *top = NULL;
+	struct lclone_sb sb;
+	int depth;
+
+	lclone_why_hold();
+	if (lclone_sb_of(delta, &sb) || !(sb.state & LCLONE_STATE_SEALED)) {
+		lclone_why_release();
+		return false;
+	}
+	if (!lclone_inventory_read(&inv))
+		top = only_child(&inv, &sb, device_of(delta));
+	for (depth = 0; top && top->sb.state & LCLONE_STATE_SEALED; depth++)
+		top = depth < LCLONE_LAYERS_MAX ? only_child(&inv, &top->sb, top->rdev) : NULL;
+	lclone_why_release();
+	if (top)
+		lclone_fail(-EBUSY, "%s, which is named as the delta of %s, is a sealed layer; the only delta above it is %s: if that is what %s has now, name it (%s)",
+			    delta, name, top->path, name, lclone_tab_path());
+	else
+		lclone_fail(-EBUSY, "%s, which is named as the delta of %s, is a sealed layer; which delta %s has now cannot be told (lclone tree)",
+			    delta, name, name);
+	lclone_inventory_free(&inv);
+	return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is written down of a clone goes with it when its table was exchanged: its line in
+ * lclonetab(5), and the tags of its volumes of LVM.  Else it would not be found at the next boot.
+ *
+ * Functions return 0 or a negative errno with the sentence in lclone_why().
+ */
+#ifndef LCLONE_FOLLOW_H
+#define LCLONE_FOLLOW_H
+
+#include "host/dm.h"
+
+/*
+ * The clone, which was @before, has another table: if its line named the delta of before, it
+ * names what the table does now; a clone that is a linear device has none any more, and then
+ * *removed is true, which may be NULL.  @device is what the user calls the new delta or base, or
+ * NULL.  -ECANCELED: the clone is what it has become, but not all of that could be written
+ * down, and no note is left of it; the sentence has the line that is missing.
+ */
+int lclone_follow(const struct lclone_clone *before, const char *device, bool *removed);
+
+/* The delta on @delta, of a clone that is not active, has got another base: so has its line. */
+int lclone_follow_base(const char *delta, const char *base);
+
+/*
+ * Is @delta, which is named as that of the clone @name, a sealed layer?  Then lclone_why() says
+ * so, and which delta may have taken its place.
+ */
+bool lclone_names_layer(const char *name, const char *delta);
+
+#endif /* LCLONE_FOLLOW_H */
