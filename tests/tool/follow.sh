@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154 # as run
+#
+# Tests of what is written down of a clone whose table was exchanged, its line in lclonetab(5) and
+# tags of LVM, for run, which has the tools that they are written with: it is closed, and opened by
+# its name.
+
+tests+=(
+	follow_snapshot "a clone comes by its line after snapshot, revert, and merge into a layer"
+	follow_flatten "a clone comes by its line after flatten, of a layer, of all, and to a device"
+	follow_merge "a clone that was merged into its base has no line any more"
+	follow_refused "a line that cannot be changed is told, and one that names a layer opens nothing"
+	follow_tags "the tags of its volumes go with a clone"
+	follow_rebase "a clone that is not active comes by its line after a rebase"
+)
+
+# begin WORD...: the clone t1, active, and its line with these options among others
+begin()
+{
+	export LCLONE_TAB=$dir/tab
+	disk second second 16
+	disk third third 16
+	printf '%s\n' "# mine" "broken" "t1 $base $delta $*" "other - /dev/other nofail" >"$LCLONE_TAB"
+	ok lclone create t1 "$base" "$delta"
+	scribble
+}
+
+# has_line [WORD...]: that is t1's, and nothing else has changed
+has_line()
+{
+	local all
+
+	all="# mine broken ${*:+$* }other - /dev/other nofail"
+	[ "$(xargs <"$LCLONE_TAB")" = "$all" ] || fail "$(cat "$LCLONE_TAB")"
+}
+
+# As after a reboot: nothing is known but what is written down
+comes()
+{
+	ok lclone close t1
+	rm -rf /run/lclone
+	ok lclone open t1
+	same "$dir/model" /dev/mapper/t1
+}
+
+follow_snapshot()
+{
+	begin nofail
+	ok lclone snapshot t1 --to "$second"
+	has_line t1 "$base" "$second" "nofail,parent=$delta"
+	comes
+	ok lclone snapshot t1 --to "$third"
+	has_line t1 "$base" "$third" "nofail,parent=$delta,parent=$second"
+	comes
+	# a layer that is merged away beneath it
+	ok lclone merge --into-parent "$second"
+	has_line t1 "$base" "$third" "nofail,parent=$delta"
+	comes
+	dd if=/dev/zero of=/dev/mapper/t1 bs=4k count=3 oflag=direct status=none || fail "write"
+	ok lclone revert --yes --force t1 --to "$second"
+	has_line t1 "$base" "$second" "nofail,parent=$delta"
+	comes
+	ok lclone close t1
+
+	# layers that are looked for stay so
+	sed -i "s/,parent=.*//" "$LCLONE_TAB"
+	ok lclone open t1
+	ok lclone snapshot --force t1 --to "$third"
+	has_line t1 "$base" "$third" nofail
+	comes
+	ok lclone close t1
+	# a line that names another delta, as it is somebody else's, stays
+	sed -i "s|$third|$base-none|" "$LCLONE_TAB"
+	ok lclone open t1 "$base" "$third"
+	disk fourth fourth 16
+	ok lclone revert --yes t1 --to "$fourth"
+	has_line t1 "$base" "$base-none" nofail
+	ok lclone close t1
+}
+
+follow_flatten()
+{
+	begin commit-interval=700
+	ok lclone snapshot t1 --to "$second"
+	ok lclone flatten --layer t1
+	has_line t1 "$base" "$second" commit-interval=700
+	comes
+	ok lclone remove "$delta"
+	disk target target 16
+	ok lclone flatten --to "$target" --detach t1
+	has_line t1 "$target" "$second" commit-interval=700
+	comes
+	ok lclone merge --yes t1
+	grep -qF "its line was removed from $LCLONE_TAB" "$dir/out" || fail "$(cat "$dir/out")"
+	has_line
+	same "$dir/model" "$target"
+	ok lclone close t1
+
+	disk large large 40
+	ok lclone create t1 "$base" "$large"
+	printf 't1 %s %s\n' "$base" "$large" >"$LCLONE_TAB"
+	cp "$dir/template" "$dir/model"
+	ok lclone flatten t1
+	[ "$(xargs <"$LCLONE_TAB")" = "t1 - $large" ] || fail "$(cat "$LCLONE_TAB")"
+	comes
+	ok lclone close t1
+}
+
+follow_merge()
+{
+	begin
+	ok lclone merge --yes t1
+	grep -qF "its line was removed from $LCLONE_TAB" "$dir/out" || fail "$(cat "$dir/out")"
+	has_line
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	refused 1 "there is no clone t1" lclone open t1
+}
+
+follow_refused()
+{
+	begin
+	mkdir "$LCLONE_TAB.lclone-new"		# nobody can write another file
+	refused 1 "which has to be: t1 $base $second parent=$delta" lclone snapshot t1 --to "$second"
+	same "$dir/model" /dev/mapper/t1
+	has_line t1 "$base" "$delta"
+	# once is enough to say it
+	ok lclone close t1
+	refused 3 "is a sealed layer; the only delta above it is $second" lclone open t1
+	lclone unit start t1 2>"$dir/err"
+	grep -q "the only delta above it is $second" "$dir/err" || fail "$(cat "$dir/err")"
+	! dmsetup info t1 >/dev/null 2>&1 || fail "it is active"
+	ok lclone open t1 "$base" "$second"
+	ok lclone close t1
+	ok lclone create --parent "$delta" t2 "$base" "$third"
+	ok lclone close t2
+	refused 3 "which delta t1 has now cannot be told" lclone open t1
+	ok lclone remove "$third"
+	ok lclone remove "$second"
+	ok lclone remove "$delta"
+
+	# nor can that of one that is merged be taken out
+	ok lclone create --force t1 "$base" "$second"
+	printf 't1 %s %s\n' "$base" "$second" >"$LCLONE_TAB"
+	refused 1 "its line is still in $LCLONE_TAB" lclone merge --yes --assume-no-other-clones t1
+	rmdir "$LCLONE_TAB.lclone-new"
+	ok lclone close t1
+}
+
+follow_tags()
+{
+	local uuid
+
+	make_template 200
+	ok lclone create web1 --from deb --delta-size 32M
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/web1 "$dir/model"
+	ok lvcreate -qq -y --size 24M --name new ttvg
+	ok lclone snapshot web1 --to /dev/ttvg/new
+	uuid=$(lclone probe /dev/ttvg/new)
+	[ "$(tags_of ttvg/new)" = "lclone.delta,lclone.from=deb,lclone.name=web1,lclone.uuid=$uuid" ] ||
+		fail "$(tags_of ttvg/new)"
+	! tags_of ttvg/web1-delta | grep lclone.name || fail "$(tags_of ttvg/web1-delta)"
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/new parent=/dev/ttvg/web1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	ok lclone close web1
+	rm "$LCLONE_TAB"
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone close web1
+}
+
+follow_rebase()
+{
+	local larger
+
+	begin
+	disk larger larger 17
+	dd if="$base" of="$larger" bs=1M conv=notrunc,fsync status=none
+	ok lclone close t1
+	ok lclone rebase --base "$larger" "$delta"
+	has_line t1 "$larger" "$delta"
+	ok lclone open t1
+	comes
+	ok lclone close t1
+}
