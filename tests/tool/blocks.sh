@@ -36,14 +36,14 @@ blocks_odd()
 				ok lclone close t1
 				continue
 			fi
-			unchanged "$delta" refused 2 "32768s or 32776s would do" \
+			unchanged "$delta" refused 2 "32768s or 32776s (sectors) would do" \
 				lclone create --size 32769s t1 "$base" "$delta"
 			ok lclone create t1 "$base" "$delta"
-			refused 2 "32768s or 32776s would do" lclone resize --size 32769s t1
+			refused 2 "32768s or 32776s (sectors) would do" lclone resize --size 32769s t1
 			[ "$(blockdev --getsz /dev/mapper/t1)" = 32768 ] || fail "it was resized"
 			[ "$(dmsetup info -c --noheadings -o suspended t1)" = Active ] || fail "suspended"
 			ok lclone close t1
-			unchanged "$delta" refused 2 "32768s or 32776s would do" \
+			unchanged "$delta" refused 2 "32768s or 32776s (sectors) would do" \
 				lclone resize --size 32769s "$delta"
 			ok lclone open t1 "$base" "$delta"
 			ok lclone resize --size 32776s t1
@@ -91,7 +91,7 @@ blocks_base_end()
 	cp "$dir/odd" "$dir/model"
 	truncate -s 30003200 "$dir/model"
 	disk_of delta delta4k 64M 4096
-	unchanged "$delta" refused 2 "58592s or 58600s would do" lclone create t1 "$odd" "$delta"
+	unchanged "$delta" refused 2 "58592s or 58600s (sectors) would do" lclone create t1 "$odd" "$delta"
 	ok lclone create --size 58600s t1 "$odd" "$delta"
 	same "$dir/model" /dev/mapper/t1
 	ok lclone flatten t1
