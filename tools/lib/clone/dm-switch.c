@@ -108,7 +108,8 @@ static int suspend_noflush(const char *name)
  * All but the two calls themselves is done before the first and after the last, and
  * what they need is in memory: it could lie on the device.
  */
-static int suspend_resume(const char *name, struct dm_task *resume, double *pause_ms)
+static int suspend_resume(const char *name, struct dm_task *resume, uint32_t cookie,
+			  double *pause_ms)
 {
 	double begin;
 	int err;
@@ -116,7 +117,9 @@ static int suspend_resume(const char *name, struct dm_task *resume, double *paus
 	mlockall(MCL_CURRENT | MCL_FUTURE);	/* if not, it most likely is there anyway */
 	begin = lclone_seconds();
 	err = suspend_noflush(name);
-	if (!err)
+	if (err)
+		dm_udev_complete(cookie);	/* nobody else does: there is no resume */
+	else
 		err = lclone_dm_run(resume, "resume", name);
 	*pause_ms = (lclone_seconds() - begin) * 1e3;
 	munlockall();
@@ -239,7 +242,7 @@ static int switch_locked(const struct lclone_clone *old, const char *before, con
 	if (err) {
 		dm_udev_complete(cookie);
 	} else {
-		err = suspend_resume(old->name, resume, pause_ms);
+		err = suspend_resume(old->name, resume, cookie, pause_ms);
 		if (err)
 			err = go_back(err, old->name, before, NULL);
 	}
