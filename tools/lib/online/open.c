@@ -32,6 +32,7 @@ static int look(struct disk *disk, struct lclone_file *base,
 	u32 i;
 	int err = 0;
 
+	*table = (struct lclone_table){ };	/* it may be a second try */
 	if (base && !base->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", base->path);
 	for (i = 0; !err && i < disk->chain.count; i++)
@@ -196,6 +197,7 @@ int lclone_open_line(const char *base, const char *delta, const struct lclone_pa
 	u32 i;
 	int err;
 
+	table = (struct lclone_table){ };
 	err = lclone_open_pair(base, delta, parents, &pair);
 	if (err)
 		goto out;
