@@ -280,8 +280,9 @@ static int finish(struct pair *p, const struct into_parent *into)
 	err = p->lower_file.fd < 0 ? 0 : lclone_merge_settle(&p->lower_file);
 	if (!err)
 		err = switch_clones(p, into);
-	err = err ?: wipe_upper(p);
-	return err ?: follow_clones(p);
+	/* before the wipe: a run after it finds nobody any more who had that layer */
+	err = err ?: follow_clones(p);
+	return err ?: wipe_upper(p);
 }
 
 /* Preparation */
