@@ -23,6 +23,7 @@ struct watched {
 	u32 event;			/* the last that was looked at */
 	u64 due;			/* when it is looked at whatever happens */
 	bool clone;
+	bool looked;			/* at least once */
 	bool there;			/* in the list that is being read */
 	char said[512];			/* why it cannot be extended; "" if it can */
 };
@@ -53,6 +54,7 @@ static void fail_once(struct lclone_grower *g, struct watched *w)
 static bool set_mark(struct lclone_grower *g, const struct watched *w,
 		     const struct lclone_status *s)
 {
+	struct lclone_status now;
 	char message[64];
 	int err;
 
@@ -61,7 +63,8 @@ static bool set_mark(struct lclone_grower *g, const struct watched *w,
 	snprintf(message, sizeof(message), "low_water_mark %llu",
 		 (unsigned long long)lclone_short_mark(s, &g->how));
 	err = lclone_dm_message(w->name, message);
-	g->no_marks = err == -EINVAL;
+	/* any target without messages says so: it may have become another since */
+	g->no_marks = err == -EINVAL && !lclone_dm_status(w->name, &now);
 	return !err;
 }
 
@@ -93,7 +96,9 @@ static void look_at(struct lclone_grower *g, struct watched *w)
 	int err = lclone_dm_status(w->name, &status);
 
 	w->clone = !err;
-	w->due = now + SWEEP_MS;
+	/* a device is told of when it is made, and has a table a moment later */
+	w->due = now + (err && !w->looked ? POLL_MS : SWEEP_MS);
+	w->looked = true;
 	if (err || strcmp(status.mode, "rw"))
 		return;
 	if (lclone_is_short(&status, &g->how))
