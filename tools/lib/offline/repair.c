@@ -58,7 +58,8 @@ static int compare_positions(const void *pa, const void *pb)
 static bool patch_at(const struct lclone_repair *r, u64 block, size_t *i)
 {
 	const struct lclone_salvage *s = &r->salvage;
-	u32 pos = block - s->delta.sb.log_start;
+	const u64 off = block - s->delta.sb.log_start;
+	const u32 pos = off;
 	const u32 *unread = NULL;
 
 	if (lclone_new_tree_at(r, block, i))
@@ -66,7 +67,7 @@ static bool patch_at(const struct lclone_repair *r, u64 block, size_t *i)
 	for (*i = r->tree.nodes; *i < r->tree.nodes + 2; ++*i)
 		if (r->super[*i - r->tree.nodes].block == block)
 			return true;
-	if (s->nr_unread && block >= s->delta.sb.log_start && pos < s->delta.sb.log_blocks)
+	if (s->nr_unread && block >= s->delta.sb.log_start && off < s->delta.sb.log_blocks)
 		unread = bsearch(&pos, s->unread, s->nr_unread, sizeof(pos), compare_positions);
 	if (unread)
 		*i += unread - s->unread;
