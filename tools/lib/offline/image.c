@@ -140,6 +140,26 @@ static int write_piece(struct lclone_file *to, const char *buf, u64 sector, u32 
 	return lclone_file_write(to, buf, sector, count);
 }
 
+/* LVM rounds sizes up: the end of the volume may have what was on the disk before. */
+static int zero_rest(const struct lclone_image *image, struct lclone_file *to)
+{
+	static const u8 zeros[LCLONE_BLOCK_SIZE];
+	const u64 end = image->sectors, total = to->dev.sectors;
+	u64 from = (end + LCLONE_BLOCK_SECTORS - 1) / LCLONE_BLOCK_SECTORS * LCLONE_BLOCK_SECTORS;
+	u64 range[2];
+	int err = 0;
+
+	if (from > total)
+		from = total;
+	if (from > end)
+		err = lclone_file_write(to, zeros, end, from - end);
+	range[0] = from << 9;
+	range[1] = (total - from) << 9;
+	if (!err && range[1] && ioctl(to->fd, BLKZEROOUT, range))
+		err = lclone_fail(-errno, "%s: its end cannot be zeroed: %m", to->path);
+	return err;
+}
+
 static int copy_raw(struct lclone_image *image, const char *device,
 		    const struct lclone_watch *watch)
 {
@@ -166,7 +186,7 @@ static int copy_raw(struct lclone_image *image, const char *device,
 			err = write_piece(&to, buf, sector, count);
 	}
 	if (!err)
-		err = lclone_file_sync(&to);
+		err = zero_rest(image, &to) ?: lclone_file_sync(&to);
 	if (!err)
 		lclone_watch_stops(watch, "copying", total << 9, total << 9);
 	lclone_file_close(&to);
@@ -174,14 +194,14 @@ static int copy_raw(struct lclone_image *image, const char *device,
 	return err;
 }
 
-static int sync_device(const char *device)
+static int finish_device(const struct lclone_image *image, const char *device)
 {
 	struct lclone_file to;
 	int err;
 
 	err = lclone_file_open(&to, device, O_RDWR | O_EXCL);
 	if (!err)
-		err = lclone_file_sync(&to);
+		err = zero_rest(image, &to) ?: lclone_file_sync(&to);
 	lclone_file_close(&to);
 	return err;
 }
@@ -198,5 +218,5 @@ int lclone_image_copy(struct lclone_image *image, const char *device,
 	if (!strcmp(image->format, "raw"))
 		return copy_raw(image, device, watch);
 	err = lclone_run_program(isatty(STDERR_FILENO) ? shows : quiet, false);
-	return err ?: sync_device(device);
+	return err ?: finish_device(image, device);
 }
