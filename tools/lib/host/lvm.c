@@ -61,6 +61,7 @@ static void exec_script(int in)
 {
 	int null = open("/dev/null", O_WRONLY);
 
+	setpgid(0, 0);		/* a Ctrl-C is for us: LVM ends what it is at */
 	dup2(in, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	keep_only_standard();

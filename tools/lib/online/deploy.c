@@ -8,6 +8,7 @@
 #include "clone/base.h"
 #include "host/dm.h"
 #include "host/feature.h"
+#include "host/pending.h"
 #include "host/tab.h"
 #include "offline/remove.h"
 #include "offline/template.h"
@@ -141,6 +142,7 @@ static int undo(struct plan *p, size_t from, size_t end)
 			err = -EBUSY;
 			continue;
 		}
+		lclone_pending_forget(p->name[i]);
 		if (p->active[i]) {	/* or the volume's next owner would find a delta on it */
 			lclone_lv_path(&p->lv[i], path);
 			lclone_remove_delta(path);
@@ -192,8 +194,11 @@ static int make_all(struct plan *p)
 			lclone_fail(-ECHILD, "its volume could not be made");
 		err = stopped || !p->volume[i] ? -ECHILD : make_one(p, i);
 		p->active[i] = !err;
-		if (!err)
+		if (!err) {
+			/* its note is of no use to a next run, and keeps a file open */
+			lclone_pending_forget(p->name[i]);
 			continue;
+		}
 		if (!p->d->keep_going)
 			return lclone_fail(err, "%s: %s", p->name[i], lclone_why());
 		tell_failed(p, i);
@@ -245,6 +250,8 @@ static int make(struct plan *p, size_t *failed)
 	if (err)
 		goto out;
 	err = lclone_lv_create_many(p->lv, p->count, p->volume);
+	if (err == -EIO)
+		goto out;		/* what is to be undone is not known */
 	if (err == -ECHILD && p->d->keep_going)
 		err = 0;
 	err = err ?: make_all(p) ?: enter(p);
