@@ -158,7 +158,7 @@ follow_tags()
 	ok lvcreate -qq -y --size 24M --name new ttvg
 	ok lclone snapshot web1 --to /dev/ttvg/new
 	uuid=$(lclone probe /dev/ttvg/new)
-	[ "$(tags_of ttvg/new)" = "lclone.delta,lclone.from=deb,lclone.name=web1,lclone.uuid=$uuid" ] ||
+	[ "$(tags_of ttvg/new)" = "lclone.delta,lclone.from=deb,lclone.given,lclone.name=web1,lclone.uuid=$uuid" ] ||
 		fail "$(tags_of ttvg/new)"
 	! tags_of ttvg/web1-delta | grep lclone.name || fail "$(tags_of ttvg/web1-delta)"
 	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/new parent=/dev/ttvg/web1-delta" ] ||
@@ -167,7 +167,10 @@ follow_tags()
 	rm "$LCLONE_TAB"
 	ok lclone open web1
 	same "$dir/model" /dev/mapper/web1
-	ok lclone close web1
+	# lclone did not make that volume, and does not remove it
+	ok lclone remove --yes web1
+	ok lvs ttvg/new
+	[ -z "$(tags_of ttvg/new)" ] || fail "$(tags_of ttvg/new)"
 }
 
 follow_rebase()

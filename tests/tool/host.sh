@@ -11,6 +11,7 @@ tests+=(
 	deploy "clones of a template are made by their names, all of them or none"
 	deploy_going "with --keep-going those are made that can be, and it is said of the others"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
+	name_is_old "what has a clone's name no more is not removed by it"
 )
 
 udev_rules=$(cd "${BASH_SOURCE[0]%/*}/../../tools/udev" && pwd)
@@ -365,4 +366,46 @@ by_name()
 	[ "$(volumes)" = deb ] || fail "$(volumes)"
 	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
 	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
+}
+
+# The volume has got another use; its tags and the line in lclonetab are as they were
+name_is_old()
+{
+	local other
+
+	make_template 200
+	disk other other 16
+	ok lclone create web1 --from deb --delta-size 32M
+	ok lclone close web1
+	ok lclone remove /dev/ttvg/web1-delta
+	ok lclone create --label db1 db1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	printf hello | dd of=/dev/mapper/db1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/db1 "$dir/model"
+	refused 3 "has another clone's delta now, with the label db1" lclone remove --yes web1
+	ok lclone close db1
+	refused 3 "has another clone's delta now, with the label db1" lclone remove --yes web1
+	ok lclone open db1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	same "$dir/model" /dev/mapper/db1
+	ok lclone close db1
+	# without a label it is told by its uuid
+	ok lclone remove /dev/ttvg/web1-delta
+	ok lclone create db1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	ok lclone close db1
+	refused 3 "has another clone's delta now, with the uuid" lclone remove --yes web1
+	# something else altogether
+	ok lclone remove /dev/ttvg/web1-delta
+	ok mkfs.ext4 -q /dev/ttvg/web1-delta
+	lclone remove --yes web1 >"$dir/out" 2>"$dir/err" && fail "removed"
+	ok blkid -p /dev/ttvg/web1-delta
+	# active, with a delta by hand
+	ok lclone create web1 /dev/ttvg/deb "$other"
+	refused 3 "and lclonetab has /dev/ttvg/web1-delta" lclone remove --yes web1
+	ok lclone close web1
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	# it ends what a run began that was killed behind the wipe
+	ok wipefs -qa /dev/ttvg/web1-delta
+	dd if=/dev/zero of=/dev/ttvg/web1-delta bs=1M count=1 conv=notrunc,fsync status=none
+	ok lclone remove --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
 }

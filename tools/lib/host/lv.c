@@ -11,6 +11,7 @@
 
 #define TAG		"lclone."
 #define NEW		"new"	/* as long as it is not known to be ours for good */
+#define GIVEN		"given"	/* the volume was not made for the clone that has it */
 #define WORDS_MAX	32
 #define LINE_SIZE	1024
 
@@ -70,6 +71,8 @@ static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
 		snprintf(lv->uuid, sizeof(lv->uuid), "%s", tag + 5);
 	else if (!strncmp(tag, "from=", 5))
 		snprintf(lv->from, sizeof(lv->from), "%s", tag + 5);
+	else if (!strcmp(tag, GIVEN))
+		lv->given = true;
 }
 
 /* False: it is none of ours. */
@@ -159,6 +162,8 @@ static void add_tags(char line[LINE_SIZE], const struct lclone_lv *lv)
 		add_tag(line, "uuid=", lv->uuid);
 	if (lv->from[0])
 		add_tag(line, "from=", lv->from);
+	if (lv->given)
+		add_tag(line, GIVEN, "");
 }
 
 static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
@@ -238,6 +243,24 @@ int lclone_lv_drop_from(struct lclone_lv *lv)
 	return run_line(line);
 }
 
+int lclone_lv_drop_tags(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE];
+	size_t len;
+
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "%s --deltag " TAG GIVEN,
+		 kinds[lv->kind]);
+	len = strlen(line);
+	if (lv->name[0])
+		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "name=%s", lv->name);
+	if (lv->uuid[0])
+		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "uuid=%s", lv->uuid);
+	if (lv->from[0])
+		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "from=%s", lv->from);
+	snprintf(line + len, LINE_SIZE - len, " %s/%s", lv->vg, lv->lv);
+	return run_line(line);
+}
+
 int lclone_lv_remove_new(const struct lclone_lv *lv)
 {
 	char which[LINE_SIZE];
@@ -291,17 +314,23 @@ int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made)
 {
 	struct lclone_lv *there;
 	size_t there_count, i, missing = 0;
-	int err;
+	int err, ran;
 
 	memset(made, 0, count * sizeof(*made));
-	err = run_many(lvs, count, print_create) ?: lclone_lv_list(&there, &there_count);
+	/* LVM may have been killed, by the Ctrl-C that we take as a wish, with some made */
+	ran = run_many(lvs, count, print_create);
+	lclone_why_hold();
+	err = lclone_lv_list(&there, &there_count);
+	lclone_why_release();
 	if (err)
-		return err;
+		return lclone_fail(-EIO, "which volumes were made is not known: LVM cannot be asked (lvs @lclone.delta)");
 	for (i = 0; i < count; i++) {
 		made[i] = is_listed(&lvs[i], there, there_count);
 		missing += !made[i];
 	}
 	free(there);
+	if (ran)
+		return ran;
 	return missing ? lclone_fail(-ECHILD, "lvcreate failed") : 0;
 }
 

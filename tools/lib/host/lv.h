@@ -24,6 +24,7 @@ struct lclone_lv {
 	char name[LCLONE_NAME_SIZE];	/* of the clone, or of the template */
 	char uuid[37];			/* of a delta, or "" */
 	char from[LCLONE_NAME_SIZE];	/* the template of a delta, or "" */
+	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
 	bool active, read_only;
 };
@@ -54,6 +55,9 @@ int lclone_lv_keep(const struct lclone_lv *lv);
 int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);
 int lclone_lv_drop_name(const struct lclone_lv *lv);
 int lclone_lv_drop_from(struct lclone_lv *lv);
+
+/* It is nobody's delta any more. */
+int lclone_lv_drop_tags(const struct lclone_lv *lv);
 
 /* The volume is gone; the second: if it was there, and still new. */
 int lclone_lv_remove(const struct lclone_lv *lv);

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uuid/uuid.h>
 
 #include "basic/fail.h"
+#include "clone/super.h"
+#include "host/file.h"
 #include "offline/remove.h"
 #include "online/by-name.h"
 #include "online/close.h"
@@ -71,21 +77,71 @@ static int closed(const struct lclone_named *named)
 	return lclone_fail(-ECANCELED, "%s; %s is closed, and not removed", lclone_why(), named->name);
 }
 
-int lclone_remove_named(struct lclone_named *named)
+static int is_another(const struct lclone_named *named, const char *what, const char *is)
+{
+	return lclone_fail(-ESTALE, "%s has another clone's delta now, with the %s %s: \"lclone remove %s\" if that is meant",
+			   named->delta, what, is, named->delta);
+}
+
+/*
+ * A line of lclonetab and a tag are notes: the volume may have got another use since, or the
+ * device another name.  The superblock says whose a delta is.
+ */
+static int refuse_others_delta(const struct lclone_named *named)
+{
+	struct lclone_sb sb;
+	struct stat a, b;
+	char uuid[37];
+
+	if (named->active && named->entry && !stat(named->entry->delta, &a) &&
+	    !stat(named->delta, &b) && a.st_rdev != b.st_rdev)
+		return lclone_fail(-ESTALE, "%s is active with the delta %s, and lclonetab has %s: close it, and remove the one that is meant",
+				   named->name, named->delta, named->entry->delta);
+	if (lclone_sb_of(named->delta, &sb))
+		return 0;		/* none, or damaged: who removes it says so */
+	uuid_unparse_lower(sb.uuid, uuid);
+	if (sb.label[0] && strcmp(sb.label, named->name))
+		return is_another(named, "label", sb.label);
+	if (!sb.label[0] && named->has_lv && named->lv.uuid[0] && strcmp(uuid, named->lv.uuid))
+		return is_another(named, "uuid", uuid);
+	return 0;
+}
+
+/* Blank: made and not formatted, or wiped, by a run that was killed.  -EEXIST: by somebody else. */
+static int refuse_others_data(const struct lclone_named *named)
+{
+	struct lclone_file file;
+	int err = lclone_file_open(&file, named->delta, O_RDONLY) ?: lclone_file_no_signature(&file);
+
+	lclone_file_close(&file);
+	return err;
+}
+
+/* Without its volume, if that was not made for it. */
+static int forget_named(const struct lclone_named *named)
 {
 	const char *name = named->name;
+	int err = named->entry ? lclone_tab_remove(&name, 1) : 0;
+
+	if (err || !named->has_lv)
+		return err;
+	return named->lv.given ? lclone_lv_drop_tags(&named->lv) : lclone_lv_remove(&named->lv);
+}
+
+int lclone_remove_named(struct lclone_named *named)
+{
 	int err;
 
-	err = named->active ? lclone_close_clone(name) : lclone_named_activate(named);
+	err = named->active ? 0 : lclone_named_activate(named);
+	err = err ?: refuse_others_delta(named);
+	if (!err && named->active)
+		err = lclone_close_clone(named->name);
 	if (err)
 		return err;
 	err = lclone_remove_delta(named->delta);
-	if (err == -ENODATA && named->has_lv)	/* made, and not formatted: by a run that was killed */
-		err = 0;
+	if (err == -ENODATA && (named->has_lv || named->entry))
+		err = refuse_others_data(named);
 	if (err)
 		return named->active ? closed(named) : err;
-	err = named->entry ? lclone_tab_remove(&name, 1) : 0;
-	if (!err && named->has_lv)
-		err = lclone_lv_remove(&named->lv);
-	return err;
+	return forget_named(named);
 }

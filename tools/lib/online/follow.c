@@ -146,6 +146,7 @@ static int move_tags(const struct lclone_lv *old, const char *delta)
 	if (lclone_dev_is_volume(device_of(delta))) {
 		err = lclone_sb_of(delta, &sb);
 		uuid_unparse_lower(sb.uuid, tags.uuid);
+		tags.given = true;
 		err = err ?: lclone_lv_add_tags(&tags, delta);
 	}
 	return err ?: lclone_lv_drop_name(old);
