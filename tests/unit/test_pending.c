@@ -21,18 +21,18 @@ static bool is_noted(void)
 	return !access(path, F_OK);
 }
 
-static void wake(int sig)
-{
-	(void)sig;
-}
-
 /* Another run that goes over from @before to @after, and lives until it is killed, or ends it. */
 static pid_t begins(const char *before, const char *after)
 {
-	int pipes[2];
+	int pipes[2], sig;
+	sigset_t usr1;
 	char byte;
 	pid_t pid;
 
+	/* held back, so that it is not lost when it comes before the child waits for it */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
 	assert_int_equal(pipe(pipes), 0);
 	fflush(NULL);
 	pid = fork();
@@ -41,7 +41,7 @@ static pid_t begins(const char *before, const char *after)
 		if (lclone_pending_begin(name, before, after, "uuid") ||
 		    write(pipes[1], "x", 1) != 1)
 			_exit(1);
-		pause();
+		sigwait(&usr1, &sig);
 		lclone_pending_end();
 		_exit(0);
 	}
@@ -83,7 +83,6 @@ static int setup(void **state)
 	(void)state;
 	if (geteuid())
 		skip();
-	signal(SIGUSR1, wake);
 	snprintf(name, sizeof(name), "test-%d", getpid());
 	return 0;
 }
