@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
 #include "clone/inventory.h"
 #include "clone/name.h"
+#include "host/device.h"
 #include "host/find.h"
 
 /* Each returns 0, 1 if it has none of that name, or a negative errno. */
@@ -58,12 +58,11 @@ static void set_base_of_tags(struct lclone_named *named, const struct lclone_lv 
 static bool is_device(const struct lclone_lv *lv, const char *device)
 {
 	char path[LCLONE_LV_PATH_SIZE];
-	struct stat a, b;
+	dev_t rdev;
 
 	lclone_lv_path(lv, path);
-	return !strcmp(path, device) ||
-	       (!stat(path, &a) && !stat(device, &b) && S_ISBLK(a.st_mode) &&
-		S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev);
+	rdev = lclone_dev_at(path);
+	return !strcmp(path, device) || (rdev && rdev == lclone_dev_at(device));
 }
 
 static int by_tags(struct lclone_named *named)

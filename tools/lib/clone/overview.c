@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "basic/fail.h"
 #include "clone/family.h"
@@ -92,15 +91,15 @@ static void add_member(struct lclone_overview *o, const struct member *n)
 /* Is it the row of the delta that lclonetab calls that, which need not be there? */
 static bool is_delta(const struct lclone_row *r, const char *delta)
 {
-	struct stat a, b;
+	dev_t rdev;
 
 	if (!strcmp(r->delta, delta))
 		return true;
 	/* a volume that is not active is known as VG/LV */
 	if (r->delta[0] != '/')
 		return !strncmp(delta, "/dev/", 5) && !strcmp(r->delta, delta + 5);
-	return !stat(r->delta, &a) && !stat(delta, &b) && S_ISBLK(a.st_mode) &&
-	       S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
+	rdev = lclone_dev_at(r->delta);
+	return rdev && rdev == lclone_dev_at(delta);
 }
 
 /* A clone of that name is active, or a row of its delta has it now; or it is a new row. */

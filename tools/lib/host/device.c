@@ -90,16 +90,21 @@ void lclone_name_of(const char *major_minor, char name[PATH_MAX])
 		snprintf(name, PATH_MAX, "%s", major_minor);
 }
 
+dev_t lclone_dev_at(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+}
+
 /* "... - btrfs /dev/vda rw": a filesystem of several devices has a number of its own. */
 static bool is_source(const char *line, dev_t rdev)
 {
 	const char *fields = strstr(line, " - ");
 	char source[PATH_MAX];
-	struct stat st;
 
 	return fields && sscanf(fields, " - %*s %4095s", source) == 1 &&
-	       source[0] == '/' && !stat(source, &st) &&
-	       S_ISBLK(st.st_mode) && st.st_rdev == rdev;
+	       source[0] == '/' && rdev && lclone_dev_at(source) == rdev;
 }
 
 void lclone_dev_mount(dev_t rdev, bool rw, char where[PATH_MAX])

@@ -16,6 +16,9 @@ void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
 /* The device of "major:minor", as tables have it; 0 for anything else. */
 dev_t lclone_dev_number(const char *word);
 
+/* The block device at a path; 0: there is none. */
+dev_t lclone_dev_at(const char *path);
+
 /* The name for "major:minor"; anything else, as "-", is its own name. */
 void lclone_name_of(const char *major_minor, char name[PATH_MAX]);
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
@@ -41,11 +40,10 @@ static int take_parents(const struct lclone_tab_entry *entry, struct lclone_pare
 static bool is_active(const struct lclone_tab_entry *entry)
 {
 	static struct lclone_clone clone;
-	struct stat st;
+	const dev_t rdev = lclone_dev_at(entry->delta);
 
-	return !lclone_dm_get(entry->name, &clone) && !clone.suspended &&
-	       !stat(entry->delta, &st) && S_ISBLK(st.st_mode) &&
-	       lclone_dev_number(clone.table.delta) == st.st_rdev;
+	return !lclone_dm_get(entry->name, &clone) && !clone.suspended && rdev &&
+	       lclone_dev_number(clone.table.delta) == rdev;
 }
 
 int lclone_start_entry(const struct lclone_tab_entry *entry)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
@@ -17,19 +16,11 @@
 #include "host/tab.h"
 #include "online/follow.h"
 
-/* 0: it is none, or not there. */
-static dev_t device_of(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISBLK(st.st_mode) ? st.st_rdev : 0;
-}
-
 /* A path for a line: the user's own, if it is one that may be in it, else the one that we know. */
 static void path_of(const char *word, const char *device, char path[PATH_MAX])
 {
 	if (device && !strncmp(device, "/dev/", 5) && !strstr(device, "/.") &&
-	    lclone_dev_number(word) == device_of(device))
+	    lclone_dev_number(word) == lclone_dev_at(device))
 		snprintf(path, PATH_MAX, "%s", device);
 	else
 		lclone_name_of(word, path);
@@ -40,7 +31,7 @@ static void path_of(const char *word, const char *device, char path[PATH_MAX])
 static bool has_parent(const char *device, void *ctx)
 {
 	const struct lclone_table *table = ctx;
-	const dev_t rdev = device_of(device);
+	const dev_t rdev = lclone_dev_at(device);
 	const char *word = table->parent_words;
 	char number[64];
 
@@ -120,7 +111,7 @@ static int follow_line(const struct lclone_clone *before, const struct lclone_ta
 	int err = lclone_tab_read(&tab, NULL, NULL);
 
 	entry = err ? NULL : lclone_tab_find(&tab, name);
-	if (entry && device_of(entry->delta) != lclone_dev_number(before->table.delta))
+	if (entry && lclone_dev_at(entry->delta) != lclone_dev_number(before->table.delta))
 		entry = NULL;
 	if (err)
 		err = lclone_fail(-ECANCELED, "%s is changed, but not its line: %s", name,
@@ -143,7 +134,7 @@ static int move_tags(const struct lclone_lv *old, const char *delta)
 	struct lclone_sb sb;
 	int err = 0;
 
-	if (lclone_dev_is_volume(device_of(delta))) {
+	if (lclone_dev_is_volume(lclone_dev_at(delta))) {
 		err = lclone_sb_of(delta, &sb);
 		uuid_unparse_lower(sb.uuid, tags.uuid);
 		tags.given = true;
@@ -168,7 +159,7 @@ static int follow_tags(const struct lclone_clone *before, const struct lclone_ta
 	for (i = 0; !err && i < count; i++) {
 		lclone_lv_path(&lvs[i], path);
 		if (lvs[i].kind != LCLONE_LV_DELTA || strcmp(lvs[i].name, before->name) ||
-		    device_of(path) != old)
+		    lclone_dev_at(path) != old)
 			continue;
 		if (strcmp(before->table.base, now->base) && lvs[i].from[0])
 			err = lclone_lv_drop_from(&lvs[i]);
@@ -206,12 +197,12 @@ int lclone_follow_base(const char *delta, const char *base)
 	size_t i;
 	int err = lclone_tab_read(&tab, NULL, NULL);
 
-	snprintf(number, sizeof(number), "%u:%u", major(device_of(base)), minor(device_of(base)));
+	snprintf(number, sizeof(number), "%u:%u", major(lclone_dev_at(base)), minor(lclone_dev_at(base)));
 	path_of(number, base, path);
 	for (i = 0; !err && i < tab.count; i++) {
 		changed = tab.entry[i];
-		if (!device_of(delta) || device_of(changed.delta) != device_of(delta) ||
-		    device_of(changed.base) == device_of(base))
+		if (!lclone_dev_at(delta) || lclone_dev_at(changed.delta) != lclone_dev_at(delta) ||
+		    lclone_dev_at(changed.base) == lclone_dev_at(base))
 			continue;
 		changed.base = path;
 		err = lclone_tab_replace(&changed) ? not_followed(changed.name, &changed) : 0;
@@ -252,7 +243,7 @@ bool lclone_names_layer(const char *name, const char *delta)
 		return false;
 	}
 	if (!lclone_inventory_read(&inv))
-		top = only_child(&inv, &sb, device_of(delta));
+		top = only_child(&inv, &sb, lclone_dev_at(delta));
 	for (depth = 0; top && top->sb.state & LCLONE_STATE_SEALED; depth++)
 		top = depth < LCLONE_LAYERS_MAX ? only_child(&inv, &top->sb, top->rdev) : NULL;
 	lclone_why_release();
