@@ -146,24 +146,25 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 
 /* What is done, as lines of words that have no spaces in them */
 
-static void add_tag(char line[LINE_SIZE], const char *tag, const char *value)
+/* @option: --addtag or --deltag */
+static void put_tag(char line[LINE_SIZE], const char *option, const char *tag, const char *value)
 {
 	size_t len = strlen(line);
 
-	snprintf(line + len, LINE_SIZE - len, " --addtag " TAG "%s%s", tag, value);
+	snprintf(line + len, LINE_SIZE - len, " %s " TAG "%s%s", option, tag, value);
 }
 
-static void add_tags(char line[LINE_SIZE], const struct lclone_lv *lv)
+static void put_tags(char line[LINE_SIZE], const char *option, const struct lclone_lv *lv)
 {
-	add_tag(line, kinds[lv->kind], "");
+	put_tag(line, option, kinds[lv->kind], "");
 	if (lv->name[0])
-		add_tag(line, "name=", lv->name);
+		put_tag(line, option, "name=", lv->name);
 	if (lv->uuid[0])
-		add_tag(line, "uuid=", lv->uuid);
+		put_tag(line, option, "uuid=", lv->uuid);
 	if (lv->from[0])
-		add_tag(line, "from=", lv->from);
+		put_tag(line, option, "from=", lv->from);
 	if (lv->given)
-		add_tag(line, GIVEN, "");
+		put_tag(line, option, GIVEN, "");
 }
 
 static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
@@ -171,7 +172,7 @@ static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 	size_t len;
 
 	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
-	add_tags(line, lv);
+	put_tags(line, "--addtag", lv);
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
 		 (unsigned long long)lv->sectors, lv->vg);
@@ -200,7 +201,7 @@ int lclone_lv_create(const struct lclone_lv *lv)
 
 	print_create(line, lv);
 	if (lv->kind == LCLONE_LV_DELTA)
-		add_tag(line, NEW, "");
+		put_tag(line, "--addtag", NEW, "");
 	return run_line(line);
 }
 
@@ -218,7 +219,7 @@ int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path)
 	size_t len;
 
 	snprintf(line, LINE_SIZE, "lvchange --quiet");
-	add_tags(line, lv);
+	put_tags(line, "--addtag", lv);
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " %s", path);
 	return run_line(line);
@@ -248,15 +249,9 @@ int lclone_lv_drop_tags(const struct lclone_lv *lv)
 	char line[LINE_SIZE];
 	size_t len;
 
-	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "%s --deltag " TAG GIVEN,
-		 kinds[lv->kind]);
+	snprintf(line, LINE_SIZE, "lvchange --quiet");
+	put_tags(line, "--deltag", lv);
 	len = strlen(line);
-	if (lv->name[0])
-		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "name=%s", lv->name);
-	if (lv->uuid[0])
-		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "uuid=%s", lv->uuid);
-	if (lv->from[0])
-		len += snprintf(line + len, LINE_SIZE - len, " --deltag " TAG "from=%s", lv->from);
 	snprintf(line + len, LINE_SIZE - len, " %s/%s", lv->vg, lv->lv);
 	return run_line(line);
 }
