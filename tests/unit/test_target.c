@@ -56,6 +56,51 @@ static void long_table(void **state)
 	assert_int_equal(lclone_table_print(&table, out, sizeof(out)), -E2BIG);
 }
 
+/* As many layers as the target takes, each by its name and in its place, and not one more. */
+static void layers(void **state)
+{
+	static struct lclone_table table, again;
+	char out[LCLONE_PARAMS_SIZE], name[32];
+	u32 i;
+
+	(void)state;
+	strcpy(table.base, "-");
+	strcpy(table.delta, "254:1");
+	for (i = 0; i < LCLONE_LAYERS_MAX; i++) {
+		snprintf(name, sizeof(name), "254:%u", 1000000 + i);
+		assert_int_equal(lclone_table_add_parent(&table, name), 0);
+	}
+	assert_int_equal(lclone_table_add_parent(&table, "254:2"), -E2BIG);
+	assert_int_equal(table.parents, LCLONE_LAYERS_MAX);
+	assert_int_equal(lclone_table_print(&table, out, sizeof(out)), 0);
+	assert_int_equal(lclone_table_parse(out, &again), 0);
+	assert_int_equal(again.parents, LCLONE_LAYERS_MAX);
+	for (i = 0; i < LCLONE_LAYERS_MAX; i++) {
+		snprintf(name, sizeof(name), "254:%u", 1000000 + i);
+		assert_string_equal(lclone_table_parent(&again, i), name);
+	}
+	/* without the topmost, and with another in its place */
+	again.parents = 1;
+	assert_int_equal(lclone_table_add_parent(&again, "/dev/vg/a longer name"), 0);
+	assert_int_equal(lclone_table_print(&again, out, sizeof(out)), 0);
+	assert_string_equal(out, "- 254:1 4 parent 254:1000000 parent /dev/vg/a longer name");
+}
+
+/* Names that no table has room for are refused, and what was there stays. */
+static void long_names(void **state)
+{
+	static char name[PATH_MAX] = "/dev/";
+	static struct lclone_table table;
+
+	(void)state;
+	memset(name + 5, 'x', sizeof(name) - 6);
+	assert_int_equal(lclone_table_add_parent(&table, name), 0);
+	assert_int_equal(lclone_table_add_parent(&table, name), 0);
+	assert_int_equal(lclone_table_add_parent(&table, "a"), -E2BIG);
+	assert_int_equal(table.parents, 2);
+	assert_string_equal(lclone_table_parent(&table, 1), name);
+}
+
 static void status(void **state)
 {
 	struct lclone_status s;
@@ -138,6 +183,8 @@ int main(void)
 		cmocka_unit_test(tables),
 		cmocka_unit_test(bad_tables),
 		cmocka_unit_test(long_table),
+		cmocka_unit_test(layers),
+		cmocka_unit_test(long_names),
 		cmocka_unit_test(status),
 		cmocka_unit_test(progress),
 		cmocka_unit_test(bad_status),

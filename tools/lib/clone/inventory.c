@@ -230,21 +230,13 @@ const struct lclone_clone *lclone_clone_with_delta(const struct lclone_inventory
 static bool any_part(const struct lclone_clone *clone, bool (*visit)(const char *word, void *ctx),
 		     void *ctx)
 {
-	const char *words = clone->table.parent_words, *at = words + strlen(words);
-	char word[PATH_MAX];
+	u32 i;
 
 	if (visit(clone->table.delta, ctx))
 		return true;
-	while (at > words) {		/* " parent A parent B": the last is the topmost */
-		const char *end = at;
-
-		while (at[-1] != ' ')
-			at--;
-		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
-		at -= strlen(" parent ");
-		if (visit(word, ctx))
+	for (i = clone->table.parents; i-- > 0;)
+		if (visit(lclone_table_parent(&clone->table, i), ctx))
 			return true;
-	}
 	return visit(clone->table.base, ctx);
 }
 

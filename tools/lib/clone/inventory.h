@@ -13,8 +13,6 @@
 #include "format/delta.h"
 #include "host/dm.h"
 
-#define LCLONE_LAYERS_MAX	255	/* below a delta: the target's limit */
-
 /* Devices that a user has named as layers, in any order */
 struct lclone_parents {
 	u32 count;

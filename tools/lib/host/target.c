@@ -81,41 +81,54 @@ bool lclone_flattens(const struct lclone_features *features)
 	return features->flatten || features->flatten_layer;
 }
 
+const char *lclone_table_parent(const struct lclone_table *table, u32 i)
+{
+	return table->parent_names + table->parent_at[i];
+}
+
 int lclone_table_add_parent(struct lclone_table *table, const char *device)
 {
-	size_t len = strlen(table->parent_words), room = sizeof(table->parent_words) - len;
+	const u32 n = table->parents;
+	const size_t size = strlen(device) + 1;
+	size_t at = 0;
 
-	if (snprintf(table->parent_words + len, room, " parent %s", device) >= (int)room) {
-		table->parent_words[len] = '\0';
+	if (n)
+		at = table->parent_at[n - 1] + strlen(lclone_table_parent(table, n - 1)) + 1;
+	if (n == LCLONE_LAYERS_MAX || at + size > sizeof(table->parent_names))
 		return -E2BIG;
-	}
+	memcpy(table->parent_names + at, device, size);
+	table->parent_at[n] = at;
 	table->parents++;
 	return 0;
 }
 
-void lclone_table_drop_parent(struct lclone_table *table, char device[PATH_MAX])
+/* Writes at params[*len]; *len goes on to where the text would end if there were room. */
+static void __attribute__((format(printf, 4, 5)))
+print(char *params, size_t size, size_t *len, const char *fmt, ...)
 {
-	char *word = strrchr(table->parent_words, ' ');
+	const size_t at = *len < size ? *len : size;
+	va_list args;
 
-	snprintf(device, PATH_MAX, "%s", word + 1);
-	*word = '\0';
-	*strrchr(table->parent_words, ' ') = '\0';	/* the word "parent" */
-	table->parents--;
+	va_start(args, fmt);
+	*len += vsnprintf(params + at, size - at, fmt, args);
+	va_end(args);
 }
 
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size)
 {
 	struct words w = { .len = 0 };
-	int len;
+	size_t len = 0;
+	u32 i;
 
 	add_features(&w, &table->features);
 	w.count += 2 * table->parents;
+	print(params, size, &len, "%s %s", table->base, table->delta);
 	if (w.count)
-		len = snprintf(params, size, "%s %s %d%s%s", table->base, table->delta, w.count,
-			       table->parent_words, w.text);
-	else
-		len = snprintf(params, size, "%s %s", table->base, table->delta);
-	return len < 0 || (size_t)len >= size ? -E2BIG : 0;
+		print(params, size, &len, " %d", w.count);
+	for (i = 0; i < table->parents; i++)
+		print(params, size, &len, " parent %s", lclone_table_parent(table, i));
+	print(params, size, &len, "%s", w.text);
+	return len >= size ? -E2BIG : 0;
 }
 
 static int parse_feature(struct lclone_table *table, const char *name, char **save)

@@ -10,8 +10,9 @@
 #include "lclone_format.h"
 
 #define LCLONE_TARGET		"lclone"
-#define LCLONE_PARENTS_SIZE	8192
-#define LCLONE_PARAMS_SIZE	(2 * PATH_MAX + LCLONE_PARENTS_SIZE + 256)
+#define LCLONE_LAYERS_MAX	255	/* below a delta: the target's limit */
+#define LCLONE_PARENTS_SIZE	8192	/* the names of them all */
+#define LCLONE_PARAMS_SIZE	(2 * PATH_MAX + LCLONE_PARENTS_SIZE + LCLONE_LAYERS_MAX * 8 + 256)
 
 struct lclone_features {
 	bool read_only;
@@ -31,8 +32,9 @@ struct lclone_features {
 struct lclone_table {
 	char base[PATH_MAX];		/* path, major:minor, or "-" */
 	char delta[PATH_MAX];
-	u32 parents;			/* bottom to top, as the words of the line: */
-	char parent_words[LCLONE_PARENTS_SIZE];	/* " parent PATH parent PATH ..." */
+	u32 parents;			/* bottom to top; set lower, the topmost are gone */
+	u16 parent_at[LCLONE_LAYERS_MAX];	/* where the name of each is among these: */
+	char parent_names[LCLONE_PARENTS_SIZE];
 	struct lclone_features features;
 };
 
@@ -53,11 +55,11 @@ struct lclone_status {
 /* The delta takes over what lies below, all of it or a layer. */
 bool lclone_flattens(const struct lclone_features *features);
 
+/* Layer @i of those that the table has, from below; the topmost is table->parents - 1. */
+const char *lclone_table_parent(const struct lclone_table *table, u32 i);
+
 /* The next parent, above those that are there. 0, or -E2BIG. */
 int lclone_table_add_parent(struct lclone_table *table, const char *device);
-
-/* Takes the topmost parent off, whose device goes to @device. There is one. */
-void lclone_table_drop_parent(struct lclone_table *table, char device[PATH_MAX]);
 
 /* Writes the parameters, features in their canonical order. 0, or -E2BIG. */
 int lclone_table_print(const struct lclone_table *table, char *params, size_t size);

@@ -124,19 +124,16 @@ static int add_parent(struct named *n, const char *path)
 /* The layers that the table names: there may be copies of them. */
 static int by_table(const struct lclone_table *table, struct named *n)
 {
-	char *words = strdup(table->parent_words), *save, *word, path[PATH_MAX];
-	int err = words ? 0 : lclone_fail(-ENOMEM, "out of memory");
+	char path[PATH_MAX];
+	u32 i;
+	int err = 0;
 
 	lclone_name_of(table->delta, n->delta);
 	lclone_name_of(table->base, n->base);
-	for (word = words ? strtok_r(words, " ", &save) : NULL; word && !err;
-	     word = strtok_r(NULL, " ", &save)) {
-		if (!strcmp(word, "parent"))
-			continue;
-		lclone_name_of(word, path);
+	for (i = 0; !err && i < table->parents; i++) {
+		lclone_name_of(lclone_table_parent(table, i), path);
 		err = add_parent(n, path);
 	}
-	free(words);
 	return err;
 }
 

@@ -11,28 +11,14 @@
 #include "clone/super.h"
 #include "online/below.h"
 
-/* The next device of " parent 254:2 parent 254:3", or NULL; @words: NULL but for the first */
-static const char *next_layer(char *words, char **save, char name[PATH_MAX])
-{
-	char *word = strtok_r(words, " ", save);
-
-	word = word ? strtok_r(NULL, " ", save) : NULL;
-	if (!word)
-		return NULL;
-	lclone_name_of(word, name);
-	return name;
-}
-
 static int name_layers(struct below *below, const struct lclone_table *table)
 {
-	char words[LCLONE_PARENTS_SIZE], name[PATH_MAX], *save;
-	const char *layer;
+	char name[PATH_MAX];
 	u32 i;
 
-	strcpy(words, table->parent_words);
-	for (layer = next_layer(words, &save, name); layer; layer = next_layer(NULL, &save, name)) {
-		i = below->parents.count;
-		below->name[i] = strdup(layer);
+	for (i = 0; i < table->parents; i++) {
+		lclone_name_of(lclone_table_parent(table, i), name);
+		below->name[i] = strdup(name);
 		if (!below->name[i])
 			return lclone_fail(-ENOMEM, "out of memory");
 		if (lclone_add_parent(&below->parents, below->name[i]))
@@ -43,19 +29,19 @@ static int name_layers(struct below *below, const struct lclone_table *table)
 
 void lclone_names_below(const struct lclone_table *table, char *names, size_t size)
 {
-	char words[LCLONE_PARENTS_SIZE], name[PATH_MAX], *save;
-	const char *layer;
+	char name[PATH_MAX];
 	size_t len = 0;
+	u32 i;
 
 	names[0] = '\0';
 	if (strcmp(table->base, "-")) {
 		lclone_name_of(table->base, name);
 		len = snprintf(names, size, "%s", name);
 	}
-	strcpy(words, table->parent_words);
-	for (layer = next_layer(words, &save, name); layer && len < size;
-	     layer = next_layer(NULL, &save, name))
-		len += snprintf(names + len, size - len, "%s%s", len ? ", " : "", layer);
+	for (i = 0; i < table->parents && len < size; i++) {
+		lclone_name_of(lclone_table_parent(table, i), name);
+		len += snprintf(names + len, size - len, "%s%s", len ? ", " : "", name);
+	}
 }
 
 /* An empty delta on base and layers, as large as the clone, in place of its own. */

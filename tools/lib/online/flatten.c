@@ -158,7 +158,6 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	table = clone.table;
 	snprintf(table.base, sizeof(table.base), "%u:%u", major(target.rdev), minor(target.rdev));
 	table.parents = 0;
-	table.parent_words[0] = '\0';
 	table.features.merge = true;
 	table.features.rebase = true;
 	err = lclone_change_table(&clone, &table);
@@ -288,7 +287,7 @@ static int leave_below(const struct flatten *f, bool layer)
 	const struct online *o = f->merge.online;
 	static struct lclone_clone old;
 	static struct lclone_table table;
-	char gone[PATH_MAX], names[LCLONE_PARENTS_SIZE];
+	char names[LCLONE_PARENTS_SIZE];
 	struct lclone_status status;
 	int err;
 
@@ -304,13 +303,12 @@ static int leave_below(const struct flatten *f, bool layer)
 		return err;
 	table = old.table;
 	if (layer) {
-		lclone_table_drop_parent(&table, gone);
-		lclone_name_of(gone, names);
+		lclone_name_of(lclone_table_parent(&table, table.parents - 1), names);
+		table.parents--;
 	} else {
 		lclone_names_below(&table, names, sizeof(names));
 		strcpy(table.base, "-");
 		table.parents = 0;
-		table.parent_words[0] = '\0';
 	}
 	table.features.flatten = false;
 	table.features.flatten_layer = false;

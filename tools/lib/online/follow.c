@@ -32,15 +32,11 @@ static bool has_parent(const char *device, void *ctx)
 {
 	const struct lclone_table *table = ctx;
 	const dev_t rdev = lclone_dev_at(device);
-	const char *word = table->parent_words;
-	char number[64];
+	u32 i;
 
-	while ((word = strstr(word, " parent "))) {
-		word += strlen(" parent ");
-		snprintf(number, sizeof(number), "%.*s", (int)strcspn(word, " "), word);
-		if (rdev && lclone_dev_number(number) == rdev)
+	for (i = 0; rdev && i < table->parents; i++)
+		if (lclone_dev_number(lclone_table_parent(table, i)) == rdev)
 			return true;
-	}
 	return false;
 }
 

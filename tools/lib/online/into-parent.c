@@ -36,47 +36,33 @@ struct pair {
 
 /* The clones */
 
-static bool is_word(const char *word, size_t len, const char *number)
-{
-	return strlen(number) == len && !memcmp(word, number, len);
-}
-
 /* What a table has right above a device, which is one of its parents; NULL if it is none. */
-static const char *above(const struct lclone_table *table, const char *number, size_t *len)
+static const char *above(const struct lclone_table *table, const char *number)
 {
-	const char *word = table->parent_words;
-	bool found = false;
+	u32 i;
 
-	while ((word = strstr(word, " parent "))) {
-		word += strlen(" parent ");
-		*len = strcspn(word, " ");
-		if (found)
-			return word;
-		found = is_word(word, *len, number);
-	}
-	*len = strlen(table->delta);
-	return found ? table->delta : NULL;
+	for (i = 0; i < table->parents; i++)
+		if (!strcmp(lclone_table_parent(table, i), number))
+			return i + 1 < table->parents ? lclone_table_parent(table, i + 1) :
+							table->delta;
+	return NULL;
 }
 
 static bool is_user(const struct pair *p, const struct lclone_clone *clone)
 {
-	size_t len;
-
-	return above(&clone->table, p->upper_number, &len);
+	return above(&clone->table, p->upper_number);
 }
 
 /* A clone may have the lower one below the upper one only, and that below its delta. */
 static int check_clone(const struct pair *p, const struct lclone_clone *clone)
 {
 	const struct lclone_table *table = &clone->table;
-	const char *word;
-	size_t len;
+	const char *word = above(table, p->lower_number);
 
 	if (!strcmp(table->delta, p->upper_number))
 		return lclone_fail(-EBUSY, "%s is active with %s: close it first", clone->name,
 				   p->upper_path);
-	word = above(table, p->lower_number, &len);
-	if (is_user(p, clone) && !(word && is_word(word, len, p->upper_number)))
+	if (is_user(p, clone) && !(word && !strcmp(word, p->upper_number)))
 		return lclone_fail(-EBUSY, "%s lies on %s, but not on %s right below it",
 				   clone->name, p->upper_path, p->lower_path);
 	if (is_user(p, clone) && clone->suspended)
@@ -203,15 +189,13 @@ static int switch_clone(const struct pair *p, const struct lclone_clone *clone, 
 {
 	static char params[LCLONE_PARAMS_SIZE];
 	static struct lclone_table table;
-	const char *word = clone->table.parent_words;
-	char number[PATH_MAX];
+	const char *number;
+	u32 i;
 
 	table = clone->table;
 	table.parents = 0;
-	table.parent_words[0] = '\0';
-	while ((word = strstr(word, " parent "))) {
-		word += strlen(" parent ");
-		snprintf(number, sizeof(number), "%.*s", (int)strcspn(word, " "), word);
+	for (i = 0; i < clone->table.parents; i++) {
+		number = lclone_table_parent(&clone->table, i);
 		if (strcmp(number, p->upper_number))
 			lclone_table_add_parent(&table, number);
 	}

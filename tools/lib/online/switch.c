@@ -50,14 +50,11 @@ static int prepare(struct lclone_file *file, const char *path, bool force,
 /* The topmost layer may be read through the old delta only. */
 static int refuse_half_merged(const struct lclone_table *table)
 {
-	static struct lclone_table top;
-	char number[PATH_MAX], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct lclone_sb sb;
 	int err;
 
-	top = *table;
-	lclone_table_drop_parent(&top, number);
-	lclone_name_of(number, path);
+	lclone_name_of(lclone_table_parent(table, table->parents - 1), path);
 	err = lclone_sb_of(path, &sb);
 	if (!err && lclone_half_merged(&sb))
 		err = lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s): end that first with lclone merge --into-parent",
@@ -236,7 +233,7 @@ int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
 		sb.parent_generation = sb.generation + 1;
 		err = lclone_table_add_parent(&table, table.delta);
 	}
-	if (err || table.parents > LCLONE_LAYERS_MAX)
+	if (err)
 		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
 				   LCLONE_LAYERS_MAX);
 	err = lclone_blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
