@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "basic/clock.h"
 #include "basic/fail.h"
 #include "clone/load.h"
+#include "host/device.h"
 
 int lclone_counters_parse(const char *line, struct lclone_counters *c)
 {
@@ -21,16 +21,11 @@ int lclone_counters_parse(const char *line, struct lclone_counters *c)
 /* Of a device that has gone meanwhile, or of which nothing is counted, all is 0. */
 static void read_counters(struct lclone_busy *b)
 {
-	char path[64], line[512] = "";
-	FILE *f;
+	char line[512];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", major(b->row.rdev),
-		 minor(b->row.rdev));
-	f = fopen(path, "re");
-	if (f && (!fgets(line, sizeof(line), f) || lclone_counters_parse(line, &b->counters)))
+	if (!lclone_dev_line(b->row.rdev, "stat", line, sizeof(line)) ||
+	    lclone_counters_parse(line, &b->counters))
 		b->counters = (struct lclone_counters){ .reads = 0 };
-	if (f)
-		fclose(f);
 }
 
 /* Another device may have got the name meanwhile, and another one the number. */

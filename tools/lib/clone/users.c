@@ -270,10 +270,12 @@ struct holders {
 	char but[PATH_MAX];		/* the clone that is going to change the base */
 };
 
-static int add_holder(const char *name, void *ctx)
+static int add_holder(dev_t holder, void *ctx)
 {
 	struct holders *h = ctx;
+	char name[PATH_MAX];
 
+	lclone_dev_name(holder, name);
 	if (strcmp(name, h->but))
 		lclone_add_name(h->names, name);
 	return 0;
@@ -288,7 +290,7 @@ static int refuse_holders(const struct lclone_file *base, const char *clone)
 		return 0;
 	if (clone)
 		snprintf(h.but, sizeof(h.but), "/dev/mapper/%s", clone);
-	lclone_dev_holders(base->rdev, add_holder, &h);
+	lclone_dev_each(base->rdev, "holders", add_holder, &h);
 	return n.count ? lclone_fail(-EBUSY, "%s is in use by others, too: %s", base->path, n.text) :
 			 0;
 }

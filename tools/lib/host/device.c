@@ -10,18 +10,28 @@
 
 #include "host/device.h"
 
-static void sysfs_line(const char *path, char *line, size_t size)
+bool lclone_dev_line(dev_t rdev, const char *attribute, char *line, size_t size)
 {
-	FILE *f = fopen(path, "re");
+	char path[PATH_MAX];
+	bool ok;
+	FILE *f;
 
 	line[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(rdev), minor(rdev), attribute);
+	f = fopen(path, "re");
 	if (!f)
-		return;
-	if (fgets(line, size, f))
-		line[strcspn(line, "\n")] = '\0';
-	else
-		line[0] = '\0';
+		return false;
+	ok = fgets(line, size, f);
+	line[ok ? strcspn(line, "\n") : 0] = '\0';
 	fclose(f);
+	return ok;
+}
+
+u64 lclone_dev_attribute(dev_t rdev, const char *attribute)
+{
+	char line[64];
+
+	return lclone_dev_line(rdev, attribute, line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
 }
 
 dev_t lclone_dev_number(const char *word)
@@ -37,9 +47,7 @@ void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
 	const char *base;
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(rdev), minor(rdev));
-	sysfs_line(path, line, sizeof(line));
-	if (line[0]) {
+	if (lclone_dev_line(rdev, "dm/name", line, sizeof(line))) {
 		snprintf(name, PATH_MAX, "/dev/mapper/%s", line);
 		return;
 	}
@@ -54,27 +62,24 @@ void lclone_dev_name(dev_t rdev, char name[PATH_MAX])
 	snprintf(name, PATH_MAX, "/dev/%s", base ? base + 1 : link);
 }
 
-int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx)
+int lclone_dev_each(dev_t rdev, const char *which, int (*visit)(dev_t other, void *ctx), void *ctx)
 {
-	char path[128], attr[PATH_MAX], line[64], name[PATH_MAX];
+	char path[PATH_MAX], line[64];
 	struct dirent *d;
-	unsigned int ma, mi;
+	dev_t other;
 	int ret = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(rdev), minor(rdev));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(rdev), minor(rdev), which);
 	dir = opendir(path);
 	if (!dir)
 		return 0;
 	while (!ret && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
+		snprintf(path, sizeof(path), "%s/%s/dev", which, d->d_name);
+		if (d->d_name[0] == '.' || !lclone_dev_line(rdev, path, line, sizeof(line)))
 			continue;
-		snprintf(attr, sizeof(attr), "/sys/class/block/%s/dev", d->d_name);
-		sysfs_line(attr, line, sizeof(line));
-		if (sscanf(line, "%u:%u", &ma, &mi) != 2)
-			continue;
-		lclone_dev_name(makedev(ma, mi), name);
-		ret = visit(name, ctx);
+		other = lclone_dev_number(line);
+		ret = other ? visit(other, ctx) : 0;
 	}
 	closedir(dir);
 	return ret;

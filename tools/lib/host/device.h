@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lclone_format.h"
+
 /* A name for a block device that a user knows: /dev/mapper/..., else /dev/.... */
 void lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
 
@@ -22,11 +24,16 @@ dev_t lclone_dev_at(const char *path);
 /* The name for "major:minor"; anything else, as "-", is its own name. */
 void lclone_name_of(const char *major_minor, char name[PATH_MAX]);
 
+/* The first line of what sysfs has of it, without its end; false: there is none. */
+bool lclone_dev_line(dev_t rdev, const char *attribute, char *line, size_t size);
+/* The same as a number; 0 if it is not there. */
+u64 lclone_dev_attribute(dev_t rdev, const char *attribute);
+
 /*
- * Calls @visit with the name of each device that is built on a block device, as
- * long as that returns 0; returns what it has returned.
+ * Calls @visit with each device that is built on a block device ("holders"), or that it is made
+ * of ("slaves"), as long as that returns 0; returns what it has returned.
  */
-int lclone_dev_holders(dev_t rdev, int (*visit)(const char *name, void *ctx), void *ctx);
+int lclone_dev_each(dev_t rdev, const char *which, int (*visit)(dev_t other, void *ctx), void *ctx);
 
 /* Where it is mounted, "" if nowhere. @rw: only mounts that may write count. */
 void lclone_dev_mount(dev_t rdev, bool rw, char where[PATH_MAX]);

@@ -22,9 +22,9 @@
 
 static const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
 
-static int keep_name(const char *name, void *ctx)
+static int keep_name(dev_t holder, void *ctx)
 {
-	snprintf(ctx, PATH_MAX, "%s", name);
+	lclone_dev_name(holder, ctx);
 	return 1;
 }
 
@@ -35,7 +35,7 @@ int lclone_file_not_held(const struct lclone_file *file)
 	lclone_dev_mount(file->rdev, false, who);
 	if (who[0])
 		return lclone_fail(-EBUSY, "%s is mounted on %s", file->path, who);
-	if (lclone_dev_holders(file->rdev, keep_name, who))
+	if (lclone_dev_each(file->rdev, "holders", keep_name, who))
 		return lclone_fail(-EBUSY, "%s is in use by %s", file->path, who);
 	return 0;
 }

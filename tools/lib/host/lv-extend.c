@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "basic/clock.h"
 #include "basic/fail.h"
+#include "host/device.h"
 #include "host/lv-extend.h"
 
 #define QUIET_MS	60000	/* that LVM has, where nobody could stop it */
@@ -107,17 +107,9 @@ static int run_lvm_quietly(const char *const argv[])
 
 bool lclone_dev_is_lv(dev_t rdev)
 {
-	char path[64], uuid[8] = "";
-	FILE *f;
+	char uuid[5];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/uuid", major(rdev), minor(rdev));
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(uuid, 5, f))
-		uuid[0] = '\0';
-	fclose(f);
-	return !strcmp(uuid, "LVM-");
+	return lclone_dev_line(rdev, "dm/uuid", uuid, sizeof(uuid)) && !strcmp(uuid, "LVM-");
 }
 
 int lclone_lv_extend(const char *path, u64 sectors)

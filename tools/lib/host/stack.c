@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,44 +16,19 @@
 #include "host/stack.h"
 #include "host/target.h"
 
-static bool read_line(dev_t dev, const char *name, char *line, size_t size)
-{
-	char path[PATH_MAX];
-	FILE *f;
-	bool ok;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), name);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	ok = fgets(line, size, f);
-	fclose(f);
-	return ok;
-}
-
 static bool read_dev(dev_t dev, const char *name, dev_t *out)
 {
-	unsigned int ma, mi;
 	char line[64];
 
-	if (!read_line(dev, name, line, sizeof(line)) || sscanf(line, "%u:%u", &ma, &mi) != 2)
-		return false;
-	*out = makedev(ma, mi);
-	return true;
-}
-
-u64 lclone_dev_attribute(dev_t dev, const char *name)
-{
-	char line[64];
-
-	return read_line(dev, name, line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
+	*out = lclone_dev_line(dev, name, line, sizeof(line)) ? lclone_dev_number(line) : 0;
+	return *out;
 }
 
 bool lclone_dev_is_dm(dev_t dev)
 {
 	char line[8];
 
-	return read_line(dev, "dm/suspended", line, sizeof(line));
+	return lclone_dev_line(dev, "dm/suspended", line, sizeof(line));
 }
 
 bool lclone_dev_disk(dev_t dev, dev_t *disk)
@@ -69,7 +43,7 @@ bool lclone_dev_loop(dev_t dev, struct loop_info64 *info)
 	bool ok;
 	int fd;
 
-	if (!read_line(dev, "loop/offset", line, sizeof(line)))
+	if (!lclone_dev_line(dev, "loop/offset", line, sizeof(line)))
 		return false;
 	lclone_dev_name(dev, path);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -80,15 +54,26 @@ bool lclone_dev_loop(dev_t dev, struct loop_info64 *info)
 	return ok;
 }
 
+/* What is to be asked of each device right below */
+struct below {
+	bool (*visit)(dev_t lower, void *ctx, int depth);
+	void *ctx;
+	int depth;
+};
+
+static int visit_below(dev_t lower, void *ctx)
+{
+	const struct below *b = ctx;
+
+	return b->visit(lower, b->ctx, b->depth);
+}
+
 bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int depth), void *ctx,
 			  int depth)
 {
+	struct below below = { visit, ctx, depth };
 	struct loop_info64 info;
-	char path[PATH_MAX];
-	bool found = false;
-	struct dirent *d;
 	dev_t lower;
-	DIR *dir;
 
 	if (depth >= LCLONE_STACK_DEPTH)
 		return false;
@@ -97,18 +82,7 @@ bool lclone_dev_any_below(dev_t dev, bool (*visit)(dev_t lower, void *ctx, int d
 	if (lclone_dev_loop(dev, &info))
 		return info.lo_rdevice ? visit(info.lo_rdevice, ctx, depth) :
 		       visit(info.lo_device, ctx, depth);
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(dev), minor(dev));
-	dir = opendir(path);
-	while (dir && !found && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "slaves/%s/dev", d->d_name);
-		if (read_dev(dev, path, &lower))
-			found = visit(lower, ctx, depth);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	return lclone_dev_each(dev, "slaves", visit_below, &below);
 }
 
 static bool is_or_lies_on(dev_t dev, void *ctx, int depth)
@@ -156,7 +130,7 @@ bool lclone_dev_is_volume(dev_t dev)
 	char line[16] = "";
 	int len = 0;
 
-	if (!read_line(dev, "dm/uuid", line, sizeof(line)))
+	if (!lclone_dev_line(dev, "dm/uuid", line, sizeof(line)))
 		return false;
 	sscanf(line, "part%*u-%n", &len);
 	return !strncmp(line + len, "LVM-", 4);
@@ -185,12 +159,11 @@ bool lclone_dev_is_internal(dev_t dev)
 	char line[160];
 	size_t i;
 
-	if (!read_line(dev, "dm/uuid", line, sizeof(line)) || strncmp(line, "LVM-", 4))
+	if (!lclone_dev_line(dev, "dm/uuid", line, sizeof(line)) || strncmp(line, "LVM-", 4))
 		return false;
-	line[strcspn(line, "\n")] = '\0';
 	if (strlen(line) > plain)		/* "-tdata", "-real", "-cow" */
 		return true;
-	if (!read_line(dev, "dm/name", line, sizeof(line)))
+	if (!lclone_dev_line(dev, "dm/name", line, sizeof(line)))
 		return false;
 	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strstr(volume_in(line), reserved[i]))
@@ -199,35 +172,13 @@ bool lclone_dev_is_internal(dev_t dev)
 }
 
 /* What is right above a device, of those that say what they are made of */
-static bool any_holder(dev_t dev, bool (*visit)(const char *name))
+
+static int is_multipath(dev_t holder, void *ctx)
 {
-	char path[PATH_MAX];
-	bool found = false;
-	struct dirent *d;
-	DIR *dir;
+	char line[16];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
-	dir = opendir(path);
-	while (dir && !found && (d = readdir(dir)))
-		found = d->d_name[0] != '.' && visit(d->d_name);
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-static bool is_multipath(const char *name)
-{
-	char path[PATH_MAX], line[16] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/dm/uuid", name);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	return !strncmp(line, "mpath-", 6);
+	(void)ctx;
+	return lclone_dev_line(holder, "dm/uuid", line, sizeof(line)) && !strncmp(line, "mpath-", 6);
 }
 
 bool lclone_dev_is_path(dev_t dev)
@@ -236,51 +187,36 @@ bool lclone_dev_is_path(dev_t dev)
 
 	if (lclone_dev_disk(dev, &disk))
 		return lclone_dev_is_path(disk);
-	return any_holder(dev, is_multipath);
+	return lclone_dev_each(dev, "holders", is_multipath, NULL);
 }
 
-static bool is_array(const char *name)
+static bool is_array(dev_t dev)
 {
-	char path[PATH_MAX];
+	char line[16];
 
-	snprintf(path, sizeof(path), "/sys/class/block/%s/md", name);
-	return !access(path, F_OK);
+	return lclone_dev_line(dev, "md/array_state", line, sizeof(line));
 }
 
-static bool has_size(const char *name)
+static int is_running_array(dev_t holder, void *ctx)
 {
-	char path[PATH_MAX];
-	unsigned long long sectors = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/size", name);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fscanf(f, "%llu", &sectors) != 1)
-		sectors = 0;
-	fclose(f);
-	return sectors;
+	(void)ctx;
+	return is_array(holder) && lclone_dev_attribute(holder, "size");
 }
 
-static bool is_running_array(const char *name)
+static int is_idle_array(dev_t holder, void *ctx)
 {
-	return is_array(name) && has_size(name);
-}
-
-static bool is_idle_array(const char *name)
-{
-	return is_array(name) && !has_size(name);
+	(void)ctx;
+	return is_array(holder) && !lclone_dev_attribute(holder, "size");
 }
 
 bool lclone_dev_is_member(dev_t dev)
 {
-	return any_holder(dev, is_running_array);
+	return lclone_dev_each(dev, "holders", is_running_array, NULL);
 }
 
 bool lclone_dev_is_idle_member(dev_t dev)
 {
-	return any_holder(dev, is_idle_array);
+	return lclone_dev_each(dev, "holders", is_idle_array, NULL);
 }
 
 /* Tables */

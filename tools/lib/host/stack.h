@@ -65,7 +65,4 @@ bool lclone_dev_is_member(dev_t dev);
 /* ... which does not run, and shows nothing */
 bool lclone_dev_is_idle_member(dev_t dev);
 
-/* A number in sysfs; 0 if it is not there */
-u64 lclone_dev_attribute(dev_t dev, const char *name);
-
 #endif /* LCLONE_STACK_H */

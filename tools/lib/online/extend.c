@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 
@@ -48,16 +46,9 @@ u64 lclone_extended_size(u64 sectors, u64 clone, bool full, const struct lclone_
 /* Sectors, as sysfs has them: nothing is opened */
 static int size_of(dev_t rdev, u64 *sectors)
 {
-	char path[64];
-	FILE *f;
-	int n;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(rdev), minor(rdev));
-	f = fopen(path, "re");
-	n = f ? fscanf(f, "%" SCNu64, sectors) : 0;
-	if (f)
-		fclose(f);
-	return n == 1 ? 0 : lclone_fail(-EIO, "%s cannot be read", path);
+	*sectors = lclone_dev_attribute(rdev, "size");
+	return *sectors ? 0 : lclone_fail(-EIO, "the size of device %u:%u is not known",
+					  major(rdev), minor(rdev));
 }
 
 /* How large is the delta, and what is it called? */

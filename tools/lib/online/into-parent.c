@@ -122,12 +122,13 @@ static int read_clones(struct pair *p)
 	return err;
 }
 
-static int refuse_stranger(const char *name, void *ctx)
+static int refuse_stranger(dev_t holder, void *ctx)
 {
 	const struct pair *p = ctx;
-	char path[PATH_MAX];
+	char name[PATH_MAX], path[PATH_MAX];
 	size_t i;
 
+	lclone_dev_name(holder, name);
 	for (i = 0; i < p->count; i++) {
 		snprintf(path, sizeof(path), "/dev/mapper/%s", p->clones[i].name);
 		if (!strcmp(path, name) && is_user(p, &p->clones[i]))
@@ -163,7 +164,7 @@ static int refuse_siblings(struct pair *p)
 	if (!err)
 		err = read_clones(p);
 	if (!err && p->used)
-		err = lclone_dev_holders(p->lower_file.rdev, refuse_stranger, p);
+		err = lclone_dev_each(p->lower_file.rdev, "holders", refuse_stranger, p);
 	return err;
 }
 
