@@ -70,6 +70,20 @@ static void find_parent(struct family *t, struct member *n)
 	guess_parent(t, n);
 }
 
+/* Superblocks may name anything; who comes to itself on the way down has no place in a tree. */
+static void cut_circle(struct family *t, struct member *n)
+{
+	const struct member *below = n->parent;
+	size_t steps;
+
+	for (steps = 0; below && below != n && steps < t->inv.count; steps++)
+		below = below->parent;
+	if (below != n)
+		return;
+	snprintf(n->broken, sizeof(n->broken), "its parent layer %s lies on it", n->parent->found->path);
+	n->parent = NULL;
+}
+
 /* Bases: devices with the same content look the same, but an active clone's table is sure. */
 
 static bool same_base(const struct lclone_sb *a, const struct lclone_sb *b)
@@ -137,6 +151,8 @@ int lclone_family_read(struct family *t)
 		t->node[i].clone = lclone_clone_with_delta(&t->inv, t->inv.found[i].rdev);
 		find_parent(t, &t->node[i]);
 	}
+	for (i = 0; i < t->inv.count; i++)
+		cut_circle(t, &t->node[i]);
 	return find_bases(t);
 }
 
