@@ -13,8 +13,10 @@
 #include "basic/fail.h"
 #include "host/part.h"
 #include "dir.h"
+#include "host/look.h"
 #include "image.h"
 #include "offline/merge.h"
+#include "offline/remove.h"
 #include "test.h"
 
 #define SECTORS	64u
@@ -26,7 +28,47 @@ static struct {
 	bool no_noreplace, no_link, no_locks;
 	const char *mounts;		/* instead of /proc/self/mountinfo */
 	dev_t disk;			/* what /dev/disk is */
+	bool small;			/* I/O is interrupted, and then a block at a time */
+	unsigned int calls;
+	int bad;			/* what each read fails with */
+	int uring;			/* what io_uring's I/Os do; 0: EAGAIN */
 } fault;
+
+/* The errno of an I/O of @size bytes, of which less are done; 0: none */
+static int io_fault(size_t *size)
+{
+	if (fault.small && fault.calls++ % 2)
+		return EINTR;
+	if (fault.small && *size > LCLONE_BLOCK_SIZE)
+		*size = LCLONE_BLOCK_SIZE;
+	return 0;
+}
+
+ssize_t __real_pread(int fd, void *buf, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t at)
+{
+	errno = fault.bad ?: io_fault(&size);
+	return errno ? -1 : __real_pread(fd, buf, size, at);
+}
+
+ssize_t __real_pwrite(int fd, const void *buf, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t size, off_t at)
+{
+	errno = io_fault(&size);
+	return errno ? -1 : __real_pwrite(fd, buf, size, at);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	size_t size = 0;
+
+	errno = io_fault(&size);
+	return errno ? -1 : __real_fsync(fd);
+}
 
 int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
 					    unsigned int count, struct __kernel_timespec *ts,
@@ -51,7 +93,7 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 		if (!fault.again)
 			break;
 		fault.again--;
-		done->res = -EAGAIN;
+		done->res = fault.uring ? -fault.uring : -EAGAIN;
 	}
 	return ret;
 }
@@ -192,13 +234,67 @@ static void no_memory_for_io(void **state)
 	assert_int_equal(fault.again, 0);
 	has("out", img.clone, img.sb.virtual_sectors << 9);
 	fault.again = UINT32_MAX;
-	assert_int_equal(merge_to(), -EAGAIN);
+	assert_int_equal(merge_to(), -EIO);
 	fault.again = 0;
 	fault.stuck = true;
 	assert_int_equal(merge_to(), -EAGAIN);
 	assert_non_null(strstr(lclone_why(), "io_uring"));
 	fault.stuck = false;
 	assert_int_equal(merge_to(), 0);
+	image_free(&img);
+}
+
+/* A call that was interrupted, or has done a part, is gone on with. */
+static void small_io(void **state)
+{
+	static u8 data[SECTORS * 512], back[sizeof(data)];
+	struct lclone_file file;
+
+	(void)state;
+	memset(data, 0x5a, sizeof(data));
+	write_file("disk", back, sizeof(back));
+	assert_int_equal(lclone_file_open(&file, path_of("disk"), O_RDWR), 0);
+	fault.small = true;
+	assert_int_equal(lclone_file_write(&file, data, 0, SECTORS), 0);
+	assert_int_equal(lclone_file_sync(&file), 0);
+	assert_int_equal(lclone_dev_read(&file.dev, back, 0, SECTORS), 0);
+	fault.small = false;
+	assert_memory_equal(back, data, sizeof(data));
+	lclone_file_close(&file);
+	has("disk", data, sizeof(data));
+	unlink(path_of("disk"));
+}
+
+/* What cannot be read is not blank, no other thing, and not too small, whatever the disk says. */
+static void bad_sectors(void **state)
+{
+	static const int says[] = { EIO, ENODATA, EINVAL, ENXIO, ENOSPC, EBADMSG, EUCLEAN, ESTALE };
+	struct lclone_place place;
+	struct lclone_delta delta;
+	struct lclone_file file;
+	struct image img;
+	size_t i;
+
+	(void)state;
+	make_delta(&img);
+	for (i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDONLY), 0);
+		fault.bad = says[i];
+		assert_int_equal(lclone_delta_open_sb(&delta, &file.dev), -EIO);
+		lclone_delta_close(&delta);
+		lclone_file_close(&file);
+		assert_int_equal(lclone_remove_delta(path_of("delta")), -EIO);
+		place = (struct lclone_place){ .sectors = img.sb.device_sectors };
+		snprintf(place.path, sizeof(place.path), "%s", path_of("delta"));
+		assert_int_equal(lclone_look(&place, 1), 0);
+		assert_int_equal(place.seen, LCLONE_SEEN_ERROR);
+		fault.bad = 0;
+	}
+	for (i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		fault.again = 1;	/* that is a read */
+		fault.uring = says[i];
+		assert_int_equal(merge_to(), -EIO);
+	}
 	image_free(&img);
 }
 
@@ -287,6 +383,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(no_memory_for_io, no_fault),
+		cmocka_unit_test_setup(small_io, no_fault),
+		cmocka_unit_test_setup(bad_sectors, no_fault),
 		cmocka_unit_test_setup(no_noreplace, no_fault),
 		cmocka_unit_test_setup(no_names, no_fault),
 		cmocka_unit_test_setup(no_locks, no_fault),

@@ -58,23 +58,44 @@ int lclone_file_not_mounted_rw(const struct lclone_file *file)
 	return 0;
 }
 
+int lclone_io_error(int err, bool write)
+{
+	return err == -ENOMEM || (write && err == -ENOSPC) ? err : -EIO;
+}
+
+/* Into the bounce buffer; a part of it only, as some filesystems give it, is gone on with. */
+static int read_whole(const struct lclone_file *file, u64 size, u64 at)
+{
+	u8 *buf = file->bounce;
+	ssize_t ret;
+	u64 got = 0;
+
+	while (got < size) {
+		ret = pread(file->fd, buf + got, size - got, at + got);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret <= 0)		/* 0: it has become shorter */
+			return lclone_io_error(ret ? -errno : -EIO, false);
+		got += ret;
+	}
+	return 0;
+}
+
 static int file_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 count)
 {
 	const struct lclone_file *file = container_of(dev, struct lclone_file, dev);
 	u64 from = sector << 9, to = from + ((u64)count << 9);
 	u64 align = file->direct ? file->logical_block : 512, start, end;
-	ssize_t ret;
+	int err;
 
 	while (from < to) {
 		start = from / align * align;
 		end = (to + align - 1) / align * align;
 		if (end - start > BOUNCE_SIZE)
 			end = start + BOUNCE_SIZE;
-		ret = pread(file->fd, file->bounce, end - start, start);
-		if (ret < 0)
-			return -errno;
-		if ((u64)ret < end - start)
-			return -EIO;
+		err = read_whole(file, end - start, start);
+		if (err)
+			return err;
 		if (end > to)
 			end = to;
 		memcpy(buf, (u8 *)file->bounce + (from - start), end - from);
@@ -286,18 +307,14 @@ int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32
 	size_t left = (size_t)count << 9;
 	u64 at = sector << 9;
 	size_t len;
-	ssize_t ret;
+	int err;
 
 	while (left) {
 		len = left < BOUNCE_SIZE ? left : BOUNCE_SIZE;
 		memcpy(file->bounce, buf, len);
-		ret = pwrite(file->fd, file->bounce, len, at);
-		if (ret < 0)
-			return lclone_fail(-errno, "%s: write error at byte %" PRIu64 ": %m",
-					   file->path, at);
-		if ((size_t)ret < len)
-			return lclone_fail(-EIO, "%s: short write at byte %" PRIu64, file->path,
-					   at);
+		err = lclone_write_fd(file->fd, file->bounce, len, at, file->path);
+		if (err)
+			return err;
 		buf = (const u8 *)buf + len;
 		at += len;
 		left -= len;
@@ -305,11 +322,38 @@ int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32
 	return 0;
 }
 
+int lclone_write_fd(int fd, const void *buf, size_t size, u64 at, const char *path)
+{
+	ssize_t ret;
+
+	while (size) {
+		ret = pwrite(fd, buf, size, at);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret <= 0)
+			return lclone_fail(lclone_io_error(ret ? -errno : -EIO, true),
+					   "%s: write error at byte %" PRIu64 ": %s", path, at,
+					   strerror(ret ? errno : EIO));
+		buf = (const u8 *)buf + ret;
+		at += ret;
+		size -= ret;
+	}
+	return 0;
+}
+
 int lclone_file_sync(struct lclone_file *file)
 {
-	if (fsync(file->fd))
-		return lclone_fail(-errno, "%s: cannot flush: %m", file->path);
-	return 0;
+	return lclone_sync_fd(file->fd, file->path);
+}
+
+int lclone_sync_fd(int fd, const char *path)
+{
+	int ret;
+
+	do {
+		ret = fsync(fd);
+	} while (ret && errno == EINTR);
+	return ret ? lclone_fail(lclone_io_error(-errno, true), "%s: cannot flush: %m", path) : 0;
 }
 
 bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b)

@@ -68,6 +68,17 @@ int lclone_file_buffered(struct lclone_file *file);
 int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
 int lclone_file_sync(struct lclone_file *file);
 
+/* The same of a descriptor; @path is for the sentence. */
+int lclone_write_fd(int fd, const void *buf, size_t size, u64 at, const char *path);
+int lclone_sync_fd(int fd, const char *path);
+
+/*
+ * What to return for an I/O that has failed with @err: -EIO, but for a lack of memory, or of space
+ * to write.  What a device says (ENODATA for a bad sector, EINVAL, ENXIO) has a meaning of its
+ * own where it is asked what is on it.
+ */
+int lclone_io_error(int err, bool write);
+
 /* Are they one device, or one file? */
 bool lclone_file_same(const struct lclone_file *a, const struct lclone_file *b);
 

@@ -12,15 +12,15 @@
 int lclone_sync_directory(const char *path)
 {
 	char dir[PATH_MAX], *slash;
-	int fd, err = 0;
+	int fd, err;
 
 	snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
 	if (slash)
 		slash[1] = '\0';
 	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
-		err = lclone_fail(-errno, "%s: cannot flush: %m", slash ? dir : ".");
+	err = fd < 0 ? lclone_fail(-errno, "%s: cannot flush: %m", slash ? dir : ".") :
+		       lclone_sync_fd(fd, slash ? dir : ".");
 	if (fd >= 0)
 		close(fd);
 	return err;

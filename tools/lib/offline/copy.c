@@ -258,7 +258,8 @@ static void end_batch(struct lclone_copy *c, struct batch *b)
 static void io_failed(struct lclone_copy *c, const struct io *io, int err)
 {
 	if (!c->err)
-		c->err = lclone_fail(err, "%s: %s error at byte %" PRIu64 ": %s", io->file->path,
+		c->err = lclone_fail(lclone_io_error(err, io->op != IO_READ),
+				     "%s: %s error at byte %" PRIu64 ": %s", io->file->path,
 				     io->op == IO_READ ? "read" : "write", io->offset,
 				     strerror(-err));
 }

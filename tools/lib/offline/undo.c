@@ -63,18 +63,6 @@ static int write_block(struct lclone_file *delta, u64 block, const void *data)
 				 LCLONE_BLOCK_SECTORS);
 }
 
-static int write_at(int fd, const void *data, size_t size, off_t at, const char *path)
-{
-	ssize_t ret;
-
-	for (; size; data = (const u8 *)data + ret, size -= ret, at += ret) {
-		ret = pwrite(fd, data, size, at);
-		if (ret < 0)
-			return lclone_fail(-errno, "%s: write error: %m", path);
-	}
-	return 0;
-}
-
 static int interrupted(const struct lclone_repair *r, const char *phase, u64 i)
 {
 	if (lclone_watch_stops(r->salvage.watch, phase, i * LCLONE_BLOCK_SIZE,
@@ -115,7 +103,7 @@ static int save_entries(struct lclone_repair *r, struct lclone_file *delta, int 
 			entry.gone = cpu_to_le32(i >= r->tree.nodes + 2);
 		}
 		*csum = lclone_crc32c_more(*csum, &entry, sizeof(entry));
-		err = write_at(fd, &entry, sizeof(entry), entry_at(i), path);
+		err = lclone_write_fd(fd, &entry, sizeof(entry), entry_at(i), path);
 		if (err)
 			return err;
 	}
@@ -136,9 +124,9 @@ static int save(struct lclone_repair *r, struct lclone_file *delta, const char *
 	err = save_entries(r, delta, fd, path, &csum);
 	undo.csum = cpu_to_le32(csum);
 	if (!err)
-		err = write_at(fd, &undo, sizeof(undo), 0, path);
-	if (!err && fsync(fd))
-		err = lclone_fail(-errno, "%s: cannot flush: %m", path);
+		err = lclone_write_fd(fd, &undo, sizeof(undo), 0, path);
+	if (!err)
+		err = lclone_sync_fd(fd, path);
 	close(fd);
 	if (!err)
 		err = lclone_sync_directory(path);
