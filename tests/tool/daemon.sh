@@ -7,6 +7,7 @@ tests+=(
 	daemon_grows "a delta that is full under load grows, and nobody who writes gets an error"
 	daemon_starts "lcloned extends at its start what has become short without it, and is alone"
 	daemon_full_vg "a volume group without space is told of once, and what is added to it is used"
+	daemon_suspended "lcloned leaves a suspended clone alone, and extends it when it goes on"
 	daemon_no_lv "a delta that is no volume, or as large as it may be, is told of once"
 )
 
@@ -141,6 +142,21 @@ daemon_full_vg()
 	wait $load || fail "the writes failed: $(cat "$dir/err")"
 	has_said 1 "could not be extended"
 	cmp -n 16777216 "$dir/template" /dev/mapper/t1 || fail "what was written is not there"
+	ended
+}
+
+daemon_suspended()
+{
+	vg_of 60
+	lv_clone 12
+	write 8
+	ok dmsetup suspend t1
+	daemon --autoextend-threshold 50
+	sleep 8
+	[ "$(size_of t1-delta)" = $((12 << 20)) ] || fail "$(size_of t1-delta)"
+	ok dmsetup resume t1
+	has_said 1 "it had 12.0 MiB"
+	! dmesg | grep "the clone is suspended" || fail "it was sent messages"
 	ended
 }
 

@@ -238,7 +238,7 @@ static int tell_left_out(const struct places *p, const struct lclone_volumes *vo
 	int ret = 0;
 
 	for (i = 0; !ret && i < p->count; i++) {
-		if (!p->place[i].volumes || lclone_dev_is_volume(p->rdev[i]) ||
+		if (!p->place[i].volumes || lclone_dev_is_lv_or_part(p->rdev[i]) ||
 		    lclone_volumes_use(volumes, p->rdev[i]) ||
 		    is_partitioned(&p->place[i], p->rdev[i]) ||
 		    is_below_known(volumes, &p->place[i], p->rdev[i]))

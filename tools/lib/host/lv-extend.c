@@ -3,18 +3,34 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "basic/clock.h"
 #include "basic/fail.h"
-#include "host/device.h"
 #include "host/lv-extend.h"
+#include "host/program.h"
+#include "host/stack.h"
 
-#define QUIET_MS	60000	/* that LVM has, where nobody could stop it */
+#define PATIENCE_MS	5000	/* that others wait for one that does not end ... */
+#define QUIET_MS	60000	/* ... and what LVM has, where nobody could stop it */
+
+/* One that is at a volume of a group: what it says comes from @out. */
+struct run {
+	struct run *next;
+	char vg[LCLONE_VG_UUID_SIZE];
+	pid_t pid;
+	int out;
+	u64 start;
+	bool told;			/* to end */
+	char text[1024];
+	size_t len;
+};
+
+static struct run *late;		/* those that have not ended in time */
 
 /* The first line that is no warning, without the blanks around it, ends there */
 static const char *first_complaint(char *text)
@@ -29,96 +45,135 @@ static const char *first_complaint(char *text)
 	return NULL;
 }
 
-/* What comes, until its end or for that long: the rest is not kept. False: it took too long. */
-static bool read_complaints(int fd, char *text, size_t size)
+/* What comes till its end, or that time: the rest is not kept. False: it has not ended. */
+static bool read_until(struct run *run, u64 end)
 {
-	u64 end = lclone_now_ms() + QUIET_MS, now;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	size_t len = 0;
+	const size_t most = sizeof(run->text) - 1;
+	struct pollfd p = { .fd = run->out, .events = POLLIN };
 	char rest[512];
-	ssize_t n = 1;
+	u64 now, left;
+	ssize_t n;
 
-	while (n > 0 && (now = lclone_now_ms()) < end) {
-		if (poll(&p, 1, end - now) <= 0)
+	for (;;) {
+		now = lclone_now_ms();
+		left = now < end ? end - now : 0;
+		if (poll(&p, 1, left) <= 0) {
+			if (!left)
+				return false;
 			continue;
-		n = len + 1 < size ? read(fd, text + len, size - len - 1) :
-				     read(fd, rest, sizeof(rest));
-		if (n > 0 && len + 1 < size)
-			len += n;
+		}
+		n = run->len < most ? read(run->out, run->text + run->len, most - run->len) :
+				      read(run->out, rest, sizeof(rest));
+		if (n <= 0)
+			return true;
+		if (run->len < most)
+			run->len += n;
+		else if (!left)
+			return false;
 	}
-	text[len] = '\0';
-	return n <= 0;
 }
 
-static void exec_quietly(const char *const argv[], int out)
+static void forget(struct run *run)
 {
-	int null = open("/dev/null", O_RDWR);
-	sigset_t none;
+	struct run **p;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(out, STDERR_FILENO);
-	close_range(STDERR_FILENO + 1, ~0u, 0);
-	setenv("LC_ALL", "C", 1);
-	execvp(argv[0], (char *const *)argv);
-	dprintf(STDERR_FILENO, "%s: %m\n", argv[0]);
-	_exit(127);
+	for (p = &late; *p && *p != run; p = &(*p)->next)
+		;
+	if (*p)
+		*p = run->next;
+	if (run->out >= 0)
+		close(run->out);
+	free(run);
 }
 
-/* For who has nobody to read LVM's messages: the first becomes the sentence. */
-static int run_lvm_quietly(const char *const argv[])
+/* 1: it is still at it. */
+static int end(struct run *run, u64 until)
 {
-	static pid_t late;	/* one that has not ended in time */
-	char text[1024] = "";
 	const char *complaint;
-	int fd[2], status = 0;
-	bool ended;
-	pid_t pid;
+	int ret;
 
-	if (late && !waitpid(late, &status, WNOHANG))
-		return lclone_fail(-ETIMEDOUT, "an earlier %s has not ended", argv[0]);
-	late = 0;
-	if (pipe2(fd, O_CLOEXEC))
-		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
-	pid = fork();
-	if (!pid)
-		exec_quietly(argv, fd[1]);
+	if (!read_until(run, until)) {
+		if (!run->told && lclone_now_ms() - run->start >= QUIET_MS) {
+			kill(run->pid, SIGTERM);	/* where that harms nothing, or it goes on */
+			run->told = true;
+		}
+		return 1;
+	}
+	run->text[run->len] = '\0';
+	ret = lclone_program_wait(run->pid, "lvextend");
+	complaint = ret == -ECHILD ? first_complaint(run->text) : NULL;
+	return complaint ? lclone_fail(ret, "lvextend failed: %s", complaint) : ret;
+}
+
+static struct run *start(const char *const argv[], const char *vg)
+{
+	struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .stays = true,
+					  .plain = true };
+	struct run *run = calloc(1, sizeof(*run));
+	int fd[2];
+
+	if (!run || pipe2(fd, O_CLOEXEC)) {
+		lclone_fail(-errno, "cannot start %s: %m", argv[0]);
+		free(run);
+		return NULL;
+	}
+	program.err = fd[1];
+	run->out = fd[0];
+	run->start = lclone_now_ms();
+	strcpy(run->vg, vg);
+	run->pid = lclone_program_start(&program);
 	close(fd[1]);
-	if (pid < 0) {
-		close(fd[0]);
-		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
-	}
-	ended = read_complaints(fd[0], text, sizeof(text));
-	close(fd[0]);
-	if (!ended)
-		kill(pid, SIGTERM);	/* LVM ends where that harms nothing, or goes on */
-	if (waitpid(pid, &status, ended ? 0 : WNOHANG) != pid) {
-		late = pid;
-		return lclone_fail(-ETIMEDOUT, "%s does not end", argv[0]);
-	}
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	complaint = first_complaint(text);
-	return lclone_fail(-ECHILD, "%s failed%s%s", argv[0], complaint ? ": " : "",
-			   complaint ?: "");
+	if (run->pid > 0)
+		return run;
+	forget(run);
+	return NULL;
 }
 
-bool lclone_dev_is_lv(dev_t rdev)
+/* The run that is still at a volume of this group, if there is one. */
+static struct run *find_late(const char *vg)
 {
-	char uuid[5];
+	struct run *run, *next;
 
-	return lclone_dev_line(rdev, "dm/uuid", uuid, sizeof(uuid)) && !strcmp(uuid, "LVM-");
+	for (run = late; run; run = next) {
+		next = run->next;
+		if (strcmp(run->vg, vg))
+			continue;
+		if (end(run, 0) == 1)
+			return run;
+		forget(run);
+	}
+	return NULL;
 }
 
-int lclone_lv_extend(const char *path, u64 sectors)
+static int does_not_end(struct run *run)
 {
-	char size[32];
+	return lclone_fail(-ETIMEDOUT, run->told ? "lvextend does not end, though it was told to" :
+			   "lvextend has not ended yet");
+}
+
+int lclone_lv_extend(dev_t rdev, const char *path, u64 sectors)
+{
+	char size[32], vg[LCLONE_VG_UUID_SIZE];
 	const char *const argv[] = { "lvextend", "--quiet", "--yes", "--config",
 				     "devices/ignore_suspended_devices=1", "--size", size, path,
 				     NULL };
+	struct run *run;
+	int ret;
 
+	lclone_dev_vg(rdev, vg);
+	run = find_late(vg);
+	if (run)
+		return does_not_end(run);
 	snprintf(size, sizeof(size), "%llus", (unsigned long long)sectors);
-	return run_lvm_quietly(argv);
+	run = start(argv, vg);
+	if (!run)
+		return -EIO;
+	ret = end(run, run->start + PATIENCE_MS);
+	if (ret == 1) {
+		run->next = late;
+		late = run;
+		return does_not_end(run);
+	}
+	forget(run);
+	return ret;
 }

@@ -7,18 +7,15 @@
 #ifndef LCLONE_LV_EXTEND_H
 #define LCLONE_LV_EXTEND_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lclone_format.h"
 
-/* Is the device, by its number, a volume of LVM's? */
-bool lclone_dev_is_lv(dev_t rdev);
-
 /*
- * The volume, which goes by its path, has so many sectors afterwards, rounded up to extents.  LVM
- * says nothing itself: its first message is in the sentence.  -ETIMEDOUT: it may still be at it.
+ * The volume @rdev, which goes by its path, has so many sectors afterwards, rounded up to extents.
+ * LVM says nothing itself: its first message is in the sentence.  -ETIMEDOUT: it is still at it
+ * after some seconds; as long as it is, this is all that is said of volumes of the same group.
  */
-int lclone_lv_extend(const char *path, u64 sectors);
+int lclone_lv_extend(dev_t rdev, const char *path, u64 sectors);
 
 #endif /* LCLONE_LV_EXTEND_H */

@@ -8,6 +8,7 @@
 #include "basic/fail.h"
 #include "host/lv.h"
 #include "host/lvm.h"
+#include "host/program.h"
 
 #define TAG		"lclone."
 #define NEW		"new"	/* as long as it is not known to be ours for good */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * LVM's own programs, and others that do work for us, are run: their messages tell the user what
- * is wrong.
+ * LVM's shell is given commands, and what its reports have is read.
  */
 #ifndef LCLONE_LVM_H
 #define LCLONE_LVM_H
@@ -12,23 +11,10 @@
 struct json_object;
 
 /*
- * Runs a program, whose standard output goes where its errors go, or (@quiet) nowhere.  0, or a
- * negative errno with the sentence in lclone_why(): -ENOENT if it is not there, -ECHILD if it has
- * failed.
- */
-int lclone_run_program(const char *const argv[], bool quiet);
-
-/*
  * Runs many commands of LVM, a line each, in one process, which goes on behind one that fails:
  * look what has become of them.  0, or a negative errno with the sentence in lclone_why().
  */
 int lclone_lvm_script(const char *lines);
-
-/*
- * Asks a program for JSON, quietly, which is freed by json_object_put().  NULL without an error:
- * the program is not there.  -ETIMEDOUT, or -EIO, without a sentence.
- */
-int lclone_ask_program(const char *const argv[], struct json_object **o);
 
 /* A text of a row of such a report, "" if it is not there; and a number, 0 if it is none */
 const char *lclone_json_text(struct json_object *row, const char *field);

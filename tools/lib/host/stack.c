@@ -125,15 +125,35 @@ int lclone_refuse_suspended(dev_t dev, const char *path)
 			   path, name);
 }
 
-bool lclone_dev_is_volume(dev_t dev)
+#define LVM_UUID	"LVM-"	/* and the uuids of the group and of the volume */
+
+bool lclone_dev_is_lv(dev_t dev)
 {
-	char line[16] = "";
+	char line[16];
+
+	return lclone_dev_line(dev, "dm/uuid", line, sizeof(line)) &&
+	       !strncmp(line, LVM_UUID, strlen(LVM_UUID));
+}
+
+bool lclone_dev_is_lv_or_part(dev_t dev)
+{
+	char line[16];
 	int len = 0;
 
 	if (!lclone_dev_line(dev, "dm/uuid", line, sizeof(line)))
 		return false;
 	sscanf(line, "part%*u-%n", &len);
-	return !strncmp(line + len, "LVM-", 4);
+	return !strncmp(line + len, LVM_UUID, strlen(LVM_UUID));
+}
+
+void lclone_dev_vg(dev_t dev, char vg[LCLONE_VG_UUID_SIZE])
+{
+	char line[128];
+
+	vg[0] = '\0';
+	if (lclone_dev_line(dev, "dm/uuid", line, sizeof(line)) &&
+	    !strncmp(line, LVM_UUID, strlen(LVM_UUID)))
+		snprintf(vg, LCLONE_VG_UUID_SIZE, "%.32s", line + strlen(LVM_UUID));
 }
 
 /* Of these the name of a volume has one only if LVM has made it for its own use. */

@@ -51,8 +51,13 @@ bool lclone_dev_is_guests(dev_t dev);
 /* Is its table one linear target, from the first sector of *lower? */
 bool lclone_dev_linear(dev_t dev, dev_t *lower);
 
-/* A volume of LVM, or a partition that kpartx has made a device of in one */
-bool lclone_dev_is_volume(dev_t dev);
+/* A volume of LVM's; or also a partition that kpartx has made a device of in one */
+bool lclone_dev_is_lv(dev_t dev);
+bool lclone_dev_is_lv_or_part(dev_t dev);
+
+/* The uuid of the group that a volume is of, as device-mapper has it; "" of what is none */
+#define LCLONE_VG_UUID_SIZE	33
+void lclone_dev_vg(dev_t dev, char vg[LCLONE_VG_UUID_SIZE]);
 
 /* What LVM has made for a volume of its own: data of a pool, an image of a mirror, ... */
 bool lclone_dev_is_internal(dev_t dev);

@@ -10,6 +10,7 @@
 
 #include "basic/fail.h"
 #include "host/lvm.h"
+#include "host/program.h"
 #include "host/ranges.h"
 #include "host/stack.h"
 #include "host/volumes.h"

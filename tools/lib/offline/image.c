@@ -12,6 +12,7 @@
 
 #include "basic/fail.h"
 #include "host/lvm.h"
+#include "host/program.h"
 #include "offline/image.h"
 
 #define PIECE_SECTORS	2048u	/* that are read and written at once */

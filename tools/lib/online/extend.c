@@ -8,6 +8,7 @@
 #include "host/device.h"
 #include "host/dm.h"
 #include "host/lv-extend.h"
+#include "host/stack.h"
 #include "online/extend.h"
 
 /* What a delta needs beyond what the clone has, when all of it is written: its metadata */
@@ -84,6 +85,8 @@ int lclone_extend(const char *name, const struct lclone_autoextend *how, struct 
 	int err;
 
 	err = look(name, &clone, &rdev, x);
+	if (!err && clone.suspended)	/* it takes no message */
+		err = lclone_fail(-EAGAIN, "%s is suspended", name);
 	/* who was killed behind the growth of the device has not said so to the kernel */
 	err = err ?: lclone_dm_message(name, "grow");
 	err = err ?: lclone_dm_status(name, &status);
@@ -95,7 +98,7 @@ int lclone_extend(const char *name, const struct lclone_autoextend *how, struct 
 	if (!lclone_dev_is_lv(rdev))
 		return lclone_fail(-ENOTBLK, "%s: its delta %s is not a logical volume, and cannot be extended",
 				   name, x->delta);
-	err = lclone_lv_extend(x->delta, size);
+	err = lclone_lv_extend(rdev, x->delta, size);
 	if (err)
 		return lclone_fail(err == -ECHILD ? -ENOSPC : err, "%s: its delta %s could not be extended: %s",
 				   name, x->delta, lclone_why());

@@ -130,7 +130,7 @@ static int move_tags(const struct lclone_lv *old, const char *delta)
 	struct lclone_sb sb;
 	int err = 0;
 
-	if (lclone_dev_is_volume(lclone_dev_at(delta))) {
+	if (lclone_dev_is_lv(lclone_dev_at(delta))) {
 		err = lclone_sb_of(delta, &sb);
 		uuid_unparse_lower(sb.uuid, tags.uuid);
 		tags.given = true;
@@ -147,7 +147,7 @@ static int follow_tags(const struct lclone_clone *before, const struct lclone_ta
 	size_t count = 0, i;
 	int err = 0;
 
-	if (!lclone_dev_is_volume(old) || (!strcmp(before->table.base, now->base) &&
+	if (!lclone_dev_is_lv(old) || (!strcmp(before->table.base, now->base) &&
 					   !strcmp(before->table.delta, now->delta)))
 		return 0;
 	lclone_name_of(now->delta, delta);

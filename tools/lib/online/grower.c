@@ -14,7 +14,7 @@
 
 #define RETRY_MS	60000	/* between two tries to extend what cannot be */
 #define SWEEP_MS	60000	/* between two looks at all, when the kernel tells what is short */
-#define POLL_MS		3000	/* ... when it tells only what is full, or has told too early */
+#define POLL_MS		3000	/* ... when it tells only what is full, or has told too early, and at LVM */
 #define ROUNDS		20	/* extensions of one delta in a row */
 
 /* A device of device-mapper */
@@ -26,6 +26,7 @@ struct watched {
 	bool looked;			/* at least once */
 	bool there;			/* in the list that is being read */
 	char said[512];			/* why it cannot be extended; "" if it can */
+	bool late;			/* LVM is still at it */
 };
 
 struct lclone_grower {
@@ -54,11 +55,13 @@ static void fail_once(struct lclone_grower *g, struct watched *w)
 static bool set_mark(struct lclone_grower *g, const struct watched *w,
 		     const struct lclone_status *s)
 {
+	static struct lclone_clone clone;
 	struct lclone_status now;
 	char message[64];
 	int err;
 
-	if (g->no_marks)
+	/* one that is suspended takes no message, and the kernel would log each */
+	if (g->no_marks || lclone_dm_get(w->name, &clone) || clone.suspended)
 		return false;
 	snprintf(message, sizeof(message), "low_water_mark %llu",
 		 (unsigned long long)lclone_short_mark(s, &g->how));
@@ -83,6 +86,7 @@ static void extend(struct lclone_grower *g, struct watched *w, struct lclone_sta
 	}
 	if (ret == -ENXIO || ret == -ENOTTY || ret == -EAGAIN)
 		return;		/* it has gone, or is suspended for a moment */
+	w->late = ret == -ETIMEDOUT;
 	if (ret < 0)
 		fail_once(g, w);
 	else
@@ -104,7 +108,7 @@ static void look_at(struct lclone_grower *g, struct watched *w)
 	if (lclone_is_short(&status, &g->how))
 		extend(g, w, &status);
 	if (w->said[0])
-		w->due = lclone_now_ms() + RETRY_MS;
+		w->due = lclone_now_ms() + (w->late ? POLL_MS : RETRY_MS);
 	else if (!set_mark(g, w, &status) || lclone_is_nearly_short(&status, &g->how))
 		w->due = lclone_now_ms() + POLL_MS;
 }
