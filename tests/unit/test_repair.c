@@ -1232,6 +1232,103 @@ static void undo(void **state)
 	image_free(&img);
 }
 
+/* The order of what is written, one letter each, and of what makes it durable */
+static char order[64];
+
+static void called(char what)
+{
+	const size_t len = strlen(order);
+
+	if ((!len || order[len - 1] != what) && len + 1 < sizeof(order))
+		order[len] = what;
+}
+
+int __real_lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
+int __wrap_lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
+int __wrap_lclone_file_sync(struct lclone_file *file);
+int __wrap_lclone_sync_directory(const char *path);
+int __wrap_fsync(int fd);
+
+static u64 first_of_log, end_of_log;
+
+int __wrap_lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count)
+{
+	const u64 block = sector / LCLONE_BLOCK_SECTORS;
+
+	called(block == LCLONE_SB_SLOT_A || block == LCLONE_SB_SLOT_B ? 's' :
+	       block >= first_of_log && block < end_of_log ? 'l' : 'n');
+	return __real_lclone_file_write(file, buf, sector, count);
+}
+
+int __wrap_lclone_file_sync(struct lclone_file *file)
+{
+	(void)file;
+	called('.');
+	return 0;
+}
+
+int __wrap_fsync(int fd)
+{
+	(void)fd;
+	called('F');
+	return 0;
+}
+
+int __wrap_lclone_sync_directory(const char *path)
+{
+	(void)path;
+	called('D');
+	return 0;
+}
+
+/*
+ * What was saved is durable before anything is written; and none of log, superblocks and nodes
+ * can be there after a power cut without what has to be there before it.  The log could be read
+ * when it was saved, and not before.
+ */
+static void writes_in_order(void **state)
+{
+	char dir[] = "/tmp/lclone-test-XXXXXX", path[64], saved[64];
+	size_t bytes = size.device_sectors << 9;
+	struct lclone_file file;
+	struct lclone_repair r;
+	struct image img;
+	int fd, i;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/delta", dir);
+	snprintf(saved, sizeof(saved), "%s/saved", dir);
+	setup_image(&img);
+	image_rewrite(&img);
+	spoil(&img, leaf_block(&img, 0));
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(write(fd, img.data, bytes), bytes);
+	close(fd);
+	assert_int_equal(lclone_file_open(&file, path, O_RDWR | O_EXCL), 0);
+	first_of_log = img.sb.log_start;
+	end_of_log = img.sb.log_start + img.sb.log_blocks;
+	for (i = 0; i < 4; i++)
+		make_unreadable(&img, img.sb.log_start + i);
+	file_read = file.dev.read;
+	file.dev.read = faulty_file_read;
+	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
+	for (i = 0; i < 4; i++)
+		make_readable(img.sb.log_start + i);
+	memset(order, 0, sizeof(order));
+	assert_int_equal(lclone_repair_apply(&r, &file, saved), 0);
+	assert_string_equal(order, "FDn.s.s.l.");
+	lclone_repair_free(&r);
+	memset(order, 0, sizeof(order));
+	assert_int_equal(lclone_repair_undo(&file, saved), 0);
+	assert_string_equal(order, "l.s.s.n.");
+	lclone_file_close(&file);
+	unlink(path);
+	unlink(saved);
+	rmdir(dir);
+	image_free(&img);
+}
+
 /*
  * The root is lost, and each leaf is found, and stays where it is: no new node goes there.
  * One of its chunks is all that is left, and others of an older tree lie below.
@@ -1350,6 +1447,7 @@ int main(void)
 		cmocka_unit_test(unreadable_log),
 		cmocka_unit_test(unreadable_whole_log),
 		cmocka_unit_test(undo),
+		cmocka_unit_test(writes_in_order),
 		cmocka_unit_test(orphans_stay),
 		cmocka_unit_test(hostile),
 	};

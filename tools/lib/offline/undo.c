@@ -245,6 +245,15 @@ static int unchanged_since(struct lclone_file *delta, const struct undo *undo)
 	return 0;
 }
 
+/* What is written before a superblock is durable before it, and it before what comes then. */
+static int put_back(struct lclone_file *delta, u64 block, const void *old)
+{
+	if (block != LCLONE_SB_SLOT_A && block != LCLONE_SB_SLOT_B)
+		return write_block(delta, block, old);
+	return lclone_file_sync(delta) ?: write_block(delta, block, old) ?:
+	       lclone_file_sync(delta);
+}
+
 int lclone_repair_undo(struct lclone_file *delta, const char *path)
 {
 	struct undo undo = { .count = 0 };
@@ -257,13 +266,11 @@ int lclone_repair_undo(struct lclone_file *delta, const char *path)
 		err = same_delta(delta, &undo);
 	if (!err)
 		err = unchanged_since(delta, &undo);
-	/* the other way round: both superblocks, then what only the new ones lead to */
+	/* the other way round: the log, a superblock, the other, then what only the new ones lead to */
 	for (i = undo.count; !err && i-- > 0; ) {
 		err = read_entry(&undo, i, &e);
 		if (!err)
-			err = write_block(delta, le64_to_cpu(e.block), e.old);
-		if (!err && i + 2 >= undo.count)
-			err = lclone_file_sync(delta);
+			err = put_back(delta, le64_to_cpu(e.block), e.old);
 	}
 	if (undo.fd >= 0)
 		close(undo.fd);
