@@ -1103,6 +1103,19 @@ static void unreadable_log(void **state)
 		image_free(&img);
 	}
 
+	/* the older superblock was lost: that half begins with an older log, and so with no later one */
+	setup_log(&img);
+	half = img.sb.log_pos;
+	image_checkpoint(&img);
+	image_activate(&img);
+	image_change(&img, 5);
+	commit_one(&img, 5);
+	memset(image_block(&img, img.sb.log_start + img.log_end), 0, LCLONE_BLOCK_SIZE);
+	make_unreadable(&img, img.sb.log_start + half + 2);
+	make_unreadable(&img, img.sb.seq % 2 ? LCLONE_SB_SLOT_B : LCLONE_SB_SLOT_A);
+	free(repair_log(&img, 0));
+	image_free(&img);
+
 	/* the newest superblock was lost, too: maybe its log was in that half, and maybe not */
 	for (i = 0; i < 2; i++) {
 		setup_log(&img);

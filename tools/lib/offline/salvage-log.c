@@ -466,6 +466,8 @@ int lclone_salvage_log(struct lclone_salvage *s)
 		sort_logged(s);
 	} else if (!err && slot_may_be_later(&s->delta)) {
 		err = load_later(s, checkpoint + 1, false, &whole);
+		/* what an older log has there, its successor has not written over */
+		pick_log(&other, checkpoint + 1, s->next_commit);
 		if (may_hide_commit(&other, 0))
 			hole = UINT64_MAX;
 	}
