@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "cmd/commands.h"
@@ -76,9 +78,26 @@ static int run(const struct command *cmd, int argc, char **argv)
 	return exit_code(ret);
 }
 
+/*
+ * If one of these is closed, the first file that is opened, which may be a delta, would get its
+ * number, and what is printed.  Nothing can be written to what is opened here, as to what is closed.
+ */
+static void keep_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
+
+	keep_standard_files();
 
 	if (!strcmp(basename(argv[0]), "lclone-generator"))
 		return run(&cmd_generator, argc, argv);

@@ -12,6 +12,7 @@ tests+=(
 	striped_base "a base on stripes has its delta beside it, but not on it"
 	names_taken "a clone is found by its name in /dev/mapper, help by a command's name"
 	said_full "a full clone says so to QEMU, which stops its guest for that"
+	closed_output "what is printed to a standard output that is closed goes to no delta"
 	watch_ends "a watch ends well when the clone has become something else, or is closed"
 )
 
@@ -228,4 +229,24 @@ watch_ends()
 	sleep 1.5
 	ok lclone close t1
 	wait $pid || fail "$?: $(cat "$dir/watched")"
+}
+
+closed_output()
+{
+	local pid file rc=0
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	ok lclone format "$base" "$delta"
+	STOP_AT=pread:3 STOP_FILE=$dir/held LD_PRELOAD=$stop_library \
+		lclone rebase --base "$base" "$delta" <&- >&- 2>&- &
+	pid=$!
+	await "$dir/held.here"
+	for file in 0 1 2; do
+		[ "$(readlink "/proc/$pid/fd/$file")" = /dev/null ] ||
+			fail "$file is $(readlink "/proc/$pid/fd/$file")"
+	done
+	touch "$dir/held.go"
+	wait $pid || rc=$?
+	[ $rc = 1 ] || fail "what it had to say was not written, and its status is $rc"
+	ok lclone check "$delta"
 }
