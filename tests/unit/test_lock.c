@@ -209,6 +209,12 @@ static void part_of_others(void **state)
 	has_text("victim", "precious");
 	assert_int_equal(unlink(path_of("disk.part")), 0);
 
+	/* the name is taken by a link that leads nowhere: nothing is left of us */
+	assert_int_equal(symlink("nowhere", path_of("disk")), 0);
+	no_part(-EEXIST);
+	assert_int_equal(access(path_of("disk.part"), F_OK), -1);
+	assert_int_equal(unlink(path_of("disk")), 0);
+
 	make_file("victim");
 	assert_int_equal(link(path_of("victim"), path_of("disk.part")), 0);
 	no_part(-EEXIST);
@@ -219,6 +225,22 @@ static void part_of_others(void **state)
 	has_text("disk", "precious");
 	assert_int_equal(unlink(path_of("disk")), 0);
 	unlink(path_of("disk.part"));
+}
+
+/* What can be no name of a file is known before anything is copied. */
+static void part_without_name(void **state)
+{
+	static const char * const names[] = { "", "/tmp/", "nowhere/" };
+	static struct lclone_part part;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(lclone_part_open(&part, names[i], SECTORS), -EISDIR);
+		lclone_part_close(&part);
+	}
+	assert_int_equal(access(".part", F_OK), -1);
+	assert_int_equal(access("/tmp/.part", F_OK), -1);
 }
 
 /* A run that comes while another writes is refused, before it truncates anything. */
@@ -295,6 +317,11 @@ static void text(void **state)
 			    "\\xf4\\x90\\x80\\x80");
 	assert_string_equal(lclone_text_utf8(out, sizeof(out), "x\303"), "x\\xc3");
 	assert_string_equal(lclone_text_plain(out, sizeof(out), "\302\233"), "\\xc2\\x9b");
+	/* what turns the order of letters around, or begins a line */
+	assert_string_equal(lclone_text_plain(out, sizeof(out), "a\342\200\256b\342\201\247c"),
+			    "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa7c");
+	assert_string_equal(lclone_text_plain(out, sizeof(out), "\342\200\250"), "\\xe2\\x80\\xa8");
+	assert_string_equal(lclone_text_plain(out, sizeof(out), "\342\202\254"), "\342\202\254");
 	assert_string_equal(lclone_text_plain(out, 4, "ab\303\274"), "ab");
 	/* sentences have names and labels in them */
 	lclone_fail(-EIO, "%s", "\033]0;x\007");
@@ -310,6 +337,7 @@ int main(void)
 		cmocka_unit_test(not_itself),
 		cmocka_unit_test(not_shared_with_itself),
 		cmocka_unit_test(part_of_others),
+		cmocka_unit_test(part_without_name),
 		cmocka_unit_test(part_of_a_run),
 		cmocka_unit_test(part_too_late),
 		cmocka_unit_test(unknown_features),

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "offline/check.h"
@@ -1217,6 +1218,11 @@ static void undo(void **state)
 	assert_int_equal(lclone_repair_undo(&file, saved), 0);	/* again, as after a stop */
 
 	assert_int_equal(truncate(saved, 6000), 0);
+	assert_int_equal(lclone_repair_undo(&file, saved), -EINVAL);
+
+	/* nor is a pipe waited for */
+	unlink(saved);
+	assert_int_equal(mkfifo(saved, 0600), 0);
 	assert_int_equal(lclone_repair_undo(&file, saved), -EINVAL);
 
 	/* a log that was unreadable must not become one that has ended */

@@ -25,9 +25,11 @@ static size_t decode(const char *s, uint32_t *c)
 	return len;
 }
 
+/* Also what ends a line or turns the order of letters around: a terminal shows it, not as it is. */
 static bool is_control(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
 static char *escape(char *to, size_t size, const char *from, bool controls)

@@ -124,11 +124,16 @@ static int prepare(struct lclone_part *part, struct lclone_file *raw, u64 sector
 int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
 {
 	struct lclone_file raw = { .fd = -1 };
+	struct stat st;
 	char name[64];
 	int err;
 
 	memset(part, 0, sizeof(*part));
 	part->file.fd = -1;
+	if (!path[0] || path[strlen(path) - 1] == '/')
+		return lclone_fail(-EISDIR, "\"%s\" is no name for a file", path);
+	if (!lstat(path, &st))
+		return lclone_fail(-EEXIST, "%s exists", path);
 	if (snprintf(part->path, PATH_MAX, "%s", path) >= PATH_MAX ||
 	    snprintf(part->part, PATH_MAX, "%s.part", path) >= PATH_MAX)
 		return lclone_fail(-ENAMETOOLONG, "%.64s...: the name is too long", path);

@@ -178,11 +178,11 @@ static int load(const char *path, struct undo *undo)
 	int err = 0;
 
 	undo->path = path;
-	undo->fd = open(path, O_RDONLY | O_CLOEXEC);
+	undo->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (undo->fd < 0 || fstat(undo->fd, &st))
 		return lclone_fail(-errno, "%s: %m", path);
 	undo->count = 0;
-	if (st.st_size >= (off_t)sizeof(head))
+	if (S_ISREG(st.st_mode) && st.st_size >= (off_t)sizeof(head))
 		undo->count = (st.st_size - sizeof(head)) / sizeof(entry);
 	if (!undo->count || pread(undo->fd, &head, sizeof(head), 0) != sizeof(head) ||
 	    memcmp(head.magic, UNDO_MAGIC, sizeof(head.magic)) ||
