@@ -27,7 +27,7 @@ tests+=(
 
 oracle() { "${BASH_SOURCE[0]%/*}/../kselftest/dm-lclone/oracle" "$@" || fail "oracle $*"; }
 
-# The clone t1 of a base that oracle has made, which uses it in the background: see load_ends
+# The clone t1 of a base that oracle has made, which uses it in the background until calm()
 busy_clone()
 {
 	disk base busy-base 48
@@ -36,15 +36,23 @@ busy_clone()
 	oracle new "$dir/state" -s 3 -n 98304 -b 98304
 	ok lclone create t1 "$base" "$delta" --commit-interval 100
 	oracle run /dev/mapper/t1 -m "$dir/state" -o 2000 -t 4
-	oracle run /dev/mapper/t1 -m "$dir/state" -o "$1" -t 2 2>"$dir/load" &
+	while [ ! -e "$dir/calm" ]; do
+		oracle run /dev/mapper/t1 -m "$dir/state" -o 500 -t 2 2>"$dir/load" || exit 1
+	done &
 	load=$!
 }
 
-# The load is still there, ends without an error, and all that it wrote is there
+# The load ends, and none of it has failed
+calm()
+{
+	touch "$dir/calm"
+	wait $load || fail "the load: $(cat "$dir/load")"
+}
+
+# All that the load wrote is there
 load_ends()
 {
-	kill -0 $load 2>/dev/null || fail "the load ended: $(cat "$dir/load")"
-	wait $load || fail "the load: $(cat "$dir/load")"
+	calm
 	oracle verify /dev/mapper/t1 -m "$dir/state"
 }
 
@@ -139,7 +147,7 @@ online_merge()
 
 online_merge_busy()
 {
-	busy_clone 20000
+	busy_clone
 	ok lclone merge --yes --rate max t1
 	is_disk "$base"
 	load_ends
@@ -407,7 +415,7 @@ flatten_to_busy()
 	local target
 
 	disk target target 48
-	busy_clone 40000
+	busy_clone
 	ok lclone flatten --rate max --to "$target" t1
 	is_disk "$target" "$target"
 	load_ends
@@ -547,7 +555,7 @@ flatten_layer()
 
 flatten_busy()
 {
-	busy_clone 40000
+	busy_clone
 	ok lclone flatten --rate max t1
 	independent "$base"
 	dd if=/dev/zero of="$base" bs=1M count=48 status=none conv=fsync
