@@ -8,7 +8,7 @@
 # lib/format_user.h
 # Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
 FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o \
-	   lib/basic/buffer.o
+	   lib/basic/buffer.o lib/basic/crew.o
 
 # What is on a delta, read from any device, also from memory
 FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/layer.o \
@@ -51,7 +51,7 @@ FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/cr
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
-	   lib/online/deploy.o lib/online/by-name.o
+	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \

@@ -255,6 +255,7 @@ deploy()
 	[ "$(blockdev --getsize64 /dev/mapper/web1)" = 20971520 ] || fail "size"
 	ok lclone probe --export /dev/ttvg/web1-delta
 	grep -qx ID_FS_LABEL=web1 "$dir/out" || fail "$(cat "$dir/out")"
+	# the tag of a new one has gone
 	[ "$(tags_of ttvg/web1-delta)" = "lclone.delta,lclone.from=deb,lclone.name=web1,lclone.uuid=$(lclone probe /dev/ttvg/web1-delta)" ] ||
 		fail "$(tags_of ttvg/web1-delta)"
 	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/web1-delta commit-interval=500,host" ] ||
@@ -281,9 +282,9 @@ deploy()
 		lclone create new ci-07 --from deb
 	cp "$dir/tab" "$LCLONE_TAB"
 	# no room for all; a volume has the name; the file cannot be written; the delta is too small
-	makes_none 1 "lvcreate failed: nothing was made" new-{01..40} --delta-size 12M
+	makes_none 1 "lvcreate failed for new-.*, new-.*: nothing was made" new-{01..40} --delta-size 12M
 	ok lvcreate -qq -y --size 4M --name new3-delta ttvg
-	makes_none 1 "lvcreate failed: nothing was made" new{1..4} --delta-size 8M
+	makes_none 1 "lvcreate failed for new3: nothing was made" new{1..4} --delta-size 8M
 	ok lvremove -qq -y ttvg/new3-delta
 	LCLONE_TAB=$dir/nowhere/tab makes_none 1 "nowhere/tab.*: nothing was made" new1 new2 \
 		--delta-size 8M

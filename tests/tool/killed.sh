@@ -7,7 +7,7 @@
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
 # command is killed before its second call, and before each 29th from there.
 
-killed_commands=(format create create_volume open close remove snapshot revert resize resize_inactive
+killed_commands=(format create create_volume create_from open close remove snapshot revert resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
 
@@ -70,6 +70,26 @@ verify_create_volume()
 	! lvs --noheadings -o lv_tags ttvg/t1-delta | grep lclone.new || fail "it is new"
 	ok lclone close t1
 	ok lclone open t1 "$base" /dev/ttvg/t1-delta
+	is_model
+}
+
+prepare_create_from()
+{
+	export LCLONE_TAB=$dir/lclonetab
+	prepare_create_volume
+	rm -f "$LCLONE_TAB"
+	lvs ttvg/deb >/dev/null 2>&1 || ok lclone template add deb "$base" --vg ttvg
+}
+command_create_from()	{ words=(create --from deb --delta-size 8M t1); }
+verify_create_from()
+{
+	[ "$(xargs <"$LCLONE_TAB")" = "t1 /dev/ttvg/deb /dev/ttvg/t1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	is_model
+	put /dev/mapper/t1 10 3 100
+	! lvs --noheadings -o lv_tags ttvg/t1-delta | grep lclone.new || fail "it is new"
+	ok lclone close t1
+	ok lclone open t1
 	is_model
 }
 
@@ -248,7 +268,7 @@ killed_everywhere()
 	disk new new 6
 	disk top top 6
 	disk target target 3
-	disk volumes volumes 16
+	disk volumes volumes 32
 	for ((n = $(next_kill 0); n < 1000; n = $(next_kill $n))); do
 		begin_killed
 		"prepare_$1"

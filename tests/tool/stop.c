@@ -4,8 +4,9 @@
  *
  *	STOP_AT=N	right before the N-th of all calls below
  *	STOP_AT=NAME:N	right before the N-th call of that name: ioctl, or, of device-mapper,
- *			table (asked for), load, suspend, resume; pwrite, fsync, rename, link, unlink; pread, which
- *			N alone does not count; uring (set up), submit
+ *			table (asked for), load, suspend, resume; pwrite, fsync, rename, link, unlink; pread
+ *			and replace, a rename over what there is, which N alone does not count; uring
+ *			(set up), submit
  *	STOP_FILE=PATH	not killed, as it is else, but held up: PATH.here appears then, and
  *			it goes on when PATH.go exists
  *	STOP_FAIL=1	not killed: that call of device-mapper fails, for want of memory
@@ -62,7 +63,8 @@ static bool here(const char *call)
 	if (!at || getpid() != started)
 		return false;
 	colon = strchr(at, ':');
-	if (!colon && !strcmp(call, "pread"))	/* reads are many: by their name only */
+	/* reads are many, and what is replaced is written before: by their names only */
+	if (!colon && (!strcmp(call, "pread") || !strcmp(call, "replace")))
 		return false;
 	if (colon && (strncmp(at, call, colon - at) || call[colon - at]))
 		return false;
@@ -167,6 +169,14 @@ int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsign
 
 	here("rename");
 	return real(from_dir, from, to_dir, to, flags);
+}
+
+int rename(const char *from, const char *to)
+{
+	int (*real)(const char *, const char *) = next("rename");
+
+	here("replace");
+	return real(from, to);
 }
 
 int link(const char *from, const char *to)

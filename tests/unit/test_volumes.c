@@ -114,12 +114,15 @@ static void many(void **state)
 	has("told", "lvcreate --quiet --yes --wipesignatures y --zero y --addtag lclone.delta"
 		    " --addtag lclone.name=web1"
 		    " --addtag lclone.uuid=01234567-89ab-cdef-0123-456789abcdef"
-		    " --addtag lclone.from=deb --name web1-delta --size 8192s vg\n"
+		    " --addtag lclone.from=deb --addtag lclone.new --name web1-delta --size 8192s vg\n"
 		    "lvcreate --quiet --yes --wipesignatures y --zero y --addtag lclone.delta"
-		    " --addtag lclone.name=web2 --name web2-delta --size 16s vg\n");
-	assert_int_equal(lclone_lv_remove_many(lv + 1, 1), 0);
-	has("told", "lvremove --quiet --yes vg/web2-delta\n");
-	assert_int_equal(lclone_lv_remove_many(lv, 1), -ECHILD);
+		    " --addtag lclone.name=web2 --addtag lclone.new --name web2-delta --size 16s vg\n");
+	assert_int_equal(lclone_lv_remove_new_many(lv + 1, 1), 0);
+	has("told", "lvremove --quiet --yes --select 'lv_tags={\"lclone.new\"}' vg/web2-delta\n");
+	assert_int_equal(lclone_lv_remove_new_many(lv, 1), -ECHILD);
+	assert_int_equal(lclone_lv_keep_many(lv, 2), 0);
+	has("told", "lvchange --quiet --deltag lclone.new vg/web1-delta\n"
+		    "lvchange --quiet --deltag lclone.new vg/web2-delta\n");
 	/* it is another's: not that which was to be made */
 	strcpy(lv[0].uuid, "11234567-89ab-cdef-0123-456789abcdef");
 	assert_int_equal(lclone_lv_create_many(lv, 1, made), -ECHILD);

@@ -47,7 +47,7 @@ static int run_from(struct deployment *d, char **names, int count)
 	struct meter meter;
 	struct lclone_watch watch = { .progress = progress, .ctx = &meter };
 	struct creation creation = *d->creation;
-	size_t failed;
+	struct lclone_names failed;
 	int err;
 
 	if (!count)
@@ -59,8 +59,9 @@ static int run_from(struct deployment *d, char **names, int count)
 	meter_init(&meter, false);
 	err = lclone_deploy((const char *const *)names, count, d, &failed);
 	meter_hide(&meter);
-	if (!err && failed)
-		err = lclone_fail(-ECHILD, "%zu of %d clones could not be made", failed, count);
+	if (!err && failed.count)
+		err = lclone_fail(-ECHILD, "%zu of %d clones could not be made: %s", failed.count,
+				  count, failed.text);
 	return err;
 }
 

@@ -149,14 +149,15 @@ void lclone_lock_drop(struct lclone_lock **lock)
 }
 
 /* Whoever has a lock that is no device's is waited for, but not for ever. */
-static int lock_named(const char *file, const char *what, unsigned int ms)
+static int lock_named(const char *file, enum lclone_lock_kind kind, const char *what,
+		      unsigned int ms)
 {
 	int fd, err;
 
 	fd = open_lock(file, what);
 	if (fd < 0)
 		return fd;
-	err = wait_for(fd, LCLONE_LOCK_EXCLUSIVE, ms, what);
+	err = wait_for(fd, kind, ms, what);
 	if (err) {
 		close(fd);
 		return err;
@@ -230,17 +231,22 @@ int lclone_lock_clone(const char *name)
 	char file[NAME_MAX + 1];
 
 	snprintf(file, sizeof(file), "clone-%s", name);
-	return lock_named(file, name, SWITCH_MS);
+	return lock_named(file, LCLONE_LOCK_EXCLUSIVE, name, SWITCH_MS);
+}
+
+int lclone_lock_creation(enum lclone_lock_kind kind)
+{
+	return lock_named("creation", kind, "the making of clones", SWITCH_MS);
 }
 
 int lclone_lock_tab(const char *path)
 {
-	return lock_named("tab", path, SWITCH_MS);
+	return lock_named("tab", LCLONE_LOCK_EXCLUSIVE, path, SWITCH_MS);
 }
 
 int lclone_lock_daemon(void)
 {
-	int fd = lock_named("daemon", "lcloned", LCLONE_LOCK_MS);
+	int fd = lock_named("daemon", LCLONE_LOCK_EXCLUSIVE, "lcloned", LCLONE_LOCK_MS);
 
 	return fd == -EBUSY ? lclone_fail(fd, "there is an lcloned on this host already") : fd;
 }

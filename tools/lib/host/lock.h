@@ -81,6 +81,12 @@ bool lclone_claim_is_taken(dev_t dev);
 /* Who switches the table of a clone. A descriptor, to be closed, or a negative errno. */
 int lclone_lock_clone(const char *name);
 
+/*
+ * Who makes clones with their volumes: shared; exclusive: who takes over what one that was killed
+ * has left, and so has to know that nobody is at it.  The same.
+ */
+int lclone_lock_creation(enum lclone_lock_kind kind);
+
 /* Who changes lclonetab(5), whose @path is for sentences. The same. */
 int lclone_lock_tab(const char *path);
 

@@ -74,6 +74,8 @@ static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
 		snprintf(lv->from, sizeof(lv->from), "%s", tag + 5);
 	else if (!strcmp(tag, GIVEN))
 		lv->given = true;
+	else if (!strcmp(tag, NEW))
+		lv->is_new = true;
 }
 
 /* False: it is none of ours. */
@@ -174,6 +176,8 @@ static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 
 	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
 	put_tags(line, "--addtag", lv);
+	if (lv->kind == LCLONE_LV_DELTA)
+		put_tag(line, "--addtag", NEW, "");
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
 		 (unsigned long long)lv->sectors, lv->vg);
@@ -182,6 +186,19 @@ static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 static void print_remove(char line[LINE_SIZE], const struct lclone_lv *lv)
 {
 	snprintf(line, LINE_SIZE, "lvremove --quiet --yes %s/%s", lv->vg, lv->lv);
+}
+
+/* Only one that is still new, whatever has become of it since it was looked at */
+static void print_remove_new(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	snprintf(line, LINE_SIZE,
+		 "lvremove --quiet --yes --select 'lv_tags={\"" TAG NEW "\"}' %s/%s", lv->vg,
+		 lv->lv);
+}
+
+static void print_keep(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG NEW " %s/%s", lv->vg, lv->lv);
 }
 
 static int run_line(char line[LINE_SIZE])
@@ -201,8 +218,6 @@ int lclone_lv_create(const struct lclone_lv *lv)
 	char line[LINE_SIZE];
 
 	print_create(line, lv);
-	if (lv->kind == LCLONE_LV_DELTA)
-		put_tag(line, "--addtag", NEW, "");
 	return run_line(line);
 }
 
@@ -210,7 +225,7 @@ int lclone_lv_keep(const struct lclone_lv *lv)
 {
 	char line[LINE_SIZE];
 
-	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG NEW " %s/%s", lv->vg, lv->lv);
+	print_keep(line, lv);
 	return run_line(line);
 }
 
@@ -252,6 +267,7 @@ int lclone_lv_drop_tags(const struct lclone_lv *lv)
 
 	snprintf(line, LINE_SIZE, "lvchange --quiet");
 	put_tags(line, "--deltag", lv);
+	put_tag(line, "--deltag", NEW, "");
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " %s/%s", lv->vg, lv->lv);
 	return run_line(line);
@@ -330,7 +346,24 @@ int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made)
 	return missing ? lclone_fail(-ECHILD, "lvcreate failed") : 0;
 }
 
-int lclone_lv_remove_many(const struct lclone_lv *lvs, size_t count)
+int lclone_lv_keep_many(const struct lclone_lv *lvs, size_t count)
+{
+	struct lclone_lv *there;
+	size_t there_count, i;
+	int err;
+
+	err = run_many(lvs, count, print_keep) ?: lclone_lv_list(&there, &there_count);
+	if (err)
+		return err;
+	for (i = 0; !err && i < there_count; i++)
+		if (there[i].is_new && is_listed(&there[i], lvs, count))
+			err = lclone_fail(-ECHILD, "the volume %s/%s still has the tag " TAG NEW,
+					  there[i].vg, there[i].lv);
+	free(there);
+	return err;
+}
+
+int lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count)
 {
 	struct lclone_lv *there;
 	size_t there_count, i;
@@ -338,7 +371,7 @@ int lclone_lv_remove_many(const struct lclone_lv *lvs, size_t count)
 
 	if (!count)
 		return 0;
-	err = run_many(lvs, count, print_remove) ?: lclone_lv_list(&there, &there_count);
+	err = run_many(lvs, count, print_remove_new) ?: lclone_lv_list(&there, &there_count);
 	if (err)
 		return err;
 	for (i = 0; !err && i < count; i++)

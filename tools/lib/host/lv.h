@@ -27,6 +27,7 @@ struct lclone_lv {
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
 	bool active, read_only;
+	bool is_new;			/* a delta that is not kept yet */
 };
 
 #define LCLONE_LV_PATH_SIZE	(2 * LCLONE_NAME_SIZE + 8)
@@ -68,8 +69,10 @@ int lclone_lv_remove_new(const struct lclone_lv *lv);
  * not all are.
  */
 int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made);
-/* -ECHILD if some are still there. */
-int lclone_lv_remove_many(const struct lclone_lv *lvs, size_t count);
+/* -ECHILD if some are still new. */
+int lclone_lv_keep_many(const struct lclone_lv *lvs, size_t count);
+/* -ECHILD if some are still there.  None goes that is not new. */
+int lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count);
 
 /* What was filled is a template from here on, and read-only. */
 int lclone_lv_seal(const struct lclone_lv *lv);

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "basic/fail.h"
 #include "clone/super.h"
+#include "host/device.h"
+#include "host/lock.h"
 #include "online/create.h"
 #include "online/open.h"
 
@@ -88,6 +91,27 @@ int lclone_delta_lv(struct lclone_lv *lv, const char *name, u8 uuid[LCLONE_UUID_
 	return 0;
 }
 
+static int create_on(const struct lclone_lv *lv, const char *base, const char *path,
+		     const struct creation *c)
+{
+	int err, left;
+
+	if (lclone_was_opened(lv->name, base, path, c->features))
+		return lclone_lv_keep(lv);
+	err = lclone_check_free_name(lv->name) ?: remove_half_made(lv, path) ?:
+	      lclone_lv_create(lv);
+	if (err)
+		return err;
+	err = lclone_wipe_recycled(path) ?: lclone_create_clone(lv->name, base, path, c);
+	if (!err)
+		return lclone_lv_keep(lv);
+	lclone_why_hold();
+	left = lclone_lv_remove(lv);
+	lclone_why_release();
+	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed",
+				  lclone_why(), lv->vg, lv->lv) : err;
+}
+
 int lclone_create_with_lv(const char *name, const char *base, const char *vg, u64 sectors,
 			  const struct creation *c)
 {
@@ -96,7 +120,7 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 	struct lclone_lv lv = { .kind = LCLONE_LV_DELTA, .sectors = sectors };
 	char path[LCLONE_LV_PATH_SIZE];
 	u8 uuid[LCLONE_UUID_SIZE];
-	int err, left;
+	int err, lock;
 
 	err = lclone_lv_set_vg(&lv, vg) ?: lclone_delta_lv(&lv, name, uuid);
 	if (err)
@@ -104,19 +128,11 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 	creation.format = &format;
 	format.uuid = uuid;
 	lclone_lv_path(&lv, path);
-	if (lclone_was_opened(name, base, path, c->features))
-		return lclone_lv_keep(&lv);
-	err = lclone_check_free_name(name) ?: remove_half_made(&lv, path) ?: lclone_lv_create(&lv);
-	if (err)
-		return err;
-	err = lclone_wipe_recycled(path);
-	if (!err)
-		err = lclone_create_clone(name, base, path, &creation);
-	if (!err)
-		return lclone_lv_keep(&lv);
-	lclone_why_hold();
-	left = lclone_lv_remove(&lv);
-	lclone_why_release();
-	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed",
-				  lclone_why(), lv.vg, lv.lv) : err;
+	lock = lclone_lock_creation(lclone_dev_at(path) ? LCLONE_LOCK_EXCLUSIVE :
+							  LCLONE_LOCK_SHARED);
+	if (lock < 0)
+		return lock;
+	err = create_on(&lv, base, path, &creation);
+	close(lock);
+	return err;
 }

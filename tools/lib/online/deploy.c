@@ -3,30 +3,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "basic/crew.h"
 #include "basic/fail.h"
 #include "clone/base.h"
+#include "clone/inventory.h"
 #include "host/dm.h"
 #include "host/feature.h"
+#include "host/lock.h"
 #include "host/pending.h"
 #include "host/tab.h"
 #include "offline/remove.h"
 #include "offline/template.h"
 #include "online/close.h"
 #include "online/deploy.h"
+#include "online/half-made.h"
+#include "online/open.h"
 
 #define DELTA_SECTORS	(1ull << 21)	/* what is small at first: 1 GiB */
 
+/* A clone that is made */
+struct one {
+	const char *name;
+	struct lclone_lv lv;
+	u8 uuid[LCLONE_UUID_SIZE];
+	bool earlier;			/* a run that was killed has made its volume */
+	bool opened;			/* ... and has opened it: it is taken as it is */
+	bool entered;			/* ... and has entered its line */
+	bool volume, active;		/* what there is */
+	bool told;			/* that it could not be made */
+};
+
 struct plan {
 	const struct deployment *d;
-	const char *const *name;
 	size_t count;
+	struct one *one;
 	struct lclone_lv template;
 	char base[LCLONE_LV_PATH_SIZE];
-	/* One of each for each name */
-	struct lclone_lv *lv;
-	u8 (*uuid)[LCLONE_UUID_SIZE];
-	bool *volume, *active;
+	int lock;			/* see lclone_lock_creation() */
+	bool alone, must_be_alone;	/* nobody else makes clones */
+	struct one **job;		/* those that are made side by side */
+	size_t jobs, ended;
+	bool stopped;			/* by who watches */
+	int failure;			/* why no more are made, with its sentence */
+	char why[1024];
 	struct lclone_inventory inv;	/* one look at all devices serves all */
 };
 
@@ -37,9 +58,15 @@ static int refuse_twice(const struct plan *p, size_t i)
 	size_t j;
 
 	for (j = 0; j < i; j++)
-		if (!strcmp(p->name[i], p->name[j]))
-			return lclone_fail(-ERANGE, "the name %s is given twice", p->name[i]);
+		if (!strcmp(p->one[i].name, p->one[j].name))
+			return lclone_fail(-ERANGE, "the name %s is given twice", p->one[i].name);
 	return 0;
+}
+
+static int refuse_line(const struct lclone_tab_entry *entry)
+{
+	return lclone_fail(-EEXIST, "%s is a clone already: %s, line %u", entry->name,
+			   lclone_tab_path(), entry->line);
 }
 
 static int refuse_taken(const char *name, const struct lclone_tab *tab,
@@ -49,13 +76,74 @@ static int refuse_taken(const char *name, const struct lclone_tab *tab,
 	size_t i;
 
 	if (entry)
-		return lclone_fail(-EEXIST, "%s is a clone already: %s, line %u", name,
-				   lclone_tab_path(), entry->line);
+		return refuse_line(entry);
 	for (i = 0; i < count; i++)
 		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].name, name))
 			return lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s",
 					   name, lvs[i].vg, lvs[i].lv);
 	return 0;
+}
+
+/* The volume that a run with the same words has made, and not kept */
+static const struct lclone_lv *find_earlier(const struct one *one, const struct lclone_lv *lvs,
+					    size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (lvs[i].is_new && lvs[i].kind == LCLONE_LV_DELTA &&
+		    !strcmp(lvs[i].vg, one->lv.vg) && !strcmp(lvs[i].lv, one->lv.lv) &&
+		    !strcmp(lvs[i].name, one->name) && !strcmp(lvs[i].from, one->lv.from))
+			return &lvs[i];
+	return NULL;
+}
+
+/* What was made of it is kept if it was opened, else it is made anew. */
+static int take_over(struct plan *p, struct one *one, const struct lclone_lv *lv,
+		     const struct lclone_tab_entry *entry)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	enum lclone_half_made made;
+	int err;
+
+	if (!p->alone) {
+		p->must_be_alone = true;
+		return 0;
+	}
+	lclone_lv_path(lv, path);
+	if (entry && strcmp(entry->delta, path))
+		return refuse_line(entry);
+	err = lclone_half_made(lv, p->base, p->d->creation->features, &made);
+	if (err)
+		return err;
+	if (entry && made == LCLONE_MADE_VOLUME)
+		return refuse_line(entry);
+	one->earlier = true;
+	one->entered = entry;
+	one->active = made == LCLONE_MADE_ACTIVE;
+	one->opened = one->volume = made != LCLONE_MADE_VOLUME;
+	if (one->opened)
+		one->lv = *lv;
+	return 0;
+}
+
+static int check_name(struct plan *p, size_t i, const struct lclone_tab *tab,
+		      const struct lclone_lv *lvs, size_t count)
+{
+	struct one *one = &p->one[i];
+	const struct lclone_lv *earlier;
+	int err;
+
+	if (strlen(one->name) >= LCLONE_LABEL_SIZE)
+		return lclone_fail(-ENAMETOOLONG, "%s: a name has at most %d characters",
+				   one->name, LCLONE_LABEL_SIZE - 1);
+	err = refuse_twice(p, i) ?: lclone_delta_lv(&one->lv, one->name, one->uuid);
+	if (err)
+		return err;
+	earlier = find_earlier(one, lvs, count);
+	if (earlier)
+		return take_over(p, one, earlier, lclone_tab_find(tab, one->name));
+	return lclone_check_free_name(one->name) ?: refuse_taken(one->name, tab, lvs, count);
 }
 
 static int check_names(struct plan *p)
@@ -66,14 +154,8 @@ static int check_names(struct plan *p)
 	int err;
 
 	err = lclone_tab_read(&tab, NULL, NULL) ?: lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < p->count; i++) {
-		err = refuse_twice(p, i) ?: lclone_check_free_name(p->name[i]) ?:
-		      refuse_taken(p->name[i], &tab, lvs, count) ?:
-		      lclone_delta_lv(&p->lv[i], p->name[i], p->uuid[i]);
-		if (!err && strlen(p->name[i]) >= LCLONE_LABEL_SIZE)
-			err = lclone_fail(-ENAMETOOLONG, "%s: a name has at most %d characters",
-					  p->name[i], LCLONE_LABEL_SIZE - 1);
-	}
+	for (i = 0; !err && i < p->count; i++)
+		err = check_name(p, i, &tab, lvs, count);
 	free(lvs);
 	lclone_tab_free(&tab);
 	return err;
@@ -88,71 +170,155 @@ static u64 delta_sectors(const struct plan *p)
 	return p->d->delta_sectors ?: most < DELTA_SECTORS ? most : DELTA_SECTORS;
 }
 
-static int prepare(struct plan *p)
+static int look(struct plan *p)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < p->count; i++) {
+		struct lclone_lv *lv = &p->one[i].lv;
+
+		lv->kind = LCLONE_LV_DELTA;
+		lv->sectors = delta_sectors(p);
+		snprintf(lv->from, sizeof(lv->from), "%s", p->template.name);
+		err = lclone_lv_set_vg(lv, p->d->vg ?: p->template.vg);
+	}
+	return err ?: check_names(p);
+}
+
+/* Who finds what may be another's, who lives, waits till there is none, and looks again. */
+static int prepare(struct plan *p, const char *const *name)
 {
 	size_t i;
 	int err;
 
-	p->lv = calloc(p->count, sizeof(*p->lv));
-	p->uuid = calloc(p->count, sizeof(*p->uuid));
-	p->volume = calloc(p->count, sizeof(*p->volume));
-	p->active = calloc(p->count, sizeof(*p->active));
-	if (!p->lv || !p->uuid || !p->volume || !p->active)
+	p->one = calloc(p->count, sizeof(*p->one));
+	if (!p->one)
 		return lclone_fail(-ENOMEM, "out of memory");
-	err = lclone_template_find(p->d->from, &p->template) ?: check_names(p);
+	for (i = 0; i < p->count; i++)
+		p->one[i].name = name[i];
+	p->lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
+	if (p->lock < 0)
+		return p->lock;
+	err = lclone_template_find(p->d->from, &p->template);
 	lclone_lv_path(&p->template, p->base);
-	for (i = 0; !err && i < p->count; i++) {
-		p->lv[i].kind = LCLONE_LV_DELTA;
-		p->lv[i].sectors = delta_sectors(p);
-		snprintf(p->lv[i].from, sizeof(p->lv[i].from), "%s", p->template.name);
-		err = lclone_lv_set_vg(&p->lv[i], p->d->vg ?: p->template.vg);
-	}
+	err = err ?: lclone_lv_activate(&p->template) ?: look(p);
+	if (err || !p->must_be_alone)
+		return err;
+	close(p->lock);
+	p->lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
+	if (p->lock < 0)
+		return p->lock;
+	p->alone = true;
+	return look(p);
+}
+
+/* What can be made anew is: its size may be another now. */
+static int remove_earlier(struct plan *p)
+{
+	struct lclone_lv *gone = calloc(p->count, sizeof(*gone));
+	size_t i, count = 0;
+	int err;
+
+	if (!gone)
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (i = 0; i < p->count; i++)
+		if (p->one[i].earlier && !p->one[i].volume)
+			gone[count++] = p->one[i].lv;
+	err = lclone_lv_remove_new_many(gone, count);
+	free(gone);
 	return err;
 }
 
 /* Making */
 
-static int make_one(struct plan *p, size_t i)
+static int make_volumes(struct plan *p)
+{
+	struct lclone_lv *lv = calloc(p->count, sizeof(*lv));
+	bool *made = calloc(p->count, sizeof(*made));
+	struct one **one = calloc(p->count, sizeof(*one));
+	struct lclone_names missing = { .count = 0 };
+	size_t i, count = 0;
+	int err = 0;
+
+	if (!lv || !made || !one)
+		err = lclone_fail(-ENOMEM, "out of memory");
+	for (i = 0; !err && i < p->count; i++)
+		if (!p->one[i].volume) {
+			one[count] = &p->one[i];
+			lv[count++] = p->one[i].lv;
+		}
+	err = err ?: lclone_lv_create_many(lv, count, made);
+	for (i = 0; i < count; i++) {
+		one[i]->volume = made[i];
+		if (!made[i])
+			lclone_add_name(&missing, one[i]->name);
+	}
+	if (err == -ECHILD)
+		lclone_fail(err, "lvcreate failed for %s", missing.text);
+	free(lv);
+	free(made);
+	free(one);
+	return err;
+}
+
+static int make_one(struct plan *p, struct one *one)
 {
 	struct format_arguments format = *p->d->creation->format;
 	struct creation c = *p->d->creation;
 	char path[LCLONE_LV_PATH_SIZE];
+	int err;
 
-	format.label = p->name[i];
-	format.uuid = p->uuid[i];
+	format.label = one->name;
+	format.uuid = one->uuid;
 	c.format = &format;
 	c.inv = &p->inv;
-	lclone_lv_path(&p->lv[i], path);
-	return lclone_wipe_recycled(path) ?:
-	       lclone_create_clone(p->name[i], p->base, path, &c);
+	lclone_lv_path(&one->lv, path);
+	if (one->opened)
+		err = lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
+					c.host);
+	else
+		err = lclone_wipe_recycled(path) ?:
+		      lclone_create_clone(one->name, p->base, path, &c);
+	/* its note is of no use to a next run, and keeps a file open */
+	lclone_pending_forget(one->name);
+	return err;
 }
 
-/* Closes those from @from to before @end, and removes what was made for them. */
+/*
+ * Closes those from @from to before @end, and removes what was made for them by this run: what an
+ * earlier one has opened may have been written since.
+ */
 static int undo(struct plan *p, size_t from, size_t end)
 {
 	struct lclone_lv *gone = calloc(end - from + 1, sizeof(*gone));
 	char path[LCLONE_LV_PATH_SIZE];
 	size_t i, count = 0;
+	struct one *one;
 	int err = 0;
 
 	if (!gone)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (i = from; i < end; i++) {
-		if (p->active[i] && lclone_close_clone(p->name[i])) {
+		one = &p->one[i];
+		if (one->opened)
+			continue;
+		lclone_lv_path(&one->lv, path);
+		one->active |= lclone_is_open_so(one->name, p->base, path,
+						 p->d->creation->features);
+		if (one->active && lclone_close_clone(one->name)) {
 			err = -EBUSY;
 			continue;
 		}
-		lclone_pending_forget(p->name[i]);
-		if (p->active[i]) {	/* or the volume's next owner would find a delta on it */
-			lclone_lv_path(&p->lv[i], path);
+		lclone_pending_forget(one->name);
+		if (one->active)	/* or the volume's next owner would find a delta on it */
 			lclone_remove_delta(path);
-		}
-		p->active[i] = false;
-		if (p->volume[i])
-			gone[count++] = p->lv[i];
-		p->volume[i] = false;
+		one->active = false;
+		if (one->volume)
+			gone[count++] = one->lv;
+		one->volume = false;
 	}
-	err = lclone_lv_remove_many(gone, count) ?: err;
+	err = lclone_lv_remove_new_many(gone, count) ?: err;
 	free(gone);
 	return err;
 }
@@ -160,51 +326,85 @@ static int undo(struct plan *p, size_t from, size_t end)
 static int undo_all(struct plan *p, int err)
 {
 	char why[1024];
+	size_t i;
 
 	snprintf(why, sizeof(why), "%s", lclone_why());
 	if (undo(p, 0, p->count))
 		return lclone_fail(err, "%s; and not all that was made could be removed: %s", why,
 				   lclone_why());
+	for (i = 0; i < p->count; i++)
+		if (p->one[i].active)
+			return lclone_fail(err, "%s: nothing was made but what there was by an earlier run, as %s",
+					   why, p->one[i].name);
 	return lclone_fail(err, "%s: nothing was made", why);
 }
 
-static void tell_failed(struct plan *p, size_t i)
+static void give_up(struct plan *p, struct one *one)
 {
 	char why[1024];
 
 	snprintf(why, sizeof(why), "%s", lclone_why());
-	p->d->told(p->d->ctx, p->name[i], &p->lv[i], why);
+	one->told = true;
+	p->d->told(p->d->ctx, one->name, &one->lv, why);
+	undo(p, one - p->one, one - p->one + 1);
+}
+
+/* Side by side: each waits for udev most of its time */
+
+static int work(size_t i, void *ctx)
+{
+	struct plan *p = ctx;
+
+	return make_one(p, p->job[i]);
+}
+
+/* Not 0: no more are to be made. */
+static int ended(size_t i, int err, void *ctx)
+{
+	struct plan *p = ctx;
+	struct one *one = p->job[i];
+
+	one->active = !err;
+	p->ended++;
+	if (err && p->d->keep_going) {
+		give_up(p, one);
+	} else if (err && !p->failure) {
+		p->failure = err;
+		snprintf(p->why, sizeof(p->why), "%s: %s", one->name, lclone_why());
+	}
+	if (lclone_watch_stops(p->d->watch, "creating", p->ended, p->jobs))
+		p->stopped = true;
+	return p->stopped || p->failure;
 }
 
 /* All that there are volumes for */
 static int make_all(struct plan *p)
 {
-	bool stopped = false;
-	size_t i;
-	int err;
+	const struct lclone_crew crew = { .work = work, .ended = ended, .ctx = p };
+	struct one *one;
+	int err = 0;
 
-	for (i = 0; i < p->count; i++) {
-		if (!stopped && lclone_watch_stops(p->d->watch, "creating", i, p->count)) {
-			stopped = true;
-			lclone_fail(-EINTR, "interrupted");
-		}
-		if (stopped && !p->d->keep_going)
-			return -EINTR;
-		if (!p->volume[i])
-			lclone_fail(-ECHILD, "its volume could not be made");
-		err = stopped || !p->volume[i] ? -ECHILD : make_one(p, i);
-		p->active[i] = !err;
-		if (!err) {
-			/* its note is of no use to a next run, and keeps a file open */
-			lclone_pending_forget(p->name[i]);
+	p->job = calloc(p->count, sizeof(*p->job));
+	if (!p->job)
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (one = p->one; one < p->one + p->count; one++)
+		if (one->volume && !one->active)
+			p->job[p->jobs++] = one;
+	p->stopped = lclone_watch_stops(p->d->watch, "creating", 0, p->jobs);
+	if (!p->stopped && p->jobs)
+		err = lclone_inventory_read(&p->inv) ?: lclone_crew_work(&crew, p->jobs);
+	if (err)
+		return err;
+	if (p->failure)
+		return lclone_fail(p->failure, "%s", p->why);
+	if (p->stopped && !p->d->keep_going)
+		return lclone_fail(-EINTR, "interrupted");
+	for (one = p->one; one < p->one + p->count; one++) {
+		if (one->active || one->told)
 			continue;
-		}
-		if (!p->d->keep_going)
-			return lclone_fail(err, "%s: %s", p->name[i], lclone_why());
-		tell_failed(p, i);
-		undo(p, i, i + 1);
+		lclone_fail(-EINTR, one->volume ? "interrupted" : "its volume could not be made");
+		give_up(p, one);
 	}
-	lclone_watch_stops(p->d->watch, "creating", p->count, p->count);
 	return 0;
 }
 
@@ -214,7 +414,8 @@ static int enter(struct plan *p)
 	struct lclone_tab_entry *entry = calloc(p->count + 1, sizeof(*entry));
 	char (*path)[LCLONE_LV_PATH_SIZE] = calloc(p->count + 1, sizeof(*path));
 	char options[LCLONE_FEATURE_WORDS + 8];
-	size_t i, n = 0;
+	const struct one *one;
+	size_t n = 0;
 	int err = 0;
 
 	if (!entry || !path)
@@ -222,11 +423,11 @@ static int enter(struct plan *p)
 	lclone_feature_words(p->d->creation->features, options, sizeof(options));
 	if (p->d->creation->host)
 		strcat(options, options[0] ? ",host" : "host");
-	for (i = 0; !err && i < p->count; i++) {
-		if (!p->active[i])
+	for (one = p->one; !err && one < p->one + p->count; one++) {
+		if (!one->active || one->entered)
 			continue;
-		lclone_lv_path(&p->lv[i], path[n]);
-		entry[n] = (struct lclone_tab_entry){ .name = p->name[i], .base = p->base,
+		lclone_lv_path(&one->lv, path[n]);
+		entry[n] = (struct lclone_tab_entry){ .name = one->name, .base = p->base,
 						      .delta = path[n], .options = options };
 		n++;
 	}
@@ -237,48 +438,63 @@ static int enter(struct plan *p)
 	return err;
 }
 
-static int make(struct plan *p, size_t *failed)
+/* From here on they are nobody's to remove. */
+static int keep(const struct plan *p)
 {
-	struct lclone_file base_file, *base;
-	size_t i;
+	struct lclone_lv *lv = calloc(p->count, sizeof(*lv));
+	const struct one *one;
+	size_t n = 0;
 	int err;
 
-	err = lclone_lv_activate(&p->template);
-	if (err)
-		return err;
+	if (!lv)
+		return lclone_fail(-ENOMEM, "out of memory");
+	for (one = p->one; one < p->one + p->count; one++)
+		if (one->active)
+			lv[n++] = one->lv;
+	err = n ? lclone_lv_keep_many(lv, n) : 0;
+	free(lv);
+	return err ? lclone_fail(err, "the clones are made, but %s: run this again", lclone_why()) :
+		     0;
+}
+
+static int make(struct plan *p, struct lclone_names *failed)
+{
+	struct lclone_file base_file, *base;
+	struct one *one;
+	int err;
+
 	err = lclone_open_base(p->base, &base_file, &base);	/* locked till all are made */
 	if (err)
 		goto out;
-	err = lclone_lv_create_many(p->lv, p->count, p->volume);
+	err = remove_earlier(p) ?: make_volumes(p);
 	if (err == -EIO)
 		goto out;		/* what is to be undone is not known */
 	if (err == -ECHILD && p->d->keep_going)
 		err = 0;
 	err = err ?: make_all(p) ?: enter(p);
-	if (err)
-		err = undo_all(p, err);
-	for (i = 0; !err && i < p->count; i++) {
-		*failed += !p->active[i];
-		if (p->active[i])
-			p->d->told(p->d->ctx, p->name[i], &p->lv[i], NULL);
-	}
+	err = err ? undo_all(p, err) : keep(p);
+	for (one = p->one; !err && one < p->one + p->count; one++)
+		if (one->active)
+			p->d->told(p->d->ctx, one->name, &one->lv, NULL);
+		else
+			lclone_add_name(failed, one->name);
 out:
 	lclone_close_base(base);
 	return err;
 }
 
 int lclone_deploy(const char *const *names, size_t count, const struct deployment *d,
-		  size_t *failed)
+		  struct lclone_names *failed)
 {
-	struct plan p = { .d = d, .name = names, .count = count };
+	struct plan p = { .d = d, .count = count, .lock = -1 };
 	int err;
 
-	*failed = 0;
-	err = prepare(&p) ?: make(&p, failed);
+	*failed = (struct lclone_names){ .count = 0 };
+	err = prepare(&p, names) ?: make(&p, failed);
+	if (p.lock >= 0)
+		close(p.lock);
 	lclone_inventory_free(&p.inv);
-	free(p.lv);
-	free(p.uuid);
-	free(p.volume);
-	free(p.active);
+	free(p.job);
+	free(p.one);
 	return err;
 }

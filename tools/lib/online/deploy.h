@@ -9,6 +9,7 @@
 #define LCLONE_DEPLOY_H
 
 #include "basic/watch.h"
+#include "clone/inventory.h"
 #include "online/create.h"
 
 struct deployment {
@@ -24,10 +25,13 @@ struct deployment {
 };
 
 /*
- * Makes all, or if one fails none; with @keep_going all that can be made: *failed is how many
+ * Makes all, or if one fails none; with @keep_going all that can be made: *failed are those that
  * could not.  Names, and what they would be in the way of, are looked at before anything is made.
+ *
+ * What a run that was killed has begun with these names is ended: clones that it has opened are
+ * taken as they are, and stay also if others cannot be made; the rest is made anew.
  */
 int lclone_deploy(const char *const *names, size_t count, const struct deployment *d,
-		  size_t *failed);
+		  struct lclone_names *failed);
 
 #endif /* LCLONE_DEPLOY_H */

@@ -73,23 +73,42 @@ static bool is_device(const char *path, const char *word)
 	return is && !strcmp(number, word);
 }
 
-bool lclone_was_opened(const char *name, const char *base, const char *delta,
+/* Is it that clone's?  Layers it may have any. */
+static bool is_line_of(const struct lclone_clone *clone, const char *base, const char *delta,
 		       const struct lclone_features *features)
 {
 	static char params[LCLONE_PARAMS_SIZE];
+	static struct lclone_table table;
+
+	table = clone->table;
+	if (!is_device(base, table.base) || !is_device(delta, table.delta))
+		return false;
+	table.features = *features;
+	return !lclone_table_print(&table, params, sizeof(params)) &&
+	       !strcmp(params, clone->params);
+}
+
+bool lclone_was_opened(const char *name, const char *base, const char *delta,
+		       const struct lclone_features *features)
+{
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
 	char target[32];
 
 	if (lclone_dm_check_name(name) || lclone_dm_settle(name, &pending) != 1 ||
 	    pending.before[0] || lclone_dm_line(pending.after, &clone, target) ||
-	    !is_device(base, clone.table.base) || !is_device(delta, clone.table.delta))
-		return false;
-	clone.table.features = *features;
-	if (lclone_table_print(&clone.table, params, sizeof(params)) ||
-	    strcmp(params, clone.params))
+	    !is_line_of(&clone, base, delta, features))
 		return false;
 	return lclone_pending_adopt(name, &pending);
+}
+
+bool lclone_is_open_so(const char *name, const char *base, const char *delta,
+		       const struct lclone_features *features)
+{
+	static struct lclone_clone clone;
+
+	return !lclone_dm_get(name, &clone) && !clone.suspended &&
+	       is_line_of(&clone, base, delta, features);
 }
 
 /* Has the active clone @name the delta with this uuid?  It may have gone on to another since. */

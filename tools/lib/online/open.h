@@ -29,4 +29,8 @@ int lclone_open_line(const char *base, const char *delta, const struct lclone_pa
 bool lclone_was_opened(const char *name, const char *base, const char *delta,
 		       const struct lclone_features *features);
 
+/* Is it active, with this very line?  Then it is of no matter who has opened it. */
+bool lclone_is_open_so(const char *name, const char *base, const char *delta,
+		       const struct lclone_features *features);
+
 #endif /* LCLONE_OPEN_H */
