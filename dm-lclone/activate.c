@@ -38,6 +38,9 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.base_fp = t->base_fp;
 		sb.generation++;
+		sb.sealed_at = ktime_get_real_seconds();
+		if (d->super.layer_label[0])
+			memcpy(sb.label, d->super.layer_label, sizeof(sb.label));
 		err = lclone_sb_write(&d->super, &sb);
 	}
 	mutex_unlock(&d->super.tree_lock);

@@ -95,6 +95,7 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	d->generation = cpu_to_le64(sb->generation);
 	d->parent_generation = cpu_to_le64(sb->parent_generation);
 	d->block_size = cpu_to_le32(sb->block_size);
+	d->sealed_at = cpu_to_le64(sb->sealed_at);
 	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
@@ -232,6 +233,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	sb->generation = le64_to_cpu(d->generation);
 	sb->parent_generation = le64_to_cpu(d->parent_generation);
 	sb->block_size = le32_to_cpu(d->block_size);
+	sb->sealed_at = le64_to_cpu(d->sealed_at);
 	return sb_check(sb, fault);
 }
 

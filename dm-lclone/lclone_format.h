@@ -154,7 +154,9 @@ struct lclone_sb_disk {
 	__le64	generation;		/* how often it was sealed */
 	__le64	parent_generation;	/* of the parent, when this layer was put on it */
 	__le32	block_size;		/* logical, the least it was used with; 0: not known */
-	__u8	reserved[512 - 444];
+	__u8	reserved0[4];
+	__le64	sealed_at;		/* seconds since 1970; 0: not known */
+	__u8	reserved[512 - 456];
 };
 
 struct lclone_node_disk {
@@ -219,6 +221,7 @@ static_assert(offsetof(struct lclone_sb_disk, virtual_sectors) == 104, "virtual_
 static_assert(offsetof(struct lclone_sb_disk, label) == 200, "label");
 static_assert(offsetof(struct lclone_sb_disk, generation) == 424, "generation");
 static_assert(offsetof(struct lclone_sb_disk, block_size) == 440, "block_size");
+static_assert(offsetof(struct lclone_sb_disk, sealed_at) == 448, "sealed_at");
 static_assert(offsetof(struct lclone_log_disk, records) == 64, "records");
 
 /* In-core forms */
@@ -256,6 +259,7 @@ struct lclone_sb {
 	u64 generation;
 	u64 parent_generation;
 	u32 block_size;
+	u64 sealed_at;
 };
 
 struct lclone_ref {

@@ -34,6 +34,7 @@ enum lclone_mode {
  * @index_lock: see above
  * @sb: the superblock in force
  * @bounce: one block, a page of its own; tree_lock
+ * @layer_label: the label that it gets when it is sealed; "": the one that it has; tree_lock
  * @incarnation: the largest number of an incarnation that is on disk; tree_lock
  * @check_work: notes in the superblock that a check is needed
  */
@@ -51,6 +52,7 @@ struct lclone_super {
 	struct mutex index_lock;	/* see above */
 	struct lclone_sb sb;
 	void *bounce;
+	char layer_label[LCLONE_LABEL_SIZE];
 	u64 incarnation;
 	struct work_struct check_work;
 };

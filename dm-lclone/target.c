@@ -198,6 +198,21 @@ static void lclone_status(struct dm_target *ti, status_type_t type, unsigned int
 	}
 }
 
+/* The name of a snapshot is known before it is taken, and recorded with the seal. */
+static int set_layer_label(struct lclone_super *s, const char *label)
+{
+	if (strlen(label) >= LCLONE_LABEL_SIZE) {
+		DMERR("%s: message layer_label: at most %d bytes", s->dev->name,
+		      LCLONE_LABEL_SIZE - 1);
+		return -ENAMETOOLONG;
+	}
+	mutex_lock(&s->tree_lock);
+	memset(s->layer_label, 0, sizeof(s->layer_label));
+	strscpy(s->layer_label, label, sizeof(s->layer_label));
+	mutex_unlock(&s->tree_lock);
+	return 0;
+}
+
 static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 {
 	struct lclone_delta *d = t->delta;
@@ -225,6 +240,8 @@ static int handle_message(struct lclone *t, unsigned int argc, char **argv)
 	}
 	if (argc == 2 && !strcmp(argv[0], "merge_rate"))
 		return lclone_sweep_rate(d, argv[1]);
+	if (argc <= 2 && !strcmp(argv[0], "layer_label"))
+		return set_layer_label(&d->super, argc == 2 ? argv[1] : "");
 	if (argc == 2 && !strcmp(argv[0], "resize") && !kstrtou64(argv[1], 10, &sectors))
 		return lclone_delta_resize(t, sectors);
 

@@ -25,6 +25,8 @@ static struct lclone_sb sample_sb(void)
 	sb.base_fp = 0x0123456789abcdef;
 	memset(sb.parent_uuid, 0xcd, sizeof(sb.parent_uuid));
 	sb.merge_cursor = 11;
+	sb.block_size = 4096;
+	sb.sealed_at = 1700000000;
 	strcpy(sb.label, "label");
 	strcpy(sb.owner, "owner");
 	sb.spare[7].block = 35 * 16;
@@ -85,6 +87,8 @@ static void superblock_bytes(void **state)
 	memcpy(expect + 264, "owner", 5);
 	put(expect, 328 + 7 * 8, 35 * 16, 8);		/* spare_block */
 	put(expect, 392 + 7 * 4, 16, 4);		/* spare_count */
+	put(expect, 440, 4096, 4);			/* block_size */
+	put(expect, 448, 1700000000, 8);		/* sealed_at */
 	put(expect, 8, lclone_crc32c(expect + 12, 500), 4);
 
 	lclone_sb_pack(&sb, &d);

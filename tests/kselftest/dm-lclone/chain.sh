@@ -163,6 +163,43 @@ a_layer_is_not_written_any_more() {
 	is "$sum" "$(cksum <"$(backing "$delta")")" "what the layer holds"
 }
 
+# newest DEVICE OFFSET BYTES: of its superblock, in hexadecimal
+newest() {
+	local slot seq at=0 most=-1
+
+	for slot in 0 65536; do
+		seq=$(dd if="$(backing "$1")" bs=8 skip=$((slot / 8 + 7)) count=1 status=none | od -An -tu8)
+		[ "$seq" -le "$most" ] || { most=$seq at=$slot; }
+	done
+	dd if="$(backing "$1")" bs=1 skip=$((at + $2)) count="$3" status=none | od -An -v -tx1 | tr -d ' \n'
+}
+
+label_of() { newest "$1" 200 64 | sed 's/\(00\)*$//; s/../\\x&/g' | xargs -0 printf '%b'; }
+sealed_at() { echo $((16#$(newest "$1" 448 8 | sed 's/\(..\)\(..\)\(..\)\(..\)0*$/\4\3\2\1/'))); }
+
+a_layer_has_its_label_and_its_time() {
+	setup
+	is 0 "$(sealed_at "$delta")" "time of what is not sealed"
+	new=$(loop 16m) top=$(loop 16m)
+	refused "at most 63 bytes" message vm layer_label "$(printf %064d 1)"
+	message vm layer_label other
+	message vm layer_label vm@first
+	before=$(date +%s)
+	snapshot vm "$base" "$delta" "$new"
+	is vm@first "$(label_of "$delta")" "label"
+	at=$(sealed_at "$delta")
+	[ "$at" -ge "$before" ] && [ "$at" -le "$(date +%s)" ] || fail "sealed at $at, not $before"
+	# it was for that layer only, and can be taken back
+	message vm layer_label second
+	message vm layer_label
+	snapshot vm "$base" "$new" "$top"
+	is "" "$(label_of "$new")" "label"
+	[ "$(sealed_at "$new")" -ge "$at" ] || fail "no time"
+	close vm
+	create vm 16384 "$base" "$top" "${layers[@]}"
+	refused "wrong arguments" message vm layer_label a b
+}
+
 a_chain_that_is_not_as_it_was_is_refused() {
 	setup
 	new=$(loop 16m) top=$(loop 16m) other=$(loop 16m)
@@ -237,6 +274,7 @@ run a_snapshot_keeps_what_was_and_takes_what_comes \
 	without_a_base_the_layers_are_all_there_is \
 	a_layer_may_be_smaller_than_the_clone \
 	a_layer_is_not_written_any_more \
+	a_layer_has_its_label_and_its_time \
 	a_chain_that_is_not_as_it_was_is_refused \
 	a_snapshot_that_did_not_happen_changes_nothing \
 	clones_share_layers \

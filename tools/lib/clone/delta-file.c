@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/fail.h"
 #include "clone/delta-file.h"
@@ -89,6 +90,7 @@ int lclone_abandon_delta(const char *path)
 		sb = delta.slot[delta.newest].sb;
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.generation++;
+		sb.sealed_at = time(NULL);
 		err = lclone_super_write(&file, &sb);
 	}
 	lclone_close_delta(&file, &delta);

@@ -440,6 +440,7 @@ static void name_new(struct plan *p)
 	memcpy(sb->uuid, upper->sb.uuid, LCLONE_UUID_SIZE);
 	memcpy(sb->label, upper->sb.label, LCLONE_LABEL_SIZE);
 	sb->generation = upper->sb.generation;
+	sb->sealed_at = upper->sb.sealed_at;
 	sb->block_size = upper->sb.block_size;
 	sb->state = (upper->sb.state & LCLONE_STATE_SEALED) | LCLONE_STATE_CLEAN;
 	sb->base_fp_alg = upper->sb.base_fp_alg;
