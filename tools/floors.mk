@@ -30,7 +30,7 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \
 	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
-FLOORS	+= lib/clone/name.o
+FLOORS	+= lib/clone/name.o lib/clone/snapshot.o
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
@@ -47,16 +47,17 @@ FLOORS	+= lib/offline/image.o lib/offline/template.o
 
 # What is done with clones that are in use
 FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/create.o \
-	   lib/online/switch.o lib/online/close.o \
+	   lib/online/volume.o lib/online/switch.o lib/online/close.o \
 	   lib/online/below.o lib/online/task.o lib/online/merge.o lib/online/flatten.o \
 	   lib/online/into-parent.o lib/online/resize.o
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
-	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o
+	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o \
+	   lib/online/drop.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
 	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
-	   ui/screen.o
+	   ui/screen.o ui/volumes.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \

@@ -99,7 +99,7 @@ snapshot_refused()
 	refused 3 "in use" lclone snapshot t1 --to "$new" --force
 	refused 3 "in use" lclone snapshot t1 --to "$base"
 	refused 5 "it needs at least" lclone snapshot t1 --to "$small"
-	refused 2 "and --to" lclone snapshot t1
+	refused 2 "is no logical volume: say which device" lclone snapshot t1
 	refused 1 "t3" lclone snapshot t3 --to "$third"
 	put /dev/mapper/t1 100 5 3
 	same "$dir/model" /dev/mapper/t1

@@ -11,6 +11,13 @@ tests+=(
 	deploy "clones of a template are made by their names, all of them or none"
 	deploy_going "with --keep-going those are made that can be, and it is said of the others"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
+	snapshots "snapshots have names, a clone goes back to any of them, and volumes come and go"
+	snapshots_fail "a snapshot or revert that fails leaves nothing behind"
+	snapshot_clones "clones of a snapshot are what that was, and what they need stays for them"
+	snapshot_removed "a snapshot is removed from the middle, and the clone has what it had"
+	flattened "volumes of layers and deltas that a flatten leaves are removed, and a target is made"
+	merged "the volume of a delta that was merged is removed, one that was given stays"
+	abandoned "a delta that a revert has left is opened in no way"
 	name_is_old "what has a clone's name no more is not removed by it"
 )
 
@@ -409,4 +416,384 @@ name_is_old()
 	ok lclone remove --yes web1
 	[ "$(volumes)" = deb ] || fail "$(volumes)"
 	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
+}
+
+# puts BYTE...: to web1, at 4 KiB times the number of each
+puts_at()
+{
+	local i
+
+	for i in "$@"; do
+		printf "write %s" "$i" | dd of=/dev/mapper/web1 bs=4k seek="$i" conv=notrunc,fsync status=none
+	done
+}
+
+# has_snapshots NAME...: of all clones, the oldest first
+has_snapshots()
+{
+	ok lclone list --snapshots --noheadings -o snapshot
+	[ "$(xargs <"$dir/out")" = "$*" ] || fail "$(cat "$dir/out")"
+}
+
+snapshots()
+{
+	local began
+
+	make_template 400
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1 2
+	cp /dev/mapper/web1 "$dir/before"
+	began=$(date "+%Y-%m-%d %H")
+	ok lclone snapshot web1 before-upgrade
+	grep -q "^web1@before-upgrade: .*ttvg/web1-delta2 takes what is written; the clone stood" "$dir/out" ||
+		fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb web1-delta web1-delta2" ] || fail "$(volumes)"
+	[ "$(tags_of ttvg/web1-delta)" = "lclone.delta,lclone.from=deb,lclone.layer=web1,lclone.snapshot=before-upgrade,lclone.uuid=$(lclone probe /dev/ttvg/web1-delta)" ] ||
+		fail "$(tags_of ttvg/web1-delta)"
+	[ "$(tags_of ttvg/web1-delta2)" = "lclone.delta,lclone.from=deb,lclone.name=web1,lclone.uuid=$(lclone probe /dev/ttvg/web1-delta2)" ] ||
+		fail "$(tags_of ttvg/web1-delta2)"
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/web1-delta2 parent=/dev/ttvg/web1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	lclone probe --export /dev/ttvg/web1-delta2 | grep -qx ID_FS_LABEL=web1 || fail "label"
+	puts_at 2 3
+	cp /dev/mapper/web1 "$dir/second"
+	# one that is not active is as good, and stays so
+	ok lclone close web1
+	ok lvchange -qq -an ttvg/web1-delta ttvg/web1-delta2 ttvg/deb
+	ok lclone snapshot web1 second --delta-size 16M
+	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
+	ok lclone open web1
+	puts_at 4
+	cp /dev/mapper/web1 "$dir/model"
+	has_snapshots web1@before-upgrade web1@second
+	ok lclone list --snapshots
+	grep -q "^web1@before-upgrade $began" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone tree
+	grep -q "\"web1@second\", of 2" "$dir/out" || fail "$(cat "$dir/out")"
+
+	refused 3 "web1 has a snapshot second already" lclone snapshot web1 second
+	refused 2 "cannot be the name of a snapshot" lclone snapshot web1 a@b
+	refused 2 "cannot be the name of a snapshot" lclone snapshot web1 "a b"
+	refused 2 "too long a name" lclone snapshot web1 "$(printf %062d 0)"
+	refused 1 "there is no clone web7" lclone snapshot web7 one
+	refused 1 "web1 has no snapshot other; it lies on web1@second, web1@before-upgrade" \
+		lclone revert web1 other
+	refused 2 "what was written since is lost, and so are the snapshots web1@second: confirm with --yes" \
+		lclone revert web1 before-upgrade
+	ok lclone revert --dry-run web1 before-upgrade
+	exec 9</dev/mapper/web1
+	refused 3 "in use" lclone revert --yes web1 before-upgrade
+	exec 9<&-
+	same "$dir/model" /dev/mapper/web1
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3" ] || fail "$(volumes)"
+
+	ok lclone revert --yes web1
+	same "$dir/second" /dev/mapper/web1
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta4" ] || fail "$(volumes)"
+	ok lclone revert --keep --yes web1
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3 web1-delta4" ] || fail "$(volumes)"
+	refused 3 "sealed layer" lclone open web2 /dev/ttvg/deb /dev/ttvg/web1-delta4
+	ok lclone remove /dev/ttvg/web1-delta4
+	ok lvremove -qq -y ttvg/web1-delta4
+	ok lclone close web1
+	ok lclone revert --yes web1 before-upgrade
+	grep -q "ttvg-web1--delta2: removed" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone open web1
+	same "$dir/before" /dev/mapper/web1
+	has_snapshots web1@before-upgrade
+	[ "$(volumes)" = "deb web1-delta web1-delta4" ] || fail "$(volumes)"
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/web1-delta4 parent=/dev/ttvg/web1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	close_all
+}
+
+snapshots_fail()
+{
+	local other third large
+
+	make_template 100
+	disk other other 40
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1
+	cp /dev/mapper/web1 "$dir/model"
+	cp "$LCLONE_TAB" "$dir/tab"
+	tags_of ttvg/web1-delta >"$dir/tags"
+	! lclone snapshot web1 one --delta-size 1G >"$dir/out" 2>"$dir/err" || fail "no room"
+	! lclone snapshot web1 one --vg nogroup >"$dir/out" 2>"$dir/err" || fail "no group"
+	# the volume is made, and cannot be the delta
+	truncate -s 40M "$dir/4k"
+	large=$(losetup -b 4096 -f --show "$dir/4k")
+	loops+=("$large")
+	ok vgcreate -qq tt4k "$large"
+	refused 5 "logical block" lclone snapshot web1 one --vg tt4k
+	[ -z "$(lvs --noheadings tt4k)" ] || fail "$(lvs tt4k)"
+	ok vgremove -qq tt4k
+	refused 1 "has no layers" lclone revert --yes web1
+	refused 2 "goes not with" lclone snapshot web1 --to "$other" --vg ttvg
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	tags_of ttvg/web1-delta | cmp - "$dir/tags" || fail "$(tags_of ttvg/web1-delta)"
+	cmp "$LCLONE_TAB" "$dir/tab" || fail "$(cat "$LCLONE_TAB")"
+	same "$dir/model" /dev/mapper/web1
+	# what it was to be called is not what the next one is called
+	ok lclone snapshot web1
+	has_snapshots
+	# a clone on plain devices says where, and has names all the same
+	ok lclone create t1 "$base" "$delta"
+	refused 2 "is no logical volume: say which device" lclone snapshot t1 one
+	ok lclone snapshot t1 one --to "$other"
+	has_snapshots t1@one
+	ok lclone close t1
+	# another delta on the same device, of one who was refused, is not wiped
+	disk third third 16
+	ok lclone create t2 "$base" "$third"
+	ok lclone close t2
+	ok lclone open t1 "$base" "$other"
+	refused 4 "holds an lclone delta" lclone snapshot t1 two --to "$third"
+	ok lclone check "$third"
+	close_all
+}
+
+snapshot_clones()
+{
+	make_template 400
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1 2
+	cp /dev/mapper/web1 "$dir/first"
+	ok lclone snapshot web1 first
+	puts_at 2 3
+	cp /dev/mapper/web1 "$dir/second"
+	ok lclone snapshot web1 second
+	puts_at 3 4
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone create web2 web3 --from web1@first --delta-size 16M
+	same "$dir/first" /dev/mapper/web2
+	grep -q "^web2.*/dev/ttvg/deb.*/dev/ttvg/web2-delta.*parent=/dev/ttvg/web1-delta$" "$LCLONE_TAB" ||
+		fail "$(cat "$LCLONE_TAB")"
+	ok lclone template list
+	grep -q '^deb .* 5  ttvg/deb$' "$dir/out" || fail "$(cat "$dir/out")"
+	refused 1 "web1 has no snapshot third" lclone create web4 --from web1@third
+	refused 1 "there is no clone web9" lclone create web4 --from web9@first
+	# as after a reboot: what lies below comes with a clone
+	ok lclone close web2
+	ok lclone close web3
+	ok lclone close web1
+	ok lvchange -qq -an ttvg
+	rm -rf /run/lclone
+	ok lclone open web2
+	same "$dir/first" /dev/mapper/web2
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+
+	# what others need stays
+	refused 3 "web2--delta" lclone remove --yes web1@first
+	refused 3 "web2--delta" lclone remove --dry-run web1@first
+	ok lclone revert --yes web1 first
+	grep -q "web1--delta2: removed" "$dir/out" || fail "$(cat "$dir/out")"
+	same "$dir/first" /dev/mapper/web1
+	ok lclone remove --yes web1
+	[ "$(volumes)" = "deb web1-delta web2-delta web3-delta" ] || fail "$(volumes)"
+	same "$dir/first" /dev/mapper/web2
+	ok lclone remove --yes web2
+	[ "$(volumes)" = "deb web1-delta web3-delta" ] || fail "$(volumes)"
+	ok lclone remove --yes web3
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
+}
+
+# web1 with snapshots a, b and c, 24 MiB each
+three_snapshots()
+{
+	local s n=10
+
+	ok lclone create web1 --from deb --delta-size 24M
+	for s in a b c; do
+		puts_at 1 $n $((n + 1))
+		((n += 2))
+		ok lclone snapshot web1 $s --delta-size 24M
+		cp /dev/mapper/web1 "$dir/$s"
+	done
+	puts_at 1 40
+	cp /dev/mapper/web1 "$dir/model"
+}
+
+snapshot_removed()
+{
+	local tags
+
+	make_template 400
+	three_snapshots
+	refused 1 "web1 has no snapshot d; it lies on web1@c, web1@b, web1@a" \
+		lclone remove --yes web1@d
+	refused 2 "confirm with --yes" lclone remove web1@b
+	ok lclone remove --dry-run web1@b
+	has_snapshots web1@a web1@b web1@c
+	# from the middle, in use: the one above it goes into its layer
+	ok lclone remove --yes web1@b
+	grep -qx "web1@b: removed" "$dir/out" || fail "$(cat "$dir/out")"
+	same "$dir/model" /dev/mapper/web1
+	has_snapshots web1@a web1@c
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta4" ] || fail "$(volumes)"
+	tags="lclone.delta,lclone.from=deb,lclone.layer=web1,lclone.snapshot=c,lclone.uuid=$(lclone probe /dev/ttvg/web1-delta2)"
+	[ "$(tags_of ttvg/web1-delta2)" = "$tags" ] || fail "$(tags_of ttvg/web1-delta2)"
+	# right below the delta, and not active
+	ok lclone close web1
+	ok lclone remove --yes web1@c
+	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
+	has_snapshots web1@a
+	[ "$(volumes)" = "deb web1-delta web1-delta4" ] || fail "$(volumes)"
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/web1-delta4 parent=/dev/ttvg/web1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	ok lclone create web2 --from web1@a --delta-size 16M
+	same "$dir/a" /dev/mapper/web2
+	close_all
+	# a layer that has no room for the next gets it
+	ok lclone remove --yes web2
+	ok lclone open web1
+	dd if="$dir/template" of=/dev/mapper/web1 bs=1M count=12 seek=2 oflag=direct status=none
+	ok lclone snapshot web1 d --delta-size 24M
+	ok lclone snapshot web1 e --delta-size 24M
+	dd if="$dir/template" of=/dev/mapper/web1 bs=1M count=12 oflag=direct status=none
+	ok lclone snapshot web1 f --delta-size 24M
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	ok lclone remove --yes web1@a
+	ok lclone remove --yes web1@e
+	ok lclone remove --yes web1@d
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone check "/dev/mapper/$(lsblk -nlo NAME "/dev/ttvg/web1-delta" | head -n 1)"
+	has_snapshots web1@f
+	ok lclone remove --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+}
+
+# What a clone does not need any more goes; commands take names of what is not active, too
+flattened()
+{
+	make_template 500
+	ok lclone create web1 --from deb --delta-size 40M
+	puts_at 1 2
+	ok lclone snapshot web1 one --delta-size 40M
+	puts_at 2 3
+	cp /dev/mapper/web1 "$dir/model"
+	refused 2 "remove the snapshots web1@one, which web1 does not need any more: confirm with --yes" \
+		lclone flatten --layer web1
+	ok lclone flatten --layer --keep web1
+	[ "$(volumes)" = "deb web1-delta web1-delta2" ] || fail "$(volumes)"
+	same "$dir/model" /dev/mapper/web1
+	ok lclone remove /dev/ttvg/web1-delta
+	ok lvremove -qq -y ttvg/web1-delta
+	ok lclone snapshot web1 two --delta-size 40M
+	puts_at 4
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	for command in "measure web1" "table web1" "merge --to $dir/image web1"; do
+		# shellcheck disable=SC2086 # words
+		ok lclone $command
+	done
+	same "$dir/model" "$dir/image"
+	refused 2 "--detach goes not" lclone flatten --yes --detach web1
+	ok lclone flatten --yes --rate max web1
+	grep -q "web1--delta2: removed" "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 - /dev/ttvg/web1-delta" ] || fail "$(cat "$LCLONE_TAB")"
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone remove --yes web1
+
+	# to a volume of its own; one that fails leaves none
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 5
+	ok lclone snapshot web1 one
+	cp /dev/mapper/web1 "$dir/model"
+	ok lvcreate -qq -y --size 4M --name web1 ttvg
+	refused 3 "there is a volume ttvg/web1 already" lclone flatten --yes --to-vg ttvg web1
+	ok lvremove -qq -y ttvg/web1
+	truncate -s 40M "$dir/4k"
+	large=$(losetup -b 4096 -f --show "$dir/4k")
+	loops+=("$large")
+	ok vgcreate -qq tt4k "$large"
+	refused 5 "logical block" lclone flatten --yes --to-vg tt4k web1
+	[ -z "$(lvs --noheadings tt4k)" ] || fail "$(lvs tt4k)"
+	ok vgremove -qq tt4k
+	same "$dir/model" /dev/mapper/web1
+	ok lclone flatten --yes --rate max --to-vg ttvg web1
+	[ "$(volumes)" = "deb web1" ] || fail "$(volumes)"
+	same "$dir/model" /dev/mapper/web1
+	same "$dir/model" /dev/ttvg/web1
+	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
+	ok lclone close web1
+	ok lvremove -qq -y ttvg/web1
+}
+
+merged()
+{
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 6
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	refused 1 "is read-only" lclone merge --yes web1
+	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
+	ok lvchange -qq --permission rw ttvg/deb
+	ok lclone merge --yes --keep web1
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	[ -z "$(tags_of ttvg/web1-delta)" ] || fail "$(tags_of ttvg/web1-delta)"
+	same "$dir/model" /dev/ttvg/deb
+	refused 1 "there is no clone web1" lclone open web1
+	ok lvremove -qq -y ttvg/web1-delta
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 7
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone merge --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+	same "$dir/model" /dev/mapper/web1
+	ok lclone close web1
+	# a volume that was given stays
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lvcreate -qq -y --size 24M --name mine ttvg
+	ok lclone snapshot web1 one --to /dev/ttvg/mine
+	refused 3 "in use" lclone revert --yes --to /dev/ttvg/mine --force web1
+	ok lclone snapshot web1 two
+	ok lclone revert --yes web1 one
+	grep -q "mine is free" "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb mine web1-delta web1-delta3" ] || fail "$(volumes)"
+	close_all
+}
+
+# What a clone has gone on without is opened by nothing
+abandoned()
+{
+	local old
+
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lclone snapshot web1 one
+	puts_at 8
+	ok lclone revert --yes --keep web1
+	ok lclone close web1
+	old=/dev/ttvg/web1-delta2
+	refused 3 "is a sealed layer" lclone open web2 /dev/ttvg/deb "$old"
+	refused 3 "is a sealed layer" lclone open --parent /dev/ttvg/web1-delta web2 /dev/ttvg/deb "$old"
+	dmsetup create web2 2>/dev/null --table "$(lclone table --read-only /dev/ttvg/deb "$old" |
+		sed 's/ 3 parent \(.*\) read_only/ 2 parent \1/')" && fail "the kernel opens it"
+	# a line of before
+	cp "$LCLONE_TAB" "$dir/tab"
+	sed -i 's/web1-delta3/web1-delta2/' "$LCLONE_TAB"
+	refused 3 "is named as the delta of web1, is a sealed layer" lclone open web1
+	lclone unit start web1 2>"$dir/err" && fail "started"
+	grep -q "is a sealed layer" "$dir/err" || fail "$(cat "$dir/err")"
+	# tags and label of before
+	rm "$LCLONE_TAB"
+	ok lclone open web1
+	lclone table web1 | grep -q "$(stat -L -c '0x%t 0x%T' /dev/ttvg/web1-delta3 | xargs printf '%d:%d')" ||
+		fail "$(lclone table web1)"
+	ok lclone close web1
+	ok lvchange -qq --deltag lclone.delta ttvg/web1-delta ttvg/web1-delta2 ttvg/web1-delta3
+	ok lclone open web1
+	lclone table web1 | grep -q "$(stat -L -c '0x%t 0x%T' /dev/ttvg/web1-delta3 | xargs printf '%d:%d')" ||
+		fail "$(lclone table web1)"
+	close_all
 }

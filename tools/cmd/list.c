@@ -6,6 +6,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/text.h"
+#include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "ui/clones.h"
 #include "ui/output.h"
@@ -63,11 +64,13 @@ static struct json_object *row_to_json(const struct lclone_row *r)
 		uuid_unparse(r->sb.uuid, uuid);
 		add_text(o, "uuid", uuid);
 		add_text(o, "label", r->sb.label);
+		add_text(o, "snapshot", lclone_snapshot_name(&r->sb) ?: "");
+		add_number(o, "sealed_at", r->sb.sealed_at);
 	}
 	return o;
 }
 
-static int print_json(bool all)
+static int print_json(enum clones_shown shown)
 {
 	struct json_object *bases = json_object_new_array(), *base, *list = NULL;
 	struct lclone_overview o = { .count = 0 };
@@ -75,7 +78,10 @@ static int print_json(bool all)
 	size_t i;
 	int err;
 
-	err = all ? lclone_overview_read_all(&o, true) : lclone_overview_read(&o);
+	err = shown == CLONES_ACTIVE ? lclone_overview_read(&o) :
+				       lclone_overview_read_all(&o, true);
+	if (shown == CLONES_SNAPSHOTS)
+		keep_snapshots(&o);
 	if (!err && o.count)
 		qsort(o.row, o.count, sizeof(*o.row), by_base);
 	for (i = 0; !err && i < o.count; last = &o.row[i++]) {
@@ -101,6 +107,7 @@ static int print_json(bool all)
 static const struct option options[] = {
 	TABLE_OPTIONS,
 	{ "all", no_argument, NULL, 'a' },
+	{ "snapshots", no_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -108,37 +115,50 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	bool all = false, json = false;
+	enum clones_shown shown = CLONES_ACTIVE;
+	const char *columns = NULL;
 	struct table table;
 	int option, ret = 0;
+	bool json = false;
 
 	table_init(&table, clone_columns, CLONE_COLUMNS);
 	while ((option = next_option(&cmd_list, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
 		if (option == 'a')
-			all = true;
+			shown = CLONES_ALL;
+		else if (option == 's')
+			shown = CLONES_SNAPSHOTS;
 		else if (option == 'j')
 			json = true;
+		else if (option == 'o')
+			columns = optarg;	/* which are the usual ones is not known yet */
 		else if (!table_option(&table, &cmd_list, option, optarg, &ret))
 			return ret;
 	}
 	if (optind != argc)
 		return usage_error(&cmd_list, "takes no arguments");
-	return json ? print_json(all) : print_clones(&table, all);
+	if (shown == CLONES_SNAPSHOTS)
+		table_show(&table, SNAPSHOT_COLUMNS);
+	if (shown == CLONES_SNAPSHOTS && !table.sort)
+		table_option(&table, &cmd_list, 'S', "taken", &ret);
+	if (columns && !table_option(&table, &cmd_list, 'o', columns, &ret))
+		return ret;
+	return json ? print_json(shown) : print_clones(&table, shown);
 }
 
 const struct command cmd_list = {
 	.name = "list",
 	.summary = "show the active clones, what they lie on and what they use",
 	.usage =
-	"list [-a] [-o [+]COLUMN,...] [--sort [-]COLUMN] [--noheadings]\n"
-	"       lclone list [-a] --json\n\n"
+	"list [-a|--snapshots] [-o [+]COLUMN,...] [--sort [-]COLUMN] [--noheadings]\n"
+	"       lclone list [-a|--snapshots] --json\n\n"
 	"Shows the active clones as a table: base, size of the disk, space of the delta that is\n"
 	"in use, the delta, how full that is, length of the chain and state. A base \"-\" is none.\n\n"
 	TABLE_USAGE
 	"  -a, --all                   also what is not active: clones of lclonetab(5), deltas and\n"
 	"                              layers; looks at all block devices\n"
+	"  --snapshots                 instead, all snapshots that have names, with their time\n"
 	"  --json                      as a JSON array of bases, with all that is known, in bytes\n",
 	.run = run,
 };

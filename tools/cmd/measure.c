@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/text.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "offline/measure.h"
 #include "ui/options.h"
@@ -70,6 +71,7 @@ static const struct option options[] = {
 static int run(int argc, char **argv)
 {
 	struct lclone_parents parents = { 0 };
+	static struct lclone_named named;
 	bool json = false;
 	int option, ret = 0;
 
@@ -83,8 +85,11 @@ static int run(int argc, char **argv)
 		if (ret)
 			return ret;
 	}
+	if (argc - optind == 1)
+		return lclone_pair_of(lclone_dm_name(argv[optind]), &named) ?:
+		       print_plans(named.base, named.delta, &parents, json);
 	if (argc - optind != 2)
-		return usage_error(&cmd_measure, "needs a base (or -) and a delta");
+		return usage_error(&cmd_measure, "needs a name, or a base (or -) and a delta");
 	return print_plans(argv[optind], argv[optind + 1], &parents, json);
 }
 
@@ -92,11 +97,12 @@ const struct command cmd_measure = {
 	.name = "measure",
 	.summary = "tell what a merge, flatten or copy will need",
 	.usage =
-	"measure [--parent LAYER]... [--json] BASE|- DELTA\n\n"
+	"measure [--json] NAME\n"
+	"       lclone measure [--parent LAYER]... [--json] BASE|- DELTA\n\n"
 	"Tells how much would be copied by a merge of DELTA into its base or the layer below,\n"
 	"by making DELTA independent of all that (flatten), and by a copy to another device;\n"
 	"how long that takes at least, at the rate at which the devices can be read now; and\n"
-	"which space it needs. Changes nothing. DELTA may be active: it is measured as of one\n"
+	"which space it needs. Changes nothing. NAME is a clone's, active or not. DELTA may be active: it is measured as of one\n"
 	"moment.\n\n"
 	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
 	"  --json          as a JSON object\n",

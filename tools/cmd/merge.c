@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/fail.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "offline/copy-out.h"
 #include "offline/into-base.h"
+#include "online/by-name.h"
 #include "online/into-parent.h"
 #include "ui/confirm.h"
 #include "ui/online.h"
 #include "ui/options.h"
 #include "ui/output.h"
 #include "ui/progress.h"
+#include "ui/volumes.h"
 
 struct arguments {
 	const char *to, *rate;
-	bool into, into_parent, detach, stop, json, force, yes;
+	bool into, into_parent, detach, stop, json, force, yes, keep;
 	struct lclone_parents parents;
 };
 
@@ -37,6 +42,7 @@ static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "yes", no_argument, NULL, 'y' },
+	{ "keep", no_argument, NULL, 'k' },
 	ASSUME_OPTION,
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
@@ -79,6 +85,9 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		case 'y':
 			a->yes = true;
 			break;
+		case 'k':
+			a->keep = true;
+			break;
 		case 'A':
 			lclone_assume_no_other_clones();
 			break;
@@ -94,13 +103,15 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 	return true;
 }
 
-/* The clone is active: the kernel merges */
+/* The kernel merges */
 static int run_online(const struct arguments *a, const char *name)
 {
 	struct meter meter;
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
 			    .watch = &meter_watch, .ctx = &meter };
 	struct online_merge merge = { .online = &o, .ask = a->yes ? NULL : ask_before_merge };
+	bool opened, detached;
+	int ret;
 
 	if (a->parents.count)
 		return usage_error(&cmd_merge, "an active clone knows its layers");
@@ -109,7 +120,21 @@ static int run_online(const struct arguments *a, const char *name)
 	if (a->stop)
 		return stop_and_tell(name, "merge");
 	meter_init(&meter, a->json);
-	return print_merged(&merge, lclone_merge_online(&merge), a->json);
+	ret = lclone_open_meanwhile(name, &opened);
+	if (ret)
+		return ret;
+	if (opened && a->detach)
+		ret = usage_error(&cmd_merge, "%s is not active: --detach goes not", name);
+	else
+		ret = lclone_merge_online(&merge);
+	detached = ret == 1;
+	ret = lclone_close_again(name, opened, ret);
+	if (opened && ret == -EINTR)
+		lclone_fail(ret, "interrupted: run it again, and it goes on");
+	ret = print_merged(&merge, ret, a->json);
+	if (!ret && !detached)
+		free_merged(name, merge.free, a->keep, a->json);
+	return ret;
 }
 
 /* Merge into the layer below: what is printed, or (@clones: not NULL) will be as one object */
@@ -171,10 +196,12 @@ static int run_into_parent(const struct arguments *a, const char *delta)
 static int run(int argc, char **argv)
 {
 	struct arguments a = { .to = NULL };
+	static struct lclone_named named;
 	const char *base, *delta;
 	struct copy_target to;
 	struct meter meter;
 	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
+	char path[PATH_MAX];
 	int ret = 0;
 
 	if (!parse(argc, argv, &a, &ret))
@@ -192,11 +219,15 @@ static int run(int argc, char **argv)
 	if (a.into_parent && argc != 1)
 		return usage_error(&cmd_merge, "--into-parent needs a delta or layer");
 	if (a.into_parent)
-		return run_into_parent(&a, argv[0]);
-	if (argc != 2)
-		return usage_error(&cmd_merge, "needs a base (or -) and a delta");
-	base = argv[0];
-	delta = argv[1];
+		return lclone_delta_path(argv[0], path) ?: run_into_parent(&a, path);
+	if (argc != 1 && argc != 2)
+		return usage_error(&cmd_merge, "needs a base (or -) and a delta, or a name");
+	if (argc == 1)
+		ret = lclone_pair_of(argv[0], &named);
+	if (ret)
+		return ret;
+	base = argc == 2 ? argv[0] : named.base;
+	delta = argc == 2 ? argv[1] : named.delta;
 	if (a.into && !strcmp(base, "-"))
 		return usage_error(&cmd_merge, "without a base there is nothing to merge into");
 
@@ -212,20 +243,23 @@ const struct command cmd_merge = {
 	.name = "merge",
 	.summary = "consolidate a clone",
 	.usage =
-	"merge [--rate RATE] [--detach] [--json] [--yes] NAME\n"
+	"merge [--rate RATE] [--detach] [--keep] [--json] [--yes] NAME\n"
 	"       lclone merge --stop NAME\n"
 	"       lclone merge [--json] [--yes] --into-base BASE DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
 	"       lclone merge [--json] [--parent LAYER]... [--force] --to DEVICE|FILE BASE|- DELTA\n\n"
-	"The first two are for the active clone NAME: while it is in use, the kernel writes what\n"
-	"its delta holds to its base. At the end the base is the disk, and the delta is free. If\n"
-	"interrupted, the kernel goes on: run it again to wait for the end. No other clone may\n"
+	"The first two are for the clone NAME: while it is in use, the kernel writes what its\n"
+	"delta holds to its base; one that is not active is opened for that. At the end the base\n"
+	"is the disk, and the delta is free: the logical volume that was made for it is removed.\n"
+	"If interrupted, the kernel goes on: run it again to wait for the end. No other clone may\n"
 	"depend on the base: it would be lost.\n\n"
 	"  --rate RATE    KiB/s, max, auto: pause as long as each batch took, or idle: only\n"
 	"                 while the clone has no I/O\n"
 	"  --detach       do not wait; run it again, later, for the end\n"
-	"  --stop         the clone goes on with its delta; the merge can be taken up again\n\n"
-	"The others consolidate a clone that is not active. May be interrupted at any time: run\n"
+	"  --stop         the clone goes on with its delta; the merge can be taken up again\n"
+	"  --keep         do not remove the volume\n\n"
+	"The others consolidate a clone that is not active; NAME, a clone's, stands for BASE and\n"
+	"DELTA. May be interrupted at any time: run\n"
 	"it again and it goes on; --to begins anew.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
 	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"

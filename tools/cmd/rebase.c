@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/text.h"
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "offline/rebase.h"
 #include "online/follow.h"
@@ -32,6 +33,7 @@ static int run(int argc, char **argv)
 {
 	const char *base = NULL, *parent = NULL;
 	struct rebased done;
+	char delta[PATH_MAX];
 	bool force = false;
 	int option, ret = 0;
 
@@ -49,12 +51,15 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_rebase, "needs a delta, and --base or --parent with a device");
 	if (parent && force)
 		return usage_error(&cmd_rebase, "--force goes with --base");
-	ret = parent ? lclone_rebase_on_parent(argv[optind], parent, &done) :
-		       lclone_rebase(argv[optind], base, force, &done);
+	ret = lclone_delta_path(argv[optind], delta);
+	if (ret)
+		return ret;
+	ret = parent ? lclone_rebase_on_parent(delta, parent, &done) :
+		       lclone_rebase(delta, base, force, &done);
 	if (ret)
 		return ret;
 	print_done(&done, base);
-	return base ? lclone_follow_base(argv[optind], base) : 0;
+	return base ? lclone_follow_base(delta, base) : 0;
 }
 
 const struct command cmd_rebase = {
@@ -63,7 +68,7 @@ const struct command cmd_rebase = {
 	.usage =
 	"rebase [--force] --base BASE DELTA\n"
 	"       lclone rebase --parent LAYER DELTA\n\n"
-	"Records in DELTA, which is not active, that BASE is its base. A copy on a device of\n"
+	"Records in DELTA (or a clone's name), which is not active, that BASE is its base. A copy on a device of\n"
 	"the same size needs no rebase. BASE must hold what the base held; it may be larger,\n"
 	"as long as the clone does not see more than zeros of that. No data are copied.\n\n"
 	"  --base BASE     the base\n"

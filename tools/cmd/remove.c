@@ -5,11 +5,14 @@
 
 #include "basic/fail.h"
 #include "clone/inventory.h"
+#include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "host/device.h"
 #include "offline/remove.h"
 #include "online/by-name.h"
+#include "online/drop.h"
 #include "ui/confirm.h"
+#include "ui/online.h"
 #include "ui/options.h"
 
 static int refuse_open_clone(const char *name)
@@ -24,6 +27,59 @@ static int refuse_open_clone(const char *name)
 	return lclone_fail(-EBUSY, "%s is active, with the delta %s: close it first", name, delta);
 }
 
+static void tell_removed(void *ctx, const char *path, const char *why)
+{
+	(void)ctx;
+	if (!why)		/* what others need stays, as before */
+		printf("%s: removed\n", path);
+}
+
+/* Layers below its delta, of which those go, too, that were made for clones and nobody needs */
+static void look_below(const struct lclone_named *named, struct dropped *below,
+		       struct lclone_names *snapshots)
+{
+	static struct lclone_layers layers;
+	u32 i;
+
+	below->count = 0;
+	lclone_why_hold();
+	lclone_layers_read(named->delta, &layers);	/* as far as they are found */
+	lclone_why_release();
+	for (i = 0; i < layers.count; i++) {
+		below->path[below->count] = strdup(layers.layer[i].path);
+		below->count += !!below->path[below->count];
+		if (lclone_snapshot_at(&layers, named->name,
+				       lclone_snapshot_name(&layers.layer[i].sb) ?: "") == i)
+			lclone_add_name(snapshots, layers.layer[i].sb.label);
+	}
+	lclone_layers_free(&layers);
+}
+
+static int remove_found(struct lclone_named *named, bool yes, bool dry_run)
+{
+	struct lclone_names snapshots = { .count = 0 };
+	static struct dropped below;
+	int err = 0;
+
+	look_below(named, &below, &snapshots);
+	if (!yes && !dry_run)
+		err = confirm("remove %s, and what was written to it, with %s%s%s", named->name,
+			      named->delta, snapshots.count ? ", and its snapshots " : "",
+			      snapshots.count ? snapshots.text : "");
+	if (!err && !dry_run)
+		err = lclone_remove_named(named);
+	if (!err)
+		printf("%s: %s, with %s%s%s%s\n", named->name,
+		       dry_run ? "would be removed" : "removed", named->delta,
+		       named->entry ? ", and its line in lclonetab" : "",
+		       dry_run && snapshots.count ? ", and its snapshots " : "",
+		       dry_run && snapshots.count ? snapshots.text : "");
+	if (!err && !dry_run)
+		lclone_dropped_remove(&below, tell_removed, NULL);
+	lclone_dropped_free(&below);
+	return err;
+}
+
 /* What was made for a clone goes with it; what was not is not ours to remove by a name. */
 static int remove_name(const char *name, bool yes, bool dry_run)
 {
@@ -35,15 +91,73 @@ static int remove_name(const char *name, bool yes, bool dry_run)
 		err = named.active ? refuse_open_clone(name) :
 		      lclone_fail(-ENOENT, "%s has no volume that was made for it: \"lclone remove %s\" removes its delta",
 				  name, named.delta);
-	if (!err && !yes && !dry_run)
-		err = confirm("remove %s, and what was written to it, with %s", name, named.delta);
-	if (!err && !dry_run)
-		err = lclone_remove_named(&named);
-	if (!err)
-		printf("%s: %s, with %s%s\n", name, dry_run ? "would be removed" : "removed",
-		       named.delta, named.entry ? ", and its line in lclonetab" : "");
+	if (!err && !named.active)
+		err = lclone_named_activate(&named);
+	err = err ?: remove_found(&named, yes, dry_run);
 	lclone_named_free(&named);
 	return err;
+}
+
+/* A snapshot */
+
+static int merging(struct lclone_merge *merge, u64 done, u64 total)
+{
+	meter_show(merge->ctx, "merging", done, total, done == total);
+	return interrupted();
+}
+
+static void goes_on(void *ctx, const char *clone, double pause_ms)
+{
+	meter_hide(ctx);
+	printf("%s: goes on without it; it stood still for %.1f ms\n", clone, pause_ms);
+}
+
+static void leaves(void *ctx, const char *clone, const char *names)
+{
+	(void)ctx;
+	if (names)
+		printf("%s: does not need %s any more\n", clone, names);
+}
+
+static int remove_snapshot(const char *clone, const char *snapshot, bool yes, bool dry_run)
+{
+	struct meter meter;
+	struct online online = { .name = clone, .watch = &meter_watch, .ctx = &meter };
+	struct flatten flatten = { .merge = { .online = &online }, .leaves = leaves };
+	struct into_parent into = { .goes_on = goes_on, .ctx = &meter };
+	struct lclone_merge merge = { .progress = merging, .ctx = &meter };
+	struct drop drop = { .clone = clone, .snapshot = snapshot, .into = &into,
+			     .merge = &merge, .flatten = &flatten, .told = tell_removed };
+	int err = lclone_may_drop_snapshot(&drop);
+
+	if (!err && !yes && !dry_run)
+		err = confirm("remove the snapshot %s@%s", clone, snapshot);
+	if (err)
+		return err;
+	if (dry_run) {
+		printf("%s@%s: would be removed\n", clone, snapshot);
+		return 0;
+	}
+	meter_init(&meter, false);
+	err = lclone_drop_snapshot(&drop);
+	meter_end(&meter);
+	if (!err)
+		printf("%s@%s: removed\n", clone, snapshot);
+	return err;
+}
+
+/* device-mapper takes an @ in the name of a clone, too. */
+static int remove_word(const char *word, bool yes, bool dry_run)
+{
+	static struct lclone_named named;
+	char clone[LCLONE_NAME_SIZE];
+	const char *snapshot = lclone_snapshot_split(word, clone);
+	bool is_clone = snapshot && !lclone_name_find(word, &named);
+
+	if (snapshot)
+		lclone_named_free(&named);
+	return snapshot && !is_clone ? remove_snapshot(clone, snapshot, yes, dry_run) :
+				       remove_name(word, yes, dry_run);
 }
 
 static const struct option options[] = {
@@ -71,7 +185,7 @@ static int run(int argc, char **argv)
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta, or a name");
 	if (!strchr(argv[optind], '/'))
-		return remove_name(argv[optind], yes, dry_run);
+		return remove_word(argv[optind], yes, dry_run);
 	if (yes || dry_run)
 		return usage_error(&cmd_remove, "--yes and --dry-run go with a name");
 	return lclone_remove_delta(argv[optind]);
@@ -82,12 +196,14 @@ const struct command cmd_remove = {
 	.summary = "destroy a delta: wipe its superblocks",
 	.usage =
 	"remove [--assume-no-other-clones] DELTA\n"
-	"       lclone remove [--yes] [--dry-run] [--assume-no-other-clones] NAME\n\n"
+	"       lclone remove [--yes] [--dry-run] [--assume-no-other-clones] NAME[@SNAPSHOT]\n\n"
 	"Wipes both superblocks of DELTA, so that it is no delta any more. What the clone\n"
 	"had written is lost. A clone that is active is refused: close it first; and so is a\n"
 	"layer that others depend on, or may depend on. The second is for a clone that was made\n"
 	"by its name (lclone create --from), or is in lclonetab: it is closed, and its line\n"
-	"there and the logical volume that was made for it go, too.\n\n"
+	"there and the logical volumes that were made for it and for its snapshots go, too, unless\n"
+	"others lie on them. NAME@SNAPSHOT is a snapshot alone: what comes after it takes in what it\n"
+	"has, and the clone, active or not, goes on with the same content.\n\n"
 	"  --yes                    do not ask\n"
 	"  --dry-run                only say what would be removed\n"
 	ASSUME_USAGE,

@@ -1,63 +1,169 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <string.h>
 
+#include "basic/fail.h"
+#include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
+#include "online/by-name.h"
 #include "online/switch.h"
+#include "ui/confirm.h"
+#include "ui/options.h"
+#include "ui/volumes.h"
+
+struct arguments {
+	bool yes, dry_run, keep;
+};
 
 static const struct option options[] = {
 	{ "to", required_argument, NULL, 'o' },
+	{ "vg", required_argument, NULL, 'V' },
+	{ "delta-size", required_argument, NULL, 'S' },
+	{ "keep", no_argument, NULL, 'k' },
 	{ "yes", no_argument, NULL, 'y' },
+	{ "dry-run", no_argument, NULL, 'n' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
+/* What is lost with it: snapshots above the one that is gone back to */
+static int look(const struct switching *s, char lost[1024], const char **when)
+{
+	static struct lclone_layers layers;
+	static struct lclone_named named;
+	static char text[LCLONE_TIME_SIZE];
+	struct lclone_names names = { .count = 0 };
+	u32 at = 0, i;
+	int err;
+
+	if (s->snapshot)
+		err = lclone_snapshot_find(s->name, s->snapshot, &named, &layers, &at);
+	else
+		err = lclone_name_find(s->name, &named) ?: lclone_named_activate(&named) ?:
+		      lclone_layers_read(named.delta, &layers);
+	for (i = 0; !err && i < at; i++)
+		if (lclone_snapshot_name(&layers.layer[i].sb))
+			lclone_add_name(&names, layers.layer[i].sb.label);
+	lost[0] = '\0';
+	if (names.count)
+		snprintf(lost, 1024, "%s", names.text);
+	lclone_time_text(!err && layers.count ? layers.layer[at].sb.sealed_at : 0, text);
+	*when = text;
+	lclone_layers_free(&layers);
+	lclone_named_free(&named);
+	return err;
+}
+
+static int ask(const struct switching *s, const struct arguments *a)
+{
+	char lost[1024];
+	const char *when;
+	int err;
+
+	if (a->yes && !a->dry_run)
+		return 0;		/* what cannot be looked at, the switch says better */
+	err = look(s, lost, &when);
+	if (err)
+		return err;
+	if (a->dry_run) {
+		printf("%s: would be as it was at %s%s%s%s; what was written since would be lost%s%s\n",
+		       s->name, s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
+		       when[0] ? ")" : "", lost[0] ? ", and the snapshots " : "", lost);
+		return 0;
+	}
+	return confirm("revert %s to %s%s%s%s: what was written since is lost%s%s", s->name,
+		       s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
+		       when[0] ? ")" : "", lost[0] ? ", and so are the snapshots " : "", lost);
+}
+
+static int revert(const struct switching *s, const struct arguments *a)
+{
+	struct switched switched;
+	bool opened;
+	int err;
+
+	err = lclone_open_meanwhile(s->name, &opened) ?: lclone_switch_delta(s, &switched);
+	err = lclone_close_again(s->name, opened, err);
+	if (err)
+		return err;
+	if (s->snapshot)
+		printf("%s: as it was at its snapshot %s, with the delta %s\n", s->name,
+		       s->snapshot, switched.new);
+	else
+		printf("%s: as it was at its last snapshot, with the delta %s\n", s->name,
+		       switched.new);
+	free_volumes(&switched.dropped, a->keep, false);
+	lclone_dropped_free(&switched.dropped);
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
-	bool force = false, yes = false;
-	const char *to = NULL, *name;
-	struct switched switched;
+	struct switching s = { .back = true };
+	struct arguments a = { .yes = false };
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_revert, argc, argv, options, &ret)) != -1) {
 		switch (option) {
 		case 'o':
-			to = optarg;
+			s.to = optarg;
+			break;
+		case 'V':
+			s.volume.vg = optarg;
+			break;
+		case 'S':
+			ret = parse_size(optarg, &s.volume.sectors);
+			break;
+		case 'k':
+			a.keep = true;
 			break;
 		case 'y':
-			yes = true;
+			a.yes = true;
+			break;
+		case 'n':
+			a.dry_run = true;
 			break;
 		case 'f':
-			force = true;
+			s.force = true;
 			break;
 		default:
 			return ret;
 		}
+		if (ret)
+			return ret;
 	}
-	if (argc - optind != 1 || !to)
-		return usage_error(&cmd_revert, "needs the name of a clone, and --to");
-	if (!yes)
-		return usage_error(&cmd_revert, "%s loses all that was written since its last snapshot: confirm with --yes",
-				   argv[optind]);
-	name = lclone_dm_name(argv[optind]);
-	ret = lclone_switch_delta(name, to, force, true, &switched);
-	if (!ret)
-		printf("%s: as it was at its last snapshot, with the delta %s; %s is free (lclone remove)\n",
-		       name, to, switched.old);
-	return ret;
+	argc -= optind;
+	argv += optind;
+	if (argc != 1 && argc != 2)
+		return usage_error(&cmd_revert, "needs the name of a clone, and of a snapshot");
+	if (s.to && (s.volume.vg || s.volume.sectors))
+		return usage_error(&cmd_revert, "--to goes not with --vg and --delta-size");
+	if (s.force && !s.to)
+		return usage_error(&cmd_revert, "--force goes with --to");
+	s.name = lclone_dm_name(argv[0]);
+	s.snapshot = argc == 2 ? argv[1] : NULL;
+	ret = ask(&s, &a);
+	return ret || a.dry_run ? ret : revert(&s, &a);
 }
 
 const struct command cmd_revert = {
 	.name = "revert",
-	.summary = "make an active clone what it was at its last snapshot",
+	.summary = "make a clone what it was at a snapshot",
 	.usage =
-	"revert [--force] --yes --to DEVICE NAME\n\n"
-	"Takes from the active clone NAME, which nobody may have open, all that was written\n"
-	"since its last snapshot: DEVICE, which must be empty, becomes its delta on the same\n"
-	"layers. The old delta is not changed, and not used any more.\n\n"
-	"  --to DEVICE  the new delta\n"
-	"  --yes        what was written since the snapshot may be lost\n"
-	"  --force      overwrite what is on DEVICE\n",
+	"revert [--vg VG] [--delta-size SIZE] [--keep] [--yes] [--dry-run] NAME [SNAPSHOT]\n"
+	"       lclone revert --to DEVICE [--force] [--keep] [--yes] [--dry-run] NAME [SNAPSHOT]\n\n"
+	"Takes from the clone NAME, which nobody may have open, all that was written since\n"
+	"SNAPSHOT, or since its last snapshot: it gets a new, empty delta on that. What it had\n"
+	"above is not used any more, neither delta nor later snapshots: logical volumes that were\n"
+	"made for it are removed, unless something else lies on them.\n\n"
+	"  --vg VG            make the new delta, a logical volume, in VG (where the old one is)\n"
+	"  --delta-size SIZE  its size (1G)\n"
+	"  --to DEVICE        the new delta, which must be empty\n"
+	"  --force            overwrite what is on DEVICE\n"
+	"  --keep             remove no volumes\n"
+	"  --yes              what was written since the snapshot may be lost: do not ask\n"
+	"  --dry-run          only say what would be lost\n",
 	.run = run,
 };

@@ -1,55 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/commands.h"
 #include "host/dm.h"
+#include "online/by-name.h"
 #include "online/switch.h"
+#include "ui/options.h"
 
 static const struct option options[] = {
 	{ "to", required_argument, NULL, 'o' },
+	{ "vg", required_argument, NULL, 'V' },
+	{ "delta-size", required_argument, NULL, 'S' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
-static int run(int argc, char **argv)
+static int take(const struct switching *s)
 {
-	const char *to = NULL, *name;
 	struct switched switched;
-	bool force = false;
-	int option, ret = 0;
+	bool opened;
+	int err;
 
-	while ((option = next_option(&cmd_snapshot, argc, argv, options, &ret)) != -1) {
-		if (option == '?')
-			return ret;
-		if (option == 'o')
-			to = optarg;
-		else
-			force = true;
-	}
-	if (argc - optind != 1 || !to)
-		return usage_error(&cmd_snapshot, "needs the name of a clone, and --to");
-	name = lclone_dm_name(argv[optind]);
-	ret = lclone_switch_delta(name, to, force, false, &switched);
-	if (ret)
-		return ret;
-	printf("%s: %s is a sealed layer now, %s takes what is written", name, switched.old, to);
-	if (switched.pause_ms >= 0)
+	err = lclone_open_meanwhile(s->name, &opened) ?: lclone_switch_delta(s, &switched);
+	err = lclone_close_again(s->name, opened, err);
+	if (err)
+		return err;
+	if (s->snapshot)
+		printf("%s@%s: ", s->name, s->snapshot);
+	else
+		printf("%s: ", s->name);
+	printf("%s is a sealed layer now, %s takes what is written", switched.old, switched.new);
+	if (switched.pause_ms >= 0 && !opened)
 		printf("; the clone stood still for %.1f ms", switched.pause_ms);
 	putchar('\n');
 	return 0;
 }
 
+static int run(int argc, char **argv)
+{
+	struct switching s = { .name = NULL };
+	int option, ret = 0;
+
+	while ((option = next_option(&cmd_snapshot, argc, argv, options, &ret)) != -1) {
+		switch (option) {
+		case 'o':
+			s.to = optarg;
+			break;
+		case 'V':
+			s.volume.vg = optarg;
+			break;
+		case 'S':
+			ret = parse_size(optarg, &s.volume.sectors);
+			break;
+		case 'f':
+			s.force = true;
+			break;
+		default:
+			return ret;
+		}
+		if (ret)
+			return ret;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc != 1 && argc != 2)
+		return usage_error(&cmd_snapshot, "needs the name of a clone, and the snapshot's");
+	if (s.to && (s.volume.vg || s.volume.sectors))
+		return usage_error(&cmd_snapshot, "--to goes not with --vg and --delta-size");
+	if (s.force && !s.to)
+		return usage_error(&cmd_snapshot, "--force goes with --to");
+	s.name = lclone_dm_name(argv[0]);
+	s.snapshot = argc == 2 ? argv[1] : NULL;
+	return take(&s);
+}
+
 const struct command cmd_snapshot = {
 	.name = "snapshot",
-	.summary = "keep what an active clone has, and go on with a new delta",
+	.summary = "keep what a clone has, and go on with a new delta",
 	.usage =
-	"snapshot [--force] --to DEVICE NAME\n\n"
-	"Seals the delta of the active clone NAME: it becomes a layer that does not change any\n"
-	"more, and other clones can be put on it (lclone create --parent). DEVICE, which must\n"
-	"be empty, becomes the delta that takes what is written from now on. The clone stays\n"
-	"in use.\n\n"
-	"  --to DEVICE  the new delta\n"
-	"  --force      overwrite what is on DEVICE\n",
+	"snapshot [--vg VG] [--delta-size SIZE] NAME [SNAPSHOT]\n"
+	"       lclone snapshot --to DEVICE [--force] NAME [SNAPSHOT]\n\n"
+	"Seals the delta of the clone NAME: it becomes a layer that does not change any more.\n"
+	"A new delta takes what is written from now on; a clone that is active stays in use.\n"
+	"With a name, SNAPSHOT, the clone can be taken back to it (lclone revert NAME SNAPSHOT),\n"
+	"others can be made of it (lclone create --from NAME@SNAPSHOT), and it can be removed\n"
+	"(lclone remove NAME@SNAPSHOT). lclone list --snapshots shows them.\n\n"
+	"  --vg VG            make the new delta, a logical volume, in VG (where the old one is)\n"
+	"  --delta-size SIZE  its size (1G)\n"
+	"  --to DEVICE        the new delta, which must be empty\n"
+	"  --force            overwrite what is on DEVICE\n",
 	.run = run,
 };

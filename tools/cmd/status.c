@@ -240,7 +240,7 @@ static int run(int argc, char **argv)
 	if (chosen && details)
 		return usage_error(&cmd_status, "-o, --sort and --noheadings are for the table of all clones");
 	if (!details)
-		return print_clones(&table, false);
+		return print_clones(&table, CLONES_ACTIVE);
 	if (seconds) {
 		if (argc - optind != 1)
 			return usage_error(&cmd_status, "--watch needs the name of one clone");

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdio.h>
 
+#include "clone/name.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "online/open.h"
 #include "ui/options.h"
-
-static int print_active(const char *name)
-{
-	static struct lclone_clone clone;
-	int err = lclone_dm_get(name, &clone);
-
-	if (!err)
-		printf("0 %llu " LCLONE_TARGET " %s\n", (unsigned long long)clone.sectors,
-		       clone.params);
-	return err;
-}
 
 static int print_inactive(const char *base, const char *delta,
 			  const struct lclone_parents *parents,
@@ -30,6 +21,28 @@ static int print_inactive(const char *base, const char *delta,
 	return err;
 }
 
+/* Of one that is active as it is; else as lclone open NAME would have it */
+static int print_named(const char *name)
+{
+	static struct lclone_named named;
+	static struct lclone_clone clone;
+	struct lclone_features features = { 0 };
+	struct lclone_parents parents = { 0 };
+	int err = lclone_dm_get(name, &clone);
+
+	if (!err)
+		printf("0 %llu " LCLONE_TARGET " %s\n", (unsigned long long)clone.sectors,
+		       clone.params);
+	if (err != -ENXIO)
+		return err;
+	err = lclone_name_find(name, &named);
+	if (!err && named.entry)
+		features = named.entry->features;
+	lclone_named_free(&named);
+	err = err ?: lclone_pair_of(name, &named);
+	return err ?: print_inactive(named.base, named.delta, &parents, &features);
+}
+
 static int run(int argc, char **argv)
 {
 	struct lclone_features features = { 0 };
@@ -40,7 +53,7 @@ static int run(int argc, char **argv)
 	if (any < 0)
 		return ret;
 	if (argc - optind == 1 && !any)
-		return print_active(lclone_dm_name(argv[optind]));
+		return print_named(lclone_dm_name(argv[optind]));
 	if (argc - optind != 2)
 		return usage_error(&cmd_table, "needs the name of a clone, or a base (or -) and a delta");
 	return print_inactive(argv[optind], argv[optind + 1], &parents, &features);
@@ -52,8 +65,8 @@ const struct command cmd_table = {
 	.usage =
 	"table NAME\n"
 	"       lclone table [OPTION]... BASE|- DELTA\n\n"
-	"Prints the line that \"dmsetup create\" takes: that of the active clone NAME, or the\n"
-	"one that activates the clone of BASE and DELTA.\n\n"
+	"Prints the line that \"dmsetup create\" takes: that of the clone NAME, or the one that\n"
+	"activates the clone of BASE and DELTA.\n\n"
 	PARENT_USAGE READ_ONLY_USAGE FEATURE_USAGE,
 	.run = run,
 };

@@ -5,6 +5,7 @@
 
 #include "basic/text.h"
 #include "clone/family.h"
+#include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "ui/output.h"
 
@@ -13,7 +14,7 @@
 static void print_node(const struct family *t, const struct member *n, int depth)
 {
 	const struct lclone_sb *sb = &n->found->sb;
-	char label[4 * LCLONE_LABEL_SIZE], used[16];
+	char label[4 * LCLONE_LABEL_SIZE], used[16], time[LCLONE_TIME_SIZE];
 	size_t i;
 
 	printf("%*s%s: ", 2 * depth, "", n->found->path);
@@ -27,6 +28,9 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	       lclone_size_text(lclone_family_used(n) * 512, used));
 	if (sb->label[0])
 		printf(", \"%s\"", lclone_text_plain(label, sizeof(label), sb->label));
+	lclone_time_text(sb->sealed_at, time);
+	if (time[0])
+		printf(", of %s", time);
 	if (lclone_half_merged(sb))
 		printf(", merge of the layer above begun");
 	else if (sb->state & LCLONE_STATE_MERGING)
@@ -65,6 +69,8 @@ static struct json_object *node_to_json(const struct family *t, const struct mem
 	add_text(o, "device", n->found->path);
 	add_text(o, "clone", n->clone ? n->clone->name : NULL);
 	add_text(o, "label", sb->label);
+	add_text(o, "snapshot", lclone_snapshot_name(sb));
+	json_object_object_add(o, "sealed_at", json_object_new_uint64(sb->sealed_at));
 	add_text(o, "uuid", uuid);
 	json_object_object_add(o, "generation", json_object_new_uint64(sb->generation));
 	json_object_object_add(o, "sealed",

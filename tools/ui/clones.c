@@ -4,6 +4,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/text.h"
+#include "clone/snapshot.h"
 #include "ui/clones.h"
 #include "ui/output.h"
 
@@ -123,6 +124,31 @@ static void label(const void *row, char *text, size_t size)
 	snprintf(text, size, "%s", ((const struct lclone_row *)row)->sb.label);
 }
 
+static bool is_snapshot(const struct lclone_row *r)
+{
+	return r->has_sb && !r->active && lclone_snapshot_name(&r->sb);
+}
+
+static void snapshot(const void *row, char *text, size_t size)
+{
+	const struct lclone_row *r = row;
+
+	snprintf(text, size, "%s", is_snapshot(r) ? r->sb.label : "");
+}
+
+static double taken_value(const void *row)
+{
+	return ((const struct lclone_row *)row)->sb.sealed_at;
+}
+
+static void taken(const void *row, char *text, size_t size)
+{
+	char time[LCLONE_TIME_SIZE];
+
+	lclone_time_text(((const struct lclone_row *)row)->sb.sealed_at, time);
+	snprintf(text, size, "%s", time);
+}
+
 static void uuid(const void *row, char *text, size_t size)
 {
 	const struct lclone_row *r = row;
@@ -149,22 +175,37 @@ const struct column clone_columns[] = {
 	{ "open", "OPEN", "how often it is open", open_count, open_value },
 	{ "label", "LABEL", "label of its delta", label, NULL },
 	{ "uuid", "UUID", "uuid of its delta", uuid, NULL },
+	{ "snapshot", "SNAPSHOT", "name of a snapshot, which a sealed layer is", snapshot, NULL },
+	{ "taken", "TAKEN", "when a layer was sealed", taken, taken_value },
 	{ }
 };
 
 /* Does a column that is shown or sorted by say what only superblocks know? */
 static bool need_sb(const struct table *t)
 {
-	return table_uses(t, "label") || table_uses(t, "uuid");
+	return table_uses(t, "label") || table_uses(t, "uuid") || table_uses(t, "snapshot") ||
+	       table_uses(t, "taken");
 }
 
-int print_clones(const struct table *t, bool inactive)
+void keep_snapshots(struct lclone_overview *o)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < o->count; i++)
+		if (is_snapshot(&o->row[i]))
+			o->row[n++] = o->row[i];
+	o->count = n;
+}
+
+int print_clones(const struct table *t, enum clones_shown shown)
 {
 	struct lclone_overview o = { .count = 0 };
+	const bool all = shown != CLONES_ACTIVE;
 	int err;
 
-	err = inactive || need_sb(t) ? lclone_overview_read_all(&o, inactive) :
-					      lclone_overview_read(&o);
+	err = all || need_sb(t) ? lclone_overview_read_all(&o, all) : lclone_overview_read(&o);
+	if (shown == CLONES_SNAPSHOTS)
+		keep_snapshots(&o);
 	err = err ?: table_print(t, o.row, o.count, sizeof(*o.row));
 	if (!err)
 		tell_unseen(&o.inv);

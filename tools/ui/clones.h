@@ -13,8 +13,20 @@ extern const struct column clone_columns[];
 /* Those that list and status show */
 #define CLONE_COLUMNS	"name,base,size,written,delta,use,chain,state"
 
-/* The table of active clones, or of all deltas, on the standard output.  0, or a negative errno. */
-int print_clones(const struct table *t, bool inactive);
+/* Those of snapshots, the oldest first */
+#define SNAPSHOT_COLUMNS	"snapshot,taken,size,written,delta,base"
+
+enum clones_shown {
+	CLONES_ACTIVE,
+	CLONES_ALL,			/* and deltas and layers that are not */
+	CLONES_SNAPSHOTS,		/* layers that have names */
+};
+
+/* The table, on the standard output.  0, or a negative errno. */
+int print_clones(const struct table *t, enum clones_shown shown);
+
+/* Only rows of snapshots stay. */
+void keep_snapshots(struct lclone_overview *o);
 
 /* "rw", or all else that there is to say of it, with commas */
 void clone_state(const struct lclone_row *row, char *text, size_t size);

@@ -47,6 +47,13 @@ void table_init(struct table *t, const struct column *columns, const char *stand
 	choose(t, standard);
 }
 
+void table_show(struct table *t, const char *standard)
+{
+	t->standard = standard;
+	t->count = 0;
+	choose(t, standard);
+}
+
 static void print_help(const struct table *t)
 {
 	const struct column *c;

@@ -36,6 +36,9 @@ struct table {
 /* Before options: columns are the standard ones. */
 void table_init(struct table *t, const struct column *columns, const char *standard);
 
+/* Other columns are the standard ones, and those that are shown. */
+void table_show(struct table *t, const char *standard);
+
 #define TABLE_OPTIONS						\
 	{ "output", required_argument, NULL, 'o' },		\
 	{ "sort", required_argument, NULL, 'S' },		\

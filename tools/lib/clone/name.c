@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
 #include "basic/fail.h"
 #include "clone/inventory.h"
 #include "clone/name.h"
+#include "clone/super.h"
 #include "host/device.h"
 #include "host/find.h"
 
@@ -145,6 +147,30 @@ void lclone_named_free(struct lclone_named *named)
 	lclone_tab_free(&named->tab);
 }
 
+/* The layers of what is on the volume, as far as these are volumes that were made for deltas */
+static int activate_layers(const struct lclone_lv *delta, const struct lclone_lv *lvs, size_t count)
+{
+	char path[LCLONE_LV_PATH_SIZE], uuid[37];
+	struct lclone_sb sb;
+	size_t i = 0, depth;
+	int err = 0;
+
+	for (depth = 0; !err && depth < LCLONE_LAYERS_MAX && i < count; depth++) {
+		lclone_lv_path(delta, path);
+		if (lclone_sb_of(path, &sb) || uuid_is_null(sb.parent_uuid))
+			break;		/* whatever is wrong with it: who opens it says so */
+		uuid_unparse_lower(sb.parent_uuid, uuid);
+		for (i = 0; i < count; i++)
+			if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].uuid, uuid))
+				break;
+		if (i < count) {
+			delta = &lvs[i];
+			err = lclone_lv_activate(delta);
+		}
+	}
+	return err;
+}
+
 int lclone_named_activate(struct lclone_named *named)
 {
 	struct lclone_lv *lvs;
@@ -159,7 +185,20 @@ int lclone_named_activate(struct lclone_named *named)
 	for (i = 0; !err && i < count; i++)
 		if (lvs[i].kind == LCLONE_LV_BASE && !strcmp(lvs[i].name, named->lv.from))
 			err = lclone_lv_activate(&lvs[i]);
+	err = err ?: activate_layers(&named->lv, lvs, count);
 	free(lvs);
+	return err;
+}
+
+int lclone_pair_of(const char *name, struct lclone_named *named)
+{
+	int err = lclone_name_find(name, named) ?: lclone_named_activate(named);
+
+	if (!err && !named->base[0])
+		err = lclone_fail(-ENOENT, "the base of %s is not found: name it, and %s", name,
+				  named->delta);
+	lclone_named_free(named);
+	named->entry = NULL;
 	return err;
 }
 

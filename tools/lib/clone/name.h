@@ -33,6 +33,12 @@ void lclone_named_free(struct lclone_named *named);
 int lclone_named_activate(struct lclone_named *named);
 
 /*
+ * Looks for the clone, whose base must be known, and activates its volumes: for who works on a base
+ * and a delta.  Nothing is to be freed.
+ */
+int lclone_pair_of(const char *name, struct lclone_named *named);
+
+/*
  * The delta that a user means: @word as it is if it is a path, or there is no clone of that name;
  * else that clone's.
  */

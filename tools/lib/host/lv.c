@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "host/device.h"
 #include "host/lv.h"
 #include "host/lvm.h"
 #include "host/program.h"
+#include "host/stack.h"
 
 #define TAG		"lclone."
 #define NEW		"new"	/* as long as it is not known to be ours for good */
@@ -72,6 +74,10 @@ static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
 		snprintf(lv->uuid, sizeof(lv->uuid), "%s", tag + 5);
 	else if (!strncmp(tag, "from=", 5))
 		snprintf(lv->from, sizeof(lv->from), "%s", tag + 5);
+	else if (!strncmp(tag, "layer=", 6))
+		snprintf(lv->layer, sizeof(lv->layer), "%s", tag + 6);
+	else if (!strncmp(tag, "snapshot=", 9))
+		snprintf(lv->snapshot, sizeof(lv->snapshot), "%s", tag + 9);
 	else if (!strcmp(tag, GIVEN))
 		lv->given = true;
 	else if (!strcmp(tag, NEW))
@@ -147,6 +153,61 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 	return err;
 }
 
+int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	if (!lclone_dev_is_lv(rdev))
+		return 1;
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++) {
+		lclone_lv_path(&lvs[i], path);
+		if (lclone_dev_at(path) == rdev)
+			break;
+	}
+	if (!err && i < count)
+		*lv = lvs[i];
+	err = err ?: i == count;
+	free(lvs);
+	return err;
+}
+
+static bool has_name(struct json_object *report, const char *name)
+{
+	struct json_object *row;
+	size_t i;
+
+	for (i = 0; (row = lclone_lvm_row(report, "lv", i)); i++)
+		if (!strcmp(lclone_json_text(row, "lv_name"), name))
+			return true;
+	return false;
+}
+
+int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE])
+{
+	const char *const argv[] = { "lvm", "lvs", "--reportformat", "json", "-o", "lv_name", vg,
+				     NULL };
+	struct json_object *o, *reports, *report;
+	unsigned int i;
+	int len;
+
+	if (lclone_ask_program(argv, &o) || !o)
+		return lclone_fail(-EIO, "LVM could not be asked for the volumes of %s (lvs %s)", vg,
+				   vg);
+	reports = json_object_object_get(o, "report");
+	report = reports && json_object_array_length(reports) ?
+		 json_object_array_get_idx(reports, 0) : NULL;
+	len = snprintf(name, LCLONE_NAME_SIZE, "%s", first);
+	for (i = 2; len < LCLONE_NAME_SIZE && report && has_name(report, name); i++)
+		len = snprintf(name, LCLONE_NAME_SIZE, "%s%u", first, i);
+	json_object_put(o);
+	return len < LCLONE_NAME_SIZE ? 0 : lclone_fail(-ENAMETOOLONG, "%s is too long a name",
+							first);
+}
+
 /* What is done, as lines of words that have no spaces in them */
 
 /* @option: --addtag or --deltag */
@@ -166,21 +227,31 @@ static void put_tags(char line[LINE_SIZE], const char *option, const struct lclo
 		put_tag(line, option, "uuid=", lv->uuid);
 	if (lv->from[0])
 		put_tag(line, option, "from=", lv->from);
+	if (lv->layer[0])
+		put_tag(line, option, "layer=", lv->layer);
+	if (lv->snapshot[0])
+		put_tag(line, option, "snapshot=", lv->snapshot);
 	if (lv->given)
 		put_tag(line, option, GIVEN, "");
 }
 
+#define LVCREATE	"lvcreate --quiet --yes --wipesignatures y --zero y"
+
+static void put_volume(char line[LINE_SIZE], const struct lclone_lv *lv)
+{
+	size_t len = strlen(line);
+
+	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
+		 (unsigned long long)lv->sectors, lv->vg);
+}
+
 static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 {
-	size_t len;
-
-	snprintf(line, LINE_SIZE, "lvcreate --quiet --yes --wipesignatures y --zero y");
+	strcpy(line, LVCREATE);
 	put_tags(line, "--addtag", lv);
 	if (lv->kind == LCLONE_LV_DELTA)
 		put_tag(line, "--addtag", NEW, "");
-	len = strlen(line);
-	snprintf(line + len, LINE_SIZE - len, " --name %s --size %llus %s", lv->lv,
-		 (unsigned long long)lv->sectors, lv->vg);
+	put_volume(line, lv);
 }
 
 static void print_remove(char line[LINE_SIZE], const struct lclone_lv *lv)
@@ -221,6 +292,14 @@ int lclone_lv_create(const struct lclone_lv *lv)
 	return run_line(line);
 }
 
+int lclone_lv_create_plain(const struct lclone_lv *lv)
+{
+	char line[LINE_SIZE] = LVCREATE;
+
+	put_volume(line, lv);
+	return run_line(line);
+}
+
 int lclone_lv_keep(const struct lclone_lv *lv)
 {
 	char line[LINE_SIZE];
@@ -241,22 +320,39 @@ int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path)
 	return run_line(line);
 }
 
-int lclone_lv_drop_name(const struct lclone_lv *lv)
+static void put_change(char line[LINE_SIZE], const char *tag, const char *was, const char *now)
 {
-	char line[LINE_SIZE];
-
-	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "name=%s %s/%s", lv->name,
-		 lv->vg, lv->lv);
-	return run_line(line);
+	if (!strcmp(was, now))
+		return;
+	if (was[0])
+		put_tag(line, "--deltag", tag, was);
+	if (now[0])
+		put_tag(line, "--addtag", tag, now);
 }
 
-int lclone_lv_drop_from(struct lclone_lv *lv)
+static void put_flag(char line[LINE_SIZE], const char *tag, bool was, bool now)
 {
-	char line[LINE_SIZE];
+	if (was != now)
+		put_tag(line, now ? "--addtag" : "--deltag", tag, "");
+}
 
-	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG "from=%s %s/%s", lv->from,
-		 lv->vg, lv->lv);
-	lv->from[0] = '\0';
+int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now)
+{
+	char line[LINE_SIZE] = "lvchange --quiet";
+	const size_t nothing = strlen(line);
+	size_t len;
+
+	put_change(line, "name=", was->name, now->name);
+	put_change(line, "uuid=", was->uuid, now->uuid);
+	put_change(line, "from=", was->from, now->from);
+	put_change(line, "layer=", was->layer, now->layer);
+	put_change(line, "snapshot=", was->snapshot, now->snapshot);
+	put_flag(line, GIVEN, was->given, now->given);
+	put_flag(line, NEW, was->is_new, now->is_new);
+	len = strlen(line);
+	if (len == nothing)
+		return 0;
+	snprintf(line + len, LINE_SIZE - len, " %s/%s", was->vg, was->lv);
 	return run_line(line);
 }
 

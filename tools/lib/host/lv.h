@@ -24,6 +24,8 @@ struct lclone_lv {
 	char name[LCLONE_NAME_SIZE];	/* of the clone, or of the template */
 	char uuid[37];			/* of a delta, or "" */
 	char from[LCLONE_NAME_SIZE];	/* the template of a delta, or "" */
+	char layer[LCLONE_NAME_SIZE];	/* of this clone it is a layer, or "" */
+	char snapshot[LCLONE_NAME_SIZE];	/* and of this name, or "" */
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
 	bool active, read_only;
@@ -47,18 +49,23 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
 /* A new volume, active; its start is zeroed.  A delta's has a tag, new, until it is kept. */
 int lclone_lv_create(const struct lclone_lv *lv);
 int lclone_lv_keep(const struct lclone_lv *lv);
+/* One without tags: it is for no clone. */
+int lclone_lv_create_plain(const struct lclone_lv *lv);
 
-/*
- * A clone that has gone on with another delta: the new one's volume, at @path, gets the tags of
- * @lv, and the old one's, without its name, is not found as the clone's any more.  One that
- * has left its template does not name it.
- */
+/* The volume at @path, which has none of ours, gets the tags of @lv. */
 int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);
-int lclone_lv_drop_name(const struct lclone_lv *lv);
-int lclone_lv_drop_from(struct lclone_lv *lv);
+
+/* The volume gets the tags that @now has and it had not, and loses those that @now has not. */
+int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now);
 
 /* It is nobody's delta any more. */
 int lclone_lv_drop_tags(const struct lclone_lv *lv);
+
+/* The one that has this device; 0, 1 if that is none of ours, or a negative errno. */
+int lclone_lv_of(dev_t rdev, struct lclone_lv *lv);
+
+/* @first, or with a number behind it, from 2 on: what no volume of the group is called */
+int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE]);
 
 /* The volume is gone; the second: if it was there, and still new. */
 int lclone_lv_remove(const struct lclone_lv *lv);

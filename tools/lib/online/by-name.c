@@ -9,6 +9,7 @@
 #include "basic/fail.h"
 #include "clone/super.h"
 #include "host/file.h"
+#include "host/pending.h"
 #include "offline/remove.h"
 #include "online/by-name.h"
 #include "online/close.h"
@@ -68,6 +69,36 @@ int lclone_open_name(const char *name, struct lclone_parents *parents,
 	if (!err)
 		err = open_found(&named, parents, features, host);
 	lclone_named_free(&named);
+	return err;
+}
+
+int lclone_open_meanwhile(const char *name, bool *opened)
+{
+	struct lclone_features features = { .read_only = false };
+	struct lclone_parents parents = { .count = 0 };
+	static struct lclone_clone clone;
+	int err;
+
+	*opened = false;
+	if (lclone_dm_get(name, &clone) != -ENXIO)
+		return 0;		/* whatever else it is: who works with it says so */
+	err = lclone_open_name(name, &parents, &features, false);
+	if (err)
+		return err;
+	*opened = true;
+	lclone_pending_forget(name);	/* what comes now is not the end of that */
+	return 0;
+}
+
+int lclone_close_again(const char *name, bool opened, int err)
+{
+	if (!opened)
+		return err;
+	if (!err)
+		return lclone_close_clone(name);
+	lclone_why_hold();
+	lclone_close_clone(name);
+	lclone_why_release();
 	return err;
 }
 

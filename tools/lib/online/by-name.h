@@ -17,6 +17,13 @@
 int lclone_open_name(const char *name, struct lclone_parents *parents,
 		     struct lclone_features *features, bool host);
 
+/*
+ * For a command that works on active clones: one that is not is opened, *opened, and closed again,
+ * whatever has become of the command, of which @err is, and which is returned.
+ */
+int lclone_open_meanwhile(const char *name, bool *opened);
+int lclone_close_again(const char *name, bool opened, int err);
+
 /* Closes it, wipes its delta, takes its line out of lclonetab, and removes its volume. */
 int lclone_remove_named(struct lclone_named *named);
 

@@ -13,6 +13,15 @@
 #include "online/create.h"
 #include "online/open.h"
 
+#define SMALL_SECTORS	(1ull << 21)	/* 1 GiB */
+
+u64 lclone_small_delta(u64 sectors)
+{
+	const u64 most = sectors + sectors / 64 + (16ull << 11);
+
+	return most < SMALL_SECTORS ? most : SMALL_SECTORS;
+}
+
 int lclone_wipe_recycled(const char *path)
 {
 	struct lclone_file delta;
@@ -29,7 +38,7 @@ int lclone_wipe_recycled(const char *path)
  * What a run that was killed has made, and not kept.  It may have been opened by hand since: then
  * it is somebody's.
  */
-static int remove_half_made(const struct lclone_lv *lv, const char *path)
+int lclone_remove_half_made(const struct lclone_lv *lv, const char *path)
 {
 	struct lclone_delta delta;
 	struct lclone_file file;
@@ -98,7 +107,7 @@ static int create_on(const struct lclone_lv *lv, const char *base, const char *p
 
 	if (lclone_was_opened(lv->name, base, path, c->features))
 		return lclone_lv_keep(lv);
-	err = lclone_check_free_name(lv->name) ?: remove_half_made(lv, path) ?:
+	err = lclone_check_free_name(lv->name) ?: lclone_remove_half_made(lv, path) ?:
 	      lclone_lv_create(lv);
 	if (err)
 		return err;

@@ -35,6 +35,15 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
  */
 int lclone_delta_lv(struct lclone_lv *lv, const char *name, u8 uuid[LCLONE_UUID_SIZE]);
 
+/*
+ * Sectors of a delta that is small at first, of a clone of so many: no more than it can ever need,
+ * what is written, and what says where.
+ */
+u64 lclone_small_delta(u64 sectors);
+
+/* What a run that was killed has made at @path, and nobody has used, goes. */
+int lclone_remove_half_made(const struct lclone_lv *lv, const char *path);
+
 /* LVM wipes the start of what it makes; a delta of before could be found by what is behind. */
 int lclone_wipe_recycled(const char *path);
 

@@ -9,6 +9,8 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/inventory.h"
+#include "clone/snapshot.h"
+#include "host/device.h"
 #include "host/dm.h"
 #include "host/feature.h"
 #include "host/lock.h"
@@ -20,8 +22,6 @@
 #include "online/deploy.h"
 #include "online/half-made.h"
 #include "online/open.h"
-
-#define DELTA_SECTORS	(1ull << 21)	/* what is small at first: 1 GiB */
 
 /* A clone that is made */
 struct one {
@@ -39,8 +39,9 @@ struct plan {
 	const struct deployment *d;
 	size_t count;
 	struct one *one;
-	struct lclone_lv template;
-	char base[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv template;	/* of a snapshot: only what counts for its clones */
+	char base[PATH_MAX];
+	struct lclone_parents parents;	/* of a snapshot: that layer, and those below it */
 	int lock;			/* see lclone_lock_creation() */
 	bool alone, must_be_alone;	/* nobody else makes clones */
 	struct one **job;		/* those that are made side by side */
@@ -161,13 +162,83 @@ static int check_names(struct plan *p)
 	return err;
 }
 
-/* Of a small clone, no more than it can ever need: what is written, and what says where */
 static u64 delta_sectors(const struct plan *p)
 {
-	u64 size = p->d->creation->format->virtual_sectors ?: p->template.sectors;
-	u64 most = size + size / 64 + (16ull << 11);
+	return p->d->delta_sectors ?:
+	       lclone_small_delta(p->d->creation->format->virtual_sectors ?: p->template.sectors);
+}
 
-	return p->d->delta_sectors ?: most < DELTA_SECTORS ? most : DELTA_SECTORS;
+/* As lclonetab has it: a volume by its group's name and its own */
+static void call_by_volume(char path[PATH_MAX], const struct lclone_lv *lvs, size_t count)
+{
+	const dev_t rdev = lclone_dev_at(path);
+	char name[LCLONE_LV_PATH_SIZE];
+	size_t i;
+
+	for (i = 0; rdev && i < count; i++) {
+		lclone_lv_path(&lvs[i], name);
+		if (lclone_dev_at(name) == rdev)
+			snprintf(path, PATH_MAX, "%s", name);
+	}
+}
+
+static int add_layers(struct plan *p, const struct lclone_layers *layers, u32 at)
+{
+	struct lclone_lv *lvs;
+	char path[PATH_MAX];
+	size_t count;
+	u32 i;
+	int err = lclone_lv_list(&lvs, &count);
+
+	call_by_volume(p->base, lvs, count);
+	for (i = layers->count; !err && i > at; i--) {
+		snprintf(path, sizeof(path), "%s", layers->layer[i - 1].path);
+		call_by_volume(path, lvs, count);
+		p->parents.path[p->parents.count] = strdup(path);
+		if (!p->parents.path[p->parents.count++])
+			err = lclone_fail(-ENOMEM, "out of memory");
+	}
+	free(lvs);
+	return err;
+}
+
+/* CLONE@SNAPSHOT: its template, if it has one, counts these clones, too. */
+static int find_snapshot(struct plan *p, const char *clone, const char *snapshot)
+{
+	static struct lclone_layers layers;
+	static struct lclone_named named;
+	u32 at;
+	int err;
+
+	err = lclone_snapshot_find(clone, snapshot, &named, &layers, &at);
+	if (!err && !named.base[0])
+		err = lclone_fail(-ENOENT, "the base of %s is not found", clone);
+	if (!err) {
+		p->template.sectors = layers.layer[at].sb.virtual_sectors;
+		strcpy(p->template.name, named.lv.from);
+		strcpy(p->template.vg, named.lv.vg);
+		strcpy(p->base, named.base);
+		err = add_layers(p, &layers, at);
+	}
+	if (!err && !p->d->vg && !p->template.vg[0])
+		err = lclone_fail(-ERANGE, "%s is on no volume that was made for it: say in which group those of its clones are to be made (--vg)",
+				  clone);
+	lclone_layers_free(&layers);
+	lclone_named_free(&named);
+	return err;
+}
+
+static int find_origin(struct plan *p)
+{
+	char clone[LCLONE_NAME_SIZE];
+	const char *snapshot = lclone_snapshot_split(p->d->from, clone);
+	int err;
+
+	if (snapshot)
+		return find_snapshot(p, clone, snapshot);
+	err = lclone_template_find(p->d->from, &p->template);
+	lclone_lv_path(&p->template, p->base);
+	return err ?: lclone_lv_activate(&p->template);
 }
 
 static int look(struct plan *p)
@@ -200,9 +271,7 @@ static int prepare(struct plan *p, const char *const *name)
 	p->lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
 	if (p->lock < 0)
 		return p->lock;
-	err = lclone_template_find(p->d->from, &p->template);
-	lclone_lv_path(&p->template, p->base);
-	err = err ?: lclone_lv_activate(&p->template) ?: look(p);
+	err = find_origin(p) ?: look(p);
 	if (err || !p->must_be_alone)
 		return err;
 	close(p->lock);
@@ -269,6 +338,7 @@ static int make_one(struct plan *p, struct one *one)
 	char path[LCLONE_LV_PATH_SIZE];
 	int err;
 
+	format.parents = p->parents;
 	format.label = one->name;
 	format.uuid = one->uuid;
 	c.format = &format;
@@ -408,21 +478,46 @@ static int make_all(struct plan *p)
 	return 0;
 }
 
+static bool every(const char *device, void *ctx)
+{
+	(void)device;
+	(void)ctx;
+	return true;
+}
+
+/* What is said to the lines of all, to be freed */
+static char *options_of(const struct plan *p)
+{
+	char words[LCLONE_FEATURE_WORDS + 8], *longer;
+	struct lclone_tab_entry entry = { .options = words };
+	char *options = NULL;
+	u32 i;
+
+	lclone_feature_words(p->d->creation->features, words, sizeof(words));
+	if (p->d->creation->host)
+		strcat(words, words[0] ? ",host" : "host");
+	options = strdup(words);
+	for (i = 0; options && i < p->parents.count; i++) {
+		entry.options = options;
+		longer = lclone_tab_options(&entry, every, NULL, p->parents.path[i]);
+		free(options);
+		options = longer;
+	}
+	return options;
+}
+
 /* At the next boot they are there again. */
 static int enter(struct plan *p)
 {
 	struct lclone_tab_entry *entry = calloc(p->count + 1, sizeof(*entry));
 	char (*path)[LCLONE_LV_PATH_SIZE] = calloc(p->count + 1, sizeof(*path));
-	char options[LCLONE_FEATURE_WORDS + 8];
+	char *options = options_of(p);
 	const struct one *one;
 	size_t n = 0;
 	int err = 0;
 
-	if (!entry || !path)
+	if (!entry || !path || !options)
 		err = lclone_fail(-ENOMEM, "out of memory");
-	lclone_feature_words(p->d->creation->features, options, sizeof(options));
-	if (p->d->creation->host)
-		strcat(options, options[0] ? ",host" : "host");
 	for (one = p->one; !err && one < p->one + p->count; one++) {
 		if (!one->active || one->entered)
 			continue;
@@ -433,6 +528,7 @@ static int enter(struct plan *p)
 	}
 	if (!err && n)
 		err = lclone_tab_add(entry, n);
+	free(options);
 	free(entry);
 	free(path);
 	return err;
@@ -488,11 +584,14 @@ int lclone_deploy(const char *const *names, size_t count, const struct deploymen
 {
 	struct plan p = { .d = d, .count = count, .lock = -1 };
 	int err;
+	u32 i;
 
 	*failed = (struct lclone_names){ .count = 0 };
 	err = prepare(&p, names) ?: make(&p, failed);
 	if (p.lock >= 0)
 		close(p.lock);
+	for (i = 0; i < p.parents.count; i++)
+		free((char *)p.parents.path[i]);
 	lclone_inventory_free(&p.inv);
 	free(p.job);
 	free(p.one);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "basic/fail.h"
@@ -14,7 +15,9 @@
 #include "clone/super.h"
 #include "offline/head.h"
 #include "offline/merge.h"
+#include "host/device.h"
 #include "online/below.h"
+#include "online/create.h"
 #include "online/flatten.h"
 #include "online/follow.h"
 #include "online/grown.h"
@@ -170,7 +173,62 @@ out:
 		return err;
 	lclone_names_below(&clone.table, names, sizeof(names));
 	f->leaves(o->ctx, o->name, names);
-	return lclone_merge_online(&f->merge);
+	return lclone_dropped(&clone.table, &table, &f->dropped) ?: lclone_merge_online(&f->merge);
+}
+
+static int make_target(const struct lclone_clone *clone, const char *vg, struct lclone_lv *lv,
+		       char path[LCLONE_LV_PATH_SIZE])
+{
+	struct stat st;
+	int err = lclone_lv_check_name("a volume", clone->name) ?: lclone_lv_set_vg(lv, vg);
+
+	if (err)
+		return err;
+	snprintf(lv->lv, sizeof(lv->lv), "%s", clone->name);
+	lv->sectors = clone->sectors;
+	lclone_lv_path(lv, path);
+	if (!stat(path, &st))
+		return lclone_fail(-EEXIST, "there is a volume %s/%s already (--to %s, if that is meant)",
+				   lv->vg, lv->lv, path);
+	return lclone_lv_create_plain(lv);
+}
+
+/* It goes, unless the clone has it as its base already. */
+static int unmake_target(const char *name, const struct lclone_lv *lv, const char *path, int err)
+{
+	static struct lclone_clone now;
+	bool used;
+
+	lclone_why_hold();
+	used = !lclone_dm_get(name, &now) &&
+	       lclone_dev_number(now.table.base) == lclone_dev_at(path);
+	lclone_why_release();
+	if (used)
+		return err;
+	if (err == -EINTR)
+		lclone_fail(err, "interrupted: %s is as it was", name);
+	return lclone_volume_unmake(lv, err);
+}
+
+int lclone_flatten_to_volume(struct flatten *f, const char *vg)
+{
+	const char *name = f->merge.online->name;
+	struct lclone_lv lv = { .kind = LCLONE_LV_DELTA };
+	static struct lclone_clone clone;
+	char path[LCLONE_LV_PATH_SIZE];
+	int ret;
+
+	if (!lclone_lv_set_vg(&lv, vg)) {
+		snprintf(lv.lv, sizeof(lv.lv), "%.*s", (int)sizeof(lv.lv) - 1, name);
+		lclone_lv_path(&lv, path);
+		if (lclone_dev_at(path) && goes_on(f->merge.online, path))
+			return lclone_merge_online(&f->merge);
+	}
+	ret = lclone_dm_get(name, &clone) ?: make_target(&clone, vg, &lv, path);
+	if (ret)
+		return ret;
+	ret = lclone_wipe_recycled(path) ?: lclone_flatten_to(f, path, false);
+	return ret < 0 ? unmake_target(name, &lv, path, ret) : ret;
 }
 
 /* In place: the kernel copies what lies below into the delta. */
@@ -256,8 +314,9 @@ static int drop_rebase(const char *name)
 }
 
 /* A run that was killed has left what lies below: what may be left is the word. 1: so it was */
-static int end_flatten(const struct online *o, bool layer)
+static int end_flatten(struct flatten *flatten, bool layer)
 {
+	const struct online *o = flatten->merge.online;
 	static struct lclone_pending pending;
 	static struct lclone_clone before, after;
 	const struct lclone_features *f = &before.table.features;
@@ -275,14 +334,15 @@ static int end_flatten(const struct online *o, bool layer)
 		return 0;
 	(void)lclone_pending_adopt(o->name, &pending);	/* else another run ends it, too */
 	snprintf(before.name, sizeof(before.name), "%s", o->name);
-	return drop_rebase(o->name) ?: lclone_follow(&before, NULL, NULL) ?: 1;
+	return lclone_dropped(&before.table, &after.table, &flatten->dropped) ?:
+	       drop_rebase(o->name) ?: lclone_follow(&before, NULL, NULL) ?: 1;
 }
 
 /*
  * The delta has it all.  A crash before this leaves a clone that still names what
  * it had below.
  */
-static int leave_below(const struct flatten *f, bool layer)
+static int leave_below(struct flatten *f, bool layer)
 {
 	const struct online *o = f->merge.online;
 	static struct lclone_clone old;
@@ -317,7 +377,8 @@ static int leave_below(const struct flatten *f, bool layer)
 	if (err)
 		return err;
 	f->leaves(o->ctx, o->name, names);
-	return drop_rebase(o->name) ?: lclone_follow(&old, NULL, NULL);
+	return drop_rebase(o->name) ?: lclone_follow(&old, NULL, NULL) ?:
+	       lclone_dropped(&old.table, &table, &f->dropped);
 }
 
 int lclone_flatten(struct flatten *flatten, bool layer)
@@ -328,7 +389,7 @@ int lclone_flatten(struct flatten *flatten, bool layer)
 	struct lclone_status status;
 	int ret;
 
-	ret = end_flatten(o, layer);
+	ret = end_flatten(flatten, layer);
 	if (ret > 0)
 		flatten->leaves(o->ctx, o->name, NULL);
 	if (ret)

@@ -10,6 +10,7 @@
 #define LCLONE_FLATTEN_H
 
 #include "online/merge.h"
+#include "online/volume.h"
 
 struct flatten {
 	struct online_merge merge;	/* lclone_flatten_to() ends with one; has the name */
@@ -18,6 +19,7 @@ struct flatten {
 	 * was killed has done that.  @ctx is @merge.online->ctx.
 	 */
 	void (*leaves)(void *ctx, const char *clone, const char *names);
+	struct dropped dropped;		/* layers that it has not any more: to be freed */
 };
 
 /* The delta takes over all that lies below, or (@layer) what the topmost layer has. */
@@ -28,5 +30,8 @@ int lclone_flatten(struct flatten *flatten, bool layer);
  * the disk at the end. @force: whatever is on it is overwritten.
  */
 int lclone_flatten_to(struct flatten *f, const char *path, bool force);
+
+/* The same, to a logical volume of the clone's name that is made in the group, or goes again. */
+int lclone_flatten_to_volume(struct flatten *f, const char *vg);
 
 #endif /* LCLONE_FLATTEN_H */

@@ -8,6 +8,7 @@
 
 #include "basic/fail.h"
 #include "clone/inventory.h"
+#include "clone/snapshot.h"
 #include "clone/super.h"
 #include "host/device.h"
 #include "host/lv.h"
@@ -124,44 +125,103 @@ static int follow_line(const struct lclone_clone *before, const struct lclone_ta
 
 /* The tags */
 
-static int move_tags(const struct lclone_lv *old, const char *delta)
+/* The volume of the clone's delta, with or (@named) only if with its name; NULL: none of ours */
+static const struct lclone_lv *volume_at(const struct lclone_lv *lvs, size_t count, dev_t rdev,
+					 const char *named)
 {
-	struct lclone_lv tags = *old;
+	char path[LCLONE_LV_PATH_SIZE];
+	size_t i;
+
+	for (i = 0; rdev && i < count; i++) {
+		lclone_lv_path(&lvs[i], path);
+		if (lvs[i].kind == LCLONE_LV_DELTA && lclone_dev_at(path) == rdev &&
+		    (!named || !strcmp(lvs[i].name, named)))
+			return &lvs[i];
+	}
+	return NULL;
+}
+
+/* It is the clone's from here on; what was made for it is not in question any more. */
+static int name_new(const struct lclone_clone *before, const struct lclone_table *now,
+		    const struct lclone_lv *was, const struct lclone_lv *is)
+{
+	struct lclone_lv tags = is ? *is : *was;
+	char delta[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	lclone_name_of(now->delta, delta);
+	err = lclone_sb_of(delta, &sb);
+	if (err)
+		return err;
+	uuid_unparse_lower(sb.uuid, tags.uuid);
+	snprintf(tags.name, sizeof(tags.name), "%s", before->name);
+	if (was)
+		strcpy(tags.from, was->from);
+	if (strcmp(before->table.base, now->base))
+		tags.from[0] = '\0';
+	tags.layer[0] = '\0';
+	tags.snapshot[0] = '\0';
+	tags.is_new = false;
+	if (is)
+		return lclone_lv_retag(is, &tags);
+	tags.given = true;
+	return lclone_lv_add_tags(&tags, delta);
+}
+
+/* A layer of a snapshot, or (without one) nobody's */
+static int unname_old(const struct lclone_clone *before, const struct lclone_table *now,
+		      const struct lclone_lv *was)
+{
+	struct lclone_lv tags = *was;
+	char delta[PATH_MAX];
+	const char *snapshot;
 	struct lclone_sb sb;
 	int err = 0;
 
-	if (lclone_dev_is_lv(lclone_dev_at(delta))) {
+	tags.name[0] = '\0';
+	if (now->parents > before->table.parents) {
+		lclone_name_of(before->table.delta, delta);
 		err = lclone_sb_of(delta, &sb);
-		uuid_unparse_lower(sb.uuid, tags.uuid);
-		tags.given = true;
-		err = err ?: lclone_lv_add_tags(&tags, delta);
+		snapshot = err ? NULL : lclone_snapshot_name(&sb);
+		snprintf(tags.layer, sizeof(tags.layer), "%s", before->name);
+		snprintf(tags.snapshot, sizeof(tags.snapshot), "%s", snapshot ?: "");
 	}
-	return err ?: lclone_lv_drop_name(old);
+	return err ?: lclone_lv_retag(was, &tags);
+}
+
+static int follow_volumes(const struct lclone_clone *before, const struct lclone_table *now,
+			  const struct lclone_lv *was, const struct lclone_lv *is)
+{
+	struct lclone_lv tags;
+
+	if (strcmp(before->table.delta, now->delta)) {
+		if (!was && !(is && is->is_new))
+			return 0;
+		return (is || lclone_dev_is_lv(lclone_dev_number(now->delta)) ?
+			name_new(before, now, was, is) : 0) ?:
+		       (was ? unname_old(before, now, was) : 0);
+	}
+	if (!was || !strcmp(before->table.base, now->base))
+		return 0;
+	tags = *was;
+	tags.from[0] = '\0';
+	return lclone_lv_retag(was, &tags);
 }
 
 static int follow_tags(const struct lclone_clone *before, const struct lclone_table *now)
 {
-	const dev_t old = lclone_dev_number(before->table.delta);
-	char path[LCLONE_LV_PATH_SIZE], delta[PATH_MAX];
+	const dev_t old = lclone_dev_number(before->table.delta), new = lclone_dev_number(now->delta);
 	struct lclone_lv *lvs = NULL;
-	size_t count = 0, i;
-	int err = 0;
+	size_t count = 0;
+	int err;
 
-	if (!lclone_dev_is_lv(old) || (!strcmp(before->table.base, now->base) &&
-					   !strcmp(before->table.delta, now->delta)))
+	if ((!lclone_dev_is_lv(old) && !lclone_dev_is_lv(new)) ||
+	    (!strcmp(before->table.base, now->base) && !strcmp(before->table.delta, now->delta)))
 		return 0;
-	lclone_name_of(now->delta, delta);
 	(void)lclone_lv_list(&lvs, &count);	/* most have none: not asked is no failure */
-	for (i = 0; !err && i < count; i++) {
-		lclone_lv_path(&lvs[i], path);
-		if (lvs[i].kind != LCLONE_LV_DELTA || strcmp(lvs[i].name, before->name) ||
-		    lclone_dev_at(path) != old)
-			continue;
-		if (strcmp(before->table.base, now->base) && lvs[i].from[0])
-			err = lclone_lv_drop_from(&lvs[i]);
-		if (!err && strcmp(before->table.delta, now->delta))
-			err = move_tags(&lvs[i], delta);
-	}
+	err = follow_volumes(before, now, volume_at(lvs, count, old, before->name),
+			     volume_at(lvs, count, new, NULL));
 	free(lvs);
 	if (err)
 		err = lclone_fail(-ECANCELED, "%s is changed, but not the tags of its volumes: %s",
@@ -203,6 +263,46 @@ int lclone_follow_base(const char *delta, const char *base)
 		changed.base = path;
 		err = lclone_tab_replace(&changed) ? not_followed(changed.name, &changed) : 0;
 	}
+	lclone_tab_free(&tab);
+	return err;
+}
+
+static bool is_another(const char *device, void *ctx)
+{
+	return lclone_dev_at(device) != *(dev_t *)ctx;
+}
+
+static int forget_parent(const struct lclone_tab_entry *entry, dev_t layer)
+{
+	struct lclone_tab_entry changed = *entry;
+	char *options, device[PATH_MAX];
+	const char *at = NULL;
+	int err;
+
+	while (lclone_tab_parent(entry, &at, device))
+		if (!is_another(device, &layer))
+			break;
+	if (!at)
+		return 0;
+	options = lclone_tab_options(entry, is_another, &layer, NULL);
+	if (!options)
+		return -ENOMEM;
+	changed.options = options;
+	err = !strcmp(options, entry->options) || !lclone_tab_replace(&changed) ? 0 :
+	      not_followed(entry->name, &changed);
+	free(options);
+	return err;
+}
+
+int lclone_follow_gone(const char *layer)
+{
+	const dev_t rdev = lclone_dev_at(layer);
+	struct lclone_tab tab;
+	size_t i;
+	int err = lclone_tab_read(&tab, NULL, NULL);
+
+	for (i = 0; !err && rdev && i < tab.count; i++)
+		err = forget_parent(&tab.entry[i], rdev);
 	lclone_tab_free(&tab);
 	return err;
 }

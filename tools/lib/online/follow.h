@@ -22,6 +22,9 @@ int lclone_follow(const struct lclone_clone *before, const char *device, bool *r
 /* The delta on @delta, of a clone that is not active, has got another base: so has its line. */
 int lclone_follow_base(const char *delta, const char *base);
 
+/* No chain has the layer on @layer any more: no line names it as a parent. */
+int lclone_follow_gone(const char *layer);
+
 /*
  * Is @delta, which is named as that of the clone @name, a sealed layer?  Then lclone_why() says
  * so, and which delta may have taken its place.

@@ -5,14 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "basic/fail.h"
+#include "clone/base.h"
 #include "clone/blocks.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
 #include "clone/overwrite.h"
+#include "clone/snapshot.h"
 #include "clone/super.h"
+#include "online/create.h"
 #include "online/follow.h"
 #include "online/grown.h"
 #include "online/switch.h"
@@ -24,25 +28,46 @@ static bool is_left_over(const struct lclone_file *file, const struct lclone_sb 
 	bool ours;
 
 	ours = !lclone_delta_open_sb(&delta, &file->dev) && delta.sb.seq == 1 &&
-	       !uuid_compare(delta.sb.parent_uuid, below->parent_uuid) &&
-	       delta.sb.parent_generation == below->parent_generation;
+	       !uuid_compare(delta.sb.parent_uuid, below->uuid) &&
+	       delta.sb.parent_generation == below->generation;
 	lclone_delta_close(&delta);
 	return ours;
 }
 
-/* The kernel formats what is blank.  @below: as the new delta's, parent_uuid and _generation */
+/* The kernel, too, formats what is blank, but has no label for it. */
+static int format(struct lclone_file *file, const struct lclone_clone *clone,
+		  struct lclone_format_options *options)
+{
+	struct lclone_file base_file, *base;
+	char path[PATH_MAX];
+	struct lclone_sb sb;
+	int err;
+
+	options->virtual_sectors = clone->sectors;
+	lclone_name_of(clone->table.base, path);
+	err = lclone_open_base(path, &base_file, &base) ?:
+	      lclone_format(file, base, options, &sb);
+	lclone_close_base(base);
+	return err;
+}
+
+/* @options: of the new delta, parent as it will be; without label and uuid the kernel formats it */
 static int prepare(struct lclone_file *file, const char *path, bool force,
-		   const struct lclone_sb *below)
+		   const struct lclone_clone *clone, struct lclone_format_options *options,
+		   bool *formatted)
 {
 	int err;
 
 	err = lclone_file_open_ready(file, path, O_RDWR | O_EXCL);
 	if (!err && !file->block)
 		err = lclone_fail(-ENOTBLK, "%s is not a block device", path);
-	if (!err && !is_left_over(file, below))
+	if (!err && !is_left_over(file, options->parent))
 		err = lclone_may_overwrite(file, force, NULL);
 	if (!err)
 		err = lclone_super_wipe(file);
+	*formatted = !err && (options->label || options->uuid);
+	if (*formatted)
+		err = format(file, clone, options);
 	lclone_file_yield(file);	/* the lock stays, until the kernel has it */
 	return err;
 }
@@ -102,7 +127,7 @@ static int end_revert(const char *name, const struct lclone_pending *pending)
 
 	if (lclone_dm_line(pending->before, &before, target) || strcmp(target, LCLONE_TARGET) ||
 	    lclone_dm_line(pending->after, &after, target) || strcmp(target, LCLONE_TARGET) ||
-	    after.table.parents != before.table.parents ||
+	    after.table.parents > before.table.parents ||
 	    !strcmp(after.table.delta, before.table.delta))
 		return 0;
 	lclone_name_of(before.table.delta, old);
@@ -158,100 +183,225 @@ int lclone_end_resize(struct lclone_clone *clone)
 	return err ?: lclone_dm_get(name, clone);
 }
 
+/* Is the topmost layer of that table the one of the snapshot, or is none asked for? */
+static bool is_on(const struct lclone_table *table, const struct switching *s)
+{
+	char path[PATH_MAX], label[LCLONE_LABEL_SIZE];
+	struct lclone_sb sb;
+	bool is;
+
+	if (!s->snapshot)
+		return true;
+	lclone_why_hold();
+	lclone_name_of(lclone_table_parent(table, table->parents - 1), path);
+	is = table->parents && !lclone_snapshot_label(s->name, s->snapshot, label) &&
+	     !lclone_sb_of(path, &sb) && !strcmp(sb.label, label);
+	lclone_why_release();
+	return is;
+}
+
 /* Has a run that was killed done this very thing, but for saying so? */
-static bool was_done(const char *name, const char *to, bool back,
-		     const struct lclone_pending *pending, char old[PATH_MAX])
+static bool was_done(const struct switching *s, const struct lclone_pending *pending,
+		     struct switched *switched)
 {
 	static struct lclone_clone before, after;
 	char target[32], number[32];
 
-	if (lclone_dm_line(pending->before, &before, target) ||
-	    lclone_dm_line(pending->after, &after, target) || number_of(to, number) ||
-	    strcmp(after.table.delta, number) || !strcmp(before.table.delta, number) ||
-	    after.table.parents != before.table.parents + !back)
+	if (lclone_dm_line(pending->before, &before, target) || strcmp(target, LCLONE_TARGET) ||
+	    lclone_dm_line(pending->after, &after, target) || strcmp(target, LCLONE_TARGET) ||
+	    !strcmp(before.table.delta, after.table.delta) ||
+	    (s->to && (number_of(s->to, number) || strcmp(after.table.delta, number))) ||
+	    (s->back ? after.table.parents > before.table.parents :
+		       after.table.parents != before.table.parents + 1) ||
+	    !is_on(&after.table, s))
 		return false;
-	lclone_name_of(before.table.delta, old);
-	return lclone_pending_adopt(name, pending);
+	lclone_name_of(before.table.delta, switched->old);
+	lclone_name_of(after.table.delta, switched->new);
+	return lclone_pending_adopt(s->name, pending) &&
+	       (!s->back || !lclone_dropped(&before.table, &after.table, &switched->dropped));
 }
 
-int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
-			struct switched *switched)
+static int refuse(const struct switching *s, const struct lclone_clone *clone)
+{
+	const struct lclone_table *table = &clone->table;
+	struct lclone_status status;
+	int err;
+
+	if (clone->read_only || table->features.read_only)
+		return lclone_fail(-EROFS, "%s is read-only", s->name);
+	if (clone->suspended)
+		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on",
+				   s->name, s->name);
+	if (table->features.merge || lclone_flattens(&table->features))
+		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", s->name,
+				   table->features.merge ? "merged" : "flattened");
+	if (s->back && !table->parents)
+		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken",
+				   s->name);
+	if (s->back && clone->open_count)
+		return lclone_fail(-EBUSY, "%s is in use (opened %d times), its content cannot be changed",
+				   s->name, clone->open_count);
+	err = lclone_dm_status(s->name, &status);
+	if (!err && !s->back && strcmp(status.mode, "rw"))
+		err = lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
+				  s->name);
+	return err;
+}
+
+/* The table without the layers above the one to go back to, whose superblock is *below */
+static int go_back(const struct switching *s, struct lclone_table *table, struct lclone_sb *below)
+{
+	char path[PATH_MAX];
+
+	while (table->parents && !is_on(table, s))
+		table->parents--;
+	if (!table->parents)
+		return lclone_fail(-ENOENT, "%s has no snapshot %s (lclone list --snapshots)",
+				   s->name, s->snapshot);
+	lclone_name_of(lclone_table_parent(table, table->parents - 1), path);
+	return lclone_sb_of(path, below) ?: refuse_half_merged(table);
+}
+
+static int refuse_taken(const struct switching *s, const struct lclone_table *table)
+{
+	struct lclone_table below = *table;
+
+	for (; below.parents; below.parents--)
+		if (is_on(&below, s))
+			return lclone_fail(-EEXIST, "%s has a snapshot %s already", s->name,
+					   s->snapshot);
+	return 0;
+}
+
+/* The table with the delta as its topmost layer, *below as it will be when it is sealed */
+static int put_on_top(const struct switching *s, struct lclone_table *table,
+		      struct lclone_sb *below)
+{
+	int err = s->snapshot ? refuse_taken(s, table) : 0;
+
+	if (err)
+		return err;
+	below->generation++;
+	below->state |= LCLONE_STATE_SEALED;
+	if (lclone_table_add_parent(table, table->delta))
+		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", s->name,
+				   LCLONE_LAYERS_MAX);
+	return 0;
+}
+
+/* The name of the snapshot, or that there is none: it is recorded with the seal. */
+static int tell_label(const struct switching *s)
+{
+	char label[LCLONE_LABEL_SIZE], message[LCLONE_LABEL_SIZE + 16];
+	int err;
+
+	if (s->back || !s->snapshot)
+		return 0;
+	err = lclone_snapshot_label(s->name, s->snapshot, label);
+	snprintf(message, sizeof(message), "layer_label %s", label);
+	return err ?: lclone_dm_message(s->name, message);
+}
+
+/* What was made for a switch that did not happen */
+static int undo(const struct switching *s, const struct lclone_lv *lv, const char *to, bool formatted,
+		int err)
+{
+	lclone_why_hold();
+	if (!s->back && s->snapshot)
+		lclone_dm_message(s->name, "layer_label");
+	if (formatted && !lv)
+		lclone_wipe_recycled(to);
+	lclone_why_release();
+	return lv ? lclone_volume_unmake(lv, err) : err;
+}
+
+/* Goes over to the new delta @to, on @table, which till now has the old one. */
+static int switch_to(const struct switching *s, struct lclone_clone *clone,
+		     struct lclone_table *table, const char *to,
+		     struct lclone_format_options *options, bool *formatted, double *pause_ms)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	struct lclone_file file = { .fd = -1 };
+	int err;
+
+	*formatted = false;
+	err = lclone_blocks_fit_clone(to, s->name) ?:
+	      prepare(&file, to, s->force, clone, options, formatted);
+	snprintf(table->delta, sizeof(table->delta), "%u:%u", major(file.rdev), minor(file.rdev));
+	if (!err && lclone_table_print(table, params, sizeof(params)))
+		err = lclone_fail(-E2BIG, "the table's line is too long");
+	err = err ?: tell_label(s) ?:
+	      lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, pause_ms);
+	lclone_file_close(&file);
+	return err;
+}
+
+static int change_delta(const struct switching *s, struct lclone_clone *clone,
+			struct switched *switched, int *lock)
+{
+	struct lclone_format_options options = { .label = NULL };
+	static struct lclone_table table;
+	struct lclone_sb old, below;
+	u8 uuid[LCLONE_UUID_SIZE];
+	struct lclone_lv lv;
+	bool formatted;
+	int err;
+
+	table = clone->table;
+	lclone_name_of(table.delta, switched->old);
+	/* only the kernel changes it, and not the part that is used here */
+	err = lclone_sb_of(switched->old, &old);
+	if (err)
+		return err;
+	below = old;
+	err = s->back ? go_back(s, &table, &below) : put_on_top(s, &table, &below);
+	if (!err && !s->to)
+		err = lclone_volume_make(clone, &s->volume, &lv, uuid, lock);
+	if (err)
+		return err;
+	options.parent = &below;
+	options.label = old.label[0] ? old.label : NULL;
+	if (s->to) {
+		snprintf(switched->new, sizeof(switched->new), "%s", s->to);
+	} else {
+		options.label = options.label ?: s->name;
+		options.uuid = uuid;
+		lclone_lv_path(&lv, switched->new);
+	}
+	err = switch_to(s, clone, &table, switched->new, &options, &formatted,
+			&switched->pause_ms);
+	if (err)
+		return undo(s, s->to ? NULL : &lv, switched->new, formatted, err);
+	return s->back ? lclone_dropped(&clone->table, &table, &switched->dropped) : 0;
+}
+
+int lclone_switch_delta(const struct switching *s, struct switched *switched)
 {
 	static struct lclone_pending pending;
 	static struct lclone_clone clone;
-	static struct lclone_table table;
-	static char params[LCLONE_PARAMS_SIZE];
-	struct lclone_file file = { .fd = -1 };
-	char *old = switched->old;
-	struct lclone_status status;
-	struct lclone_sb sb;
-	int err, followed;
+	char label[LCLONE_LABEL_SIZE];
+	int err, followed, lock = -1;
 
+	memset(switched, 0, sizeof(*switched));
 	switched->pause_ms = -1;
-	err = lclone_settle(name, &pending);
-	if (err == 1 && was_done(name, to, back, &pending, old))
+	err = s->snapshot ? lclone_snapshot_label(s->name, s->snapshot, label) : 0;
+	err = err ?: lclone_settle(s->name, &pending);
+	if (err == 1 && was_done(s, &pending, switched))
 		return 0;
 	if (err >= 0)
-		err = lclone_dm_get(name, &clone);
-	if (!err)
-		err = lclone_end_resize(&clone);
-	if (err)
-		return err;
-	table = clone.table;
-	lclone_name_of(table.delta, old);
-	if (clone.read_only || table.features.read_only)
-		return lclone_fail(-EROFS, "%s is read-only", name);
-	if (clone.suspended)
-		return lclone_fail(-EBUSY, "%s is suspended: \"dmsetup resume %s\" lets it go on", name,
-				   name);
-	if (table.features.merge || lclone_flattens(&table.features))
-		return lclone_fail(-EBUSY, "%s is being %s: end or stop that first", name,
-				   table.features.merge ? "merged" : "flattened");
-	if (back && !table.parents)
-		return lclone_fail(-ENOENT, "%s has no layers: no snapshot of it was taken", name);
-	if (back && clone.open_count)
-		return lclone_fail(-EBUSY, "%s is in use (opened %d times), its content cannot be changed",
-				   name, clone.open_count);
-	err = lclone_dm_status(name, &status);
-	if (err)
-		return err;
-	if (!back && strcmp(status.mode, "rw"))
-		return lclone_fail(-EROFS, "%s has met an error and is read-only: it cannot be sealed",
-				   name);
-	err = lclone_accept_base_online(&clone, NULL);
-	if (err)
-		return err;
-	table = clone.table;
-	/* only the kernel changes it, and not the part that is used here */
-	err = lclone_sb_of(old, &sb);
-	if (!err && back)
-		err = refuse_half_merged(&table);
-	if (err)
-		return err;
-	if (!back) {
-		memcpy(sb.parent_uuid, sb.uuid, LCLONE_UUID_SIZE);
-		sb.parent_generation = sb.generation + 1;
-		err = lclone_table_add_parent(&table, table.delta);
-	}
-	if (err)
-		return lclone_fail(-E2BIG, "%s lies on %d layers: more are not possible", name,
-				   LCLONE_LAYERS_MAX);
-	err = lclone_blocks_fit_clone(to, name) ?: prepare(&file, to, force, &sb);
-	snprintf(table.delta, sizeof(table.delta), "%u:%u", major(file.rdev), minor(file.rdev));
-	if (!err && lclone_table_print(&table, params, sizeof(params)))
-		err = lclone_fail(-E2BIG, "the table's line is too long");
-	if (!err)
-		err = lclone_dm_switch(&clone, LCLONE_TARGET, clone.sectors, params,
-				       &switched->pause_ms);
-	lclone_file_close(&file);
-	if (err)
-		return err;
+		err = lclone_dm_get(s->name, &clone) ?: lclone_end_resize(&clone) ?:
+		      refuse(s, &clone) ?: lclone_accept_base_online(&clone, NULL) ?:
+		      change_delta(s, &clone, switched, &lock);
 	/* before it is sealed: after a crash in between, the line would name what does not open */
-	followed = lclone_follow(&clone, to, NULL);
-	err = back ? lclone_abandon_delta(old) : 0;
+	followed = err ? 0 : lclone_follow(&clone, switched->new, NULL);
+	if (lock >= 0)
+		close(lock);
+	if (err)
+		return err;
+	err = s->back ? lclone_abandon_delta(switched->old) : 0;
 	if (err) {
-		lclone_pending_forget(name);
-		return not_abandoned(err, name, old);
+		lclone_pending_forget(s->name);
+		return not_abandoned(err, s->name, switched->old);
 	}
 	return followed;
 }

@@ -8,18 +8,30 @@
 #define LCLONE_SWITCH_H
 
 #include "host/pending.h"
+#include "online/volume.h"
+
+struct switching {
+	const char *name;		/* of the clone */
+	const char *to;			/* the device of the new delta; NULL: a volume is made */
+	struct volume_wish volume;
+	bool force;			/* whatever is on @to is overwritten */
+	bool back;			/* to a snapshot; else one is taken */
+	const char *snapshot;		/* its name; NULL: it has none, or the latest is meant */
+};
 
 struct switched {
 	char old[PATH_MAX];		/* the delta that it had till now */
+	char new[PATH_MAX];
 	double pause_ms;		/* that its users had to wait; -1: in a run that was killed */
+	struct dropped dropped;		/* what it has not any more: to be freed */
 };
 
 /*
- * The running clone goes on with the new, empty delta @to: on what it had till
- * now, which becomes a sealed layer, or (@back) on the layers below that.
+ * The running clone goes on with a new, empty delta: on what it had till now, which becomes a
+ * sealed layer, or (@back) on that snapshot, or the layers below what it had.  If this fails
+ * nothing is left of what was made for it, but for -ECANCELED, see follow.h.
  */
-int lclone_switch_delta(const char *name, const char *to, bool force, bool back,
-			struct switched *switched);
+int lclone_switch_delta(const struct switching *s, struct switched *switched);
 
 /*
  * lclone_dm_settle(), and what was left of a revert is ended, too, and written down what has

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "basic/fail.h"
+#include "clone/disk.h"
+#include "clone/snapshot.h"
+#include "clone/super.h"
+#include "host/device.h"
+#include "host/lv-extend.h"
+#include "host/stack.h"
+#include "offline/merge-parent.h"
+#include "online/by-name.h"
+#include "online/drop.h"
+#include "online/follow.h"
+
+static struct lclone_named named;
+static struct lclone_layers layers;
+
+/* Nothing but what is right above it in this chain may lie on it. */
+static int refuse_needed(u32 at)
+{
+	const struct lclone_layer *layer = &layers.layer[at];
+	const char *above = at ? layers.layer[at - 1].path : named.delta;
+	struct lclone_inventory inv = { .count = 0 };
+	struct lclone_sb child;
+	int err;
+
+	err = lclone_sb_of(above, &child) ?: lclone_inventory_read_all(&inv) ?:
+	      lclone_refuse_others(&inv, layer->path, &layer->sb, &child, lclone_dev_at(above));
+	lclone_inventory_free(&inv);
+	return err;
+}
+
+/* The volume of what a killed run has begun with; -ENOENT, with the sentence as it was */
+static int find_begun(const struct drop *d, struct lclone_lv *lower)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	lclone_why_hold();
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++)
+		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].layer, d->clone) &&
+		    !strcmp(lvs[i].snapshot, d->snapshot))
+			break;
+	if (!err && i < count)
+		*lower = lvs[i];
+	else
+		err = -ENOENT;
+	if (!err)
+		err = lclone_lv_activate(lower);
+	free(lvs);
+	lclone_why_release();
+	return err;
+}
+
+static int volume_with(const char *uuid, const struct lclone_lv *but, struct lclone_lv *lv)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++)
+		if (!strcmp(lvs[i].uuid, uuid) &&
+		    (strcmp(lvs[i].vg, but->vg) || strcmp(lvs[i].lv, but->lv)))
+			break;
+	if (!err && i < count)
+		*lv = lvs[i];
+	err = err ?: i == count;
+	free(lvs);
+	return err;
+}
+
+static int free_volume(const struct drop *d, const char *path)
+{
+	struct dropped dropped = { .count = 1, .path = { (char *)path } };
+
+	lclone_dropped_remove(&dropped, d->told, d->ctx);
+	return 0;
+}
+
+/* The lower one has the upper one's identity; the upper one is wiped, or (NULL) not known. */
+static int end_merge(const struct drop *d, const char *upper, const char *lower)
+{
+	struct lclone_lv was, now;
+	const char *snapshot;
+	struct lclone_sb sb;
+	int ret;
+
+	ret = (upper ? lclone_follow_gone(upper) : 0) ?: lclone_sb_of(lower, &sb);
+	if (ret)
+		return ret;
+	ret = lclone_lv_of(lclone_dev_at(lower), &was);
+	if (!ret) {
+		now = was;
+		snapshot = lclone_snapshot_name(&sb);
+		uuid_unparse_lower(sb.uuid, now.uuid);
+		snprintf(now.snapshot, sizeof(now.snapshot), "%s", snapshot ?: "");
+		ret = lclone_lv_retag(&was, &now);
+	}
+	if (ret < 0)
+		return ret;
+	return upper ? free_volume(d, upper) : 0;
+}
+
+/* The lower one's volume gets the space for what the upper one has. */
+static int make_room(const char *upper, const char *lower)
+{
+	const struct lclone_parents none = { .count = 0 };
+	static struct disk disk;
+	struct lclone_merge merge = { .chain = &disk.chain };
+	struct lclone_merge_space space;
+	u64 sectors = 0;
+	int err;
+
+	err = lclone_open_disk(upper, O_RDONLY, &none, &disk) ?:
+	      lclone_merge_measure(&merge, &space);
+	if (!err && space.needed > space.available)
+		sectors = disk.chain.file[1]->dev.sectors +
+			  (space.needed - space.available) * disk.delta.sb.chunk_sectors;
+	lclone_close_disk(&disk);
+	if (err || !sectors || !lclone_dev_is_lv(lclone_dev_at(lower)))
+		return err;
+	return lclone_lv_extend(lclone_dev_at(lower), lower, sectors);
+}
+
+static int merge_layers(struct drop *d, const char *upper, const char *lower)
+{
+	const struct lclone_parents none = { .count = 0 };
+	int err;
+
+	d->into->path = upper;
+	err = make_room(upper, lower) ?: merge_into_parent(d->into, &none, d->merge);
+	return err ?: end_merge(d, upper, lower);
+}
+
+static int flatten_layer(struct drop *d, const char *layer)
+{
+	bool opened;
+	int err;
+
+	err = lclone_open_meanwhile(d->clone, &opened) ?: lclone_flatten(d->flatten, true);
+	err = lclone_close_again(d->clone, opened, err);
+	return err ?: free_volume(d, layer);
+}
+
+/* A run that was killed has merged it, or only left to free what is not in the chain any more. */
+static int end_begun(struct drop *d, const struct lclone_lv *lower)
+{
+	const struct lclone_parents none = { .count = 0 };
+	char path[LCLONE_LV_PATH_SIZE], upper_path[LCLONE_LV_PATH_SIZE], uuid[37];
+	struct lclone_lv upper;
+	struct lclone_sb sb;
+	int ret;
+
+	lclone_lv_path(lower, path);
+	ret = lclone_sb_of(path, &sb);
+	if (ret)
+		return ret;
+	uuid_unparse_lower(sb.uuid, uuid);
+	if (!strcmp(uuid, lower->uuid))
+		return free_volume(d, path);
+	ret = volume_with(uuid, lower, &upper);
+	if (ret)
+		return ret < 0 ? ret : end_merge(d, NULL, path);
+	lclone_lv_path(&upper, upper_path);
+	d->into->path = upper_path;
+	ret = lclone_lv_activate(&upper) ?: merge_into_parent(d->into, &none, d->merge);
+	return ret && ret != -ENODATA ? ret : end_merge(d, upper_path, path);
+}
+
+static void free_found(void)
+{
+	lclone_layers_free(&layers);
+	lclone_named_free(&named);
+}
+
+int lclone_may_drop_snapshot(const struct drop *d)
+{
+	struct lclone_lv lower;
+	u32 at;
+	int err = lclone_snapshot_find(d->clone, d->snapshot, &named, &layers, &at);
+
+	if (!err)
+		err = refuse_needed(at);
+	else if (err == -ENOENT)
+		err = find_begun(d, &lower);
+	free_found();
+	return err;
+}
+
+int lclone_drop_snapshot(struct drop *d)
+{
+	struct lclone_lv lower;
+	u32 at;
+	int err = lclone_snapshot_find(d->clone, d->snapshot, &named, &layers, &at);
+
+	if (err == -ENOENT && !find_begun(d, &lower))
+		err = end_begun(d, &lower);
+	else if (!err && !at)
+		err = refuse_needed(at) ?: flatten_layer(d, layers.layer[0].path);
+	else if (!err)
+		err = refuse_needed(at) ?:
+		      merge_layers(d, layers.layer[at - 1].path, layers.layer[at].path);
+	free_found();
+	return err;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "format/delta.h"
+#include "host/device.h"
+#include "host/file.h"
+#include "host/lock.h"
+#include "host/stack.h"
+#include "offline/remove.h"
+#include "online/create.h"
+#include "online/volume.h"
+
+/* The group of a volume of LVM: /dev/mapper/GROUP-VOLUME, where -- is a - that is in a name */
+static int group_of(dev_t rdev, char vg[LCLONE_NAME_SIZE])
+{
+	char path[PATH_MAX];
+	const char *at = path;
+	size_t len = 0;
+
+	if (!lclone_dev_is_lv(rdev))
+		return -ENXIO;
+	lclone_dev_name(rdev, path);
+	if (!strncmp(at, "/dev/mapper/", 12))
+		at += 12;
+	for (; *at && !(at[0] == '-' && at[1] != '-') && len + 1 < LCLONE_NAME_SIZE; at++) {
+		at += at[0] == '-';
+		vg[len++] = *at;
+	}
+	vg[len] = '\0';
+	return *at ? 0 : -ENXIO;
+}
+
+static int choose_group(const struct lclone_clone *clone, const struct volume_wish *wish,
+			struct lclone_lv *lv)
+{
+	char delta[PATH_MAX];
+
+	if (wish->vg)
+		return lclone_lv_set_vg(lv, wish->vg);
+	if (!group_of(lclone_dev_number(clone->table.delta), lv->vg))
+		return 0;
+	lclone_name_of(clone->table.delta, delta);
+	return lclone_fail(-ERANGE, "%s is no logical volume: say which device is to be the next delta (--to), or in which group one is to be made (--vg)",
+			   delta);
+}
+
+/* Of the names that lclone_lv_free_name() gives: what a run has not kept, that may have been killed */
+static bool is_half_made(const struct lclone_lv *lv, const char *vg, const char *first)
+{
+	const size_t len = strlen(first);
+
+	return lv->is_new && !lv->name[0] && !strcmp(lv->vg, vg) && !strncmp(lv->lv, first, len) &&
+	       strspn(lv->lv + len, "0123456789") == strlen(lv->lv + len);
+}
+
+static int remove_half_made(const char *vg, const char *first, int *lock)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++) {
+		if (!is_half_made(&lvs[i], vg, first))
+			continue;
+		if (*lock < 0)
+			*lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
+		lclone_lv_path(&lvs[i], path);
+		err = *lock < 0 ? *lock : lclone_lv_activate(&lvs[i]) ?:
+		      lclone_remove_half_made(&lvs[i], path);
+	}
+	free(lvs);
+	if (!err && *lock < 0)
+		*lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
+	return err ?: *lock < 0 ? *lock : 0;
+}
+
+int lclone_volume_make(const struct lclone_clone *clone, const struct volume_wish *wish,
+		       struct lclone_lv *lv, u8 uuid[LCLONE_UUID_SIZE], int *lock)
+{
+	struct lclone_lv old = { .from = "" };
+	char path[LCLONE_LV_PATH_SIZE], first[LCLONE_NAME_SIZE];
+	int err;
+
+	*lock = -1;
+	*lv = (struct lclone_lv){ .kind = LCLONE_LV_DELTA };
+	err = lclone_delta_lv(lv, clone->name, uuid) ?: choose_group(clone, wish, lv);
+	if (err)
+		return err;
+	if (!lclone_lv_of(lclone_dev_number(clone->table.delta), &old))
+		strcpy(lv->from, old.from);
+	strcpy(first, lv->lv);
+	lv->name[0] = '\0';		/* the clone has another one till now */
+	lv->sectors = wish->sectors ?: lclone_small_delta(clone->sectors);
+	err = remove_half_made(lv->vg, first, lock) ?:
+	      lclone_lv_free_name(lv->vg, first, lv->lv) ?: lclone_lv_create(lv);
+	if (err)
+		return err;
+	lclone_lv_path(lv, path);
+	err = lclone_wipe_recycled(path);
+	return err ? lclone_volume_unmake(lv, err) : 0;
+}
+
+int lclone_volume_unmake(const struct lclone_lv *lv, int err)
+{
+	int left;
+
+	lclone_why_hold();
+	left = lclone_lv_remove(lv);
+	lclone_why_release();
+	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed", lclone_why(),
+				  lv->vg, lv->lv) : err;
+}
+
+static bool has(const struct lclone_table *table, const char *number)
+{
+	u32 i;
+
+	for (i = 0; table && i < table->parents; i++)
+		if (!strcmp(lclone_table_parent(table, i), number))
+			return true;
+	return table && !strcmp(table->delta, number);
+}
+
+static int drop(struct dropped *dropped, const struct lclone_table *now, const char *number)
+{
+	char path[PATH_MAX];
+
+	if (has(now, number))
+		return 0;
+	lclone_name_of(number, path);
+	dropped->path[dropped->count] = strdup(path);
+	return dropped->path[dropped->count++] ? 0 : lclone_fail(-ENOMEM, "out of memory");
+}
+
+int lclone_dropped(const struct lclone_table *before, const struct lclone_table *now,
+		   struct dropped *dropped)
+{
+	u32 i;
+	int err;
+
+	dropped->count = 0;
+	err = drop(dropped, now, before->delta);
+	for (i = before->parents; !err && i; i--)
+		err = drop(dropped, now, lclone_table_parent(before, i - 1));
+	return err;
+}
+
+void lclone_dropped_free(struct dropped *dropped)
+{
+	while (dropped->count)
+		free(dropped->path[--dropped->count]);
+}
+
+/* 1: it is not ours to remove. */
+static int free_one(const char *path)
+{
+	struct lclone_lv lv;
+	int ret = lclone_lv_of(lclone_dev_at(path), &lv);
+
+	if (ret || lv.kind != LCLONE_LV_DELTA || lv.given)
+		return ret ?: 1;
+	ret = lclone_remove_delta(path);
+	if (ret && ret != -ENODATA)		/* it was wiped already */
+		return ret;
+	return lclone_lv_remove(&lv);
+}
+
+void lclone_dropped_remove(const struct dropped *dropped, freed_fn told, void *ctx)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < dropped->count; i++) {
+		ret = free_one(dropped->path[i]);
+		told(ctx, dropped->path[i], ret < 0 ? lclone_why() : ret ? "" : NULL);
+	}
+}
+
+/* 1: it has none. */
+static int volume_of(const char *clone, const char *delta, struct lclone_lv *lv)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	if (delta[0])
+		return lclone_lv_of(lclone_dev_at(delta), lv);
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++)
+		if (lvs[i].kind == LCLONE_LV_DELTA && lvs[i].active && !strcmp(lvs[i].name, clone))
+			break;
+	if (!err && i < count)
+		*lv = lvs[i];
+	err = err ?: i == count;
+	free(lvs);
+	return err;
+}
+
+static int free_empty(const struct lclone_lv *lv, const char *path)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	int err;
+
+	err = lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL);
+	if (!err && lclone_delta_open_sb(&delta, &file.dev) != -ENODATA)
+		err = lclone_fail(-EADDRINUSE, "%s has something else by now", path);
+	lclone_file_close(&file);
+	return err ?: lclone_lv_remove(lv);
+}
+
+void lclone_free_merged(const char *clone, const char *delta, bool keep, freed_fn told, void *ctx)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv lv;
+	int ret;
+
+	if (volume_of(clone, delta, &lv))
+		return;
+	lclone_lv_path(&lv, path);
+	if (lv.given || keep) {
+		ret = lclone_lv_drop_tags(&lv);
+		if (ret)
+			told(ctx, path, lclone_why());
+		return;
+	}
+	ret = free_empty(&lv, path);
+	told(ctx, path, ret ? lclone_why() : NULL);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/volumes.h"
+
+static void tell(void *ctx, const char *path, const char *why)
+{
+	if (*(bool *)ctx)
+		return;
+	if (!why)
+		printf("%s: removed\n", path);
+	else if (why[0])
+		printf("%s: kept: %s\n", path, why);
+	else
+		printf("%s is free (lclone remove)\n", path);
+}
+
+void free_volumes(const struct dropped *dropped, bool keep, bool quiet)
+{
+	u32 i;
+
+	if (!keep)
+		lclone_dropped_remove(dropped, tell, &quiet);
+	for (i = 0; keep && i < dropped->count; i++)
+		tell(&quiet, dropped->path[i], "");
+}
+
+/* That it is free was said with the merge. */
+static void tell_removed(void *ctx, const char *path, const char *why)
+{
+	if (!why || why[0])
+		tell(ctx, path, why);
+}
+
+void free_merged(const char *clone, const char *delta, bool keep, bool quiet)
+{
+	lclone_free_merged(clone, delta, keep, tell_removed, &quiet);
+}

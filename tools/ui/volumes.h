@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is told of volumes that a clone does not need any more.
+ */
+#ifndef LCLONE_UI_VOLUMES_H
+#define LCLONE_UI_VOLUMES_H
+
+#include "online/volume.h"
+
+/* Frees them, or (@keep) not, and says what has become of each, but not if it is @quiet. */
+void free_volumes(const struct dropped *dropped, bool keep, bool quiet);
+
+/*
+ * The same of the delta of a clone that was merged; "": a run that was killed has wiped it, and
+ * the clone's name tells which it was.
+ */
+void free_merged(const char *clone, const char *delta, bool keep, bool quiet);
+
+#endif /* LCLONE_UI_VOLUMES_H */
