@@ -5,6 +5,7 @@
 # make install        both, with man pages and completion (DESTDIR, PREFIX)
 # make uninstall      the reverse
 # make deb            the Debian packages lclone and lclone-dkms, into deb/ (OUT=...)
+# make rpm            the tool as a package of RPM, into rpm/ (OUT=...)
 # make clean
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
@@ -107,6 +108,9 @@ clean:
 deb:
 	scripts/deb $(or $(OUT),deb)
 
+rpm:
+	scripts/rpm $(or $(OUT),rpm)
+
 check: deps
 	tests/check
 
@@ -182,5 +186,5 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
-	tools_uninstall clean deb check check-host fresh compile-others demo vm bench crash \
+	tools_uninstall clean deb rpm check check-host fresh compile-others demo vm bench crash \
 	crash-mutants check-tool debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
