@@ -23,6 +23,7 @@ tests+=(
 	race_readers "a delta is read by several at once, and is nobody else's meanwhile"
 	race_changed "what was changed while it was read is not called read"
 	race_backup "a clone on a layer that is being read can be opened"
+	race_loops "what is in use by one loop device is in use by others on the same file, and by its name"
 	race_foreign_lock "nobody waits for locks of others on the clone's device"
 	half_merged "a layer in the middle of a merge is not merged further down, nor reverted to"
 	repaired_layer "a layer that was repaired is kept for those that lie on it"
@@ -340,6 +341,47 @@ race_backup()
 	same "$dir/model_layer" "$target"
 	same "$dir/model_layer" /dev/mapper/t3
 	same "$dir/model_top" /dev/mapper/t1
+}
+
+race_loops()
+{
+	local again low other
+
+	race_make
+	again=$(losetup -f --show "$dir/top") && loops+=("$again")
+	ok lclone open t1 "$rbase" "$top"
+	for other in "$again" "$dir/top"; do
+		unchanged "$top" refused 3 "$top, which shows the same, is used by /dev/mapper/t1" \
+			lclone remove "$other"
+		unchanged "$top" refused 3 "shows the same" lclone format --force "$rbase" "$other"
+		unchanged "$top" refused 3 "shows the same" lclone merge --into-parent "$other"
+		unchanged "$top" refused 3 "shows the same" lclone resize --size 5M "$other"
+		refused 3 "shows the same" lclone check "$other"
+		refused 3 "shows the same" lclone merge --force --to "$target" "$rbase" "$other"
+	done
+	refused 3 "shows the same" lclone open t2 "$rbase" "$again"
+	unchanged "$top" refused 3 "shows the same" lclone snapshot --force --to "$again" t1
+	same "$dir/model_top" /dev/mapper/t1
+	ok lclone close t1
+	for other in "$again" "$dir/top"; do
+		hold pread:3 lclone check "$top"
+		ok lclone check "$other"
+		refused 3 "in use by another lclone" lclone remove "$other"
+		release
+		[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+		hold pread:3 lclone check "$other"
+		refused 3 "in use by another lclone" lclone remove "$top"
+		release
+		[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	done
+	# a layer is only locked, and has no claim
+	low=$(losetup -f --show "$dir/layer") && loops+=("$low")
+	for other in "$low" "$dir/layer"; do
+		hold pread:3 lclone diff "$other"
+		refused 3 "in use by another lclone" lclone merge --into-parent "$top"
+		release
+		[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
+	done
 }
 
 race_foreign_lock()

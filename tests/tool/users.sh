@@ -955,7 +955,7 @@ users_begun()
 
 users_target()
 {
-	local other again d2
+	local other again part d2
 
 	filled other other 16
 	disk d2 d2 24
@@ -964,8 +964,11 @@ users_target()
 	unchanged "$other" refused 3 "lost: $d2" lclone merge --to "$other" "$base" "$delta"
 	unchanged "$other" refused 3 "lost: $d2" lclone merge --force --to "$other" "$base" "$delta"
 	again=$(losetup -f --show "$dir/base") && loops+=("$again")
-	unchanged "$base" refused 3 "sectors in common" \
+	part=$(losetup -f --show -o 4096 "$dir/base") && loops+=("$part")
+	unchanged "$base" refused 3 "read by this very command" \
 		lclone merge --force --to "$again" "$base" "$delta"
+	unchanged "$base" refused 3 "sectors in common" \
+		lclone merge --force --to "$part" "$base" "$delta"
 	ok lclone remove "$d2"
 	ok lclone merge --to "$other" "$base" "$delta"
 	# it looks like the base of the clone now, which it is a copy of

@@ -132,21 +132,100 @@ int lclone_file_buffered(struct lclone_file *file)
 	return 0;
 }
 
+/* Others may have the file that a loop device shows by its name, or by another loop device. */
+static int lock_backing(struct lclone_file *file, enum lclone_lock_kind kind)
+{
+	struct lclone_locked what = { .path = file->path };
+	struct lclone_backing backing;
+	int err;
+
+	if (file->backing_lock)
+		what.fd = file->backing;
+	else if (lclone_dev_backing(file->rdev, &backing) && !backing.offset)
+		what.fd = lclone_dev_open_backing(file->rdev, &backing);
+	else
+		return 0;
+	if (what.fd < 0)	/* it has another name now, or none */
+		return 0;
+	err = lclone_lock_take(&file->backing_lock, &what, kind);
+	if (file->backing_lock)
+		file->backing = what.fd;
+	else
+		close(what.fd);
+	return err;
+}
+
 int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 {
 	const struct lclone_locked what = { file->fd, file->block, file->path };
+	int err = lclone_lock_take(&file->lock, &what, kind);
 
-	return lclone_lock_take(&file->lock, &what, kind);
+	return err || !file->block ? err : lock_backing(file, kind);
 }
 
-int lclone_file_claim(struct lclone_file *file)
+void lclone_unlock(struct lclone_file *file)
+{
+	lclone_lock_drop(&file->lock);
+	if (file->backing_lock)
+		close(file->backing);
+	lclone_lock_drop(&file->backing_lock);
+}
+
+struct others {
+	const struct lclone_file *file;
+	bool readers;			/* of ours may have it */
+};
+
+static int refuse_other(dev_t dev, void *ctx)
+{
+	const struct others *o = ctx;
+	const struct lclone_file *file = o->file;
+	char name[PATH_MAX], who[PATH_MAX];
+	int fd;
+
+	if (file->block && dev == file->rdev)
+		return 0;
+	lclone_dev_name(dev, name);
+	lclone_dev_mount(dev, false, who);
+	if (who[0])
+		return lclone_fail(-EBUSY, "%s is in use: %s, which shows the same, is mounted on %s",
+				   file->path, name, who);
+	if (lclone_dev_each(dev, "holders", keep_name, who))
+		return lclone_fail(-EBUSY, "%s is in use: %s, which shows the same, is used by %s",
+				   file->path, name, who);
+	fd = open(name, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || errno != EBUSY || (o->readers && lclone_claim_is_taken(dev)))
+		return 0;
+	return lclone_fail(-EBUSY, "%s is in use: %s, which shows the same, is in use", file->path,
+			   name);
+}
+
+/* The kernel, which knows no locks, may have it by another loop device. */
+static int refuse_others(const struct lclone_file *file, bool readers)
+{
+	struct others others = { file, readers };
+	struct lclone_backing backing = { .offset = 0 };
+	struct stat st;
+
+	if (file->block && !lclone_dev_backing(file->rdev, &backing))
+		return 0;
+	if (!file->block) {
+		if (fstat(file->fd, &st))
+			return lclone_fail(-errno, "%s: %m", file->path);
+		backing.fs = st.st_dev;
+		backing.inode = st.st_ino;
+	}
+	return lclone_each_showing(&backing, refuse_other, &others);
+}
+
+static int claim_device(struct lclone_file *file)
 {
 	const struct lclone_locked what = { file->fd, file->block, file->path };
 	unsigned int waited = 0;
 	int err;
 
-	if (!file->block)
-		return 0;
 	for (;;) {
 		err = lclone_claim_take(&file->claim, &what);
 		if (err == -EBUSY)
@@ -158,9 +237,11 @@ int lclone_file_claim(struct lclone_file *file)
 	}
 }
 
-void lclone_unlock(struct lclone_file *file)
+int lclone_file_claim(struct lclone_file *file)
 {
-	lclone_lock_drop(&file->lock);
+	int err = file->block ? claim_device(file) : 0;
+
+	return err ?: refuse_others(file, true);
 }
 
 /* O_DIRECT, but not every filesystem has it */
@@ -257,7 +338,7 @@ int lclone_file_open(struct lclone_file *file, const char *path, int flags)
 	if (err)
 		return err;
 	if (flags & O_EXCL)
-		err = lclone_lock(file, LCLONE_LOCK_EXCLUSIVE);
+		err = lclone_lock(file, LCLONE_LOCK_EXCLUSIVE) ?: refuse_others(file, false);
 	if (!err)
 		err = file_size(file);
 	if (err)

@@ -25,13 +25,16 @@ struct lclone_file {
 	void *bounce;
 	struct lclone_lock *lock;	/* see lock.h; NULL: none */
 	struct lclone_claim *claim;	/* the same */
+	struct lclone_lock *backing_lock;	/* on the file that a loop device shows; NULL: none */
+	int backing;			/* that file, open as long as it is locked */
 };
 
 /*
  * Opens a block device (also one of LVM's by "vg/lv"), or a plain file of whole sectors.  @flags
  * are those of open(2); O_EXCL means that nobody else may use the device (dm, a mount, ...), and
- * that its lock is exclusive, see lock.h.  -EBUSY says by whom it is used; who is about to end,
- * as a killed process whose last I/O is on its way, is waited for.
+ * that its lock is exclusive, see lock.h; nor may they use a loop device that shows the same.
+ * -EBUSY says by whom it is used; who is about to end, as a killed process whose last I/O is on
+ * its way, is waited for.
  * @file is closed by lclone_file_close() also if this fails.
  */
 int lclone_file_open(struct lclone_file *file, const char *path, int flags);
@@ -51,7 +54,7 @@ int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);
 
 /*
  * Keeps all but readers of ours from the device, which is open, and whose lock is shared, until
- * it is closed. -EBUSY says who has it.
+ * it is closed. -EBUSY says who has it, or a loop device that shows the same.
  */
 int lclone_file_claim(struct lclone_file *file);
 

@@ -20,11 +20,13 @@
  *
  * The lock of a device is on a file in LCLONE_LOCK_DIR that is named after its number,
  * since udev, mkfs and others lock device nodes themselves. The lock of a plain file is
- * on the file: a dead writer's lock goes when its last I/O has ended, and not before.
- * Both end with the process. A process does not exclude itself, but for an exclusive lock on
+ * on the file: a dead writer's lock goes when its last I/O has ended, and not before.  A loop
+ * device that shows a file from its beginning has both, as the file is a delta by any name.
+ * They end with the process. A process does not exclude itself, but for an exclusive lock on
  * what another file of it has locked as shared: others may be reading that.
  *
- * The kernel knows nothing of these locks. It is kept out by O_EXCL, and by what superblocks say.
+ * The kernel knows nothing of these locks. It is kept out by O_EXCL, and by what superblocks say;
+ * whether it has the same by another loop device is looked at behind the lock.
  * Who writes has each delta and target open with O_EXCL. Readers of a delta that is no layer
  * share that, too: the first has it open so, for all who come meanwhile, and has locked a second
  * file that is named after the device. If the first one ends before them, the others read on

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -52,6 +54,71 @@ bool lclone_dev_loop(dev_t dev, struct loop_info64 *info)
 	ok = !ioctl(fd, LOOP_GET_STATUS64, info);
 	close(fd);
 	return ok;
+}
+
+bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing)
+{
+	struct loop_info64 info;
+	dev_t disk;
+	int depth;
+
+	backing->offset = 0;
+	for (depth = 0; depth < LCLONE_STACK_DEPTH; depth++) {
+		if (lclone_dev_disk(dev, &disk)) {
+			backing->offset += lclone_dev_attribute(dev, "start") << 9;
+			dev = disk;
+			continue;
+		}
+		if (!lclone_dev_loop(dev, &info))
+			return false;
+		backing->offset += info.lo_offset;
+		backing->fs = info.lo_device;
+		backing->inode = info.lo_inode;
+		if (!info.lo_rdevice)
+			return true;
+		dev = info.lo_rdevice;
+	}
+	return false;
+}
+
+int lclone_dev_open_backing(dev_t dev, const struct lclone_backing *backing)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (!lclone_dev_line(dev, "loop/backing_file", path, sizeof(path)))
+		return -ENOENT;
+	/* over NFS who locks for itself has to be able to write */
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && st.st_dev == backing->fs && st.st_ino == backing->inode)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+int lclone_each_showing(const struct lclone_backing *backing, int (*visit)(dev_t dev, void *ctx),
+			void *ctx)
+{
+	DIR *dir = opendir("/sys/dev/block");
+	struct lclone_backing other;
+	struct dirent *d;
+	int ret = 0;
+	dev_t dev;
+
+	while (dir && !ret && (d = readdir(dir))) {
+		dev = lclone_dev_number(d->d_name);
+		if (dev && lclone_dev_backing(dev, &other) && other.fs == backing->fs &&
+		    other.inode == backing->inode && other.offset == backing->offset)
+			ret = visit(dev, ctx);
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
 }
 
 /* What is to be asked of each device right below */

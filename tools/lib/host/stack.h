@@ -22,6 +22,22 @@ bool lclone_dev_disk(dev_t dev, dev_t *disk);
 /* What a loop device is on; false: it is none */
 bool lclone_dev_loop(dev_t dev, struct loop_info64 *info);
 
+/* The file that a loop device, or a partition of one, shows, and from which byte on */
+struct lclone_backing {
+	dev_t fs;
+	u64 inode, offset;
+};
+
+/* false: it shows no file */
+bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing);
+
+/* That file, open; a negative errno: no file is at the path that the loop device was given. */
+int lclone_dev_open_backing(dev_t dev, const struct lclone_backing *backing);
+
+/* Calls @visit for each device that shows the same, as long as that returns 0; returns what it has. */
+int lclone_each_showing(const struct lclone_backing *backing, int (*visit)(dev_t dev, void *ctx),
+			void *ctx);
+
 /*
  * Calls @visit for each device that @dev is directly made of, a filesystem with a loop
  * device's file included, as long as that returns false. @depth of @dev, 0 for the topmost, is
