@@ -12,6 +12,7 @@
 #include "clone/base.h"
 #include "dir.h"
 #include "image.h"
+#include "offline/copy-out.h"
 #include "offline/measure.h"
 #include "offline/merge-parent.h"
 #include "offline/merge.h"
@@ -668,6 +669,42 @@ static void measured_twice(void **state)
 	image_free(&img);
 }
 
+static int change_base(struct lclone_merge *merge, u64 done, u64 total)
+{
+	int fd = open(path_of("base"), O_WRONLY);
+
+	(void)merge;
+	(void)done;
+	(void)total;
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "written by somebody", 19, 0), 19);
+	close(fd);
+	return 0;
+}
+
+/* A base that others write to while it is copied makes no disk, and takes no name. */
+static void base_changes(void **state)
+{
+	static const struct image_size size = { 32768, 4096, 4096, 128 };
+	const struct copy_target to = { .path = strdup(path_of("disk")) };
+	struct lclone_merge merge = { .progress = change_base };
+	const struct lclone_parents none = { .count = 0 };
+	char *base, *delta;
+	struct image img;
+
+	(void)state;
+	make(&img, &size, 20);
+	base = strdup(path_of("base"));
+	delta = strdup(path_of("delta"));
+	assert_int_equal(lclone_copy_out(base, delta, &none, &to, &merge), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "changed while it was read"));
+	assert_int_equal(access(to.path, F_OK), -1);
+	image_free(&img);
+	free(base);
+	free(delta);
+	free((char *)to.path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -684,6 +721,7 @@ int main(void)
 		cmocka_unit_test(into_parent),
 		cmocka_unit_test(format_file),
 		cmocka_unit_test(measured_twice),
+		cmocka_unit_test(base_changes),
 	};
 
 	return cmocka_run_group_tests_name("merge", tests, make_dir, remove_dir);

@@ -5,6 +5,7 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/base.h"
 #include "clone/disk.h"
 #include "clone/users.h"
 #include "host/part.h"
@@ -55,6 +56,21 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
 }
 
+/* Locks keep out lclone only; a base may have been mounted since, or written by anybody. */
+static int unchanged(const struct lclone_merge *merge)
+{
+	struct lclone_file *base = merge->base;
+	int err = lclone_chain_unchanged(merge->chain);
+
+	if (!err && base)
+		err = lclone_file_not_mounted_rw(base) ?:
+		      lclone_verify_base(merge->chain->delta[0], base);
+	if (err && err != -EBUSY)
+		err = lclone_fail(-EBUSY, "%s: that was changed while it was read: what was copied is of no use",
+				  lclone_why());
+	return err;
+}
+
 static int copy(struct lclone_merge *merge, struct lclone_file *target)
 {
 	int err;
@@ -64,7 +80,7 @@ static int copy(struct lclone_merge *merge, struct lclone_file *target)
 	if (err == -EINTR)
 		err = lclone_fail(err, "interrupted: %s has a part of the copy; run again, it begins anew",
 				  merge->target->path);
-	return err ?: lclone_chain_unchanged(merge->chain);
+	return err ?: unchanged(merge);
 }
 
 static int copy_to_file(struct lclone_merge *merge, const char *path)
