@@ -1187,6 +1187,11 @@ static void undo(void **state)
 
 	assert_int_equal(lclone_file_open(&file, path, O_RDWR | O_EXCL), 0);
 	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
+	/* what has been cut off is not damaged */
+	assert_int_equal(ftruncate(fd, bytes / 2), 0);
+	assert_int_equal(lclone_repair_apply(&r, &file, saved), -EBUSY);
+	assert_int_equal(access(saved, F_OK), -1);
+	assert_int_equal(pwrite(fd, img.data, bytes, 0), bytes);
 	assert_int_equal(lclone_repair_apply(&r, &file, saved), 0);
 	assert_true(lclone_repair_apply(&r, &file, saved) < 0);	/* never over a saved file */
 	lclone_repair_free(&r);

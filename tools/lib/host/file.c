@@ -122,6 +122,16 @@ static int file_size(struct lclone_file *file)
 	return 0;
 }
 
+int lclone_file_not_shrunk(const struct lclone_file *file)
+{
+	struct lclone_file now = *file;
+	int err = file_size(&now);
+
+	if (!err && now.dev.sectors < file->dev.sectors)
+		err = lclone_fail(-EBUSY, "%s has become smaller meanwhile", file->path);
+	return err;
+}
+
 int lclone_file_buffered(struct lclone_file *file)
 {
 	int flags = fcntl(file->fd, F_GETFL);

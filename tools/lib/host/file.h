@@ -67,6 +67,9 @@ void lclone_file_yield(struct lclone_file *file);
 /* From now on through the page cache, where any alignment goes. */
 int lclone_file_buffered(struct lclone_file *file);
 
+/* -EBUSY if it is smaller now than when it was opened: what could not be read need not be damage. */
+int lclone_file_not_shrunk(const struct lclone_file *file);
+
 /* Whole sectors, below the file's size.  Durable after lclone_file_sync(). */
 int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32 count);
 int lclone_file_sync(struct lclone_file *file);

@@ -141,7 +141,7 @@ int lclone_repair_apply(struct lclone_repair *r, struct lclone_file *delta, cons
 	size_t i;
 	int err;
 
-	err = save(r, delta, path);
+	err = lclone_file_not_shrunk(delta) ?: save(r, delta, path);
 	for (i = 0; !err && i < r->patches; i++) {
 		/* all nodes before the first superblock, that before the second, both before the log */
 		if (i >= r->tree.nodes && i <= r->tree.nodes + 2)
