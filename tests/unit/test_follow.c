@@ -16,15 +16,25 @@
 
 static struct lclone_clone now;
 static bool linear;
+static const char *closed;	/* it is gone, and had this line */
 
 int __wrap_lclone_dm_get(const char *name, struct lclone_clone *clone);
 int __wrap_lclone_dm_get(const char *name, struct lclone_clone *clone)
 {
 	assert_string_equal(name, "web1");
+	if (closed)
+		return lclone_fail(-ENXIO, "there is no active clone web1");
 	if (linear)
 		return lclone_fail(-ENOTTY, "it is linear");
 	*clone = now;
 	return 0;
+}
+
+const char *__wrap_lclone_pending_after(const char *name);
+const char *__wrap_lclone_pending_after(const char *name)
+{
+	assert_string_equal(name, "web1");
+	return closed;
 }
 
 int __real_stat(const char *path, struct stat *st);
@@ -136,6 +146,31 @@ static void no_clone(void **state)
 	has("");
 }
 
+/* Somebody has closed it before its line was changed: it comes by what it had. */
+static void closed_meanwhile(void **state)
+{
+	bool removed = false;
+
+	(void)state;
+	linear = false;
+	set_table(&before, "250:1 250:3");
+	write_tab("web1 /dev/1 /dev/3 host");
+	closed = "0 2048 lclone 250:1 250:4 2 parent 250:3";
+	assert_int_equal(lclone_follow(&before, "/dev/4", &removed), 0);
+	has("web1\t/dev/1\t/dev/4\thost,parent=/dev/3");
+	assert_false(removed);
+	/* it was a merge's end */
+	write_tab("web1 /dev/1 /dev/3");
+	closed = "0 2048 linear 250:1 0";
+	assert_int_equal(lclone_follow(&before, NULL, &removed), 0);
+	has("");
+	assert_true(removed);
+	/* its end was all that was noted */
+	closed = "";
+	assert_int_equal(lclone_follow(&before, NULL, &removed), -ENXIO);
+	closed = NULL;
+}
+
 /* It is told what has to be there, or not to be. */
 static void not_written(void **state)
 {
@@ -179,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
 		cmocka_unit_test(no_clone),
+		cmocka_unit_test(closed_meanwhile),
 		cmocka_unit_test(not_written),
 		cmocka_unit_test(rebased),
 	};

@@ -301,6 +301,16 @@ void lclone_pending_undo(const char *name)
 	close(fd);
 }
 
+const char *lclone_pending_after(const char *name)
+{
+	char path[PATH_MAX];
+	struct note *note;
+
+	path_of(name, path);
+	note = find_note(path);
+	return note ? note->pending.after : NULL;
+}
+
 void lclone_pending_forget(const char *name)
 {
 	char path[PATH_MAX];

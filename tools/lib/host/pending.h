@@ -50,6 +50,9 @@ void lclone_pending_undo(const char *name);
 /* Nothing that this process has begun with a clone is for a next run. */
 void lclone_pending_forget(const char *name);
 
+/* The table line that this process has noted last as what a clone will have; NULL: none */
+const char *lclone_pending_after(const char *name);
+
 /* All that this process has begun has ended. */
 void lclone_pending_end(void);
 

@@ -7,6 +7,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/fail.h"
+#include "clone/dm-switch.h"
 #include "clone/inventory.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
@@ -229,10 +230,22 @@ static int follow_tags(const struct lclone_clone *before, const struct lclone_ta
 	return err;
 }
 
+/* If somebody has closed it right behind the change, it has had what it was given. */
+static int get_table(const char *name, struct lclone_clone *now)
+{
+	const char *line = lclone_pending_after(name);
+	int err = lclone_dm_get(name, now);
+	char target[32];
+
+	if (err != -ENXIO || !line || lclone_dm_line(line, now, target))
+		return err;
+	return strcmp(target, LCLONE_TARGET) ? -ENOTTY : 0;
+}
+
 int lclone_follow(const struct lclone_clone *before, const char *device, bool *removed)
 {
 	static struct lclone_clone now;
-	int err = lclone_dm_get(before->name, &now);
+	int err = get_table(before->name, &now);
 	const bool linear = err == -ENOTTY;
 
 	if (err && !linear)
