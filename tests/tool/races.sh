@@ -31,6 +31,7 @@ tests+=(
 	half_merged_base "a delta that is half merged into its base is not removed"
 	zero_4k "zeros that do not begin or end with a block go to a device with blocks of 4 KiB"
 	vg_path "a volume group may be named as a path"
+	close_in_switch "a clone is closed when its snapshot has been made, and has that"
 	close_looked_at "a clone that somebody looks into for a moment is closed"
 	odd_label "a label with control characters, or not in UTF-8, reaches no terminal and no JSON"
 	target_signature "a copy does not overwrite a filesystem unless it is told to"
@@ -497,6 +498,30 @@ vg_path()
 	make_vg "$pv"
 	ok lclone create --vg /dev/ttvg --delta-size 16M t1 "$base"
 	same "$base" /dev/mapper/t1
+}
+
+close_in_switch()
+{
+	local new call pid rc
+
+	disk new new 16
+	for call in load:1 resume:1; do
+		ok lclone create --force t1 "$base" "$delta"
+		hold $call lclone snapshot --to "$new" t1
+		lclone close t1 >"$dir/out" 2>"$dir/err" &
+		pid=$!
+		sleep 1
+		release
+		[ "$held_rc" = 0 ] || fail "snapshot, held up before $call: $(cat "$dir/err1")"
+		rc=0
+		wait $pid || rc=$?
+		[ $rc = 0 ] || fail "close: $(cat "$dir/err")"
+		refused 3 "" lclone open t1 "$base" "$delta"
+		ok lclone open t1 "$base" "$new"
+		same "$dir/template" /dev/mapper/t1
+		ok lclone close t1
+		ok lclone remove "$new"
+	done
 }
 
 close_looked_at()

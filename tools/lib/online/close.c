@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "basic/clock.h"
 #include "basic/fail.h"
 #include "clone/dm-switch.h"
 #include "host/device.h"
 #include "host/file.h"
+#include "host/lock.h"
 #include "online/close.h"
 #include "online/switch.h"
 
@@ -68,17 +70,18 @@ static int look(const char *name, struct lclone_clone *clone, bool *disk, int *o
 	return err == -ENOTTY ? lclone_fail(err, "%s is not a linked clone", name) : err;
 }
 
-/* udev and others look into a device for a moment.  What it is then may be something else. */
-static int wait_closed(const char *name, struct lclone_clone *clone, bool *disk)
+/* udev and others look into a device for a moment. */
+static int wait_closed(const char *name)
 {
 	const struct timespec poll = { .tv_nsec = POLL_MS * 1000000 };
+	static struct lclone_clone clone;
 	u64 start = lclone_now_ms();
-	bool waited = false;
+	bool waited = false, disk;
 	int count, err;
 	dev_t rdev;
 
 	for (;; waited = true) {
-		err = look(name, clone, disk, &count);
+		err = look(name, &clone, &disk, &count);
 		if (err == -ENXIO && waited)
 			err = lclone_fail(err, "%s was closed by somebody else meanwhile", name);
 		if (err || !count)
@@ -92,27 +95,44 @@ static int wait_closed(const char *name, struct lclone_clone *clone, bool *disk)
 	}
 }
 
+/* Nobody changes the table meanwhile. 1: it was opened since it was looked at. */
+static int close_locked(const char *name)
+{
+	static struct lclone_clone clone;
+	int count, err;
+	bool disk;
+
+	err = look(name, &clone, &disk, &count);
+	if (err || count)
+		return err ?: 1;
+	if (disk)		/* a plain linear device is closed by the same name */
+		return lclone_dm_remove(name);
+	err = lclone_dm_begin(name, clone.sectors, clone.params, false);
+	if (err)
+		return err;
+	err = lclone_dm_remove(name);
+	if (err)
+		lclone_pending_undo(name);
+	return err;
+}
+
 int lclone_close_clone(const char *name)
 {
 	static struct lclone_pending pending;
-	static struct lclone_clone clone;
-	int ret = lclone_settle(name, &pending);
-	bool disk;
+	int ret = lclone_settle(name, &pending), lock;
 
 	/* closed by a run that was killed */
 	if (ret == 1 && !pending.after[0] && lclone_pending_adopt(name, &pending))
 		return 0;
-	if (ret >= 0)
-		ret = wait_closed(name, &clone, &disk);
-	if (ret)
+	if (ret < 0)
 		return ret;
-	if (disk)		/* a plain linear device is closed by the same name */
-		return lclone_dm_remove(name);
-	ret = lclone_dm_begin(name, clone.sectors, clone.params, false);
-	if (ret)
-		return ret;
-	ret = lclone_dm_remove(name);
-	if (ret)
-		lclone_pending_undo(name);
+	do {
+		ret = wait_closed(name);
+		lock = ret ? ret : lclone_lock_clone(name);
+		if (lock < 0)
+			return lock;
+		ret = close_locked(name);
+		close(lock);
+	} while (ret == 1);
 	return ret;
 }
