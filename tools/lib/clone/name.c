@@ -218,3 +218,15 @@ int lclone_delta_path(const char *word, char path[PATH_MAX])
 	lclone_named_free(&named);
 	return err == -ENXIO || err == -EINVAL ? 0 : err;
 }
+
+int lclone_entry_parents(const struct lclone_tab_entry *entry, struct lclone_parents *parents)
+{
+	static char layer[LCLONE_LAYERS_MAX][PATH_MAX];
+	const char *at = NULL;
+	u32 i;
+	int err = 0;
+
+	for (i = 0; !err && i < LCLONE_LAYERS_MAX && lclone_tab_parent(entry, &at, layer[i]); i++)
+		err = lclone_add_parent(parents, layer[i]);
+	return err;
+}

@@ -8,6 +8,7 @@
 #ifndef LCLONE_NAME_H
 #define LCLONE_NAME_H
 
+#include "clone/inventory.h"
 #include "host/lv.h"
 #include "host/tab.h"
 
@@ -43,5 +44,8 @@ int lclone_pair_of(const char *name, struct lclone_named *named);
  * else that clone's.
  */
 int lclone_delta_path(const char *word, char path[PATH_MAX]);
+
+/* Adds the layers that a line of lclonetab names: their paths are valid until the next call. */
+int lclone_entry_parents(const struct lclone_tab_entry *entry, struct lclone_parents *parents);
 
 #endif /* LCLONE_NAME_H */

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "basic/fail.h"
+#include "clone/name.h"
 #include "host/device.h"
 #include "host/dm.h"
 #include "online/boot.h"
@@ -13,28 +11,6 @@
 #include "online/open.h"
 
 #define TRIES	6	/* a second apart */
-
-/* The layers that @entry names, of which text[] is to be freed */
-static int take_parents(const struct lclone_tab_entry *entry, struct lclone_parents *parents,
-			char *text[LCLONE_LAYERS_MAX])
-{
-	char device[PATH_MAX];
-	const char *at = NULL;
-	int err = 0;
-	u32 i;
-
-	while (!err && lclone_tab_parent(entry, &at, device)) {
-		i = parents->count;
-		err = lclone_add_parent(parents, device);
-		if (err)
-			break;
-		text[i] = strdup(device);
-		parents->path[i] = text[i];
-		if (!text[i])
-			err = lclone_fail(-ENOMEM, "out of memory");
-	}
-	return err;
-}
 
 /* Is it active, and on the delta that the entry has? */
 static bool is_active(const struct lclone_tab_entry *entry)
@@ -48,12 +24,10 @@ static bool is_active(const struct lclone_tab_entry *entry)
 
 int lclone_start_entry(const struct lclone_tab_entry *entry)
 {
-	char *text[LCLONE_LAYERS_MAX] = { };
 	struct lclone_parents parents = { };
 	int err, tries;
-	u32 i;
 
-	err = take_parents(entry, &parents, text);
+	err = lclone_entry_parents(entry, &parents);
 	for (tries = 0; !err; tries++) {
 		if (lclone_was_opened(entry->name, entry->base, entry->delta, &entry->features) ||
 		    is_active(entry))
@@ -68,8 +42,6 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 		err = 0;
 		sleep(1);
 	}
-	for (i = 0; i < parents.count; i++)
-		free(text[i]);
 	return err;
 }
 

@@ -33,9 +33,6 @@ static void add_features(struct lclone_features *f, const struct lclone_features
 static int open_found(struct lclone_named *named, struct lclone_parents *parents,
 		      struct lclone_features *features, bool host)
 {
-	static char layer[LCLONE_LAYERS_MAX][PATH_MAX];
-	const char *at = NULL;
-	u32 i;
 	int err = 0;
 
 	if (named->active)
@@ -46,9 +43,7 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 	if (named->entry) {
 		add_features(features, &named->entry->features);
 		host |= named->entry->host;
-		for (i = 0; !err && i < LCLONE_LAYERS_MAX &&
-		     lclone_tab_parent(named->entry, &at, layer[i]); i++)
-			err = lclone_add_parent(parents, layer[i]);
+		err = lclone_entry_parents(named->entry, parents);
 	}
 	err = err ?: lclone_named_activate(named);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
