@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/users.h"
 #include "host/part.h"
 #include "dir.h"
 #include "host/look.h"
@@ -282,6 +283,8 @@ static void bad_sectors(void **state)
 		fault.bad = says[i];
 		assert_int_equal(lclone_delta_open_sb(&delta, &file.dev), -EIO);
 		lclone_delta_close(&delta);
+		assert_int_equal(lclone_refuse_as_base(&file, "", NULL), -EIO);
+		assert_non_null(strstr(lclone_why(), "cannot be read"));
 		lclone_file_close(&file);
 		assert_int_equal(lclone_remove_delta(path_of("delta")), -EIO);
 		place = (struct lclone_place){ .sectors = img.sb.device_sectors };

@@ -3,6 +3,7 @@
 
 #include "basic/fail.h"
 #include "clone/overwrite.h"
+#include "clone/super.h"
 #include "clone/users.h"
 
 /* It may be a base: it is not known to be a delta.  A blank file is nothing yet. */
@@ -31,6 +32,8 @@ int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclo
 		err = depended;
 	else if (force)
 		err = 0;
+	else if (lclone_refuse_unread(file->path, &delta, err))
+		err = lclone_fail(err, "%s (--force: overwrite it)", lclone_why());
 	else if (!none)
 		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: overwrite it)",
 				  file->path);

@@ -169,6 +169,11 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 	return err ?: lclone_super_write(delta, sb);
 }
 
+int lclone_refuse_unread(const char *path, const struct lclone_delta *delta, int err)
+{
+	return err == -EIO || err == -ENOMEM ? lclone_fail(err, "%s: %s", path, delta->why) : 0;
+}
+
 int lclone_sb_of(const char *path, struct lclone_sb *sb)
 {
 	struct lclone_delta delta;

@@ -8,6 +8,7 @@
 #ifndef LCLONE_SUPER_H
 #define LCLONE_SUPER_H
 
+#include "format/delta.h"
 #include "host/file.h"
 
 struct lclone_format_options {
@@ -37,6 +38,12 @@ int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
 
 /* -ERANGE if a clone of so many sectors cannot have logical blocks of so many bytes. */
 int lclone_size_fits(u64 sectors, u32 block_size);
+
+/*
+ * What lclone_delta_open_sb() has returned is no answer if the disk has given none: then that is
+ * the error, else 0.
+ */
+int lclone_refuse_unread(const char *path, const struct lclone_delta *delta, int err);
 
 /* The superblock of the delta on a device, which may be in use. */
 int lclone_sb_of(const char *path, struct lclone_sb *sb);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/super.h"
 #include "clone/users.h"
 #include "host/find.h"
 #include "host/look.h"
@@ -454,8 +455,11 @@ int lclone_refuse_as_base(const struct lclone_file *base, const char *option,
 {
 	struct lclone_delta delta;
 	int err = lclone_delta_open_sb(&delta, &base->dev);
+	int unread = lclone_refuse_unread(base->path, &delta, err);
 
 	lclone_delta_close(&delta);
+	if (unread)
+		return unread;
 	if (err != -EINVAL && err != -ENODATA)
 		return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: it can be no base", base->path);
 	return base->block ? refuse_half_merged(base, option, inv) : 0;

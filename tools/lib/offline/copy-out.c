@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/super.h"
 #include "clone/users.h"
 #include "host/part.h"
 #include "offline/copy-out.h"
@@ -31,7 +32,7 @@ static int open_target_device(const char *path, struct lclone_file *target,
 	struct lclone_delta other;
 	bool ours;
 	u32 i;
-	int err;
+	int err, unread;
 
 	err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
 	ours = base && lclone_file_same(target, base);
@@ -50,10 +51,11 @@ static int open_target_device(const char *path, struct lclone_file *target,
 		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s", path,
 				   LCLONE_SIZE(target->dev.sectors), LCLONE_SIZE(sectors));
 	err = lclone_delta_open_sb(&other, &target->dev);
+	unread = lclone_refuse_unread(path, &other, err);
 	lclone_delta_close(&other);
 	if (err == -ENODATA || err == -EINVAL)
 		return may_write(target, chain, force);
-	return lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
+	return unread ?: lclone_fail(-EADDRINUSE, "%s holds an lclone delta: remove that first", path);
 }
 
 /* Locks keep out lclone only; a base may have been mounted since, or written by anybody. */
