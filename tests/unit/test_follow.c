@@ -209,6 +209,22 @@ static int setup(void **state)
 	return make_dir(state) || setenv("LCLONE_TAB", path_of("tab"), 1);
 }
 
+/* Lines of clones that are not active name what has taken over a layer, or their delta. */
+static void merged(void **state)
+{
+	(void)state;
+	write_tab("web1 /dev/1 /dev/4 host,parent=/dev/2,parent=/dev/3");
+	assert_int_equal(lclone_follow_merged("/dev/3", "/dev/2"), 0);
+	has("web1\t/dev/1\t/dev/4\thost,parent=/dev/2");
+	write_tab("web1 /dev/1 /dev/4 parent=/dev/3");
+	assert_int_equal(lclone_follow_merged("/dev/4", "/dev/3"), 0);
+	has("web1\t/dev/1\t/dev/3");
+	write_tab("web1 /dev/1 /dev/4 parent=/dev/3");
+	assert_int_equal(lclone_follow_merged("/dev/5", "/dev/6"), 0);
+	assert_int_equal(lclone_follow_merged_tags(NULL, "/dev/6"), 0);
+	has("web1 /dev/1 /dev/4 parent=/dev/3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +233,7 @@ int main(void)
 		cmocka_unit_test(closed_meanwhile),
 		cmocka_unit_test(not_written),
 		cmocka_unit_test(rebased),
+		cmocka_unit_test(merged),
 	};
 
 	return cmocka_run_group_tests_name("follow", tests, setup, remove_dir);

@@ -10,6 +10,7 @@
 #include "offline/copy-out.h"
 #include "offline/into-base.h"
 #include "online/by-name.h"
+#include "online/follow.h"
 #include "online/into-parent.h"
 #include "ui/confirm.h"
 #include "ui/online.h"
@@ -185,7 +186,8 @@ static int run_into_parent(const struct arguments *a, const char *delta)
 	int err;
 
 	meter_init(&meter, a->json);
-	err = merge_into_parent(&into, &a->parents, &merge);
+	err = merge_into_parent(&into, &a->parents, &merge) ?:
+	      lclone_follow_merged_tags(delta, into.layer);
 	if (!err)
 		print_into_parent(&into, told.clones);
 	meter_end(&meter);

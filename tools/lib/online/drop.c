@@ -78,36 +78,19 @@ static int volume_with(const char *uuid, const struct lclone_lv *but, struct lcl
 	return err;
 }
 
-static int free_volume(const struct drop *d, const char *path)
+static void free_volume(const struct drop *d, const char *path)
 {
 	struct dropped dropped = { .count = 1, .path = { (char *)path } };
 
 	lclone_dropped_remove(&dropped, d->told, d->ctx);
-	return 0;
 }
 
 /* The lower one has the upper one's identity; the upper one is wiped, or (NULL) not known. */
 static int end_merge(const struct drop *d, const char *upper, const char *lower)
 {
-	struct lclone_lv was, now;
-	const char *snapshot;
-	struct lclone_sb sb;
-	int ret;
-
-	ret = (upper ? lclone_follow_gone(upper) : 0) ?: lclone_sb_of(lower, &sb);
-	if (ret)
-		return ret;
-	ret = lclone_lv_of(lclone_dev_at(lower), &was);
-	if (!ret) {
-		now = was;
-		snapshot = lclone_snapshot_name(&sb);
-		uuid_unparse_lower(sb.uuid, now.uuid);
-		snprintf(now.snapshot, sizeof(now.snapshot), "%s", snapshot ?: "");
-		ret = lclone_lv_retag(&was, &now);
-	}
-	if (ret < 0)
-		return ret;
-	return upper ? free_volume(d, upper) : 0;
+	if (upper)
+		free_volume(d, upper);
+	return lclone_follow_merged_tags(NULL, lower);
 }
 
 /* The lower one's volume gets the space for what the upper one has. */
@@ -148,7 +131,9 @@ static int flatten_layer(struct drop *d, const char *layer)
 
 	err = lclone_open_meanwhile(d->clone, &opened) ?: lclone_flatten(d->flatten, true);
 	err = lclone_close_again(d->clone, opened, err);
-	return err ?: free_volume(d, layer);
+	if (!err)
+		free_volume(d, layer);
+	return err;
 }
 
 /* A run that was killed has merged it, or only left to free what is not in the chain any more. */
@@ -165,8 +150,10 @@ static int end_begun(struct drop *d, const struct lclone_lv *lower)
 	if (ret)
 		return ret;
 	uuid_unparse_lower(sb.uuid, uuid);
-	if (!strcmp(uuid, lower->uuid))
-		return free_volume(d, path);
+	if (!strcmp(uuid, lower->uuid)) {
+		free_volume(d, path);
+		return 0;
+	}
 	ret = volume_with(uuid, lower, &upper);
 	if (ret)
 		return ret < 0 ? ret : end_merge(d, NULL, path);

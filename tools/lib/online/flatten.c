@@ -16,6 +16,7 @@
 #include "offline/head.h"
 #include "offline/merge.h"
 #include "host/device.h"
+#include "host/lv-extend.h"
 #include "online/below.h"
 #include "online/create.h"
 #include "online/flatten.h"
@@ -250,7 +251,7 @@ static u64 tree_chunks(u64 chunks, u32 chunk_sectors)
  * in what is free.
  */
 static int check_space(const struct lclone_clone *clone, const struct lclone_status *s, bool layer,
-		       u64 *bytes)
+		       u64 *bytes, u64 *missing)
 {
 	const struct lclone_sb *sb = &below.disk.delta.sb;
 	u64 all = lclone_chunks(clone->sectors, s->chunk_sectors);
@@ -264,18 +265,33 @@ static int check_space(const struct lclone_clone *clone, const struct lclone_sta
 	if (err || need <= free || all + keep <= s->total)
 		return err;
 	most = s->used + need < all ? s->used + need : all;
+	*missing = (most + keep - s->total) * s->chunk_sectors;
 	return lclone_fail(-ENOSPC, "%s: what lies below takes up to %s, and the delta has %s: extend its device by %s and run \"lclone resize %s\"",
 			   clone->name, lclone_size_text(*bytes, needed),
 			   lclone_size_text(free * s->chunk_sectors * 512, there),
-			   lclone_size_text((most + keep - s->total) * s->chunk_sectors * 512,
-					    more),
+			   lclone_size_text(*missing * 512, more),
 			   clone->name);
+}
+
+/* A volume that was made for the delta gets what is missing; else that is an error as before. */
+static int extend(const struct lclone_clone *clone, u64 missing, int err)
+{
+	const dev_t rdev = lclone_dev_number(clone->table.delta);
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_lv lv;
+
+	if (err != -ENOSPC || lclone_lv_of(rdev, &lv) || lv.given)
+		return err;
+	lclone_lv_path(&lv, path);
+	return lclone_lv_extend(rdev, path, lv.sectors + missing) ?:
+	       lclone_dm_message(clone->name, "grow");
 }
 
 static int start_flatten(struct online *o, const struct lclone_clone *clone,
 			 const struct lclone_status *status, bool layer)
 {
 	static struct lclone_table table;
+	u64 missing = 0;
 	int err;
 
 	err = refuse_merging(clone);
@@ -288,8 +304,9 @@ static int start_flatten(struct online *o, const struct lclone_clone *clone,
 		return err;
 	err = lclone_below_open(&below, clone, status->chunk_sectors);
 	if (!err)
-		err = check_space(clone, status, layer, &o->most);
+		err = check_space(clone, status, layer, &o->most, &missing);
 	lclone_below_close(&below);
+	err = extend(clone, missing, err);
 	if (err)
 		return err;
 	table = clone->table;

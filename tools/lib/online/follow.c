@@ -280,44 +280,85 @@ int lclone_follow_base(const char *delta, const char *base)
 	return err;
 }
 
+/* Merges of layers, which no table tells of */
+
 static bool is_another(const char *device, void *ctx)
 {
 	return lclone_dev_at(device) != *(dev_t *)ctx;
 }
 
-static int forget_parent(const struct lclone_tab_entry *entry, dev_t layer)
+static bool names_parent(const struct lclone_tab_entry *entry, dev_t rdev)
 {
-	struct lclone_tab_entry changed = *entry;
-	char *options, device[PATH_MAX];
+	char device[PATH_MAX];
 	const char *at = NULL;
-	int err;
 
 	while (lclone_tab_parent(entry, &at, device))
-		if (!is_another(device, &layer))
-			break;
-	if (!at)
+		if (lclone_dev_at(device) == rdev)
+			return true;
+	return false;
+}
+
+/* Who had both has the lower one; whose delta was the upper one has that as its delta. */
+static int leave_upper(const struct lclone_tab_entry *entry, dev_t upper, const char *lower)
+{
+	const bool is_delta = lclone_dev_at(entry->delta) == upper;
+	struct lclone_tab_entry changed = *entry;
+	dev_t gone = is_delta ? lclone_dev_at(lower) : upper;
+	char path[PATH_MAX], number[32], *options = NULL;
+	int err;
+
+	if (!is_delta && !names_parent(entry, gone))
 		return 0;
-	options = lclone_tab_options(entry, is_another, &layer, NULL);
-	if (!options)
-		return -ENOMEM;
-	changed.options = options;
-	err = !strcmp(options, entry->options) || !lclone_tab_replace(&changed) ? 0 :
-	      not_followed(entry->name, &changed);
+	if (is_delta) {
+		snprintf(number, sizeof(number), "%u:%u", major(gone), minor(gone));
+		path_of(number, lower, path);
+		changed.delta = path;
+	}
+	if (names_parent(entry, gone)) {
+		options = lclone_tab_options(entry, is_another, &gone, NULL);
+		if (!options)
+			return -ENOMEM;
+		changed.options = options;
+	}
+	err = lclone_tab_replace(&changed) ? not_followed(entry->name, &changed) : 0;
 	free(options);
 	return err;
 }
 
-int lclone_follow_gone(const char *layer)
+int lclone_follow_merged(const char *upper, const char *lower)
 {
-	const dev_t rdev = lclone_dev_at(layer);
+	const dev_t rdev = lclone_dev_at(upper);
 	struct lclone_tab tab;
 	size_t i;
 	int err = lclone_tab_read(&tab, NULL, NULL);
 
 	for (i = 0; !err && rdev && i < tab.count; i++)
-		err = forget_parent(&tab.entry[i], rdev);
+		err = leave_upper(&tab.entry[i], rdev, lower);
 	lclone_tab_free(&tab);
 	return err;
+}
+
+int lclone_follow_merged_tags(const char *upper, const char *lower)
+{
+	struct lclone_lv was, now, above = { .name = "" }, unnamed;
+	struct lclone_sb sb;
+	const char *snapshot;
+
+	if (lclone_lv_of(lclone_dev_at(lower), &was) || was.kind != LCLONE_LV_DELTA ||
+	    lclone_sb_of(lower, &sb))
+		return 0;		/* it has none of ours, or says itself what is wrong */
+	now = was;
+	uuid_unparse_lower(sb.uuid, now.uuid);
+	snapshot = lclone_snapshot_name(&sb);
+	snprintf(now.snapshot, sizeof(now.snapshot), "%s", snapshot ?: "");
+	if (upper && !lclone_lv_of(lclone_dev_at(upper), &above) && above.name[0]) {
+		strcpy(now.name, above.name);
+		now.layer[0] = '\0';
+	}
+	unnamed = above;
+	unnamed.name[0] = '\0';
+	return lclone_lv_retag(&was, &now) ?:
+	       (above.name[0] ? lclone_lv_retag(&above, &unnamed) : 0);
 }
 
 /* A line that has not followed */

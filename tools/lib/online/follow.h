@@ -22,8 +22,13 @@ int lclone_follow(const struct lclone_clone *before, const char *device, bool *r
 /* The delta on @delta, of a clone that is not active, has got another base: so has its line. */
 int lclone_follow_base(const char *delta, const char *base);
 
-/* No chain has the layer on @layer any more: no line names it as a parent. */
-int lclone_follow_gone(const char *layer);
+/*
+ * The layer or delta on @upper was merged into the layer on @lower, and is nobody's any more: lines
+ * do not name it.  And, when it is wiped, the lower one's volume has the tags that it had; NULL:
+ * it is not there any more.
+ */
+int lclone_follow_merged(const char *upper, const char *lower);
+int lclone_follow_merged_tags(const char *upper, const char *lower);
 
 /*
  * Is @delta, which is named as that of the clone @name, a sealed layer?  Then lclone_why() says

@@ -266,7 +266,7 @@ static int finish(struct pair *p, const struct into_parent *into)
 	if (!err)
 		err = switch_clones(p, into);
 	/* before the wipe: a run after it finds nobody any more who had that layer */
-	err = err ?: follow_clones(p);
+	err = err ?: follow_clones(p) ?: lclone_follow_merged(p->upper_path, p->lower_path);
 	return err ?: wipe_upper(p);
 }
 

@@ -190,11 +190,11 @@ static bool is_on(const struct lclone_table *table, const struct switching *s)
 	struct lclone_sb sb;
 	bool is;
 
-	if (!s->snapshot)
-		return true;
+	if (!s->snapshot || !table->parents)
+		return !s->snapshot;
 	lclone_why_hold();
 	lclone_name_of(lclone_table_parent(table, table->parents - 1), path);
-	is = table->parents && !lclone_snapshot_label(s->name, s->snapshot, label) &&
+	is = !lclone_snapshot_label(s->name, s->snapshot, label) &&
 	     !lclone_sb_of(path, &sb) && !strcmp(sb.label, label);
 	lclone_why_release();
 	return is;

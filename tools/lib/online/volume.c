@@ -158,13 +158,13 @@ void lclone_dropped_free(struct dropped *dropped)
 		free(dropped->path[--dropped->count]);
 }
 
-/* 1: it is not ours to remove. */
+/* 1: it is not ours to remove.  One with a name has got the number of what was dropped since. */
 static int free_one(const char *path)
 {
 	struct lclone_lv lv;
 	int ret = lclone_lv_of(lclone_dev_at(path), &lv);
 
-	if (ret || lv.kind != LCLONE_LV_DELTA || lv.given)
+	if (ret || lv.kind != LCLONE_LV_DELTA || lv.given || lv.name[0] || lv.is_new)
 		return ret ?: 1;
 	ret = lclone_remove_delta(path);
 	if (ret && ret != -ENODATA)		/* it was wiped already */
