@@ -8,8 +8,11 @@ tests+=(
 	host_groups "a volume group inside a clone is the guest's: it is not activated"
 	host_copies "two copies of a delta are not active at once; what a clone was can be"
 	templates "an image becomes a template that nobody writes, and a failed one leaves nothing"
+	template_files "an image that names other files of the host is refused, and what is no image"
+	template_stopped "a template that is interrupted while it is made leaves nothing"
 	deploy "clones of a template are made by their names, all of them or none"
 	deploy_going "with --keep-going those are made that can be, and it is said of the others"
+	host_protects "LVM keeps from templates, deltas and clones that are in use what the guide says"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
 	snapshots "snapshots have names, a clone goes back to any of them, and volumes come and go"
 	snapshots_fail "a snapshot or revert that fails leaves nothing behind"
@@ -223,6 +226,100 @@ templates()
 	[ -z "$(volumes)" ] || fail "$(volumes)"
 }
 
+# not_read TEXT IMAGE [OPTION]: refused, and nothing is made
+not_read()
+{
+	refused 4 "$1" lclone template add new "$2" --vg ttvg
+	[ -z "$(volumes)" ] || fail "$(volumes)"
+}
+
+template_files()
+{
+	local pv f
+
+	disk pv pv 64
+	make_vg "$pv"
+	cd "$dir" || return
+	head -c 1M /dev/urandom >secret
+	for f in "-f qcow2 -b secret -F raw backed.qcow2" "-f vmdk parent.vmdk 1M" \
+		"-f vmdk -b parent.vmdk -F vmdk child.vmdk" \
+		"-f vmdk -o subformat=monolithicFlat text.vmdk 1M" \
+		"-f qcow2 -o data_file=data,data_file_raw=on apart.qcow2 1M" \
+		"-f vdi box.vdi 1M" "-f qed old.qed 1M"; do
+		# shellcheck disable=SC2086 # words
+		ok qemu-img create -q $f
+	done
+	not_read "backed.qcow2 names another file as its backing file" backed.qcow2
+	not_read "apart.qcow2 names another file as its data file" apart.qcow2
+	not_read "text.vmdk names another file as its content" text.vmdk
+	not_read "child.vmdk names another file as its parent" child.vmdk
+	not_read "box.vdi is an image of VirtualBox" box.vdi
+	not_read "old.qed is a QED image" old.qed
+	gzip <secret >secret.gz
+	not_read "compressed by gzip" secret.gz
+	cp secret broken.qcow2
+	not_read "has the content of a raw image, and is called .qcow2" broken.qcow2
+	ok qemu-img convert -f raw -O qcow2 secret whole.raw
+	not_read "has the content of a qcow2 image, and is called .raw" whole.raw
+	# what qemu-img reads with zeros at the end
+	head -c 900K whole.raw >half.qcow2
+	refused 6 "half.qcow2 is damaged, or not whole" lclone template add new half.qcow2 --vg ttvg
+	[ -z "$(volumes)" ] || fail "$(volumes)"
+
+	ok lclone template add --other-files backed backed.qcow2 --vg ttvg
+	same secret /dev/ttvg/backed 1048576
+	ok lclone template add --other-files text text.vmdk --vg ttvg
+	ok lclone template add parent parent.vmdk --vg ttvg
+	refused 2 "needs add" lclone template remove --other-files --yes text
+	cd /
+}
+
+# Held up in the middle of the copy, by a pipe as its image; or of what qemu-img does
+template_stopped()
+{
+	local pv signal
+
+	disk pv pv 160
+	make_vg "$pv"
+	mkdir "$dir/bin"
+	printf '#!/bin/sh\n[ "$1" != convert ] || { : >%s; sleep 60; exit 1; }\nexec %s "$@"\n' \
+		"$dir/here" "$(command -v qemu-img)" >"$dir/bin/qemu-img"
+	chmod +x "$dir/bin/qemu-img"
+	ok qemu-img convert -f raw -O qcow2 "$dir/template" "$dir/image.qcow2"
+	for signal in TERM INT HUP; do
+		rm -f "$dir/here"
+		PATH=$dir/bin:$PATH setsid env --default-signal \
+			lclone template add new "$dir/image.qcow2" --vg ttvg >"$dir/out" 2>"$dir/err" &
+		stopped_by $signal "$dir/here"
+		STOP_AT=pwrite:3 STOP_FILE=$dir/held LD_PRELOAD=$stop_library setsid env --default-signal \
+			lclone template add new "$dir/template" --vg ttvg >"$dir/out" 2>"$dir/err" &
+		stopped_by $signal "$dir/held.here"
+	done
+	ok lclone template add new "$dir/template" --vg ttvg
+	same "$dir/template" /dev/ttvg/new 16777216
+}
+
+# stopped_by SIGNAL FILE: the template that is being made in the background, when FILE is there
+stopped_by()
+{
+	local rc=0 _
+
+	for _ in {1..200}; do
+		[ ! -e "$2" ] || break
+		sleep 0.1
+	done
+	[ -e "$2" ] || fail "it does not copy: $(cat "$dir/err")"
+	# as a terminal does, to all
+	kill -s "$1" -- -$!
+	touch "$dir/held.go"
+	wait $! || rc=$?
+	rm -f "$2" "$dir/held.go"
+	[ $rc = 1 ] || fail "$1: $rc: $(cat "$dir/err")"
+	grep -q "interrupted: no template was made" "$dir/err" || fail "$1: $(cat "$dir/err")"
+	[ -z "$(volumes)" ] || fail "$1: $(volumes)"
+	! pgrep -x qemu-img >/dev/null || fail "qemu-img goes on"
+}
+
 # make_template MIB: ttvg on so much, with the template deb
 make_template()
 {
@@ -321,6 +418,40 @@ deploy_going()
 	[ "$(dmsetup ls --target lclone | wc -l)" = "$made" ] || fail "$(dmsetup ls)"
 	same "$dir/template" /dev/mapper/y3
 	close_all
+}
+
+# fails COMMAND...
+fails()
+{
+	! "$@" >"$dir/out" 2>"$dir/err" || fail "it has worked: $*"
+}
+
+host_protects()
+{
+	local d=/dev/ttvg/web1-delta t=/dev/ttvg/deb pvcreate=(pvcreate -qq -y --config devices/scan_lvs=1) dev
+
+	make_template 100
+	ok lclone create web1 --from deb --delta-size 12M
+	for dev in $t $d; do
+		fails lvremove -qq -y $dev
+		fails mkfs.ext4 -q -F $dev
+		fails "${pvcreate[@]}" $dev
+	done
+	fails dd if="$dir/template" of=$t bs=4k count=1 conv=notrunc,fsync
+	same "$dir/template" /dev/mapper/web1 16777216
+	ok lclone close web1
+	fails mkfs.ext4 -q -F $t
+	fails "${pvcreate[@]}" $t
+	fails dd if="$dir/template" of=$t bs=4k count=1 conv=notrunc,fsync
+	fails pvcreate -qq -y $d		# LVM looks into no volumes
+	ok lvchange -qq -an ttvg/web1-delta
+	fails mkfs.ext4 -q -F $d
+	ok lclone open web1
+	same "$dir/template" /dev/mapper/web1 16777216
+	ok lclone close web1
+	# nothing keeps mkfs from a closed delta; but then it is none any more
+	ok mkfs.ext4 -q -F $d
+	fails lclone open web1
 }
 
 by_name()

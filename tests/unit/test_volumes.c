@@ -91,11 +91,11 @@ static void by_name(void **state)
 	assert_int_equal(lclone_template_find("half", &lv), -ENOENT);
 	assert_int_equal(lclone_template_find_any("half", &lv), 0);
 	assert_int_equal(lclone_template_find("web1", &lv), -ENOENT);
-	assert_int_equal(lclone_template_add("deb", "nothing", "vg", NULL, &lv), -EEXIST);
-	assert_int_equal(lclone_template_add("half", "nothing", "vg", NULL, &lv), -EEXIST);
+	assert_int_equal(lclone_template_add("deb", "nothing", false, "vg", NULL, &lv), -EEXIST);
+	assert_int_equal(lclone_template_add("half", "nothing", false, "vg", NULL, &lv), -EEXIST);
 	assert_non_null(strstr(lclone_why(), "lclone template remove half"));
-	assert_int_equal(lclone_template_add("a b", "nothing", "vg", NULL, &lv), -ERANGE);
-	assert_int_equal(lclone_template_add("new", "nothing", "v\ng", NULL, &lv), -ERANGE);
+	assert_int_equal(lclone_template_add("a b", "nothing", false, "vg", NULL, &lv), -ERANGE);
+	assert_int_equal(lclone_template_add("new", "nothing", false, "v\ng", NULL, &lv), -ERANGE);
 }
 
 /* One process is told all; those that are listed then, with our uuid, have been made. */
@@ -132,7 +132,7 @@ static void many(void **state)
 static int open_image(const char *name, const char *format)
 {
 	static struct lclone_image image;
-	int err = lclone_image_open(&image, path_of(name));
+	int err = lclone_image_open(&image, path_of(name), false);
 
 	if (!err)
 		assert_string_equal(image.format, format);
@@ -154,7 +154,13 @@ static void images(void **state)
 	memcpy(disk, "QFI\xfb", 4);
 	write_file("image", disk, 1000);
 	assert_int_equal(open_image("image", "qcow2"), 0);
-	has("asked", "info --output=json -f qcow2\n");
+	has("asked", "info --output=json -f qcow2\ncheck -q -f qcow2\n");
+	/* leaks lose nothing */
+	write_file("damage", "3", 1);
+	assert_int_equal(open_image("image", "qcow2"), 0);
+	write_file("damage", "2", 1);
+	assert_int_equal(open_image("image", "qcow2"), -EUCLEAN);
+	write_file("damage", "63", 2);
 	memcpy(disk, "vhdxfile", 8);
 	write_file("image", disk, sizeof(disk));
 	assert_int_equal(open_image("image", "vhdx"), 0);
@@ -203,8 +209,10 @@ static int setup(void **state)
 		       "[ $# = 0 ] && exec /bin/cat >\"${0%/*}/told\"\n"
 		       "exec /bin/cat \"${0%/*}/report\"\n");
 	program("qemu-img", "#!/bin/sh\n"
-			    "echo \"$1 $2 $3 $4\" >\"${0%/*}/asked\"\n"
+			    "echo \"$1 $2 $3 $4\" >>\"${0%/*}/asked\"\n"
+			    "[ $1 != check ] || { read -r rc <\"${0%/*}/damage\"; exit $rc; }\n"
 			    "echo '{ \"virtual-size\": 4096 }'\n");
+	write_file("damage", "0", 1);
 	write_file("report", REPORT, strlen(REPORT));
 	snprintf(path, sizeof(path), "%s", path_of("lvm"));
 	*strrchr(path, '/') = '\0';

@@ -13,7 +13,7 @@
 
 struct arguments {
 	const char *vg;
-	bool yes, dry_run, json;
+	bool yes, dry_run, json, other_files;
 };
 
 static int progress(void *ctx, const char *phase, u64 done, u64 total)
@@ -31,7 +31,7 @@ static int add(const char *name, const char *image, const struct arguments *a)
 	int err;
 
 	meter_init(&meter, false);
-	err = lclone_template_add(name, image, a->vg, &watch, &lv);
+	err = lclone_template_add(name, image, a->other_files, a->vg, &watch, &lv);
 	meter_end(&meter);
 	if (!err)
 		printf("%s: a template of %s, read-only, on %s/%s\n", name,
@@ -120,6 +120,7 @@ static int remove_template(const char *name, const struct arguments *a)
 
 static const struct option options[] = {
 	{ "vg", required_argument, NULL, 'V' },
+	{ "other-files", no_argument, NULL, 'o' },
 	{ "yes", no_argument, NULL, 'y' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "json", no_argument, NULL, 'j' },
@@ -137,6 +138,9 @@ static int run(int argc, char **argv)
 		switch (option) {
 		case 'V':
 			a.vg = optarg;
+			break;
+		case 'o':
+			a.other_files = true;
 			break;
 		case 'y':
 			a.yes = true;
@@ -156,9 +160,9 @@ static int run(int argc, char **argv)
 	verb = argc ? argv[0] : "";
 	if (!strcmp(verb, "add") && argc == 3 && a.vg && !a.yes && !a.dry_run && !a.json)
 		return add(argv[1], argv[2], &a);
-	if (!strcmp(verb, "list") && argc == 1 && !a.vg && !a.yes && !a.dry_run)
+	if (!strcmp(verb, "list") && argc == 1 && !a.vg && !a.other_files && !a.yes && !a.dry_run)
 		return list(&a);
-	if (!strcmp(verb, "remove") && argc == 2 && !a.vg && !a.json)
+	if (!strcmp(verb, "remove") && argc == 2 && !a.vg && !a.other_files && !a.json)
 		return remove_template(argv[1], &a);
 	return usage_error(&cmd_template, "needs add NAME IMAGE --vg VG, list, or remove NAME");
 }
@@ -167,16 +171,17 @@ const struct command cmd_template = {
 	.name = "template",
 	.summary = "make, list and remove bases that have names",
 	.usage =
-	"template add NAME IMAGE|DEVICE --vg VG\n"
+	"template add [--other-files] NAME IMAGE|DEVICE --vg VG\n"
 	"       lclone template list [--json]\n"
 	"       lclone template remove [--yes] [--dry-run] NAME\n\n"
 	"The first makes the logical volume NAME in VG, with what the image of a disk has, and\n"
 	"sets it read-only: clones can be made of it by its name (lclone create --from). An\n"
 	"image is raw, or qcow2, vmdk, vhd or vhdx, which qemu-img reads. The last removes a\n"
 	"template that has no clones, with its volume.\n\n"
-	"  --vg VG    the volume group\n"
-	"  --yes      do not ask\n"
-	"  --dry-run  only say what would be removed\n"
-	"  --json     print an array of JSON objects\n",
+	"  --vg VG        the volume group\n"
+	"  --other-files  the image may name other files that it lies on, as an overlay does\n"
+	"  --yes          do not ask\n"
+	"  --dry-run      only say what would be removed\n"
+	"  --json         print an array of JSON objects\n",
 	.run = run,
 };

@@ -281,7 +281,7 @@ static int run_line(char line[LINE_SIZE])
 	for (word = strtok_r(line, " ", &save); word && n < WORDS_MAX - 1;
 	     word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
-	return lclone_run_program(argv, true);
+	return lclone_lvm_run(argv);
 }
 
 int lclone_lv_create(const struct lclone_lv *lv)
@@ -376,7 +376,7 @@ int lclone_lv_remove_new(const struct lclone_lv *lv)
 				     NULL };
 
 	snprintf(which, sizeof(which), "lv_name=\"%s\" && lv_tags={\"" TAG NEW "\"}", lv->lv);
-	return lclone_run_program(argv, true);
+	return lclone_lvm_run(argv);
 }
 
 int lclone_lv_remove(const struct lclone_lv *lv)

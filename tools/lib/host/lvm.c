@@ -13,6 +13,16 @@
 #include "host/program.h"
 #include "host/stack.h"
 
+int lclone_lvm_run(const char *const argv[])
+{
+	const struct lclone_program program = {
+		.argv = argv, .in = -1, .out = -1, .err = STDERR_FILENO, .apart = true,
+	};
+	pid_t pid = lclone_program_start(&program);
+
+	return pid < 0 ? pid : lclone_program_wait(pid, argv[0]);
+}
+
 /* What it can of the lines, of which it may read no more */
 static void write_lines(int fd, const char *lines)
 {
@@ -32,10 +42,7 @@ static void write_lines(int fd, const char *lines)
 	signal(SIGPIPE, old);
 }
 
-/*
- * A Ctrl-C is for us: LVM ends what it is at.  Its standard output is only an echo of the lines,
- * and what it is on is no terminal.
- */
+/* Its standard output is only an echo of the lines. */
 int lclone_lvm_script(const char *lines)
 {
 	static const char *const argv[] = { "lvm", NULL };

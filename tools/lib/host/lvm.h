@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * LVM's shell is given commands, and what its reports have is read.
+ * LVM is given commands, and what its reports have is read.
  */
 #ifndef LCLONE_LVM_H
 #define LCLONE_LVM_H
@@ -9,6 +9,13 @@
 #include <stddef.h>
 
 struct json_object;
+
+/*
+ * Runs a command of LVM, whose messages are for the user.  0, or a negative errno with the
+ * sentence in lclone_why(): -ENOENT if it is not there, -ECHILD if it has failed.  A Ctrl-C does
+ * not reach it: who has it run learns what has become of it.
+ */
+int lclone_lvm_run(const char *const argv[]);
 
 /*
  * Runs many commands of LVM, a line each, in one process, which goes on behind one that fails:

@@ -65,29 +65,25 @@ pid_t lclone_program_start(const struct lclone_program *p)
 	return pid < 0 ? lclone_fail(-errno, "cannot start %s: %m", p->argv[0]) : pid;
 }
 
-int lclone_program_wait(pid_t pid, const char *name)
+int lclone_program_status(pid_t pid, const char *name)
 {
 	int status;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return lclone_fail(-errno, "waiting for %s: %m", name);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_THERE)
-		return lclone_fail(-ENOENT, "there is no program %s", name);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
+	if (!WIFEXITED(status))
 		return lclone_fail(-ECHILD, "%s failed", name);
-	return 0;
+	if (WEXITSTATUS(status) == NOT_THERE)
+		return lclone_fail(-ENOENT, "there is no program %s", name);
+	return WEXITSTATUS(status);
 }
 
-int lclone_run_program(const char *const argv[], bool quiet)
+int lclone_program_wait(pid_t pid, const char *name)
 {
-	const struct lclone_program program = {
-		.argv = argv, .in = STDIN_FILENO, .out = quiet ? -1 : STDERR_FILENO,
-		.err = STDERR_FILENO,
-	};
-	pid_t pid = lclone_program_start(&program);
+	int status = lclone_program_status(pid, name);
 
-	return pid < 0 ? pid : lclone_program_wait(pid, argv[0]);
+	return status > 0 ? lclone_fail(-ECHILD, "%s failed", name) : status;
 }
 
 /* All that comes; false if that does not end in time. */

@@ -29,8 +29,8 @@ pid_t lclone_program_start(const struct lclone_program *program);
  */
 int lclone_program_wait(pid_t pid, const char *name);
 
-/* Runs one whose standard output goes where its errors go, or (@quiet) nowhere. The same. */
-int lclone_run_program(const char *const argv[], bool quiet);
+/* The same, for who knows what its exit status says: that, or a negative errno as above. */
+int lclone_program_status(pid_t pid, const char *name);
 
 /*
  * Asks a program for JSON, quietly, which is freed by json_object_put().  NULL without an error:

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,65 +15,23 @@
 #include "basic/fail.h"
 #include "host/lvm.h"
 #include "host/program.h"
+#include "offline/image-format.h"
 #include "offline/image.h"
 
 #define PIECE_SECTORS	2048u	/* that are read and written at once */
 
-/* A footer of 512 bytes, at the end, and of all but fixed ones a copy at the start */
-#define VHD_COOKIE	"conectix"
-#define VHD_TYPE	60	/* a big-endian word of four bytes */
-#define VHD_DIFFERENCING 4
-
-static const struct {
-	const char *magic, *format;
-} formats[] = {
-	{ "QFI\xfb", "qcow2" },
-	{ "KDMV", "vmdk" },
-	{ "COWD", "vmdk" },
-	{ "# Disk DescriptorFile", "vmdk" },
-	{ "vhdxfile", "vhdx" },
-	{ VHD_COOKIE, "vpc" },
-};
-
-static const char *format_of(const char start[512])
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (!memcmp(start, formats[i].magic, strlen(formats[i].magic)))
-			return formats[i].format;
-	return "raw";
-}
-
 /*
- * The first and the last 512 bytes of a file tell.  A device is raw: what looks like another format
- * on it may be a guest's doing, who could name any file as what it lies on.  qemu-img reads a
- * differencing VHD without an error, and what its parent has as zeros.
+ * A device is raw: what looks like another format on it may be a guest's doing, who could name any
+ * file as what it lies on.
  */
-static int look(struct lclone_image *image)
+static int look(struct lclone_image *image, const char *path, bool other_files)
 {
-	char first[512], last[512];
 	struct stat st;
-	ssize_t n = pread(image->file.fd, first, sizeof(first), 0);
-	off_t end = lseek(image->file.fd, 0, SEEK_END);
 
 	image->format = "raw";
 	if (!fstat(image->file.fd, &st) && S_ISBLK(st.st_mode))
 		return 0;
-	if (n == sizeof(first) && end > (off_t)sizeof(last))
-		n = pread(image->file.fd, last, sizeof(last), end - sizeof(last));
-	if (n < 0)
-		return lclone_fail(-errno, "%s: cannot be read: %m", image->path);
-	if (n != sizeof(last))
-		return lclone_fail(-EINVAL, "%s is too small to be a disk", image->path);
-	image->format = format_of(first);
-	if (!strcmp(image->format, "raw") && !memcmp(last, VHD_COOKIE, strlen(VHD_COOKIE)))
-		image->format = "vpc";
-	if (!strcmp(image->format, "vpc") &&
-	    last[VHD_TYPE + 3] == VHD_DIFFERENCING && !memcmp(last, VHD_COOKIE, strlen(VHD_COOKIE)))
-		return lclone_fail(-EPROTONOSUPPORT, "%s is a differencing VHD: what its parent has would be missing",
-				   image->path);
-	return 0;
+	return lclone_image_format(image->file.fd, path, other_files, &image->format);
 }
 
 static int ask_qemu_img(struct lclone_image *image)
@@ -95,8 +55,28 @@ static int ask_qemu_img(struct lclone_image *image)
 	return 0;
 }
 
+/*
+ * qemu-img reads zeros where an image that was cut off has nothing any more, and calls that a
+ * success.  It cannot check all formats.
+ */
+static int refuse_damaged(const struct lclone_image *image)
+{
+	enum { LEAKS = 3, NOT_CHECKED = 63 };
+	const char *const argv[] = { "qemu-img", "check", "-q", "-f", image->format, image->path,
+				     NULL };
+	const struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .err = -1,
+						.apart = true };
+	pid_t pid = lclone_program_start(&program);
+	int status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
+
+	if (status <= 0 || status == LEAKS || status == NOT_CHECKED)
+		return status < 0 ? status : 0;
+	return lclone_fail(-EUCLEAN, "%s is damaged, or not whole (qemu-img check -f %s %s)",
+			   image->path, image->format, image->path);
+}
+
 /* A plain file need not have whole sectors before its format is known. */
-int lclone_image_open(struct lclone_image *image, const char *path)
+int lclone_image_open(struct lclone_image *image, const char *path, bool other_files)
 {
 	int err;
 
@@ -106,11 +86,11 @@ int lclone_image_open(struct lclone_image *image, const char *path)
 		return lclone_fail(-errno, "%s: %m", path);
 	if (!realpath(path, image->path))
 		return lclone_fail(-errno, "%s: %m", path);
-	err = look(image);
+	err = look(image, path, other_files);
 	if (err)
 		return err;
 	if (strcmp(image->format, "raw"))
-		return ask_qemu_img(image);
+		return ask_qemu_img(image) ?: refuse_damaged(image);
 	close(image->file.fd);
 	err = lclone_file_open_ready(&image->file, image->path, O_RDONLY);
 	if (!err && image->file.block)
@@ -207,17 +187,70 @@ static int finish_device(const struct lclone_image *image, const char *device)
 	return err;
 }
 
+/* The last of what qemu-img says of how far it is: "(12.34/100%)" */
+static void read_percent(const char *text, double *percent)
+{
+	const char *at = strrchr(text, '(');
+	double value;
+
+	if (at && sscanf(at, "(%lf/100%%)", &value) == 1)
+		*percent = value;
+}
+
+/* Till it ends, or is told to */
+static int follow(const struct lclone_image *image, int fd, pid_t pid,
+		  const struct lclone_watch *watch)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const u64 total = image->sectors << 9;
+	double percent = 0;
+	char text[256];
+	ssize_t n = 1;
+	int err;
+
+	while (n > 0) {
+		if (lclone_watch_stops(watch, "copying", total / 100.0 * percent, total)) {
+			kill(pid, SIGTERM);
+			lclone_program_wait(pid, "qemu-img");
+			return lclone_fail(-EINTR, "interrupted");
+		}
+		if (poll(&p, 1, 200) <= 0)
+			continue;
+		n = read(fd, text, sizeof(text) - 1);
+		if (n > 0) {
+			text[n] = '\0';
+			read_percent(text, &percent);
+		}
+	}
+	err = lclone_program_wait(pid, "qemu-img");
+	if (lclone_watch_stops(watch, "copying", total / 100.0 * percent, total))
+		err = lclone_fail(-EINTR, "interrupted");	/* a Ctrl-C has ended both */
+	return err;
+}
+
+static int convert(const struct lclone_image *image, const char *device,
+		   const struct lclone_watch *watch)
+{
+	const char *const argv[] = { "qemu-img", "convert", "-p", "-n", "-f", image->format, "-O",
+				     "raw", image->path, device, NULL };
+	struct lclone_program program = { .argv = argv, .in = -1, .err = STDERR_FILENO };
+	int fd[2], err;
+	pid_t pid;
+
+	if (pipe2(fd, O_CLOEXEC))
+		return lclone_fail(-errno, "cannot start qemu-img: %m");
+	program.out = fd[1];
+	pid = lclone_program_start(&program);
+	close(fd[1]);
+	err = pid < 0 ? pid : follow(image, fd[0], pid, watch);
+	close(fd[0]);
+	return err;
+}
+
 int lclone_image_copy(struct lclone_image *image, const char *device,
 		      const struct lclone_watch *watch)
 {
-	const char *const quiet[] = { "qemu-img", "convert", "-n", "-f", image->format, "-O", "raw",
-				      image->path, device, NULL };
-	const char *const shows[] = { "qemu-img", "convert", "-p", "-n", "-f", image->format, "-O",
-				      "raw", image->path, device, NULL };
-	int err;
-
 	if (!strcmp(image->format, "raw"))
 		return copy_raw(image, device, watch);
-	err = lclone_run_program(isatty(STDERR_FILENO) ? shows : quiet, false);
-	return err ?: finish_device(image, device);
+	return convert(image, device, watch) ?: finish_device(image, device);
 }

@@ -19,10 +19,11 @@ struct lclone_image {
 };
 
 /*
- * Looks at it: -EPROTONOSUPPORT if it needs a parent that is not read with it, -ENOENT if it
- * needs qemu-img, which is not there.  To be closed by lclone_image_close() in any case.
+ * Looks at it: -EPROTONOSUPPORT if it cannot be read, or not all of it, or (not with @other_files)
+ * if it names other files that it lies on; -ENOENT if it needs qemu-img, which is not there;
+ * -EUCLEAN if it is damaged.  To be closed by lclone_image_close() in any case.
  */
-int lclone_image_open(struct lclone_image *image, const char *path);
+int lclone_image_open(struct lclone_image *image, const char *path, bool other_files);
 void lclone_image_close(struct lclone_image *image);
 
 /* Its content to a device that is as large, or larger; what is behind it is not written. */

@@ -67,8 +67,8 @@ static int fill(struct lclone_image *image, const struct lclone_lv *lv,
 	return lclone_fail(err, "%s: no template was made", why);
 }
 
-int lclone_template_add(const char *name, const char *image_path, const char *vg,
-			const struct lclone_watch *watch, struct lclone_lv *lv)
+int lclone_template_add(const char *name, const char *image_path, bool other_files,
+			const char *vg, const struct lclone_watch *watch, struct lclone_lv *lv)
 {
 	static struct lclone_image image = { .file = { .fd = -1 } };
 	int err;
@@ -82,7 +82,7 @@ int lclone_template_add(const char *name, const char *image_path, const char *vg
 	err = refuse_taken(name);
 	if (err)
 		return err;
-	err = lclone_image_open(&image, image_path);
+	err = lclone_image_open(&image, image_path, other_files);
 	lv->sectors = image.sectors;
 	if (!err)
 		err = fill(&image, lv, watch);

@@ -12,9 +12,10 @@
 
 /*
  * Makes the volume @name in the group @vg, with what the image, a file or a device, has; then it
- * is read-only.  *lv is that volume.  If this fails nothing is left.
+ * is read-only.  *lv is that volume.  If this fails nothing is left.  @other_files: see
+ * lclone_image_open().
  */
-int lclone_template_add(const char *name, const char *image, const char *vg,
+int lclone_template_add(const char *name, const char *image, bool other_files, const char *vg,
 			const struct lclone_watch *watch, struct lclone_lv *lv);
 
 /* -ENOENT if there is none of that name; -ESTALE if there are several. */
