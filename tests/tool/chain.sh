@@ -318,10 +318,10 @@ tree()
 	ok lclone create t2 "$base" "$second" --parent "$delta" --label "a label"
 	ok lclone format --size 8M - "$third"
 	ok lclone tree
-	sed -E 's/[0-9.]+ MiB used/N/' "$dir/out" >"$dir/tree"
+	sed -E 's/[0-9.]+ MiB used/N/; s/of [0-9]{4}-[0-9-]+ [0-9:]+$/of TIME/' "$dir/out" >"$dir/tree"
 	{
 		echo "$base: base, 16 MiB"
-		echo "  $delta: sealed layer, 16 MiB, N"
+		echo "  $delta: sealed layer, 16 MiB, N, of TIME"
 		{
 			echo "    $new: active as t1, 16 MiB, N"
 			echo "    $second: active as t2, 16 MiB, N, \"a label\""

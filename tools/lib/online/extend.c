@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "basic/text.h"
@@ -76,6 +77,26 @@ static int refuse_no_more(const char *name, const struct lclone_autoextend *how,
 			   x->delta, lclone_size_text(how->max * 512, text));
 }
 
+/*
+ * Tells the kernel to look how large the delta is.  When there is more space, the writes that waited
+ * for it are sent a moment later, and until then the delta counts as full.
+ */
+static int tell_grown(const char *name, struct lclone_status *status)
+{
+	int err = lclone_dm_status(name, status), i;
+	u64 total = err ? 0 : status->total;
+
+	err = err ?: lclone_dm_message(name, "grow");
+	err = err ?: lclone_dm_status(name, status);
+	for (i = 0; !err && i < 10; i++) {
+		if (!status->full || status->total == total || status->used >= status->total)
+			break;
+		usleep(20000);
+		err = lclone_dm_status(name, status);
+	}
+	return err;
+}
+
 int lclone_extend(const char *name, const struct lclone_autoextend *how, struct lclone_extended *x)
 {
 	static struct lclone_clone clone;
@@ -88,8 +109,7 @@ int lclone_extend(const char *name, const struct lclone_autoextend *how, struct 
 	if (!err && clone.suspended)	/* it takes no message */
 		err = lclone_fail(-EAGAIN, "%s is suspended", name);
 	/* who was killed behind the growth of the device has not said so to the kernel */
-	err = err ?: lclone_dm_message(name, "grow");
-	err = err ?: lclone_dm_status(name, &status);
+	err = err ?: tell_grown(name, &status);
 	if (err || !lclone_is_short(&status, how))
 		return err;
 	size = lclone_extended_size(x->before, clone.sectors, status.full, how);
@@ -103,5 +123,5 @@ int lclone_extend(const char *name, const struct lclone_autoextend *how, struct 
 		return lclone_fail(err == -ECHILD ? -ENOSPC : err, "%s: its delta %s could not be extended: %s",
 				   name, x->delta, lclone_why());
 	err = size_of(rdev, &x->now);
-	return err ?: lclone_dm_message(name, "grow");
+	return err ?: tell_grown(name, &status);
 }
