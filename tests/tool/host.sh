@@ -12,6 +12,7 @@ tests+=(
 	template_stopped "a template that is interrupted while it is made leaves nothing"
 	deploy "clones of a template are made by their names, all of them or none"
 	deploy_going "with --keep-going those are made that can be, and it is said of the others"
+	deploy_taken_over "what a run that was killed has made is not removed when somebody has written to it"
 	host_protects "LVM keeps from templates, deltas and clones that are in use what the guide says"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
 	snapshots "snapshots have names, a clone goes back to any of them, and volumes come and go"
@@ -417,6 +418,60 @@ deploy_going()
 	[ "$(wc -l <"$LCLONE_TAB")" = "$made" ] || fail "$(cat "$LCLONE_TAB")"
 	[ "$(dmsetup ls --target lclone | wc -l)" = "$made" ] || fail "$(dmsetup ls)"
 	same "$dir/template" /dev/mapper/y3
+	close_all
+}
+
+deploy_taken_over()
+{
+	local words
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	make_template 200
+	words=(create --from deb --delta-size 8M web1 web2)
+	# killed before the lines are there; the first is used since
+	{ STOP_AT=replace:1 LD_PRELOAD=$stop_library lclone "${words[@]}" >"$dir/out" 2>"$dir/err"; } \
+		2>/dev/null
+	[ $? = 137 ] || fail "not killed: $(cat "$dir/err")"
+	tags_of ttvg/web1-delta | grep -q lclone.new || fail "$(tags_of ttvg/web1-delta)"
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web2
+	# another one cannot be made: what there is stays
+	ok lvcreate -qq -y --size 4M --name web3-delta ttvg
+	makes_none 1 "lvcreate failed for web3: nothing was made but what there was by an earlier run, as web1" \
+		web1 web2 web3 --delta-size 8M
+	same "$dir/model" /dev/mapper/web1
+	ok lclone "${words[@]}"
+	same "$dir/model" /dev/mapper/web1
+	same "$dir/template" /dev/mapper/web2 16777216
+	[ "$(wc -l <"$LCLONE_TAB")" = 2 ] || fail "$(cat "$LCLONE_TAB")"
+	refused 3 "web1 already" lclone "${words[@]}"
+	close_all
+	# somebody else's, as it has other data, or was opened again
+	ok lvchange -qq --addtag lclone.new ttvg/web1-delta ttvg/web2-delta
+	rm "$LCLONE_TAB"
+	ok lclone remove /dev/ttvg/web2-delta
+	ok mkfs.ext4 -q /dev/ttvg/web2-delta
+	refused 3 "ttvg/web2-delta, which was made for web2 by an lclone that was killed, has other data" \
+		lclone create --from deb web2 --delta-size 8M
+	ok lclone open web1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	ok lclone close web1
+	refused 3 "was opened since" lclone create --from deb web1 --delta-size 8M
+	ok lvchange -qq --deltag lclone.new ttvg/web2-delta
+	wipefs -qa /dev/ttvg/web2-delta
+	refused 3 "web2 is a clone already" lclone create --from deb web2 --delta-size 8M
+	[ "$(volumes)" = "deb web1-delta web2-delta web3-delta" ] || fail "$(volumes)"
+	ok lclone create --from deb db --delta-size 8M
+	# of another snapshot it would have other content
+	ok lclone snapshot db one
+	printf other | dd of=/dev/mapper/db bs=512 seek=7 conv=notrunc,fsync status=none
+	ok lclone snapshot db two
+	{ STOP_AT=replace:1 LD_PRELOAD=$stop_library lclone create --from db@one web4 web5 \
+		--delta-size 8M >"$dir/out" 2>"$dir/err"; } 2>/dev/null
+	[ $? = 137 ] || fail "not killed: $(cat "$dir/err")"
+	refused 3 "web4 already" lclone create --from db@two web4 web5 --delta-size 8M
+	ok lclone create --from db@one web4 web5 --delta-size 8M
+	same "$dir/template" /dev/mapper/web4 16777216
 	close_all
 }
 

@@ -114,7 +114,7 @@ static int take_over(struct plan *p, struct one *one, const struct lclone_lv *lv
 	lclone_lv_path(lv, path);
 	if (entry && strcmp(entry->delta, path))
 		return refuse_line(entry);
-	err = lclone_half_made(lv, p->base, p->d->creation->features, &made);
+	err = lclone_half_made(lv, p->base, &p->parents, p->d->creation->features, &made);
 	if (err)
 		return err;
 	if (entry && made == LCLONE_MADE_VOLUME)
@@ -374,7 +374,7 @@ static int undo(struct plan *p, size_t from, size_t end)
 		if (one->opened)
 			continue;
 		lclone_lv_path(&one->lv, path);
-		one->active |= lclone_is_open_so(one->name, p->base, path,
+		one->active |= lclone_is_open_so(one->name, p->base, path, &p->parents,
 						 p->d->creation->features);
 		if (one->active && lclone_close_clone(one->name)) {
 			err = -EBUSY;

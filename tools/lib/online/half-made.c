@@ -15,6 +15,19 @@ static int another(const struct lclone_lv *lv, const char *what)
 			   lv->vg, lv->lv, lv->name, what, lv->vg, lv->lv);
 }
 
+/*
+ * LVM zeroes the start of what it makes: behind it may be a superblock of what was there before, of
+ * another delta.
+ */
+static bool is_fresh(const struct lclone_file *file)
+{
+	static const u8 zeros[LCLONE_BLOCK_SIZE];
+	u8 start[LCLONE_BLOCK_SIZE];
+
+	return !lclone_dev_read(&file->dev, start, 0, LCLONE_BLOCK_SECTORS) &&
+	       !memcmp(start, zeros, sizeof(start));
+}
+
 /* What is neither blank, nor ours, somebody else has put there. */
 static int look_at_data(const struct lclone_lv *lv, const struct lclone_file *file,
 			enum lclone_half_made *made)
@@ -30,7 +43,7 @@ static int look_at_data(const struct lclone_lv *lv, const struct lclone_file *fi
 	else if (err)
 		err = another(lv, "has a damaged delta");
 	else if (strcmp(uuid, lv->uuid))
-		err = another(lv, "has another delta");
+		err = is_fresh(file) ? 0 : another(lv, "has another delta");
 	else if (delta.sb.incarnation > 1)	/* that run has opened it once */
 		err = another(lv, "was opened since");
 	else if (delta.sb.incarnation)
@@ -40,6 +53,7 @@ static int look_at_data(const struct lclone_lv *lv, const struct lclone_file *fi
 }
 
 int lclone_half_made(const struct lclone_lv *lv, const char *base,
+		     const struct lclone_parents *parents,
 		     const struct lclone_features *features, enum lclone_half_made *made)
 {
 	char path[LCLONE_LV_PATH_SIZE];
@@ -48,8 +62,8 @@ int lclone_half_made(const struct lclone_lv *lv, const char *base,
 
 	lclone_lv_path(lv, path);
 	*made = LCLONE_MADE_ACTIVE;
-	if (lclone_was_opened(lv->name, base, path, features) ||
-	    lclone_is_open_so(lv->name, base, path, features))
+	(void)lclone_was_opened(lv->name, base, path, features);	/* or half */
+	if (lclone_is_open_so(lv->name, base, path, parents, features))
 		return 0;
 	*made = LCLONE_MADE_VOLUME;
 	err = lclone_check_free_name(lv->name) ?: lclone_lv_activate(lv);

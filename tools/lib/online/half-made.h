@@ -9,6 +9,7 @@
 #ifndef LCLONE_HALF_MADE_H
 #define LCLONE_HALF_MADE_H
 
+#include "clone/inventory.h"
 #include "host/lv.h"
 #include "host/target.h"
 
@@ -19,10 +20,12 @@ enum lclone_half_made {
 };
 
 /*
- * Looks at the volume of the clone that it names, of the base @base and with those features; it is
- * activated for that.  -EEXIST: it has got another use since, or that cannot be told.
+ * Looks at the volume of the clone that it names, of @base, the last of @parents (or no layer) and
+ * with those features; it is activated for that.  -EEXIST: it has got another use since, or that
+ * cannot be told.
  */
 int lclone_half_made(const struct lclone_lv *lv, const char *base,
+		     const struct lclone_parents *parents,
 		     const struct lclone_features *features, enum lclone_half_made *made);
 
 #endif /* LCLONE_HALF_MADE_H */

@@ -102,13 +102,22 @@ bool lclone_was_opened(const char *name, const char *base, const char *delta,
 	return lclone_pending_adopt(name, &pending);
 }
 
+static bool lies_on(const struct lclone_table *table, const struct lclone_parents *parents)
+{
+	if (!table->parents || !parents->count)
+		return !table->parents && !parents->count;
+	return is_device(parents->path[parents->count - 1],
+			 lclone_table_parent(table, table->parents - 1));
+}
+
 bool lclone_is_open_so(const char *name, const char *base, const char *delta,
+		       const struct lclone_parents *parents,
 		       const struct lclone_features *features)
 {
 	static struct lclone_clone clone;
 
 	return !lclone_dm_get(name, &clone) && !clone.suspended &&
-	       is_line_of(&clone, base, delta, features);
+	       is_line_of(&clone, base, delta, features) && lies_on(&clone.table, parents);
 }
 
 /* Has the active clone @name the delta with this uuid?  It may have gone on to another since. */

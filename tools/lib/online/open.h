@@ -29,8 +29,12 @@ int lclone_open_line(const char *base, const char *delta, const struct lclone_pa
 bool lclone_was_opened(const char *name, const char *base, const char *delta,
 		       const struct lclone_features *features);
 
-/* Is it active, with this very line?  Then it is of no matter who has opened it. */
+/*
+ * Is it active, with this very line, and right above the last of @parents (none: above no layer)?
+ * Then it is of no matter who has opened it.
+ */
 bool lclone_is_open_so(const char *name, const char *base, const char *delta,
+		       const struct lclone_parents *parents,
 		       const struct lclone_features *features);
 
 #endif /* LCLONE_OPEN_H */
