@@ -7,7 +7,8 @@
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
 # command is killed before its second call, and before each 29th from there.
 
-killed_commands=(format create create_volume create_from open close remove snapshot revert resize resize_inactive
+killed_commands=(format create create_volume create_from open close remove snapshot revert
+		 snapshot_volume revert_volume resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
 
@@ -127,6 +128,48 @@ prepare_revert()
 }
 command_revert()	{ words=(revert --yes --to "$top" t1); }
 verify_revert()		{ is_model; ok lclone close t1; opens "$top"; }
+
+# A clone on a volume of its own, in lclonetab
+prepare_snapshot_volume()
+{
+	local lv
+
+	export LCLONE_TAB=$dir/lclonetab
+	[ -n "$has_vg" ] || make_vg "$volumes"
+	for lv in $(lvs --noheadings -o lv_name ttvg); do
+		ok lvremove -qq -y "ttvg/$lv"
+	done
+	ok lclone create --vg ttvg --delta-size 6M t1 "$base"
+	echo "t1 $base /dev/ttvg/t1-delta" >"$LCLONE_TAB"
+	put /dev/mapper/t1 10 3 100
+}
+command_snapshot_volume()	{ words=(snapshot --delta-size 6M t1 one); }
+
+# has_volumes SNAPSHOTS NAME...: and the clone comes by its name
+has_volumes()
+{
+	is_model
+	[ "$(lvs --noheadings -o lv_name ttvg | xargs)" = "${*:2}" ] || fail "$(lvs -o+lv_tags ttvg)"
+	! lvs --noheadings -o lv_tags ttvg | grep lclone.new || fail "it is new"
+	ok lclone list --snapshots --noheadings -o snapshot
+	[ "$(xargs <"$dir/out")" = "$1" ] || fail "$(cat "$dir/out")"
+	put /dev/mapper/t1 10 3 130
+	ok lclone close t1
+	ok lclone open t1
+	is_model
+}
+verify_snapshot_volume()	{ has_volumes t1@one t1-delta t1-delta2; }
+
+prepare_revert_volume()
+{
+	prepare_snapshot_volume
+	ok lclone snapshot --delta-size 6M t1 one
+	cp "$dir/model" "$dir/then"
+	put /dev/mapper/t1 20 5 170
+	cp "$dir/then" "$dir/model"
+}
+command_revert_volume()		{ words=(revert --yes --delta-size 6M t1 one); }
+verify_revert_volume()		{ has_volumes t1@one t1-delta t1-delta3; }
 
 is_large()		{ [ "$(blockdev --getsize64 /dev/mapper/t1)" = 3145728 ] || fail "size"; }
 prepare_resize()	{ active; }
