@@ -8,7 +8,7 @@
 # command is killed before its second call, and before each 29th from there.
 
 killed_commands=(format create create_volume create_from open close remove snapshot revert
-		 snapshot_volume revert_volume resize resize_inactive
+		 snapshot_volume revert_volume drop_snapshot resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
 
@@ -171,6 +171,17 @@ prepare_revert_volume()
 command_revert_volume()		{ words=(revert --yes --delta-size 6M t1 one); }
 verify_revert_volume()		{ has_volumes t1@one t1-delta t1-delta3; }
 
+prepare_drop_snapshot()
+{
+	prepare_snapshot_volume
+	ok lclone snapshot --delta-size 6M t1 one
+	put /dev/mapper/t1 20 5 170
+	ok lclone snapshot --delta-size 6M t1 two
+	put /dev/mapper/t1 22 5 180
+}
+command_drop_snapshot()		{ words=(remove --yes t1@one); }
+verify_drop_snapshot()		{ has_volumes t1@two t1-delta t1-delta3; }
+
 is_large()		{ [ "$(blockdev --getsize64 /dev/mapper/t1)" = 3145728 ] || fail "size"; }
 prepare_resize()	{ active; }
 command_resize()	{ words=(resize --size 3M t1); }
@@ -285,6 +296,7 @@ accept()
 {
 	case $1 in
 	remove | merge_into_parent | merge_layer) grep -q "blank" "$dir/err" ;;
+	drop_snapshot) grep -q "has no snapshot one" "$dir/err" ;;
 	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
 	*) false ;;
 	esac
