@@ -35,8 +35,8 @@ int lclone_wipe_recycled(const char *path)
 }
 
 /*
- * What a run that was killed has made, and not kept.  It may have been opened by hand since: then
- * it is somebody's.
+ * What a run that was killed has made, and not kept.  It may have been opened by hand since, or got
+ * a filesystem: then it is somebody's.
  */
 int lclone_remove_half_made(const struct lclone_lv *lv, const char *path)
 {
@@ -47,7 +47,10 @@ int lclone_remove_half_made(const struct lclone_lv *lv, const char *path)
 
 	if (!lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL)) {
 		err = lclone_delta_open_sb(&delta, &file.dev);
-		unused = err == -EINVAL || err == -ENODATA || (!err && !delta.sb.incarnation);
+		if (err == -EINVAL || err == -ENODATA)
+			unused = !lclone_file_no_signature(&file);
+		else
+			unused = !err && !delta.sb.incarnation;
 		lclone_delta_close(&delta);
 	}
 	lclone_file_close(&file);
@@ -100,22 +103,25 @@ int lclone_delta_lv(struct lclone_lv *lv, const char *name, u8 uuid[LCLONE_UUID_
 	return 0;
 }
 
+/* @alone: nobody who lives has made what there is. */
 static int create_on(const struct lclone_lv *lv, const char *base, const char *path,
-		     const struct creation *c)
+		     const struct creation *c, bool alone)
 {
 	int err, left;
 
-	if (lclone_was_opened(lv->name, base, path, c->features))
+	if (alone && lclone_was_opened(lv->name, base, path, c->features))
 		return lclone_lv_keep(lv);
-	err = lclone_check_free_name(lv->name) ?: lclone_remove_half_made(lv, path) ?:
-	      lclone_lv_create(lv);
+	err = lclone_check_free_name(lv->name);
+	if (!err && alone)
+		err = lclone_remove_half_made(lv, path);
+	err = err ?: lclone_lv_create(lv);
 	if (err)
 		return err;
 	err = lclone_wipe_recycled(path) ?: lclone_create_clone(lv->name, base, path, c);
 	if (!err)
 		return lclone_lv_keep(lv);
 	lclone_why_hold();
-	left = lclone_lv_remove(lv);
+	left = lclone_lv_remove_new(lv);
 	lclone_why_release();
 	return left ? lclone_fail(err, "%s; and the volume %s/%s could not be removed",
 				  lclone_why(), lv->vg, lv->lv) : err;
@@ -130,6 +136,7 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 	char path[LCLONE_LV_PATH_SIZE];
 	u8 uuid[LCLONE_UUID_SIZE];
 	int err, lock;
+	bool alone;
 
 	err = lclone_lv_set_vg(&lv, vg) ?: lclone_delta_lv(&lv, name, uuid);
 	if (err)
@@ -137,11 +144,11 @@ int lclone_create_with_lv(const char *name, const char *base, const char *vg, u6
 	creation.format = &format;
 	format.uuid = uuid;
 	lclone_lv_path(&lv, path);
-	lock = lclone_lock_creation(lclone_dev_at(path) ? LCLONE_LOCK_EXCLUSIVE :
-							  LCLONE_LOCK_SHARED);
+	alone = lclone_dev_at(path);
+	lock = lclone_lock_creation(alone ? LCLONE_LOCK_EXCLUSIVE : LCLONE_LOCK_SHARED);
 	if (lock < 0)
 		return lock;
-	err = create_on(&lv, base, path, &creation);
+	err = create_on(&lv, base, path, &creation, alone);
 	close(lock);
 	return err;
 }

@@ -357,7 +357,8 @@ static int make_one(struct plan *p, struct one *one)
 
 /*
  * Closes those from @from to before @end, and removes what was made for them by this run: what an
- * earlier one has opened may have been written since.
+ * earlier one has opened may have been written since, and what this one has no volume for, but is
+ * there, another has made at the same time.
  */
 static int undo(struct plan *p, size_t from, size_t end)
 {
@@ -371,7 +372,7 @@ static int undo(struct plan *p, size_t from, size_t end)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (i = from; i < end; i++) {
 		one = &p->one[i];
-		if (one->opened)
+		if (one->opened || !one->volume)
 			continue;
 		lclone_lv_path(&one->lv, path);
 		one->active |= lclone_is_open_so(one->name, p->base, path, &p->parents,
@@ -384,8 +385,7 @@ static int undo(struct plan *p, size_t from, size_t end)
 		if (one->active)	/* or the volume's next owner would find a delta on it */
 			lclone_remove_delta(path);
 		one->active = false;
-		if (one->volume)
-			gone[count++] = one->lv;
+		gone[count++] = one->lv;
 		one->volume = false;
 	}
 	err = lclone_lv_remove_new_many(gone, count) ?: err;
