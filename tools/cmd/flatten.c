@@ -93,7 +93,7 @@ static int flatten(struct flatten *f, const struct arguments *a)
 	if (!ret && f->merge.free[0])
 		free_merged(o->name, f->merge.free, a->keep, a->json);
 	if (!ret)
-		free_volumes(&f->dropped, a->keep, a->json);
+		free_volumes(&f->dropped, o->name, a->keep, a->json);
 	lclone_dropped_free(&f->dropped);
 	return ret;
 }

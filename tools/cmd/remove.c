@@ -30,53 +30,89 @@ static int refuse_open_clone(const char *name)
 static void tell_removed(void *ctx, const char *path, const char *why)
 {
 	(void)ctx;
-	if (!why)		/* what others need stays, as before */
+	if (!why)
 		printf("%s: removed\n", path);
+	else if (why[0])
+		printf("%s: kept: %s\n", path, why);
+	else
+		printf("%s is free (lclone remove)\n", path);
 }
 
-/* Layers below its delta, of which those go, too, that were made for clones and nobody needs */
-static void look_below(const struct lclone_named *named, struct dropped *below,
-		       struct lclone_names *snapshots)
+static const char *name_of(const struct lclone_layer *layer)
 {
-	static struct lclone_layers layers;
+	return layer->sb.label[0] ? layer->sb.label : layer->path;
+}
+
+/* All of them: a sentence names only some. */
+static void tell_below(FILE *to, const struct lclone_layers *below)
+{
 	u32 i;
 
-	below->count = 0;
-	lclone_why_hold();
-	lclone_layers_read(named->delta, &layers);	/* as far as they are found */
-	lclone_why_release();
-	for (i = 0; i < layers.count; i++) {
-		below->path[below->count] = strdup(layers.layer[i].path);
-		below->count += !!below->path[below->count];
-		if (lclone_snapshot_at(&layers, named->name,
-				       lclone_snapshot_name(&layers.layer[i].sb) ?: "") == i)
-			lclone_add_name(snapshots, layers.layer[i].sb.label);
+	for (i = 0; i < below->count; i++)
+		fprintf(to, "%s, on %s, goes, too\n", name_of(&below->layer[i]),
+			below->layer[i].path);
+}
+
+static int ask(const struct lclone_named *named, const struct lclone_layers *below)
+{
+	struct lclone_names names = { .count = 0 };
+	u32 i;
+
+	tell_below(stderr, below);
+	for (i = 0; i < below->count; i++)
+		lclone_add_name(&names, name_of(&below->layer[i]));
+	return confirm("remove %s, and what was written to it, with %s%s%s", named->name,
+		       named->delta, names.count ? ", and " : "", names.count ? names.text : "");
+}
+
+/*
+ * Before its name is forgotten, by which another run would find them.  Those that tags have led to
+ * are in no order: what another one lies on goes behind that.
+ */
+static void remove_below(const char *clone, struct lclone_layers *below)
+{
+	bool gone[LCLONE_LAYERS_MAX] = { false }, more = true;
+	u32 i;
+	int ret;
+
+	while (more) {
+		more = false;
+		for (i = 0; i < below->count; i++) {
+			if (gone[i])
+				continue;
+			gone[i] = !lclone_volume_free(below->layer[i].path, clone);
+			more |= gone[i];
+			if (gone[i])
+				tell_removed(NULL, below->layer[i].path, NULL);
+		}
 	}
-	lclone_layers_free(&layers);
+	for (i = 0; i < below->count; i++) {
+		ret = gone[i] ? 0 : lclone_volume_free(below->layer[i].path, clone);
+		if (ret < 0)
+			tell_removed(NULL, below->layer[i].path, lclone_why());
+	}
 }
 
 static int remove_found(struct lclone_named *named, bool yes, bool dry_run)
 {
-	struct lclone_names snapshots = { .count = 0 };
-	static struct dropped below;
-	int err = 0;
+	static struct lclone_layers below;
+	int err = lclone_volumes_below(named->name, named->delta, &below);
 
-	look_below(named, &below, &snapshots);
-	if (!yes && !dry_run)
-		err = confirm("remove %s, and what was written to it, with %s%s%s", named->name,
-			      named->delta, snapshots.count ? ", and its snapshots " : "",
-			      snapshots.count ? snapshots.text : "");
+	if (!err && !yes && !dry_run)
+		err = ask(named, &below);
+	if (!err && dry_run)
+		tell_below(stdout, &below);
 	if (!err && !dry_run)
-		err = lclone_remove_named(named);
+		err = lclone_wipe_named(named);
+	if (!err && !dry_run) {
+		remove_below(named->name, &below);
+		err = lclone_forget_named(named);
+	}
 	if (!err)
-		printf("%s: %s, with %s%s%s%s\n", named->name,
+		printf("%s: %s, with %s%s\n", named->name,
 		       dry_run ? "would be removed" : "removed", named->delta,
-		       named->entry ? ", and its line in lclonetab" : "",
-		       dry_run && snapshots.count ? ", and its snapshots " : "",
-		       dry_run && snapshots.count ? snapshots.text : "");
-	if (!err && !dry_run)
-		lclone_dropped_remove(&below, tell_removed, NULL);
-	lclone_dropped_free(&below);
+		       named->entry ? ", and its line in lclonetab" : "");
+	lclone_layers_free(&below);
 	return err;
 }
 

@@ -94,7 +94,7 @@ static int revert(const struct switching *s, const struct arguments *a)
 	else
 		printf("%s: as it was at its last snapshot, with the delta %s\n", s->name,
 		       switched.new);
-	free_volumes(&switched.dropped, a->keep, false);
+	free_volumes(&switched.dropped, s->name, a->keep, false);
 	lclone_dropped_free(&switched.dropped);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/fail.h"
 #include "ui/volumes.h"
 
 static void tell(void *ctx, const char *path, const char *why)
@@ -16,14 +17,15 @@ static void tell(void *ctx, const char *path, const char *why)
 		printf("%s is free (lclone remove)\n", path);
 }
 
-void free_volumes(const struct dropped *dropped, bool keep, bool quiet)
+void free_volumes(const struct dropped *dropped, const char *clone, bool keep, bool quiet)
 {
 	u32 i;
 
 	if (!keep)
-		lclone_dropped_remove(dropped, tell, &quiet);
+		lclone_dropped_remove(dropped, clone, tell, &quiet);
 	for (i = 0; keep && i < dropped->count; i++)
-		tell(&quiet, dropped->path[i], "");
+		tell(&quiet, dropped->path[i],
+		     lclone_volume_keep(dropped->path[i]) ? lclone_why() : "");
 }
 
 /* That it is free was said with the merge. */

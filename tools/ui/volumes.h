@@ -7,8 +7,11 @@
 
 #include "online/volume.h"
 
-/* Frees them, or (@keep) not, and says what has become of each, but not if it is @quiet. */
-void free_volumes(const struct dropped *dropped, bool keep, bool quiet);
+/*
+ * Frees what @clone has dropped, or (@keep) not, and says what has become of each, but not if it is
+ * @quiet.
+ */
+void free_volumes(const struct dropped *dropped, const char *clone, bool keep, bool quiet);
 
 /*
  * The same of the delta of a clone that was merged; "": a run that was killed has wiped it, and

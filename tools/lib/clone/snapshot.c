@@ -123,8 +123,8 @@ int lclone_snapshot_find(const char *clone, const char *snapshot, struct lclone_
 	layers->count = 0;
 	err = lclone_name_find(clone, named) ?: lclone_named_activate(named) ?:
 	      lclone_layers_read(named->delta, layers);
-	if (err)
-		return err;
+	if (err)	/* a device that is not there is another thing than no such snapshot */
+		return err == -ENOENT ? -ESTALE : err;
 	*at = lclone_snapshot_at(layers, clone, snapshot);
 	return *at < layers->count ? 0 : no_snapshot(clone, snapshot, layers);
 }

@@ -95,6 +95,7 @@ static bool read_row(struct lclone_lv *lv, const char *vg, struct json_object *r
 	snprintf(lv->lv, sizeof(lv->lv), "%s", lclone_json_text(row, "lv_name"));
 	lv->active = lclone_json_text(row, "lv_active")[0];
 	lv->read_only = !strncmp(lclone_json_text(row, "lv_permissions"), "read-only", 9);
+	lv->origin = strstr(lclone_json_text(row, "lv_role"), "thickorigin");
 	snprintf(tags, sizeof(tags), "%s", lclone_json_text(row, "lv_tags"));
 	for (tag = strtok_r(tags, ",", &save); tag; tag = strtok_r(NULL, ",", &save))
 		read_tag(lv, tag, &ours);
@@ -127,7 +128,7 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 		"--configreport", "vg", "-o", "vg_name",
 		"--configreport", "pv", "-o", "pv_name",
 		"--configreport", "lv", "-o",
-		"lv_name,lv_size,lv_active,lv_permissions,lv_tags",
+		"lv_name,lv_size,lv_active,lv_permissions,lv_role,lv_tags",
 		"--configreport", "pvseg", "-o", "pv_name",
 		"--configreport", "seg", "-o", "lv_name",
 		NULL
@@ -379,12 +380,20 @@ int lclone_lv_remove_new(const struct lclone_lv *lv)
 	return lclone_lvm_run(argv);
 }
 
+int lclone_lv_refuse_origin(const struct lclone_lv *lv)
+{
+	if (!lv->origin)
+		return 0;
+	return lclone_fail(-EBUSY, "%s/%s has snapshots of LVM's own, which would be lost (lvs %s)",
+			   lv->vg, lv->lv, lv->vg);
+}
+
 int lclone_lv_remove(const struct lclone_lv *lv)
 {
 	char line[LINE_SIZE];
 
 	print_remove(line, lv);
-	return run_line(line);
+	return lclone_lv_refuse_origin(lv) ?: run_line(line);
 }
 
 static int run_many(const struct lclone_lv *lvs, size_t count,

@@ -29,6 +29,7 @@ struct lclone_lv {
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
 	bool active, read_only;
+	bool origin;			/* of snapshots that LVM has made, and would remove with it */
 	bool is_new;			/* a delta that is not kept yet */
 };
 
@@ -67,7 +68,10 @@ int lclone_lv_of(dev_t rdev, struct lclone_lv *lv);
 /* @first, or with a number behind it, from 2 on: what no volume of the group is called */
 int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE]);
 
-/* The volume is gone; the second: if it was there, and still new. */
+/* -EBUSY if more would go with it than what is ours */
+int lclone_lv_refuse_origin(const struct lclone_lv *lv);
+
+/* The volume is gone, if that is not refused; the second: if it was there, and still new. */
 int lclone_lv_remove(const struct lclone_lv *lv);
 int lclone_lv_remove_new(const struct lclone_lv *lv);
 

@@ -15,6 +15,7 @@
 #include "online/close.h"
 #include "online/follow.h"
 #include "online/open.h"
+#include "online/volume.h"
 
 /* Options that are given go before those of its line in lclonetab. */
 static void add_features(struct lclone_features *f, const struct lclone_features *more)
@@ -133,18 +134,26 @@ static int refuse_others_delta(const struct lclone_named *named)
 	return 0;
 }
 
-/* Blank: made and not formatted, or wiped, by a run that was killed.  -EEXIST: by somebody else. */
-static int refuse_others_data(const struct lclone_named *named)
+int lclone_wipe_named(struct lclone_named *named)
 {
-	struct lclone_file file;
-	int err = lclone_file_open(&file, named->delta, O_RDONLY) ?: lclone_file_no_signature(&file);
+	int err;
 
-	lclone_file_close(&file);
-	return err;
+	err = named->active ? 0 : lclone_named_activate(named);
+	if (!err && named->has_lv && !named->lv.given)
+		err = lclone_lv_refuse_origin(&named->lv);
+	err = err ?: refuse_others_delta(named);
+	if (!err && named->active)
+		err = lclone_close_clone(named->name);
+	if (err)
+		return err;
+	err = lclone_remove_delta(named->delta);
+	/* blank: made and not formatted, or wiped, by a run that was killed */
+	if (err == -ENODATA && (named->has_lv || named->entry))
+		err = lclone_refuse_data(named->delta);
+	return err && named->active ? closed(named) : err;
 }
 
-/* Without its volume, if that was not made for it. */
-static int forget_named(const struct lclone_named *named)
+int lclone_forget_named(const struct lclone_named *named)
 {
 	const char *name = named->name;
 	int err = named->entry ? lclone_tab_remove(&name, 1) : 0;
@@ -152,22 +161,4 @@ static int forget_named(const struct lclone_named *named)
 	if (err || !named->has_lv)
 		return err;
 	return named->lv.given ? lclone_lv_drop_tags(&named->lv) : lclone_lv_remove(&named->lv);
-}
-
-int lclone_remove_named(struct lclone_named *named)
-{
-	int err;
-
-	err = named->active ? 0 : lclone_named_activate(named);
-	err = err ?: refuse_others_delta(named);
-	if (!err && named->active)
-		err = lclone_close_clone(named->name);
-	if (err)
-		return err;
-	err = lclone_remove_delta(named->delta);
-	if (err == -ENODATA && (named->has_lv || named->entry))
-		err = refuse_others_data(named);
-	if (err)
-		return named->active ? closed(named) : err;
-	return forget_named(named);
 }

@@ -24,7 +24,9 @@ int lclone_open_name(const char *name, struct lclone_parents *parents,
 int lclone_open_meanwhile(const char *name, bool *opened);
 int lclone_close_again(const char *name, bool opened, int err);
 
-/* Closes it, wipes its delta, takes its line out of lclonetab, and removes its volume. */
-int lclone_remove_named(struct lclone_named *named);
+/* Closes it, and wipes its delta, which can be told from a name that has got another meaning. */
+int lclone_wipe_named(struct lclone_named *named);
+/* Behind that: takes its line out of lclonetab, and removes its volume, if that was made for it. */
+int lclone_forget_named(const struct lclone_named *named);
 
 #endif /* LCLONE_BY_NAME_H */

@@ -47,7 +47,7 @@ static int find_begun(const struct drop *d, struct lclone_lv *lower)
 	err = lclone_lv_list(&lvs, &count);
 	for (i = 0; !err && i < count; i++)
 		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].layer, d->clone) &&
-		    !strcmp(lvs[i].snapshot, d->snapshot))
+		    !strcmp(lvs[i].snapshot, d->snapshot) && !lvs[i].given)
 			break;
 	if (!err && i < count)
 		*lower = lvs[i];
@@ -78,19 +78,19 @@ static int volume_with(const char *uuid, const struct lclone_lv *but, struct lcl
 	return err;
 }
 
-static void free_volume(const struct drop *d, const char *path)
+static int free_volume(const struct drop *d, const char *path)
 {
-	struct dropped dropped = { .count = 1, .path = { (char *)path } };
+	int ret = lclone_volume_free(path, d->clone);
 
-	lclone_dropped_remove(&dropped, d->told, d->ctx);
+	if (ret >= 0)
+		d->told(d->ctx, path, ret ? "" : NULL);
+	return ret < 0 ? ret : 0;
 }
 
 /* The lower one has the upper one's identity; the upper one is wiped, or (NULL) not known. */
 static int end_merge(const struct drop *d, const char *upper, const char *lower)
 {
-	if (upper)
-		free_volume(d, upper);
-	return lclone_follow_merged_tags(NULL, lower);
+	return (upper ? free_volume(d, upper) : 0) ?: lclone_follow_merged_tags(NULL, lower);
 }
 
 /* The lower one's volume gets the space for what the upper one has. */
@@ -131,9 +131,7 @@ static int flatten_layer(struct drop *d, const char *layer)
 
 	err = lclone_open_meanwhile(d->clone, &opened) ?: lclone_flatten(d->flatten, true);
 	err = lclone_close_again(d->clone, opened, err);
-	if (!err)
-		free_volume(d, layer);
-	return err;
+	return err ?: free_volume(d, layer);
 }
 
 /* A run that was killed has merged it, or only left to free what is not in the chain any more. */
@@ -147,13 +145,11 @@ static int end_begun(struct drop *d, const struct lclone_lv *lower)
 
 	lclone_lv_path(lower, path);
 	ret = lclone_sb_of(path, &sb);
-	if (ret)
+	if (ret && ret != -ENODATA)
 		return ret;
 	uuid_unparse_lower(sb.uuid, uuid);
-	if (!strcmp(uuid, lower->uuid)) {
-		free_volume(d, path);
-		return 0;
-	}
+	if (ret == -ENODATA || !strcmp(uuid, lower->uuid))
+		return free_volume(d, path);
 	ret = volume_with(uuid, lower, &upper);
 	if (ret)
 		return ret < 0 ? ret : end_merge(d, NULL, path);

@@ -194,14 +194,14 @@ static int make_target(const struct lclone_clone *clone, const char *vg, struct 
 	return lclone_lv_create_plain(lv);
 }
 
-/* It goes, unless the clone has it as its base already. */
+/* It goes, if the clone has another base for sure: as its base, or behind that as the disk, it stays. */
 static int unmake_target(const char *name, const struct lclone_lv *lv, const char *path, int err)
 {
 	static struct lclone_clone now;
 	bool used;
 
 	lclone_why_hold();
-	used = !lclone_dm_get(name, &now) &&
+	used = lclone_dm_get(name, &now) ||
 	       lclone_dev_number(now.table.base) == lclone_dev_at(path);
 	lclone_why_release();
 	if (used)

@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "clone/name.h"
+#include "clone/snapshot.h"
+#include "clone/super.h"
 #include "format/delta.h"
 #include "host/device.h"
 #include "host/file.h"
 #include "host/lock.h"
 #include "host/stack.h"
+#include "host/tab.h"
 #include "offline/remove.h"
 #include "online/create.h"
 #include "online/volume.h"
@@ -158,27 +162,165 @@ void lclone_dropped_free(struct dropped *dropped)
 		free(dropped->path[--dropped->count]);
 }
 
+static bool names(const struct lclone_tab_entry *entry, dev_t rdev)
+{
+	char device[PATH_MAX];
+	const char *at = NULL;
+
+	if (lclone_dev_at(entry->delta) == rdev)
+		return true;
+	while (lclone_tab_parent(entry, &at, device))
+		if (lclone_dev_at(device) == rdev)
+			return true;
+	return false;
+}
+
+/*
+ * What lies on it may be on a disk that is not there, and then only notes tell of it: a line of
+ * another clone that names it, or a clone that is not gone and whose layer it is.
+ */
+static int refuse_noted(const char *path, const struct lclone_lv *lv, const char *clone)
+{
+	const bool others = lv->layer[0] && strcmp(lv->layer, clone);
+	const dev_t rdev = lclone_dev_at(path);
+	static struct lclone_named named;
+	struct lclone_tab tab;
+	size_t i;
+	int err = lclone_tab_read(&tab, NULL, NULL);
+
+	for (i = 0; !err && i < tab.count; i++)
+		if (strcmp(tab.entry[i].name, clone) && names(&tab.entry[i], rdev))
+			err = lclone_fail(-EBUSY, "%s has it (%s, line %u)", tab.entry[i].name,
+					  lclone_tab_path(), tab.entry[i].line);
+	lclone_tab_free(&tab);
+	if (err || !others)
+		return err;
+	lclone_why_hold();
+	err = lclone_name_find(lv->layer, &named);
+	lclone_named_free(&named);
+	lclone_why_release();
+	return err == -ENXIO || err == -EINVAL ? 0 :
+	       lclone_fail(-EBUSY, "it is a layer of %s", lv->layer);
+}
+
 /* 1: it is not ours to remove.  One with a name has got the number of what was dropped since. */
-static int free_one(const char *path)
+static int may_free(const char *path, const char *clone, struct lclone_lv *lv)
+{
+	int ret = lclone_lv_of(lclone_dev_at(path), lv);
+
+	if (ret || lv->kind != LCLONE_LV_DELTA || lv->given || lv->name[0] || lv->is_new)
+		return ret ?: 1;
+	return lclone_lv_refuse_origin(lv) ?: refuse_noted(path, lv, clone);
+}
+
+int lclone_refuse_data(const char *path)
+{
+	struct lclone_file file;
+	int err = lclone_file_open(&file, path, O_RDONLY) ?: lclone_file_no_signature(&file);
+
+	lclone_file_close(&file);
+	return err;
+}
+
+int lclone_volume_free(const char *path, const char *clone)
 {
 	struct lclone_lv lv;
+	int ret = may_free(path, clone, &lv);
+
+	if (ret)
+		return ret;
+	ret = lclone_remove_delta(path);
+	if (ret == -ENODATA)		/* it was wiped already */
+		ret = lclone_refuse_data(path);
+	return ret ?: lclone_lv_remove(&lv);
+}
+
+static int add_tagged(const struct lclone_lv *lv, struct lclone_layers *layers)
+{
+	struct lclone_layer *layer = &layers->layer[layers->count];
+	char path[LCLONE_LV_PATH_SIZE];
+	int err = lclone_lv_activate(lv);
+
+	if (err || layers->count == LCLONE_LAYERS_MAX)
+		return err;
+	lclone_lv_path(lv, path);
+	(void)lclone_sb_of(path, &layer->sb);	/* whatever is wrong with it */
+	layer->path = strdup(path);
+	layers->count += !!layer->path;
+	return layer->path ? 0 : lclone_fail(-ENOMEM, "out of memory");
+}
+
+/* A run that was killed has wiped the delta: nothing but tags leads to what it had below. */
+static int find_tagged(const char *clone, struct lclone_layers *layers)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	err = lclone_lv_list(&lvs, &count);
+	for (i = 0; !err && i < count; i++)
+		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].layer, clone))
+			err = add_tagged(&lvs[i], layers);
+	free(lvs);
+	return err;
+}
+
+/* Does it go, once @above, with the superblock @child, is gone? */
+static bool goes(struct lclone_inventory *inv, const char *clone, const struct lclone_layer *layer,
+		 const char *above, const struct lclone_sb *child)
+{
+	struct lclone_lv lv;
+
+	return !may_free(layer->path, clone, &lv) &&
+	       !lclone_refuse_others(inv, layer->path, &layer->sb, child, lclone_dev_at(above));
+}
+
+int lclone_volumes_below(const char *clone, const char *delta, struct lclone_layers *layers)
+{
+	struct lclone_inventory inv = { .count = 0 };
+	const char *above = delta;
+	struct lclone_sb child;
+	u32 i;
+	int err = lclone_sb_of(delta, &child);
+
+	layers->count = 0;
+	if (err)
+		return err == -ENODATA ? find_tagged(clone, layers) : 0;
+	lclone_why_hold();
+	(void)lclone_layers_read(delta, layers);	/* as far as they are found */
+	for (i = 0; i < layers->count; i++) {
+		if (!goes(&inv, clone, &layers->layer[i], above, &child))
+			break;
+		above = layers->layer[i].path;
+		child = layers->layer[i].sb;
+	}
+	lclone_why_release();
+	lclone_inventory_free(&inv);
+	while (layers->count > i)
+		free(layers->layer[--layers->count].path);
+	return 0;
+}
+
+int lclone_volume_keep(const char *path)
+{
+	struct lclone_lv lv, kept;
 	int ret = lclone_lv_of(lclone_dev_at(path), &lv);
 
 	if (ret || lv.kind != LCLONE_LV_DELTA || lv.given || lv.name[0] || lv.is_new)
-		return ret ?: 1;
-	ret = lclone_remove_delta(path);
-	if (ret && ret != -ENODATA)		/* it was wiped already */
-		return ret;
-	return lclone_lv_remove(&lv);
+		return ret < 0 ? ret : 0;
+	kept = lv;
+	kept.given = true;
+	return lclone_lv_retag(&lv, &kept);
 }
 
-void lclone_dropped_remove(const struct dropped *dropped, freed_fn told, void *ctx)
+void lclone_dropped_remove(const struct dropped *dropped, const char *clone, freed_fn told,
+			   void *ctx)
 {
 	u32 i;
 	int ret;
 
 	for (i = 0; i < dropped->count; i++) {
-		ret = free_one(dropped->path[i]);
+		ret = lclone_volume_free(dropped->path[i], clone);
 		told(ctx, dropped->path[i], ret < 0 ? lclone_why() : ret ? "" : NULL);
 	}
 }
@@ -212,6 +354,7 @@ static int free_empty(const struct lclone_lv *lv, const char *path)
 	err = lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL);
 	if (!err && lclone_delta_open_sb(&delta, &file.dev) != -ENODATA)
 		err = lclone_fail(-EADDRINUSE, "%s has something else by now", path);
+	err = err ?: lclone_file_no_signature(&file);
 	lclone_file_close(&file);
 	return err ?: lclone_lv_remove(lv);
 }

@@ -7,6 +7,7 @@
 #ifndef LCLONE_VOLUME_H
 #define LCLONE_VOLUME_H
 
+#include "clone/snapshot.h"
 #include "host/lv.h"
 
 struct volume_wish {
@@ -38,11 +39,29 @@ int lclone_dropped(const struct lclone_table *before, const struct lclone_table 
 void lclone_dropped_free(struct dropped *dropped);
 
 /*
- * Of these, the volumes that were made for a clone, and on which nothing lies, are wiped and
- * removed.  @told of each: removed if @why is NULL, else kept; "": it is no such volume.
+ * What @clone has had and has not any more is wiped, and the volume removed that was made for it,
+ * if nothing lies on that, nor, as lclonetab and tags have it, another clone.  1: it is no such
+ * volume, and stays as it is.
  */
+int lclone_volume_free(const char *path, const char *clone);
+
+/*
+ * Of the layers below the delta of a clone, those whose volumes nobody needs without it.  If the
+ * delta was wiped, those which the clone had, as far as tags tell, in no order.  To be freed in
+ * any case.
+ */
+int lclone_volumes_below(const char *clone, const char *delta, struct lclone_layers *layers);
+
+/* Such a volume stays for good: no other command removes it. */
+int lclone_volume_keep(const char *path);
+
+/* -EEXIST: there is something on it that is no delta. */
+int lclone_refuse_data(const char *path);
+
+/* All of these.  @told of each: removed if @why is NULL, else kept; "": it is no such volume. */
 typedef void (*freed_fn)(void *ctx, const char *path, const char *why);
-void lclone_dropped_remove(const struct dropped *dropped, freed_fn told, void *ctx);
+void lclone_dropped_remove(const struct dropped *dropped, const char *clone, freed_fn told,
+			   void *ctx);
 
 /*
  * The clone was merged, and its delta, on @delta ("": as tags say), is none any more: the volume

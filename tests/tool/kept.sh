@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154 # as run
+#
+# Tests of what commands leave alone that remove volumes, and of what such a command ends that was
+# killed, for run and with what host.sh has.
+
+tests+=(
+	kept_absent "layers stay of a clone whose delta is on a disk that is not there"
+	kept_origin "a volume is not removed with the snapshots that LVM has of it"
+	kept_data "a volume that has got something else on it since is not removed"
+	kept_by_wish "what was kept with --keep stays"
+	kept_told "layers of another clone, which go with the last one on them, are named before"
+	removed_wiped "a remove that was killed behind the wipe takes the layers along in the end"
+)
+
+kept_absent()
+{
+	local far
+
+	make_template 300
+	disk far far 64
+	ok vgcreate -qq ttfar "$far"
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1 2
+	ok lclone snapshot web1 b --vg ttfar --delta-size 24M
+	puts_at 3
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone create web2 --from web1@b --vg ttvg --delta-size 32M
+	close_all
+	ok vgchange -qq -an ttfar
+	ok losetup -d "$far"
+	refused 5 "ttfar/web1-delta" lclone remove --yes web1@b
+	refused 5 "ttfar/web1-delta" lclone remove --dry-run web1@b
+	ok lclone remove --yes web2
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	# neither tells a line of it
+	ok losetup "$far" "$dir/far"
+	ok vgchange -qq -ay ttfar
+	ok lclone create web2 --from web1@b --vg ttvg --delta-size 32M
+	close_all
+	ok vgchange -qq -an ttfar
+	ok losetup -d "$far"
+	ok lclone open web2
+	ok lclone flatten --yes web2
+	grep -q "web1--delta: kept: web1 has it" "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb web1-delta web2-delta" ] || fail "$(volumes)"
+	ok losetup "$far" "$dir/far"
+	ok vgchange -qq -ay ttfar
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	close_all
+	ok lclone remove --yes web1
+	ok vgremove -qq --yes ttfar
+}
+
+kept_origin()
+{
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1
+	ok lclone snapshot web1 a --delta-size 24M
+	ok lclone close web1
+	ok lvcreate -qq -s -n backup -L 8M ttvg/web1-delta2
+	refused 3 "ttvg/web1-delta2 has snapshots of LVM's own" lclone remove --yes web1
+	ok lvremove -qq -y ttvg/backup
+	ok lclone check /dev/ttvg/web1-delta2
+	ok lvcreate -qq -s -n backup -L 8M ttvg/web1-delta
+	ok lclone remove --yes --assume-no-other-clones web1
+	[ "$(volumes)" = "backup deb web1-delta" ] || fail "$(volumes)"
+}
+
+kept_data()
+{
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lclone snapshot web1 a --delta-size 24M
+	ok lclone close web1
+	ok lclone remove /dev/ttvg/web1-delta2
+	ok lclone remove /dev/ttvg/web1-delta
+	# its first block is zero
+	printf '\1CD001\1' | dd of=/dev/ttvg/web1-delta bs=2048 seek=16 conv=fsync status=none
+	ok lclone remove --yes web1
+	grep -q "web1-delta: kept: .* holds a signature of iso9660" "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb web1-delta" ] || fail "$(volumes)"
+	ok lvremove -qq -y ttvg/web1-delta
+}
+
+kept_by_wish()
+{
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lclone snapshot web1 a --delta-size 24M
+	ok lclone snapshot web1 b --delta-size 24M
+	ok lclone revert --yes --keep web1 a
+	tags_of ttvg/web1-delta2 | grep -q lclone.given || fail "$(tags_of ttvg/web1-delta2)"
+	tags_of ttvg/web1-delta3 | grep -q lclone.given || fail "$(tags_of ttvg/web1-delta3)"
+	refused 1 "web1 has no snapshot b" lclone remove --yes web1@b
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3 web1-delta4" ] || fail "$(volumes)"
+	close_all
+}
+
+kept_told()
+{
+	local s
+
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lclone snapshot web1 golden --delta-size 24M
+	ok lclone create ci-1 --from web1@golden --delta-size 16M
+	ok lclone remove --yes web1
+	refused 2 "and web1@golden: confirm with --yes" lclone remove ci-1
+	ok lclone remove --dry-run ci-1
+	grep -q "^web1@golden, on .*web1--delta, goes, too" "$dir/out" || fail "$(cat "$dir/out")"
+	ok lclone create ci-2 --from deb --delta-size 16M
+	for s in a b c d e f; do
+		ok lclone snapshot ci-2 $s --delta-size 8M
+	done
+	ok lclone remove --dry-run ci-2
+	[ "$(grep -c "^ci-2@[a-f], on" "$dir/out")" = 6 ] || fail "$(cat "$dir/out")"
+	close_all
+	ok lclone remove --yes ci-1
+	[ "$(volumes)" = "ci-2-delta ci-2-delta2 ci-2-delta3 ci-2-delta4 ci-2-delta5 ci-2-delta6 ci-2-delta7 deb" ] ||
+		fail "$(volumes)"
+}
+
+removed_wiped()
+{
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 40M
+	puts_at 1
+	ok lclone snapshot web1 a --delta-size 40M
+	puts_at 2
+	# behind the wipe of the layer, which the delta has taken over
+	ok lclone flatten --layer --keep web1
+	ok lvchange -qq --deltag lclone.given ttvg/web1-delta
+	ok lclone remove /dev/ttvg/web1-delta
+	ok lclone remove --yes web1@a
+	[ "$(volumes)" = "deb web1-delta2" ] || fail "$(volumes)"
+	# of the whole clone, behind that of its delta
+	ok lclone snapshot web1 b --delta-size 24M
+	ok lclone snapshot web1 c --delta-size 24M
+	ok lclone close web1
+	ok lclone remove /dev/ttvg/web1-delta3
+	ok lclone remove --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
+}
