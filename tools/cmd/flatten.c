@@ -51,23 +51,31 @@ static int ask(const char *name, const struct arguments *a)
 	static struct lclone_layers layers;
 	static struct lclone_named named;
 	struct lclone_names lost = { .count = 0 };
-	struct lclone_lv lv;
 	u32 i;
 	int err;
 
 	if (a->yes || a->keep)
 		return 0;
 	err = lclone_name_find(name, &named) ?: lclone_named_activate(&named) ?:
-	      lclone_layers_read(named.delta, &layers);
+	      lclone_volumes_below(name, named.delta, &layers);
 	for (i = 0; !err && i < layers.count && !(a->layer && i); i++)
-		if (lclone_snapshot_name(&layers.layer[i].sb) &&
-		    !lclone_lv_of(lclone_dev_at(layers.layer[i].path), &lv) && !lv.given)
+		if (lclone_snapshot_name(&layers.layer[i].sb))
 			lclone_add_name(&lost, layers.layer[i].sb.label);
 	lclone_layers_free(&layers);
 	lclone_named_free(&named);
 	/* whatever cannot be looked at is said by who begins, if that is in the way */
 	return lost.count ? confirm("remove the snapshots %s, which %s does not need any more", lost.text,
 				    name) : 0;
+}
+
+/* Also if the merge behind a copy was interrupted: the table has been without them since. */
+static int free_dropped(struct flatten *f, const struct arguments *a, int ret)
+{
+	lclone_why_hold();
+	free_volumes(&f->dropped, f->merge.online->name, a->keep, a->json);
+	lclone_why_release();
+	lclone_dropped_free(&f->dropped);
+	return ret;
 }
 
 static int flatten(struct flatten *f, const struct arguments *a)
@@ -92,10 +100,7 @@ static int flatten(struct flatten *f, const struct arguments *a)
 	meter_hide(meter);
 	if (!ret && f->merge.free[0])
 		free_merged(o->name, f->merge.free, a->keep, a->json);
-	if (!ret)
-		free_volumes(&f->dropped, o->name, a->keep, a->json);
-	lclone_dropped_free(&f->dropped);
-	return ret;
+	return free_dropped(f, a, ret);
 }
 
 /* False: the command ends with *ret. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,8 +29,14 @@ static const struct option options[] = {
 	{ }
 };
 
+/* The delta, and the layer to go back to */
+struct seen {
+	char delta[PATH_MAX];
+	u8 layer[LCLONE_UUID_SIZE];
+};
+
 /* What is lost with it: snapshots above the one that is gone back to */
-static int look(const struct switching *s, char lost[1024], const char **when)
+static int look(const struct switching *s, char lost[1024], const char **when, struct seen *seen)
 {
 	static struct lclone_layers layers;
 	static struct lclone_named named;
@@ -51,6 +58,10 @@ static int look(const struct switching *s, char lost[1024], const char **when)
 		snprintf(lost, 1024, "%s", names.text);
 	lclone_time_text(!err && layers.count ? layers.layer[at].sb.sealed_at : 0, text);
 	*when = text;
+	memset(seen, 0, sizeof(*seen));
+	snprintf(seen->delta, sizeof(seen->delta), "%s", named.delta);
+	if (!err && layers.count)
+		memcpy(seen->layer, layers.layer[at].sb.uuid, sizeof(seen->layer));
 	lclone_layers_free(&layers);
 	lclone_named_free(&named);
 	return err;
@@ -58,13 +69,14 @@ static int look(const struct switching *s, char lost[1024], const char **when)
 
 static int ask(const struct switching *s, const struct arguments *a)
 {
+	static struct seen asked, now;
 	char lost[1024];
 	const char *when;
 	int err;
 
 	if (a->yes && !a->dry_run)
 		return 0;		/* what cannot be looked at, the switch says better */
-	err = look(s, lost, &when);
+	err = look(s, lost, &when, &asked);
 	if (err)
 		return err;
 	if (a->dry_run) {
@@ -73,9 +85,14 @@ static int ask(const struct switching *s, const struct arguments *a)
 		       when[0] ? ")" : "", lost[0] ? ", and the snapshots " : "", lost);
 		return 0;
 	}
-	return confirm("revert %s to %s%s%s%s: what was written since is lost%s%s", s->name,
-		       s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
-		       when[0] ? ")" : "", lost[0] ? ", and so are the snapshots " : "", lost);
+	err = confirm("revert %s to %s%s%s%s: what was written since is lost%s%s", s->name,
+		      s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
+		      when[0] ? ")" : "", lost[0] ? ", and so are the snapshots " : "", lost) ?:
+	      look(s, lost, &when, &now);
+	if (!err && memcmp(&asked, &now, sizeof(now)))
+		err = lclone_fail(-EAGAIN, "%s has got another snapshot since it was asked: nothing was changed",
+				  s->name);
+	return err;
 }
 
 static int revert(const struct switching *s, const struct arguments *a)
@@ -84,19 +101,22 @@ static int revert(const struct switching *s, const struct arguments *a)
 	bool opened;
 	int err;
 
-	err = lclone_open_meanwhile(s->name, &opened) ?: lclone_switch_delta(s, &switched);
-	err = lclone_close_again(s->name, opened, err);
+	err = lclone_open_meanwhile(s->name, &opened);
 	if (err)
 		return err;
+	err = lclone_switch_delta(s, &switched);
+	if (err)
+		return lclone_close_again(s->name, opened, err);
 	if (s->snapshot)
 		printf("%s: as it was at its snapshot %s, with the delta %s\n", s->name,
 		       s->snapshot, switched.new);
 	else
 		printf("%s: as it was at its last snapshot, with the delta %s\n", s->name,
 		       switched.new);
+	/* what is told of it is so, whatever becomes of the clone now */
 	free_volumes(&switched.dropped, s->name, a->keep, false);
 	lclone_dropped_free(&switched.dropped);
-	return 0;
+	return lclone_close_again(s->name, opened, 0);
 }
 
 static int run(int argc, char **argv)

@@ -129,6 +129,7 @@ static int flatten_layer(struct drop *d, const char *layer)
 	bool opened;
 	int err;
 
+	d->flatten->layer = layer;
 	err = lclone_open_meanwhile(d->clone, &opened) ?: lclone_flatten(d->flatten, true);
 	err = lclone_close_again(d->clone, opened, err);
 	return err ?: free_volume(d, layer);

@@ -211,6 +211,19 @@ static int unmake_target(const char *name, const struct lclone_lv *lv, const cha
 	return lclone_volume_unmake(lv, err);
 }
 
+/* Has a run that was interrupted led it there? */
+static bool merges_into(const char *name, const char *path)
+{
+	static struct lclone_clone now;
+	bool is;
+
+	lclone_why_hold();
+	is = !lclone_dm_get(name, &now) && now.table.features.merge &&
+	     lclone_dev_number(now.table.base) == lclone_dev_at(path);
+	lclone_why_release();
+	return is;
+}
+
 int lclone_flatten_to_volume(struct flatten *f, const char *vg)
 {
 	const char *name = f->merge.online->name;
@@ -222,7 +235,8 @@ int lclone_flatten_to_volume(struct flatten *f, const char *vg)
 	if (!lclone_lv_set_vg(&lv, vg)) {
 		snprintf(lv.lv, sizeof(lv.lv), "%.*s", (int)sizeof(lv.lv) - 1, name);
 		lclone_lv_path(&lv, path);
-		if (lclone_dev_at(path) && goes_on(f->merge.online, path))
+		if (lclone_dev_at(path) && (merges_into(name, path) ||
+					    goes_on(f->merge.online, path)))
 			return lclone_merge_online(&f->merge);
 	}
 	ret = lclone_dm_get(name, &clone) ?: make_target(&clone, vg, &lv, path);
@@ -287,14 +301,27 @@ static int extend(const struct lclone_clone *clone, u64 missing, int err)
 	       lclone_dm_message(clone->name, "grow");
 }
 
-static int start_flatten(struct online *o, const struct lclone_clone *clone,
+/* Somebody may have put another layer on top since it was looked for. */
+static int refuse_another(const struct flatten *f, const struct lclone_clone *clone)
+{
+	const struct lclone_table *table = &clone->table;
+
+	if (!f->layer || (table->parents && lclone_dev_at(f->layer) ==
+			  lclone_dev_number(lclone_table_parent(table, table->parents - 1))))
+		return 0;
+	return lclone_fail(-EAGAIN, "%s does not lie right on %s any more: nothing is done",
+			   clone->name, f->layer);
+}
+
+static int start_flatten(struct flatten *f, const struct lclone_clone *clone,
 			 const struct lclone_status *status, bool layer)
 {
+	struct online *o = f->merge.online;
 	static struct lclone_table table;
 	u64 missing = 0;
 	int err;
 
-	err = refuse_merging(clone);
+	err = refuse_merging(clone) ?: refuse_another(f, clone);
 	if (!err && layer && !clone->table.parents)
 		err = lclone_fail(-ENOENT, "%s lies on no layer, but right on its base", clone->name);
 	if (!err && !clone->table.parents && !strcmp(clone->table.base, "-"))
@@ -419,7 +446,7 @@ int lclone_flatten(struct flatten *flatten, bool layer)
 	if (!ret && !lclone_flattens(f))
 		ret = lclone_accept_base_online(&clone, NULL);
 	if (!ret && (!lclone_flattens(f) || !strcmp(status.task, "flatten_failed"))) {
-		ret = start_flatten(o, &clone, &status, layer);
+		ret = start_flatten(flatten, &clone, &status, layer);
 		/* from here on the table says it; what is noted next began with a flatten */
 		if (!ret)
 			lclone_pending_end();

@@ -19,6 +19,7 @@ struct flatten {
 	 * was killed has done that.  @ctx is @merge.online->ctx.
 	 */
 	void (*leaves)(void *ctx, const char *clone, const char *names);
+	const char *layer;		/* the topmost that is meant, if it is not any: else -EAGAIN */
 	struct dropped dropped;		/* layers that it has not any more: to be freed */
 };
 
