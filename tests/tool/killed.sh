@@ -21,6 +21,7 @@ tests+=(signalled "a signal that comes in a switch waits for its end, one before
 tests+=(killed_twice "a flatten whose end is killed, and killed again, leaves nothing suspended")
 tests+=(killed_resizing "a clone whose resize was killed is not kept from all else by the size that is recorded")
 tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
+tests+=(killed_naming "a snapshot without a name is not done by one that has got one, and was killed")
 tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
 
 stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
@@ -537,4 +538,16 @@ reverted_then_closed()
 	ok lclone close t1
 	lclone open t1 "$base" "$new" 2>"$dir/err" && fail "the old delta opens"
 	ok lclone open t1 "$base" "$top"
+}
+
+killed_naming()
+{
+	make_template 200
+	ok lclone create web1 --from deb --delta-size 16M
+	killed_at unlink:1 lclone snapshot web1 a --delta-size 16M
+	has_snapshots web1@a
+	ok lclone snapshot web1 --delta-size 16M
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3" ] || fail "$(volumes)"
+	has_snapshots web1@a
+	close_all
 }

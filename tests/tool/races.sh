@@ -34,6 +34,7 @@ tests+=(
 	close_in_switch "a clone is closed when its snapshot has been made, and has that"
 	close_looked_at "a clone that somebody looks into for a moment is closed"
 	odd_label "a label with control characters, or not in UTF-8, reaches no terminal and no JSON"
+	snapshot_names "a snapshot has its own name, not that of another one at the same time, or killed"
 	target_signature "a copy does not overwrite a filesystem unless it is told to"
 )
 
@@ -600,4 +601,32 @@ target_signature()
 	STOP_AT=submit:2 LD_PRELOAD=$stop_library lclone merge --to "$target" "$base" "$delta" >/dev/null 2>&1
 	ok lclone merge --to "$target" "$base" "$delta"
 	same "$base" "$target"
+}
+
+# The name goes to the kernel with the switch that it is for: neither to another's, nor to the next
+snapshot_names()
+{
+	local new top late
+
+	disk new new 16
+	disk top top 16
+	ok lclone create t1 "$base" "$delta"
+	# it has looked at the clone, and comes when the other one has told its name
+	STOP_AT=pwrite:1 STOP_FILE=$dir/late LD_PRELOAD=$stop_library \
+		lclone snapshot --to "$top" t1 b >"$dir/out" 2>"$dir/err" &
+	late=$!
+	await "$dir/late.here"
+	hold load:1 lclone snapshot --to "$new" t1 a
+	touch "$dir/late.go"
+	sleep 2
+	release
+	[ "$held_rc" = 0 ] || fail "$(cat "$dir/err1")"
+	! wait $late || fail "both went through"
+	grep -q "somebody else has changed it" "$dir/err" || fail "$(cat "$dir/err")"
+	has_snapshots t1@a
+	killed_at load:1 lclone snapshot --to "$top" t1 b
+	ok lclone snapshot --to "$top" t1
+	has_snapshots t1@a
+	ok lclone close t1
+	ok lclone remove "$top"
 }

@@ -126,6 +126,8 @@ static long count_workers(size_t jobs)
 {
 	long workers = 2 * sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (workers < 1)
+		workers = 1;
 	if (workers > WORKERS_MAX)
 		workers = WORKERS_MAX;
 	return (size_t)workers > jobs ? (long)jobs : workers;

@@ -264,8 +264,23 @@ static int uuid_of_delta(const struct lclone_clone *clone, char uuid[37])
 	return err;
 }
 
-int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
-		     const char *params, double *pause_ms)
+/*
+ * Always told: what a run that was killed has told still holds.  A module that does not know of
+ * labels has none to forget.
+ */
+static int tell_label(const char *name, const char *label)
+{
+	char message[LCLONE_LABEL_SIZE + 16];
+	int err;
+
+	snprintf(message, sizeof(message), label[0] ? "layer_label %s" : "layer_label", label);
+	err = lclone_dm_message(name, message);
+	return err == -EINVAL && !label[0] ? 0 : err;
+}
+
+/* @label: of the delta, which becomes a layer; NULL: it does not */
+static int switch_as(const struct lclone_clone *old, const char *target, u64 sectors,
+		     const char *params, const char *label, double *pause_ms)
 {
 	static char before[LCLONE_LINE_SIZE], after[LCLONE_LINE_SIZE];
 	int err, lock, node;
@@ -281,12 +296,26 @@ int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sec
 		return lock;
 	node = lock_node(old->name);
 	err = node < 0 ? node : is_still(old->name, before);
+	if (!err && label)
+		err = tell_label(old->name, label);
 	if (!err)
 		err = switch_locked(old, before, after, uuid, pause_ms);
 	if (node >= 0)
 		close(node);
 	close(lock);
 	return err;
+}
+
+int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
+		     const char *params, double *pause_ms)
+{
+	return switch_as(old, target, sectors, params, NULL, pause_ms);
+}
+
+int lclone_dm_seal(const struct lclone_clone *old, const char *params, const char *label,
+		   double *pause_ms)
+{
+	return switch_as(old, LCLONE_TARGET, old->sectors, params, label, pause_ms);
 }
 
 int lclone_change_table(const struct lclone_clone *clone, const struct lclone_table *table)

@@ -20,6 +20,13 @@
 int lclone_dm_switch(const struct lclone_clone *old, const char *target, u64 sectors,
 		     const char *params, double *pause_ms);
 
+/*
+ * The same, of a table that has the delta of @old as its topmost layer: the kernel seals that, and
+ * with the seal it gets @label, or keeps its own if that is "".
+ */
+int lclone_dm_seal(const struct lclone_clone *old, const char *params, const char *label,
+		   double *pause_ms);
+
 /* Goes over to @table, with the features merge, flatten and rebase as they are there. */
 int lclone_change_table(const struct lclone_clone *clone, const struct lclone_table *table);
 

@@ -10,6 +10,7 @@
 #include "clone/base.h"
 #include "clone/inventory.h"
 #include "clone/snapshot.h"
+#include "clone/super.h"
 #include "host/device.h"
 #include "host/dm.h"
 #include "host/feature.h"
@@ -31,6 +32,7 @@ struct one {
 	bool earlier;			/* a run that was killed has made its volume */
 	bool opened;			/* ... and has opened it: it is taken as it is */
 	bool entered;			/* ... and has entered its line */
+	bool kept;			/* ... and has ended with it */
 	bool volume, active;		/* what there is */
 	bool told;			/* that it could not be made */
 };
@@ -42,6 +44,7 @@ struct plan {
 	struct lclone_lv template;	/* of a snapshot: only what counts for its clones */
 	char base[PATH_MAX];
 	struct lclone_parents parents;	/* of a snapshot: that layer, and those below it */
+	u8 layer[LCLONE_UUID_SIZE];	/* that layer's; 0: none */
 	int lock;			/* see lclone_lock_creation() */
 	bool alone, must_be_alone;	/* nobody else makes clones */
 	struct one **job;		/* those that are made side by side */
@@ -85,18 +88,47 @@ static int refuse_taken(const char *name, const struct lclone_tab *tab,
 	return 0;
 }
 
-/* The volume that a run with the same words has made, and not kept */
+/* The volume that a run with the same words has made */
 static const struct lclone_lv *find_earlier(const struct one *one, const struct lclone_lv *lvs,
 					    size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (lvs[i].is_new && lvs[i].kind == LCLONE_LV_DELTA &&
-		    !strcmp(lvs[i].vg, one->lv.vg) && !strcmp(lvs[i].lv, one->lv.lv) &&
+		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].vg, one->lv.vg) &&
 		    !strcmp(lvs[i].name, one->name) && !strcmp(lvs[i].from, one->lv.from))
 			return &lvs[i];
 	return NULL;
+}
+
+/* What a clone that is gone has left to others, its layer, keeps its name. */
+static int choose_volume(struct one *one, const struct lclone_lv *lvs, size_t count)
+{
+	char first[LCLONE_NAME_SIZE];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(lvs[i].vg, one->lv.vg) && !strcmp(lvs[i].lv, one->lv.lv))
+			break;
+	if (i == count)
+		return 0;
+	strcpy(first, one->lv.lv);
+	return lclone_lv_free_name(one->lv.vg, first, one->lv.lv);
+}
+
+/* The template's name is in a tag, but which snapshot a clone was made of is not. */
+static int lies_on_wanted(const struct plan *p, const struct lclone_lv *lv)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_sb sb;
+	int err;
+
+	lclone_lv_path(lv, path);
+	err = lclone_sb_of(path, &sb);
+	if (!err && memcmp(sb.parent_uuid, p->layer, LCLONE_UUID_SIZE))
+		err = lclone_fail(-EEXIST, "%s was made of something else than %s by an lclone that was killed: remove it (lclone remove %s), or run that again",
+				  lv->name, p->d->from, lv->name);
+	return err;
 }
 
 /* What was made of it is kept if it was opened, else it is made anew. */
@@ -119,13 +151,41 @@ static int take_over(struct plan *p, struct one *one, const struct lclone_lv *lv
 		return err;
 	if (entry && made == LCLONE_MADE_VOLUME)
 		return refuse_line(entry);
+	err = made == LCLONE_MADE_VOLUME ? 0 : lies_on_wanted(p, lv);
+	if (err)
+		return err;
 	one->earlier = true;
 	one->entered = entry;
 	one->active = made == LCLONE_MADE_ACTIVE;
 	one->opened = one->volume = made != LCLONE_MADE_VOLUME;
+	strcpy(one->lv.lv, lv->lv);
 	if (one->opened)
 		one->lv = *lv;
 	return 0;
+}
+
+/*
+ * A run that was killed may have ended with some, and not with all.  Then they are just what this
+ * one would make of them.
+ */
+static bool take_kept(const struct plan *p, struct one *one, const struct lclone_lv *lv,
+		      const struct lclone_tab_entry *entry)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+
+	lclone_lv_path(lv, path);
+	if (!entry || strcmp(entry->delta, path) ||
+	    !lclone_is_open_so(one->name, p->base, path, &p->parents, p->d->creation->features))
+		return false;
+	one->kept = one->entered = one->active = one->opened = one->volume = true;
+	one->lv = *lv;
+	return true;
+}
+
+static int check_free(struct one *one, const struct lclone_tab *tab, const struct lclone_lv *lvs,
+		      size_t count)
+{
+	return lclone_check_free_name(one->name) ?: refuse_taken(one->name, tab, lvs, count);
 }
 
 static int check_name(struct plan *p, size_t i, const struct lclone_tab *tab,
@@ -142,9 +202,22 @@ static int check_name(struct plan *p, size_t i, const struct lclone_tab *tab,
 	if (err)
 		return err;
 	earlier = find_earlier(one, lvs, count);
-	if (earlier)
+	if (earlier && earlier->is_new)
 		return take_over(p, one, earlier, lclone_tab_find(tab, one->name));
-	return lclone_check_free_name(one->name) ?: refuse_taken(one->name, tab, lvs, count);
+	if (earlier && take_kept(p, one, earlier, lclone_tab_find(tab, one->name)))
+		return 0;
+	return check_free(one, tab, lvs, count) ?: choose_volume(one, lvs, count);
+}
+
+/* With none that is left to be ended no run was killed: what there is is another's. */
+static bool ends_earlier(const struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		if (p->one[i].earlier)
+			return true;
+	return p->must_be_alone && !p->alone;
 }
 
 static int check_names(struct plan *p)
@@ -157,6 +230,9 @@ static int check_names(struct plan *p)
 	err = lclone_tab_read(&tab, NULL, NULL) ?: lclone_lv_list(&lvs, &count);
 	for (i = 0; !err && i < p->count; i++)
 		err = check_name(p, i, &tab, lvs, count);
+	for (i = 0; !err && !ends_earlier(p) && i < p->count; i++)
+		if (p->one[i].kept)
+			err = check_free(&p->one[i], &tab, lvs, count);
 	free(lvs);
 	lclone_tab_free(&tab);
 	return err;
@@ -215,6 +291,7 @@ static int find_snapshot(struct plan *p, const char *clone, const char *snapshot
 		err = lclone_fail(-ENOENT, "the base of %s is not found", clone);
 	if (!err) {
 		p->template.sectors = layers.layer[at].sb.virtual_sectors;
+		memcpy(p->layer, layers.layer[at].sb.uuid, LCLONE_UUID_SIZE);
 		strcpy(p->template.name, named.lv.from);
 		strcpy(p->template.vg, named.lv.vg);
 		strcpy(p->base, named.base);
@@ -249,6 +326,7 @@ static int look(struct plan *p)
 	for (i = 0; !err && i < p->count; i++) {
 		struct lclone_lv *lv = &p->one[i].lv;
 
+		p->one[i] = (struct one){ .name = p->one[i].name };
 		lv->kind = LCLONE_LV_DELTA;
 		lv->sectors = delta_sectors(p);
 		snprintf(lv->from, sizeof(lv->from), "%s", p->template.name);
@@ -282,7 +360,10 @@ static int prepare(struct plan *p, const char *const *name)
 	return look(p);
 }
 
-/* What can be made anew is: its size may be another now. */
+/*
+ * What can be made anew is: its size may be another now.  Others need not wait till it is: who
+ * takes over what a killed run has left has the lock alone, and cannot while this run has it shared.
+ */
 static int remove_earlier(struct plan *p)
 {
 	struct lclone_lv *gone = calloc(p->count, sizeof(*gone));
@@ -296,7 +377,11 @@ static int remove_earlier(struct plan *p)
 			gone[count++] = p->one[i].lv;
 	err = lclone_lv_remove_new_many(gone, count);
 	free(gone);
-	return err;
+	if (err || !p->alone)
+		return err;
+	close(p->lock);
+	p->lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
+	return p->lock < 0 ? p->lock : 0;
 }
 
 /* Making */
@@ -545,7 +630,7 @@ static int keep(const struct plan *p)
 	if (!lv)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (one = p->one; one < p->one + p->count; one++)
-		if (one->active)
+		if (one->active && !one->kept)
 			lv[n++] = one->lv;
 	err = n ? lclone_lv_keep_many(lv, n) : 0;
 	free(lv);

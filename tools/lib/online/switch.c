@@ -200,6 +200,22 @@ static bool is_on(const struct lclone_table *table, const struct switching *s)
 	return is;
 }
 
+/* A snapshot without a name is not done by one that has got one. */
+static bool has_name(const struct lclone_table *table)
+{
+	char path[PATH_MAX];
+	struct lclone_sb sb;
+	bool has;
+
+	if (!table->parents)
+		return false;
+	lclone_why_hold();
+	lclone_name_of(lclone_table_parent(table, table->parents - 1), path);
+	has = lclone_sb_of(path, &sb) || lclone_snapshot_name(&sb);
+	lclone_why_release();
+	return has;
+}
+
 /* Has a run that was killed done this very thing, but for saying so? */
 static bool was_done(const struct switching *s, const struct lclone_pending *pending,
 		     struct switched *switched)
@@ -213,7 +229,7 @@ static bool was_done(const struct switching *s, const struct lclone_pending *pen
 	    (s->to && (number_of(s->to, number) || strcmp(after.table.delta, number))) ||
 	    (s->back ? after.table.parents > before.table.parents :
 		       after.table.parents != before.table.parents + 1) ||
-	    !is_on(&after.table, s))
+	    !is_on(&after.table, s) || (!s->back && !s->snapshot && has_name(&after.table)))
 		return false;
 	lclone_name_of(before.table.delta, switched->old);
 	lclone_name_of(after.table.delta, switched->new);
@@ -289,26 +305,22 @@ static int put_on_top(const struct switching *s, struct lclone_table *table,
 	return 0;
 }
 
-/* The name of the snapshot, or that there is none: it is recorded with the seal. */
-static int tell_label(const struct switching *s)
+static int change(const struct switching *s, const struct lclone_clone *clone, const char *params,
+		  double *pause_ms)
 {
-	char label[LCLONE_LABEL_SIZE], message[LCLONE_LABEL_SIZE + 16];
+	char label[LCLONE_LABEL_SIZE] = "";
 	int err;
 
-	if (s->back || !s->snapshot)
-		return 0;
-	err = lclone_snapshot_label(s->name, s->snapshot, label);
-	snprintf(message, sizeof(message), "layer_label %s", label);
-	return err ?: lclone_dm_message(s->name, message);
+	if (s->back)
+		return lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, pause_ms);
+	err = s->snapshot ? lclone_snapshot_label(s->name, s->snapshot, label) : 0;
+	return err ?: lclone_dm_seal(clone, params, label, pause_ms);
 }
 
 /* What was made for a switch that did not happen */
-static int undo(const struct switching *s, const struct lclone_lv *lv, const char *to, bool formatted,
-		int err)
+static int undo(const struct lclone_lv *lv, const char *to, bool formatted, int err)
 {
 	lclone_why_hold();
-	if (!s->back && s->snapshot)
-		lclone_dm_message(s->name, "layer_label");
 	if (formatted && !lv)
 		lclone_wipe_recycled(to);
 	lclone_why_release();
@@ -330,8 +342,7 @@ static int switch_to(const struct switching *s, struct lclone_clone *clone,
 	snprintf(table->delta, sizeof(table->delta), "%u:%u", major(file.rdev), minor(file.rdev));
 	if (!err && lclone_table_print(table, params, sizeof(params)))
 		err = lclone_fail(-E2BIG, "the table's line is too long");
-	err = err ?: tell_label(s) ?:
-	      lclone_dm_switch(clone, LCLONE_TARGET, clone->sectors, params, pause_ms);
+	err = err ?: change(s, clone, params, pause_ms);
 	lclone_file_close(&file);
 	return err;
 }
@@ -371,7 +382,7 @@ static int change_delta(const struct switching *s, struct lclone_clone *clone,
 	err = switch_to(s, clone, &table, switched->new, &options, &formatted,
 			&switched->pause_ms);
 	if (err)
-		return undo(s, s->to ? NULL : &lv, switched->new, formatted, err);
+		return undo(s->to ? NULL : &lv, switched->new, formatted, err);
 	return s->back ? lclone_dropped(&clone->table, &table, &switched->dropped) : 0;
 }
 
