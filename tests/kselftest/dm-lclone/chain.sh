@@ -168,10 +168,12 @@ newest() {
 	local slot seq at=0 most=-1
 
 	for slot in 0 65536; do
-		seq=$(dd if="$(backing "$1")" bs=8 skip=$((slot / 8 + 7)) count=1 status=none | od -An -tu8)
+		seq=$(dd if="$(backing "$1")" bs=8 skip=$((slot / 8 + 7)) count=1 status=none |
+			od -An -tu8)
 		[ "$seq" -le "$most" ] || { most=$seq at=$slot; }
 	done
-	dd if="$(backing "$1")" bs=1 skip=$((at + $2)) count="$3" status=none | od -An -v -tx1 | tr -d ' \n'
+	dd if="$(backing "$1")" bs=1 skip=$((at + $2)) count="$3" status=none |
+		od -An -v -tx1 | tr -d ' \n'
 }
 
 label_of() { newest "$1" 200 64 | sed 's/\(00\)*$//; s/../\\x&/g' | xargs -0 printf '%b'; }

@@ -6,7 +6,7 @@ loses "sight of what a clone does in the background"
 # setup [FEATURE...]: the trace events of the target, for a clone on $delta, or on a new one
 setup() {
 	tracing=/sys/kernel/tracing
-	[ -e $tracing/trace ] || mount -t tracefs tracefs $tracing 2>/dev/null || :
+	[ -e $tracing/trace ] || mount -t tracefs none $tracing 2>/dev/null || :
 	[ -e $tracing/events ] || skip "the kernel has no trace events"
 	[ -e $tracing/events/lclone ] || fail "the module has none"
 	base=$(template 8m)
