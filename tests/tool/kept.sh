@@ -117,6 +117,14 @@ kept_told()
 	done
 	ok lclone remove --dry-run ci-2
 	[ "$(grep -c "^ci-2@[a-f], on" "$dir/out")" = 6 ] || fail "$(cat "$dir/out")"
+	# what stays is not asked for
+	ok lclone snapshot ci-1 x --delta-size 32M
+	ok lclone create ci-3 --from ci-1@x --delta-size 16M
+	ok lclone flatten --layer ci-1
+	grep -q "ci--1--delta: kept: ci-3 has it" "$dir/out" || fail "$(cat "$dir/out")"
+	# it is a layer of ci-1's, which goes by its name only
+	ok lclone remove --yes ci-3
+	ok lclone remove --yes ci-1@x
 	close_all
 	ok lclone remove --yes ci-1
 	[ "$(volumes)" = "ci-2-delta ci-2-delta2 ci-2-delta3 ci-2-delta4 ci-2-delta5 ci-2-delta6 ci-2-delta7 deb" ] ||
