@@ -14,6 +14,7 @@
 #include "ui/confirm.h"
 #include "ui/online.h"
 #include "ui/options.h"
+#include "ui/volumes.h"
 
 static int refuse_open_clone(const char *name)
 {
@@ -25,17 +26,6 @@ static int refuse_open_clone(const char *name)
 		return err;
 	lclone_name_of(clone.table.delta, delta);
 	return lclone_fail(-EBUSY, "%s is active, with the delta %s: close it first", name, delta);
-}
-
-static void tell_removed(void *ctx, const char *path, const char *why)
-{
-	(void)ctx;
-	if (!why)
-		printf("%s: removed\n", path);
-	else if (why[0])
-		printf("%s: kept: %s\n", path, why);
-	else
-		printf("%s is free (lclone remove)\n", path);
 }
 
 static const char *name_of(const struct lclone_layer *layer)
@@ -83,13 +73,13 @@ static void remove_below(const char *clone, struct lclone_layers *below)
 			gone[i] = !lclone_volume_free(below->layer[i].path, clone);
 			more |= gone[i];
 			if (gone[i])
-				tell_removed(NULL, below->layer[i].path, NULL);
+				tell_volume(NULL, below->layer[i].path, NULL);
 		}
 	}
 	for (i = 0; i < below->count; i++) {
 		ret = gone[i] ? 0 : lclone_volume_free(below->layer[i].path, clone);
 		if (ret < 0)
-			tell_removed(NULL, below->layer[i].path, lclone_why());
+			tell_volume(NULL, below->layer[i].path, lclone_why());
 	}
 }
 
@@ -163,7 +153,7 @@ static int remove_snapshot(const char *clone, const char *snapshot, bool yes, bo
 	struct into_parent into = { .goes_on = goes_on, .ctx = &meter };
 	struct lclone_merge merge = { .progress = merging, .ctx = &meter };
 	struct drop drop = { .clone = clone, .snapshot = snapshot, .into = &into,
-			     .merge = &merge, .flatten = &flatten, .told = tell_removed };
+			     .merge = &merge, .flatten = &flatten, .told = tell_volume };
 	int err = lclone_may_drop_snapshot(&drop);
 
 	if (!err && !yes && !dry_run)

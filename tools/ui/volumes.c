@@ -5,9 +5,9 @@
 #include "basic/fail.h"
 #include "ui/volumes.h"
 
-static void tell(void *ctx, const char *path, const char *why)
+void tell_volume(void *quiet, const char *path, const char *why)
 {
-	if (*(bool *)ctx)
+	if (quiet && *(bool *)quiet)
 		return;
 	if (!why)
 		printf("%s: removed\n", path);
@@ -22,17 +22,17 @@ void free_volumes(const struct dropped *dropped, const char *clone, bool keep, b
 	u32 i;
 
 	if (!keep)
-		lclone_dropped_remove(dropped, clone, tell, &quiet);
+		lclone_dropped_remove(dropped, clone, tell_volume, &quiet);
 	for (i = 0; keep && i < dropped->count; i++)
-		tell(&quiet, dropped->path[i],
-		     lclone_volume_keep(dropped->path[i]) ? lclone_why() : "");
+		tell_volume(&quiet, dropped->path[i],
+			    lclone_volume_keep(dropped->path[i]) ? lclone_why() : "");
 }
 
 /* That it is free was said with the merge. */
 static void tell_removed(void *ctx, const char *path, const char *why)
 {
 	if (!why || why[0])
-		tell(ctx, path, why);
+		tell_volume(ctx, path, why);
 }
 
 void free_merged(const char *clone, const char *delta, bool keep, bool quiet)

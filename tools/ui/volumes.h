@@ -8,6 +8,12 @@
 #include "online/volume.h"
 
 /*
+ * What has become of a volume: it is removed, or it stays, and @why ("": it was asked for).  @quiet:
+ * a bool, or NULL.  It is what lib/online calls for each.
+ */
+void tell_volume(void *quiet, const char *path, const char *why);
+
+/*
  * Frees what @clone has dropped, or (@keep) not, and says what has become of each, but not if it is
  * @quiet.
  */
