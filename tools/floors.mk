@@ -57,7 +57,7 @@ FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
 	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
-	   ui/screen.o ui/volumes.o
+	   ui/screen.o ui/volumes.o ui/switching.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \

@@ -11,6 +11,7 @@
 #include "online/switch.h"
 #include "ui/confirm.h"
 #include "ui/options.h"
+#include "ui/switching.h"
 #include "ui/volumes.h"
 
 struct arguments {
@@ -127,15 +128,6 @@ static int run(int argc, char **argv)
 
 	while ((option = next_option(&cmd_revert, argc, argv, options, &ret)) != -1) {
 		switch (option) {
-		case 'o':
-			s.to = optarg;
-			break;
-		case 'V':
-			s.volume.vg = optarg;
-			break;
-		case 'S':
-			ret = parse_size(optarg, &s.volume.sectors);
-			break;
 		case 'k':
 			a.keep = true;
 			break;
@@ -145,26 +137,17 @@ static int run(int argc, char **argv)
 		case 'n':
 			a.dry_run = true;
 			break;
-		case 'f':
-			s.force = true;
-			break;
 		default:
-			return ret;
+			if (!switching_option(&s, option, optarg, &ret))
+				return ret;
 		}
 		if (ret)
 			return ret;
 	}
-	argc -= optind;
-	argv += optind;
-	if (argc != 1 && argc != 2)
+	if (argc - optind != 1 && argc - optind != 2)
 		return usage_error(&cmd_revert, "needs the name of a clone, and of a snapshot");
-	if (s.to && (s.volume.vg || s.volume.sectors))
-		return usage_error(&cmd_revert, "--to goes not with --vg and --delta-size");
-	if (s.force && !s.to)
-		return usage_error(&cmd_revert, "--force goes with --to");
-	s.name = lclone_dm_name(argv[0]);
-	s.snapshot = argc == 2 ? argv[1] : NULL;
-	ret = ask(&s, &a);
+	ret = switching_check(&s, &cmd_revert, argv[optind], argv[optind + 1]);
+	ret = ret ?: ask(&s, &a);
 	return ret || a.dry_run ? ret : revert(&s, &a);
 }
 

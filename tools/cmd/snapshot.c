@@ -7,6 +7,7 @@
 #include "online/by-name.h"
 #include "online/switch.h"
 #include "ui/options.h"
+#include "ui/switching.h"
 
 static const struct option options[] = {
 	{ "to", required_argument, NULL, 'o' },
@@ -44,36 +45,15 @@ static int run(int argc, char **argv)
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_snapshot, argc, argv, options, &ret)) != -1) {
-		switch (option) {
-		case 'o':
-			s.to = optarg;
-			break;
-		case 'V':
-			s.volume.vg = optarg;
-			break;
-		case 'S':
-			ret = parse_size(optarg, &s.volume.sectors);
-			break;
-		case 'f':
-			s.force = true;
-			break;
-		default:
+		if (!switching_option(&s, option, optarg, &ret))
 			return ret;
-		}
 		if (ret)
 			return ret;
 	}
-	argc -= optind;
-	argv += optind;
-	if (argc != 1 && argc != 2)
+	if (argc - optind != 1 && argc - optind != 2)
 		return usage_error(&cmd_snapshot, "needs the name of a clone, and the snapshot's");
-	if (s.to && (s.volume.vg || s.volume.sectors))
-		return usage_error(&cmd_snapshot, "--to goes not with --vg and --delta-size");
-	if (s.force && !s.to)
-		return usage_error(&cmd_snapshot, "--force goes with --to");
-	s.name = lclone_dm_name(argv[0]);
-	s.snapshot = argc == 2 ? argv[1] : NULL;
-	return take(&s);
+	ret = switching_check(&s, &cmd_snapshot, argv[optind], argv[optind + 1]);
+	return ret ?: take(&s);
 }
 
 const struct command cmd_snapshot = {
