@@ -21,7 +21,7 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/ranges.o lib/host/look.o lib/host/program.o lib/host/lvm.o \
 	   lib/host/volumes.o lib/host/find.o lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
-FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o
+FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
 
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
