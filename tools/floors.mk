@@ -43,6 +43,7 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
+FLOORS	+= lib/offline/vhd.o
 FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
 
 # What is done with clones that are in use

@@ -169,7 +169,7 @@ static int refuse_differencing(const char *path, const char last[EDGE])
 {
 	if (memcmp(last, VHD_COOKIE, strlen(VHD_COOKIE)) || last[VHD_TYPE + 3] != VHD_DIFFERENCING)
 		return 0;
-	return lclone_fail(-EPROTONOSUPPORT, "%s is a differencing VHD: what its parent has would be missing",
+	return lclone_fail(-EPROTONOSUPPORT, "%s is a differencing VHD: what its parent has would be missing (lclone import makes a clone of it, on a template of its parent)",
 			   path);
 }
 

@@ -17,6 +17,7 @@
 #include "host/program.h"
 #include "offline/image-format.h"
 #include "offline/image.h"
+#include "offline/vhd.h"
 
 #define PIECE_SECTORS	2048u	/* that are read and written at once */
 
@@ -55,6 +56,20 @@ static int ask_qemu_img(struct lclone_image *image)
 	return 0;
 }
 
+/* qemu-img does not check it, and takes the footer at its start if there is none at its end. */
+static int refuse_damaged_vhd(const struct lclone_image *image)
+{
+	struct lclone_file file;
+	struct lclone_vhd vhd = { .dev = NULL };
+	int err;
+
+	err = lclone_file_open_ready(&file, image->path, O_RDONLY) ?:
+	      lclone_vhd_open(&vhd, &file.dev, image->path);
+	lclone_vhd_close(&vhd);
+	lclone_file_close(&file);
+	return err;
+}
+
 /*
  * qemu-img reads zeros where an image that was cut off has nothing any more, and calls that a
  * success.  It cannot check all formats.
@@ -89,6 +104,8 @@ int lclone_image_open(struct lclone_image *image, const char *path, bool other_f
 	err = look(image, path, other_files);
 	if (err)
 		return err;
+	if (!strcmp(image->format, "vpc"))
+		return refuse_damaged_vhd(image) ?: ask_qemu_img(image);
 	if (strcmp(image->format, "raw"))
 		return ask_qemu_img(image) ?: refuse_damaged(image);
 	close(image->file.fd);
