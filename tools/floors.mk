@@ -18,7 +18,7 @@ FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/la
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
 	   lib/host/dm.o lib/host/lock.o \
 	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o lib/host/tab.o \
-	   lib/host/ranges.o lib/host/look.o lib/host/program.o lib/host/lvm.o \
+	   lib/host/ranges.o lib/host/queue.o lib/host/look.o lib/host/program.o lib/host/lvm.o \
 	   lib/host/volumes.o lib/host/find.o lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
@@ -44,6 +44,8 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
 FLOORS	+= lib/offline/vhd.o
+FLOORS	+= lib/offline/writer.o
+
 FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
 
 # What is done with clones that are in use

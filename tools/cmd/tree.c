@@ -31,7 +31,9 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	lclone_time_text(sb->sealed_at, time);
 	if (time[0])
 		printf(", of %s", time);
-	if (lclone_half_merged(sb))
+	if (lclone_half_written(sb))
+		printf(", HALF WRITTEN");
+	else if (lclone_half_merged(sb))
 		printf(", merge of the layer above begun");
 	else if (sb->state & LCLONE_STATE_MERGING)
 		printf(", merge into the base begun");

@@ -83,6 +83,9 @@ int lclone_chain_open(struct lclone_chain *chain, struct lclone_delta *top,
 	chain->count = 1;
 	chain->delta[0] = top;
 	chain->file[0] = file;
+	if (lclone_half_written(&top->sb))
+		return lclone_fail(-EBUSY, "%s is half written: run again what was to write it, or remove it (lclone remove %s)",
+				   file->path, file->path);
 	if (lclone_half_merged(&top->sb))
 		return lclone_fail(-EBUSY, "%s is being merged with the layer above (uuid %s), and can only be read through that: end it with lclone merge --into-parent",
 				   file->path, top->sb.owner);

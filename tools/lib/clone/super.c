@@ -115,8 +115,8 @@ static int set_identity(struct lclone_sb *sb, struct lclone_file *base)
 	return 0;
 }
 
-int lclone_format(struct lclone_file *delta, struct lclone_file *base,
-		  const struct lclone_format_options *options, struct lclone_sb *sb)
+int lclone_new_super(struct lclone_file *delta, struct lclone_file *base,
+		     const struct lclone_format_options *options, struct lclone_sb *sb)
 {
 	const struct lclone_sb *parent = options->parent;
 	u64 size = options->virtual_sectors ?: parent ? parent->virtual_sectors :
@@ -125,6 +125,8 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		    LCLONE_CHUNK_SECTORS_DEFAULT;
 	int err;
 
+	if (parent && lclone_half_written(parent))
+		return lclone_fail(-EBUSY, "the layer below is half written");
 	if (parent && lclone_half_merged(parent))
 		return lclone_fail(-EBUSY, "the layer below is being merged with another (uuid %s)",
 				   parent->owner);
@@ -157,16 +159,24 @@ int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		memcpy(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE);
 		sb->parent_generation = parent->generation;
 	}
-	err = set_identity(sb, base);
-	if (err)
-		return err;
+	return set_identity(sb, base);
+}
 
-	err = write_zeros(delta, LCLONE_SB_SLOT_A, 1);
+int lclone_super_format(struct lclone_file *delta, struct lclone_sb *sb)
+{
+	int err = write_zeros(delta, LCLONE_SB_SLOT_A, 1);
+
 	if (!err)
 		err = write_zeros(delta, 1, sb->log_start + sb->log_blocks - 1);
 	if (!err)
 		err = write_slot(delta, sb);	/* sequence number 0: slot B */
 	return err ?: lclone_super_write(delta, sb);
+}
+
+int lclone_format(struct lclone_file *delta, struct lclone_file *base,
+		  const struct lclone_format_options *options, struct lclone_sb *sb)
+{
+	return lclone_new_super(delta, base, options, sb) ?: lclone_super_format(delta, sb);
 }
 
 int lclone_refuse_unread(const char *path, const struct lclone_delta *delta, int err)

@@ -29,6 +29,11 @@ struct lclone_format_options {
 int lclone_format(struct lclone_file *delta, struct lclone_file *base,
 		  const struct lclone_format_options *options, struct lclone_sb *sb);
 
+/* The two steps of it, for who wants to say more in @sb: the checks, and what is written. */
+int lclone_new_super(struct lclone_file *delta, struct lclone_file *base,
+		     const struct lclone_format_options *options, struct lclone_sb *sb);
+int lclone_super_format(struct lclone_file *delta, struct lclone_sb *sb);
+
 /*
  * Writes @sb, which is the newest with changes, to the slot of the next
  * sequence number.  On return it is durable and @sb has the new number.  -EPROTONOSUPPORT,

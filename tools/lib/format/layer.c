@@ -27,6 +27,8 @@ int lclone_link_check(const struct lclone_sb *sb, const struct lclone_sb *parent
 	else if (sb->chunk_sectors != parent->chunk_sectors)
 		snprintf(why, LCLONE_WHY_SIZE, "has another chunk size: %s, not %s",
 			 LCLONE_SIZE(parent->chunk_sectors), LCLONE_SIZE(sb->chunk_sectors));
+	else if (lclone_half_written(parent))
+		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is half written");
 	else if (lclone_half_merged(parent) && !lclone_half_merged_with(parent, sb->uuid))
 		snprintf(why, LCLONE_WHY_SIZE, "is its parent layer, but is being merged with another");
 	else
@@ -54,10 +56,21 @@ bool lclone_merges_into_base(const struct lclone_sb *sb)
 	return sb->state & LCLONE_STATE_MERGING && !(sb->state & LCLONE_STATE_SEALED);
 }
 
-bool lclone_half_merged(const struct lclone_sb *sb)
+/* SEALED and MERGING: nobody reads it by itself, nor writes to it. */
+static bool is_half(const struct lclone_sb *sb)
 {
 	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&
 	       sb->owner[0];
+}
+
+bool lclone_half_merged(const struct lclone_sb *sb)
+{
+	return is_half(sb) && !is_owner(sb, sb->uuid);
+}
+
+bool lclone_half_written(const struct lclone_sb *sb)
+{
+	return is_half(sb) && is_owner(sb, sb->uuid);
 }
 
 bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid)

@@ -31,6 +31,11 @@ bool lclone_half_merged(const struct lclone_sb *sb);
 bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid);
 /* @sb is what a merge has left over: all that it has, and its identity, is @by's now. */
 bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by);
+/*
+ * A delta or layer that is written whole, from a stream or an image, see format.rst: its own uuid
+ * is in owner until it is whole.
+ */
+bool lclone_half_written(const struct lclone_sb *sb);
 /* Notes a uuid in owner. */
 void lclone_owner_set(struct lclone_sb *sb, const u8 *uuid);
 
