@@ -7,7 +7,10 @@
 
 #include "basic/fail.h"
 #include "dir.h"
+#include "host/device.h"
 #include "host/dm.h"
+#include "host/lv.h"
+#include "host/stack.h"
 #include "host/tab.h"
 #include "online/follow.h"
 #include "test.h"
@@ -48,6 +51,29 @@ int __wrap_stat(const char *path, struct stat *st)
 		return __real_stat(path, st);
 	*st = (struct stat){ .st_mode = S_IFBLK, .st_rdev = makedev(250, minor) };
 	return 0;
+}
+
+static bool volumes;		/* devices are those of LVM, which does not answer */
+
+bool __wrap_lclone_dev_is_lv(dev_t dev);
+bool __wrap_lclone_dev_is_lv(dev_t dev)
+{
+	return volumes && dev;
+}
+
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count);
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count)
+{
+	*lvs = NULL;
+	*count = 0;
+	return lclone_fail(-EIO, "LVM does not answer");
+}
+
+int __wrap_lclone_lv_of(dev_t rdev, struct lclone_lv *lv);
+int __wrap_lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
+{
+	(void)lv;
+	return lclone_dev_is_lv(rdev) ? lclone_fail(-EIO, "LVM does not answer") : 1;
 }
 
 static struct lclone_clone before;
@@ -204,6 +230,27 @@ static void rebased(void **state)
 	has("web1\t/dev/7\t/dev/3\tparent=/dev/2");
 }
 
+/* Tags are as they were if LVM cannot be asked for them: nobody may take that for an end. */
+static void not_tagged(void **state)
+{
+	(void)state;
+	linear = false;
+	volumes = true;
+	set_table(&before, "250:1 250:3");
+	set_table(&now, "250:1 250:4 2 parent 250:3");
+	write_tab("web1 /dev/1 /dev/3");
+	assert_int_equal(lclone_follow(&before, "/dev/4", NULL), -ECANCELED);
+	assert_string_equal(lclone_why(),
+			    "web1 is changed, but not the tags of its volumes: LVM does not answer");
+	has("web1\t/dev/1\t/dev/4\tparent=/dev/3");
+	set_table(&before, "250:1 250:4 2 parent 250:3");
+	assert_int_equal(lclone_follow(&before, NULL, NULL), 0);
+	assert_int_equal(lclone_follow_merged_tags("/dev/4", "/dev/3"), -ECANCELED);
+	assert_string_equal(lclone_why(),
+			    "/dev/3 is merged, but its tags are as they were: LVM does not answer");
+	volumes = false;
+}
+
 static int setup(void **state)
 {
 	return make_dir(state) || setenv("LCLONE_TAB", path_of("tab"), 1);
@@ -234,6 +281,7 @@ int main(void)
 		cmocka_unit_test(not_written),
 		cmocka_unit_test(rebased),
 		cmocka_unit_test(merged),
+		cmocka_unit_test(not_tagged),
 	};
 
 	return cmocka_run_group_tests_name("follow", tests, setup, remove_dir);

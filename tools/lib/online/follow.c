@@ -220,8 +220,8 @@ static int follow_tags(const struct lclone_clone *before, const struct lclone_ta
 	if ((!lclone_dev_is_lv(old) && !lclone_dev_is_lv(new)) ||
 	    (!strcmp(before->table.base, now->base) && !strcmp(before->table.delta, now->delta)))
 		return 0;
-	(void)lclone_lv_list(&lvs, &count);	/* most have none: not asked is no failure */
-	err = follow_volumes(before, now, volume_at(lvs, count, old, before->name),
+	err = lclone_lv_list(&lvs, &count) ?:
+	      follow_volumes(before, now, volume_at(lvs, count, old, before->name),
 			     volume_at(lvs, count, new, NULL));
 	free(lvs);
 	if (err)
@@ -338,27 +338,44 @@ int lclone_follow_merged(const char *upper, const char *lower)
 	return err;
 }
 
-int lclone_follow_merged_tags(const char *upper, const char *lower)
+/* @above: the upper one's volume, or NULL */
+static int merge_tags(const struct lclone_lv *above, const struct lclone_lv *was, const char *lower)
 {
-	struct lclone_lv was, now, above = { .name = "" }, unnamed;
-	struct lclone_sb sb;
+	struct lclone_lv now = *was, unnamed;
 	const char *snapshot;
+	struct lclone_sb sb;
+	int err = lclone_sb_of(lower, &sb);
 
-	if (lclone_lv_of(lclone_dev_at(lower), &was) || was.kind != LCLONE_LV_DELTA ||
-	    lclone_sb_of(lower, &sb))
-		return 0;		/* it has none of ours, or says itself what is wrong */
-	now = was;
+	if (err)
+		return err;
 	uuid_unparse_lower(sb.uuid, now.uuid);
 	snapshot = lclone_snapshot_name(&sb);
 	snprintf(now.snapshot, sizeof(now.snapshot), "%s", snapshot ?: "");
-	if (upper && !lclone_lv_of(lclone_dev_at(upper), &above) && above.name[0]) {
-		strcpy(now.name, above.name);
+	if (above && above->name[0]) {
+		strcpy(now.name, above->name);
 		now.layer[0] = '\0';
 	}
-	unnamed = above;
+	err = lclone_lv_retag(was, &now);
+	if (err || !above || !above->name[0])
+		return err;
+	unnamed = *above;
 	unnamed.name[0] = '\0';
-	return lclone_lv_retag(&was, &now) ?:
-	       (above.name[0] ? lclone_lv_retag(&above, &unnamed) : 0);
+	return lclone_lv_retag(above, &unnamed);
+}
+
+int lclone_follow_merged_tags(const char *upper, const char *lower)
+{
+	struct lclone_lv was, above;
+	int ret, of_upper = 1;
+
+	ret = lclone_lv_of(lclone_dev_at(lower), &was);
+	if (ret > 0 || (!ret && was.kind != LCLONE_LV_DELTA))
+		return 0;		/* it has none of ours */
+	if (!ret && upper)
+		of_upper = lclone_lv_of(lclone_dev_at(upper), &above);
+	ret = ret ?: of_upper < 0 ? of_upper : merge_tags(of_upper ? NULL : &above, &was, lower);
+	return ret ? lclone_fail(-ECANCELED, "%s is merged, but its tags are as they were: %s",
+				 lower, lclone_why()) : 0;
 }
 
 /* A line that has not followed */

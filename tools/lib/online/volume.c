@@ -365,7 +365,10 @@ void lclone_free_merged(const char *clone, const char *delta, bool keep, freed_f
 	struct lclone_lv lv;
 	int ret;
 
-	if (volume_of(clone, delta, &lv))
+	ret = volume_of(clone, delta, &lv);
+	if (ret < 0)
+		told(ctx, delta[0] ? delta : clone, lclone_why());
+	if (ret)
 		return;
 	lclone_lv_path(&lv, path);
 	if (lv.given || keep) {
