@@ -98,7 +98,7 @@ snapshot_refused()
 	unchanged "$third" refused 4 ext4 lclone snapshot t1 --to "$third"
 	refused 3 "in use" lclone snapshot t1 --to "$new" --force
 	refused 3 "in use" lclone snapshot t1 --to "$base"
-	refused 5 "it needs at least" lclone snapshot t1 --to "$small"
+	refused 5 "$small is too small" lclone snapshot t1 --to "$small"
 	refused 2 "is no logical volume: say which device" lclone snapshot t1
 	refused 1 "t3" lclone snapshot t3 --to "$third"
 	put /dev/mapper/t1 100 5 3
@@ -321,9 +321,9 @@ tree()
 	sed -E 's/[0-9.]+ MiB used/N/; s/of [0-9]{4}-[0-9-]+ [0-9:]+$/of TIME/' "$dir/out" >"$dir/tree"
 	{
 		echo "$base: base, 16 MiB"
-		echo "  $delta: sealed layer, 16 MiB, N, of TIME"
+		echo "  $delta: sealed layer, 16 MiB, N, \"t1\", of TIME"
 		{
-			echo "    $new: active as t1, 16 MiB, N"
+			echo "    $new: active as t1, 16 MiB, N, \"t1\""
 			echo "    $second: active as t2, 16 MiB, N, \"a label\""
 		} | sort
 	} >"$dir/wanted"

@@ -15,6 +15,7 @@ tests+=(
 	deploy_taken_over "what a run that was killed has made is not removed when somebody has written to it"
 	host_protects "LVM keeps from templates, deltas and clones that are in use what the guide says"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
+	by_label "a clone that no note tells of is found by the name that it was made with"
 	snapshots "snapshots have names, a clone goes back to any of them, and volumes come and go"
 	snapshots_fail "a snapshot or revert that fails leaves nothing behind"
 	snapshot_clones "clones of a snapshot are what that was, and what they need stays for them"
@@ -562,6 +563,35 @@ by_name()
 	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
 }
 
+label_of() { lclone probe --export "$1" | sed -n 's/^ID_FS_LABEL=//p'; }
+
+by_label()
+{
+	local pv name
+
+	disk pv pv 64
+	make_vg "$pv"
+	make_clone
+	ok lclone open t1
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	refused 1 "there is no clone t2" lclone open t2
+	ok lclone create --vg ttvg --delta-size 16M t2 "$base"
+	[ "$(label_of /dev/ttvg/t2-delta)" = t2 ] || fail "$(lclone probe --export /dev/ttvg/t2-delta)"
+	ok lclone close t2
+	# what cannot be a label, or is a snapshot's, is a name all the same
+	name=$(printf '%064d' 0)
+	for name in "$name" t1@one; do
+		ok lclone remove "$delta"
+		ok lclone create "$name" "$base" "$delta"
+		[ -z "$(label_of "$delta")" ] || fail "$(lclone probe --export "$delta")"
+		ok lclone close "$name"
+	done
+	ok lclone remove "$delta"
+	ok lclone create --label mine t1 "$base" "$delta"
+	[ "$(label_of "$delta")" = mine ] || fail "$(lclone probe --export "$delta")"
+}
+
 # The volume has got another use; its tags and the line in lclonetab are as they were
 name_is_old()
 {
@@ -572,7 +602,7 @@ name_is_old()
 	ok lclone create web1 --from deb --delta-size 32M
 	ok lclone close web1
 	ok lclone remove /dev/ttvg/web1-delta
-	ok lclone create --label db1 db1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	ok lclone create db1 /dev/ttvg/deb /dev/ttvg/web1-delta
 	printf hello | dd of=/dev/mapper/db1 bs=512 seek=7 conv=notrunc,fsync status=none
 	cp /dev/mapper/db1 "$dir/model"
 	refused 5 "has another clone's delta now, with the label db1" lclone remove --yes web1
@@ -583,7 +613,7 @@ name_is_old()
 	ok lclone close db1
 	# without a label it is told by its uuid
 	ok lclone remove /dev/ttvg/web1-delta
-	ok lclone create db1 /dev/ttvg/deb /dev/ttvg/web1-delta
+	ok lclone create --label "" db1 /dev/ttvg/deb /dev/ttvg/web1-delta
 	ok lclone close db1
 	refused 5 "has another clone's delta now, with the uuid" lclone remove --yes web1
 	# something else altogether

@@ -43,9 +43,9 @@ begin_killed()
 	head -c 2M "$template" >"$dir/model"
 }
 
-active()	{ ok lclone create t1 "$base" "$delta"; put /dev/mapper/t1 10 3 100; }
+active()	{ ok lclone create "$@" t1 "$base" "$delta"; put /dev/mapper/t1 10 3 100; }
 inactive()	{ active; ok lclone close t1; }
-layered()	{ active; ok lclone snapshot --to "$new" t1; put /dev/mapper/t1 40 20 200; }
+layered()	{ active "$@"; ok lclone snapshot --to "$new" t1; put /dev/mapper/t1 40 20 200; }
 two_layers()	{ layered; ok lclone snapshot --to "$top" t1; put /dev/mapper/t1 50 2 300; }
 is_model()	{ same "$dir/model" "${1:-/dev/mapper/t1}" 2097152; }
 opens()		{ ok lclone open t1 "$base" "$1" && is_model; }
@@ -121,9 +121,10 @@ verify_snapshot()
 	opens "$new"
 }
 
+# Without a label the kernel formats its deltas
 prepare_revert()
 {
-	layered
+	layered --label ""
 	head -c 2M "$template" >"$dir/model"
 	dd if="$dir/template" skip=100 of="$dir/model" seek=10 bs=4k count=3 conv=notrunc status=none
 }

@@ -168,7 +168,7 @@ const struct command cmd_create = {
 	"  --chunk-size SIZE        unit of allocation, a power of two from 8K to 2M (64K)\n"
 	"  --parent LAYER           put DELTA on this sealed layer, as a clone of that clone;\n"
 	"                           layers below it are looked for, or named before it\n"
-	"  --label TEXT             a name to keep in the superblock\n"
+	"  --label TEXT             a name to keep in the superblock (NAME)\n"
 	"  --force                  overwrite what is on DELTA\n"
 	ASSUME_USAGE
 	HOST_USAGE

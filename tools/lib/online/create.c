@@ -67,13 +67,20 @@ static void undo_format(const char *path)
 	lclone_file_close(&delta);
 }
 
+const char *lclone_label_of(const char *name)
+{
+	return strlen(name) < LCLONE_LABEL_SIZE && !strchr(name, '@') ? name : NULL;
+}
+
 int lclone_create_clone(const char *name, const char *base, const char *delta,
 			const struct creation *c)
 {
+	struct format_arguments format = *c->format;
 	struct lclone_sb sb;
 	int err;
 
-	err = lclone_format_delta(base, delta, c->format, c->inv, &sb);
+	format.label = format.label ?: lclone_label_of(name);
+	err = lclone_format_delta(base, delta, &format, c->inv, &sb);
 	if (err)
 		return err;
 	if (c->formatted)

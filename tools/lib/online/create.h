@@ -21,7 +21,16 @@ struct creation {
 	void (*formatted)(const char *delta, const struct lclone_sb *sb);
 };
 
-/* The clone @name of @base ("-": of nothing) and the device @delta */
+/*
+ * The label of a clone's delta, by which it is found where no note tells of it: its name, or NULL
+ * if that is too long, or looks like that of a snapshot.
+ */
+const char *lclone_label_of(const char *name);
+
+/*
+ * The clone @name of @base ("-": of nothing) and the device @delta, whose label is the name if
+ * none is given.
+ */
 int lclone_create_clone(const char *name, const char *base, const char *delta,
 			const struct creation *c);
 

@@ -424,7 +424,6 @@ static int make_one(struct plan *p, struct one *one)
 	int err;
 
 	format.parents = p->parents;
-	format.label = one->name;
 	format.uuid = one->uuid;
 	c.format = &format;
 	c.inv = &p->inv;

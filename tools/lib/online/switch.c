@@ -375,7 +375,7 @@ static int change_delta(const struct switching *s, struct lclone_clone *clone,
 	if (s->to) {
 		snprintf(switched->new, sizeof(switched->new), "%s", s->to);
 	} else {
-		options.label = options.label ?: s->name;
+		options.label = options.label ?: lclone_label_of(s->name);
 		options.uuid = uuid;
 		lclone_lv_path(&lv, switched->new);
 	}
