@@ -48,6 +48,8 @@ FLOORS	+= lib/offline/writer.o
 
 FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
 
+FLOORS	+= lib/offline/image-new.o lib/offline/export.o
+
 # What is done with clones that are in use
 FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/create.o \
 	   lib/online/volume.o lib/online/switch.o lib/online/close.o \
@@ -69,5 +71,6 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
 FLOORS	+= cmd/probe.o cmd/template.o
+FLOORS	+= cmd/export.o
 
 FLOORS	+= main.o

@@ -18,6 +18,9 @@ extern const struct command cmd_daemon, cmd_generator, cmd_unit;
 /* For names */
 extern const struct command cmd_template;
 
+/* For images of others */
+extern const struct command cmd_export;
+
 /* That udev calls */
 extern const struct command cmd_probe;
 

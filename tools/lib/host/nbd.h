@@ -45,6 +45,7 @@ const struct lclone_dev *lclone_nbd_dev(const struct lclone_nbd *nbd);
 struct lclone_nbd_io {
 	/* Called by lclone_nbd_wait(); starts no other request.  @err has its sentence. */
 	void (*ended)(struct lclone_nbd_io *io, int err);
+	void *ctx;
 	struct lclone_nbd *nbd;		/* the rest is for us */
 	const char *what;
 	u64 at;

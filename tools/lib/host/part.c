@@ -68,15 +68,24 @@ static int try_names(struct lclone_part *part)
 	return 0;
 }
 
-static bool is_ours(const struct stat *st, u64 sectors)
+static bool is_ours(const struct lclone_part *part, const struct stat *st, int fd)
 {
+	char magic[LCLONE_PART_MAGIC];
+
 	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_nlink != 1)
 		return false;
-	return !st->st_size || ((st->st_mode & 07777) == 0600 && (u64)st->st_size == sectors << 9);
+	if (!st->st_size)
+		return true;
+	if ((st->st_mode & 07777) != 0600)
+		return false;
+	if (!part->magic)
+		return (u64)st->st_size == part->sectors << 9;
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, part->magic, sizeof(magic));
 }
 
 /* The file that the name still leads to, now that it is locked: else it was another's. */
-static int verify(const struct lclone_part *part, const struct lclone_file *file, u64 sectors)
+static int verify(const struct lclone_part *part, const struct lclone_file *file)
 {
 	struct stat st, named;
 
@@ -84,8 +93,8 @@ static int verify(const struct lclone_part *part, const struct lclone_file *file
 		return lclone_fail(-errno, "%s: %m", part->part);
 	if (lstat(part->part, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino)
 		return lclone_fail(-EBUSY, "%s is in use by another lclone", part->part);
-	if (!is_ours(&st, sectors))
-		return lclone_fail(-EEXIST, "%s exists, and is not what an interrupted merge of this clone has left: remove or rename it",
+	if (!is_ours(part, &st, file->fd))
+		return lclone_fail(-EEXIST, "%s exists, and is not what an interrupted copy of this clone has left: remove or rename it",
 				   part->part);
 	if (!lstat(part->path, &named))
 		return lclone_fail(-EEXIST, "%s exists", part->path);
@@ -93,7 +102,7 @@ static int verify(const struct lclone_part *part, const struct lclone_file *file
 }
 
 /* Under its lock, and only then truncated */
-static int prepare(struct lclone_part *part, struct lclone_file *raw, u64 sectors)
+static int prepare(struct lclone_part *part, struct lclone_file *raw)
 {
 	int err;
 
@@ -107,12 +116,12 @@ static int prepare(struct lclone_part *part, struct lclone_file *raw, u64 sector
 	if (!err)
 		forget_probe(part);
 	if (!err)
-		err = verify(part, raw, sectors);
+		err = verify(part, raw);
 	if (!err && (ftruncate(raw->fd, 0) || fchmod(raw->fd, 0600)))
 		err = lclone_fail(-errno, "%s: %m", part->part);
 	if (!err)
 		err = try_names(part);
-	if (!err && ftruncate(raw->fd, sectors << 9))
+	if (!err && ftruncate(raw->fd, part->sectors << 9))
 		err = lclone_fail(-errno, "%s: %m", part->part);
 	return err;
 }
@@ -121,14 +130,13 @@ static int prepare(struct lclone_part *part, struct lclone_file *raw, u64 sector
  * The lock has to be on what is written through, so that a dead run keeps it for as long as
  * its writes are in flight.  Who comes between the two locks has it, and we are refused.
  */
-int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
+static int open_part(struct lclone_part *part, const char *path)
 {
 	struct lclone_file raw = { .fd = -1 };
 	struct stat st;
 	char name[64];
 	int err;
 
-	memset(part, 0, sizeof(*part));
 	part->file.fd = -1;
 	if (!path[0] || path[strlen(path) - 1] == '/')
 		return lclone_fail(-EISDIR, "\"%s\" is no name for a file", path);
@@ -137,7 +145,7 @@ int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
 	if (snprintf(part->path, PATH_MAX, "%s", path) >= PATH_MAX ||
 	    snprintf(part->part, PATH_MAX, "%s.part", path) >= PATH_MAX)
 		return lclone_fail(-ENAMETOOLONG, "%.64s...: the name is too long", path);
-	err = prepare(part, &raw, sectors);
+	err = prepare(part, &raw);
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", raw.fd);
 	if (!err)
 		err = lclone_file_open(&part->file, name, O_RDWR);
@@ -145,7 +153,25 @@ int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
 	lclone_file_close(&raw);
 	if (!err)
 		err = lclone_lock(&part->file, LCLONE_LOCK_EXCLUSIVE);
-	return err ?: verify(part, &part->file, sectors);
+	if (!err)
+		err = verify(part, &part->file);
+	part->ours = !err;
+	return err;
+}
+
+int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
+{
+	memset(part, 0, sizeof(*part));
+	part->sectors = sectors;
+	return open_part(part, path);
+}
+
+int lclone_part_open_image(struct lclone_part *part, const char *path,
+			   const char magic[LCLONE_PART_MAGIC])
+{
+	memset(part, 0, sizeof(*part));
+	part->magic = magic;
+	return open_part(part, path);
 }
 
 int lclone_part_finish(struct lclone_part *part)
@@ -158,7 +184,18 @@ int lclone_part_finish(struct lclone_part *part)
 	return lclone_sync_directory(part->path);
 }
 
+void lclone_part_abandon(struct lclone_part *part)
+{
+	struct stat st, named;
+
+	if (part->ours && !fstat(part->file.fd, &st) && !lstat(part->part, &named) &&
+	    named.st_dev == st.st_dev && named.st_ino == st.st_ino)
+		unlink(part->part);
+	lclone_part_close(part);
+}
+
 void lclone_part_close(struct lclone_part *part)
 {
 	lclone_file_close(&part->file);
+	part->ours = false;
 }

@@ -13,9 +13,14 @@
 
 #include "host/file.h"
 
+#define LCLONE_PART_MAGIC	4	/* bytes */
+
 struct lclone_part {
 	struct lclone_file file;	/* open with O_RDWR, locked, reads as zeros */
 	char path[PATH_MAX], part[PATH_MAX];
+	u64 sectors;
+	const char *magic;		/* NULL: it has that size */
+	bool ours;			/* it was opened, and may be removed */
 };
 
 /*
@@ -26,6 +31,15 @@ int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors);
 /* Gives it its name, durably.  What was written must be durable before. */
 int lclone_part_finish(struct lclone_part *part);
 void lclone_part_close(struct lclone_part *part);
+
+/*
+ * The same for a file of any size, which is empty at first, and begins with @magic later: a part
+ * of ours is one that does.
+ */
+int lclone_part_open_image(struct lclone_part *part, const char *path,
+			   const char magic[LCLONE_PART_MAGIC]);
+/* It is of no use: no part is left. */
+void lclone_part_abandon(struct lclone_part *part);
 
 /* Makes the entry of @path in its directory durable. */
 int lclone_sync_directory(const char *path);

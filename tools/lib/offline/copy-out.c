@@ -59,7 +59,7 @@ static int open_target_device(const char *path, struct lclone_file *target,
 }
 
 /* Locks keep out lclone only; a base may have been mounted since, or written by anybody. */
-static int unchanged(const struct lclone_merge *merge)
+int lclone_copy_unchanged(const struct lclone_merge *merge)
 {
 	struct lclone_file *base = merge->base;
 	int err = lclone_chain_unchanged(merge->chain);
@@ -82,7 +82,7 @@ static int copy(struct lclone_merge *merge, struct lclone_file *target)
 	if (err == -EINTR)
 		err = lclone_fail(err, "interrupted: %s has a part of the copy; run again, it begins anew",
 				  merge->target->path);
-	return err ?: unchanged(merge);
+	return err ?: lclone_copy_unchanged(merge);
 }
 
 static int copy_to_file(struct lclone_merge *merge, const char *path)

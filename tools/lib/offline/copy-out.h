@@ -22,4 +22,10 @@ struct copy_target {
 int lclone_copy_out(const char *base, const char *delta, const struct lclone_parents *parents,
 		    const struct copy_target *to, struct lclone_merge *merge);
 
+/*
+ * At the end of such a copy: -EBUSY if the base, or a delta, was changed while it was read, by
+ * somebody whom locks do not keep out.
+ */
+int lclone_copy_unchanged(const struct lclone_merge *merge);
+
 #endif /* LCLONE_COPY_OUT_H */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,11 @@
 #include "basic/fail.h"
 #include "format_user.h"
 
-#define BATCHES		64
+#define BATCHES		LCLONE_COPY_SLOTS
 #define BATCH_SECTORS	1024u			/* 512 KiB */
 #define PIECES		128			/* reads for one batch */
 #define ZERO_SECTORS	512u			/* fewer zeros go along with the data */
+#define SPARSE_BYTES	(64u << 10)		/* blocks of zeros that are left out */
 #define ZERO_SECTORS_MAX (128u << 11)		/* at a time: 128 MiB */
 #define TICK_MS		100			/* between two calls of progress() */
 #define STUCK_MS	60000			/* so long nothing is taken, and nothing ends */
@@ -106,11 +108,36 @@ static int next_wanted(struct lclone_copy *c, struct lclone_chain_extent *e)
 
 /* Submission */
 
+static void complete(struct lclone_copy *c, struct io *io, int res);
+
+static void start_sink(struct lclone_copy *c, struct io *io)
+{
+	int err = c->merge->sink->start(c->merge->sink, io->batch - c->batches,
+					io->op == IO_ZERO ? NULL : io->buf, io->offset, io->len);
+
+	if (err)
+		complete(c, io, err);
+}
+
+static void end_batch(struct lclone_copy *c, struct batch *b)
+{
+	b->next_free = c->free;
+	c->free = b;
+	c->busy--;
+	if (!c->err)
+		c->done += b->sectors << 9;
+}
+
 static void start_io(struct lclone_copy *c, struct io *io)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	struct io_uring_sqe *sqe;
 	int mode;
 
+	if (c->merge->sink && io->op != IO_READ) {
+		start_sink(c, io);
+		return;
+	}
+	sqe = io_uring_get_sqe(&c->ring);
 	assert(sqe);		/* there is an entry for every I/O that there can be */
 	switch (io->op) {
 	case IO_READ:
@@ -128,12 +155,39 @@ static void start_io(struct lclone_copy *c, struct io *io)
 	io_uring_sqe_set_data(sqe, io);
 }
 
-static void start_write(struct lclone_copy *c, struct batch *b)
+static bool is_zero(const u8 *buf, u64 len)
 {
+	return !buf[0] && !memcmp(buf, buf + 1, len - 1);
+}
+
+/* The length of the blocks from @at, of a batch of @size bytes, that are (not) all zero */
+static u64 run_of(const struct batch *b, u64 at, u64 size, bool zero)
+{
+	u64 end = at, n;
+
+	for (; end < size; end += n) {
+		n = min_u64(size - end, SPARSE_BYTES - (((b->sector << 9) + end) % SPARSE_BYTES));
+		if (is_zero(b->buf + end, n) != zero)
+			break;
+	}
+	return end - at;
+}
+
+/* From @at on, in the batch: all of it, or what comes next that is not zero. */
+static void start_write(struct lclone_copy *c, struct batch *b, u64 at)
+{
+	u64 size = b->sectors << 9;
+
+	if (c->merge->sparse)
+		at += run_of(b, at, size, true);
+	if (at == size) {
+		end_batch(c, b);
+		return;
+	}
 	b->write.op = IO_WRITE;
-	b->write.buf = b->buf;
-	b->write.offset = b->sector << 9;
-	b->write.len = b->sectors << 9;
+	b->write.buf = b->buf + at;
+	b->write.offset = (b->sector << 9) + at;
+	b->write.len = c->merge->sparse ? run_of(b, at, size, false) : size - at;
 	b->write.retries = 0;
 	start_io(c, &b->write);
 }
@@ -175,12 +229,18 @@ static void consume(struct lclone_copy *c, u64 sectors)
  */
 static u64 long_zero(const struct lclone_copy *c, u64 *before)
 {
-	u64 block = c->merge->target->logical_block >> 9;
-	u64 skip = (block - c->extent.sector % block) % block;
+	u64 block, skip;
 
 	*before = 0;
+	if (c->merge->sink)
+		return c->extent.source == LCLONE_FROM_ZERO ?
+		       min_u64(c->extent.sectors, ZERO_SECTORS_MAX) : 0;
 	if (c->extent.source != LCLONE_FROM_ZERO || c->no_zero_range ||
-	    c->extent.sectors < ZERO_SECTORS + skip)
+	    c->extent.sectors < ZERO_SECTORS)
+		return 0;
+	block = c->merge->target->logical_block >> 9;
+	skip = (block - c->extent.sector % block) % block;
+	if (c->extent.sectors < ZERO_SECTORS + skip)
 		return 0;
 	*before = skip;
 	return skip ? 0 : min_u64(c->extent.sectors / block * block, ZERO_SECTORS_MAX);
@@ -239,25 +299,18 @@ static void start_batch(struct lclone_copy *c, struct batch *b)
 	}
 	b->reads = b->pieces;
 	if (!b->reads)
-		start_write(c, b);
+		start_write(c, b, 0);
 	for (i = 0; i < b->pieces; i++)
 		start_io(c, &b->piece[i]);
 }
 
 /* Completion */
 
-static void end_batch(struct lclone_copy *c, struct batch *b)
-{
-	b->next_free = c->free;
-	c->free = b;
-	c->busy--;
-	if (!c->err)
-		c->done += b->sectors << 9;
-}
-
 static void io_failed(struct lclone_copy *c, const struct io *io, int err)
 {
-	if (!c->err)
+	if (!c->err && c->merge->sink && io->op != IO_READ)
+		c->err = err;		/* has its sentence */
+	else if (!c->err)
 		c->err = lclone_fail(lclone_io_error(err, io->op != IO_READ),
 				     "%s: %s error at byte %" PRIu64 ": %s", io->file->path,
 				     io->op == IO_READ ? "read" : "write", io->offset,
@@ -278,7 +331,11 @@ static void write_zeros(struct lclone_copy *c, struct batch *b)
 
 static void end_write(struct lclone_copy *c, struct batch *b)
 {
-	if (!c->err && b->write.offset < (b->sector + b->sectors) << 9)
+	u64 end = (b->sector + b->sectors) << 9;
+
+	if (!c->err && b->write.offset < end && c->merge->sparse)
+		start_write(c, b, b->write.offset - (b->sector << 9));
+	else if (!c->err && b->write.offset < end)
 		write_zeros(c, b);
 	else
 		end_batch(c, b);
@@ -318,8 +375,15 @@ static void complete(struct lclone_copy *c, struct io *io, int res)
 		if (c->err)
 			end_batch(c, b);
 		else
-			start_write(c, b);
+			start_write(c, b, 0);
 	}
+}
+
+void lclone_copy_ended(struct lclone_copy *c, unsigned int slot, int err)
+{
+	struct io *io = &c->batches[slot].write;
+
+	complete(c, io, err ?: io->op == IO_ZERO ? 0 : (int)io->len);
 }
 
 static void tick(struct lclone_copy *c, bool last)
@@ -345,6 +409,25 @@ static int stuck(struct lclone_copy *c, int err)
 	return lclone_fail(err, "io_uring: %s", strerror(-err));
 }
 
+/* The ring can be polled, too. */
+static int wait_with_sink(struct lclone_copy *c)
+{
+	struct lclone_copy_sink *sink = c->merge->sink;
+	struct pollfd p[2] = { { .fd = c->ring.ring_fd, .events = POLLIN } };
+	int ret, err;
+
+	ret = io_uring_submit(&c->ring);
+	if (ret < 0)
+		return ret;
+	sink->poll_for(sink, &p[1]);
+	if (poll(p, 2, TICK_MS) > 0 && p[1].revents) {
+		err = sink->polled(sink, &p[1]);
+		if (err && !c->err)
+			c->err = err;
+	}
+	return 0;
+}
+
 static int wait_some(struct lclone_copy *c)
 {
 	struct __kernel_timespec ts = { .tv_nsec = TICK_MS * 1000000 };
@@ -352,7 +435,10 @@ static int wait_some(struct lclone_copy *c)
 	struct io *io;
 	int ret, res, err;
 
-	ret = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, &ts, NULL);
+	if (c->merge->sink)
+		ret = wait_with_sink(c);
+	else
+		ret = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, &ts, NULL);
 	err = ret < 0 && ret != -ETIME ? stuck(c, ret) : 0;
 	if (err)
 		return err;
@@ -466,7 +552,9 @@ static int copy_init(struct lclone_copy *c)
 		err = choose_direct(merge, merge->chain->file[i]);
 	if (!err && merge->base)
 		err = choose_direct(merge, merge->base);
-	if (!err)
+	if (!err && merge->sink)
+		merge->sink->copy = c;
+	else if (!err)
 		err = choose_direct(merge, merge->target);
 	if (!err)
 		err = make_batches(c);

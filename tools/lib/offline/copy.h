@@ -7,21 +7,46 @@
 
 #include "clone/chain.h"
 
+struct lclone_copy;
+struct pollfd;
+
+#define LCLONE_COPY_SLOTS	64	/* that are written at a time, each of up to 512 KiB */
+
+/*
+ * What is written to if that is no file, nor a device.  Zeros are told apart from data exactly as
+ * the extents have them.
+ */
+struct lclone_copy_sink {
+	/*
+	 * Begins to write, or (@buf: NULL) to zero; each slot has one at a time.  At its end
+	 * lclone_copy_ended() is told, unless this fails, with the sentence in lclone_why().
+	 */
+	int (*start)(struct lclone_copy_sink *sink, unsigned int slot, const void *buf, u64 at,
+		     u64 bytes);
+	/* What to poll for, and what to do then; if that fails, all that was begun has ended. */
+	void (*poll_for)(struct lclone_copy_sink *sink, struct pollfd *p);
+	int (*polled)(struct lclone_copy_sink *sink, const struct pollfd *p);
+	struct lclone_copy *copy;	/* set by us */
+};
+
+/* 0, or a negative errno with the sentence in lclone_why() */
+void lclone_copy_ended(struct lclone_copy *copy, unsigned int slot, int err);
+
 /* What is to be written where: the whole clone, or what of it has its place elsewhere */
 struct lclone_merge {
 	struct lclone_chain *chain;	/* the clone's delta and its layers */
 	struct lclone_file *base;	/* NULL if the clone has none */
 	struct lclone_file *target;	/* open with O_RDWR; of a merge into the base: the base */
+	struct lclone_copy_sink *sink;	/* instead of @target, if not NULL */
 	bool share;			/* into the parent: see lclone_merge_into_parent() */
 	u64 first;			/* sector that a copy begins with */
-	bool target_is_zero;		/* reads as zeros: zeros need not be written */
+	bool target_is_zero;		/* reads as zeros: zeros need not be written ... */
+	bool sparse;			/* ... nor are blocks of data that are all zero */
 
 	/* Called about ten times a second, and at the end. Not 0: stop, at a safe point. */
 	int (*progress)(struct lclone_merge *merge, u64 done, u64 total);
 	void *ctx;
 };
-
-struct lclone_copy;
 
 /*
  * What is to be copied, if that is not the clone: extents with their place on

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "format_user.h"
+#include "host/program.h"
+#include "offline/image-new.h"
+
+#define SUBCLUSTERS	32		/* of a cluster of qcow2 with extended_l2 */
+#define CLUSTER_MIN	(16u << 10)	/* with that */
+#define CLUSTER_MAX	(2u << 20)
+
+static const struct {
+	const char *name, magic[LCLONE_PART_MAGIC];
+} formats[] = {
+	{ "qcow2", { 'Q', 'F', 'I', '\xfb' } },
+	{ "vmdk", { 'K', 'D', 'M', 'V' } },
+};
+
+int lclone_image_new_open(struct lclone_image_new *image, const char *path, const char *format)
+{
+	size_t i;
+
+	memset(image, 0, sizeof(*image));
+	image->part.file.fd = -1;
+	image->format = format;
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (!strcmp(format, formats[i].name))
+			return lclone_part_open_image(&image->part, path, formats[i].magic);
+	return lclone_fail(-EINVAL, "no images of the format %s are made", format);
+}
+
+/*
+ * What a descriptor of VMDK calls the file is the name that qemu-img was given: it is given the one
+ * that the file will have, in a directory of its own.
+ */
+struct alias {
+	char dir[64], path[PATH_MAX + 64];
+};
+
+static int make_alias(struct alias *alias, const char *path, const char *to)
+{
+	const char *name = strrchr(path, '/');
+
+	name = name ? name + 1 : path;
+	if (strpbrk(name, "\"\n"))
+		return lclone_fail(-EINVAL, "no VMDK can be called %s", path);
+	strcpy(alias->dir, "/tmp/lclone-export-XXXXXX");
+	if (!mkdtemp(alias->dir)) {
+		alias->dir[0] = '\0';
+		return lclone_fail(-errno, "/tmp: %m");
+	}
+	snprintf(alias->path, sizeof(alias->path), "%s/%s", alias->dir, name);
+	return symlink(to, alias->path) ? lclone_fail(-errno, "%s: %m", alias->path) : 0;
+}
+
+static void remove_alias(const struct alias *alias)
+{
+	if (!alias->dir[0])
+		return;
+	unlink(alias->path);
+	rmdir(alias->dir);
+}
+
+static u32 cluster_size(const struct lclone_image_options *o)
+{
+	u32 size = o->unit_sectors * 512 * SUBCLUSTERS;
+
+	return size < CLUSTER_MIN ? CLUSTER_MIN : size > CLUSTER_MAX ? CLUSTER_MAX : size;
+}
+
+/* Not by the name of the part: who has put another file there is not to be obeyed. */
+static int create(struct lclone_image_new *image, const struct lclone_image_options *o,
+		  const char *path)
+{
+	const char *argv[16] = { "qemu-img", "create", "-q", "-f", image->format };
+	const struct lclone_program program = { .argv = argv, .in = -1, .out = -1,
+						.err = STDERR_FILENO };
+	char options[64], size[32];
+	int n = 5, err;
+	pid_t pid;
+
+	if (o->unit_sectors) {
+		snprintf(options, sizeof(options), "extended_l2=on,cluster_size=%u",
+			 cluster_size(o));
+		argv[n++] = "-o";
+		argv[n++] = options;
+	}
+	if (o->backing) {
+		argv[n++] = "-u";	/* it need not be there yet */
+		argv[n++] = "-b";
+		argv[n++] = o->backing;
+		argv[n++] = "-F";
+		argv[n++] = o->backing_format;
+	}
+	snprintf(size, sizeof(size), "%" PRIu64, o->sectors << 9);
+	argv[n++] = path;
+	argv[n++] = size;
+	pid = lclone_program_start(&program);
+	err = pid < 0 ? pid : lclone_program_wait(pid, argv[0]);
+	if (err == -ENOENT)
+		return lclone_fail(err, "this needs the program qemu-img, which is not installed (qemu-utils)");
+	return err ? lclone_fail(err, "%s: qemu-img cannot create this image", image->part.path) : 0;
+}
+
+static int create_file(struct lclone_image_new *image, const struct lclone_image_options *o)
+{
+	struct alias alias = { .dir = "" };
+	char fd[64];
+	int err = 0;
+
+	snprintf(fd, sizeof(fd), "/proc/%d/fd/%d", getpid(), image->part.file.fd);
+	if (!strcmp(image->format, "vmdk"))
+		err = make_alias(&alias, image->part.path, fd);
+	if (!err)
+		err = create(image, o, alias.dir[0] ? alias.path : fd);
+	remove_alias(&alias);
+	return err;
+}
+
+/* What is written, by the engine of copies */
+
+static void ended(struct lclone_nbd_io *io, int err)
+{
+	struct lclone_image_new *image = io->ctx;
+
+	lclone_copy_ended(image->sink.copy, io - image->io, err);
+}
+
+static int start(struct lclone_copy_sink *sink, unsigned int slot, const void *buf, u64 at,
+		 u64 bytes)
+{
+	struct lclone_image_new *image = container_of(sink, struct lclone_image_new, sink);
+	struct lclone_nbd_io *io = &image->io[slot];
+
+	io->ended = ended;
+	io->ctx = image;
+	return buf ? lclone_nbd_write(image->nbd, io, buf, at, bytes) :
+		     lclone_nbd_zero(image->nbd, io, at, bytes);
+}
+
+static void poll_for(struct lclone_copy_sink *sink, struct pollfd *p)
+{
+	lclone_nbd_poll_for(container_of(sink, struct lclone_image_new, sink)->nbd, p);
+}
+
+static int polled(struct lclone_copy_sink *sink, const struct pollfd *p)
+{
+	return lclone_nbd_polled(container_of(sink, struct lclone_image_new, sink)->nbd, p);
+}
+
+int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_image_options *o)
+{
+	const struct lclone_nbd_image file = {
+		.path = image->part.part,
+		.format = image->format,
+		.fd = image->part.file.fd,
+	};
+
+	image->sink.start = start;
+	image->sink.poll_for = poll_for;
+	image->sink.polled = polled;
+	return create_file(image, o) ?: lclone_nbd_open(&image->nbd, &file, true);
+}
+
+int lclone_image_new_written(struct lclone_image_new *image)
+{
+	int err = lclone_nbd_flush(image->nbd);
+
+	lclone_nbd_close(image->nbd);
+	image->nbd = NULL;
+	return err ?: lclone_file_sync(&image->part.file);
+}
+
+int lclone_image_new_finish(struct lclone_image_new *image)
+{
+	int err = lclone_part_finish(&image->part);
+
+	lclone_part_close(&image->part);	/* it is complete, and stays, also without its name */
+	return err;
+}
+
+void lclone_image_new_close(struct lclone_image_new *image)
+{
+	lclone_nbd_close(image->nbd);
+	image->nbd = NULL;
+	lclone_part_abandon(&image->part);
+}
