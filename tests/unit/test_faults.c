@@ -24,6 +24,8 @@
 
 static struct {
 	bool stuck;			/* io_uring takes nothing */
+	bool gone;			/* it takes all, and then nothing is to be had of it */
+	unsigned int left;		/* I/Os that it had when it was given up */
 	unsigned int again;		/* so many of its I/Os have to be tried again */
 	time_t later;			/* seconds that have passed meanwhile */
 	bool no_noreplace, no_link, no_locks;
@@ -89,6 +91,10 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 		fault.later += 7;
 		return -EAGAIN;
 	}
+	if (fault.gone) {
+		assert_true(io_uring_submit(ring) > 0);
+		return -EBADR;
+	}
 	ret = __real_io_uring_submit_and_wait_timeout(ring, cqe, count, ts, mask);
 	io_uring_for_each_cqe(ring, head, done) {
 		if (!fault.again)
@@ -97,6 +103,14 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 		done->res = fault.uring ? -fault.uring : -EAGAIN;
 	}
 	return ret;
+}
+
+void __real_io_uring_queue_exit(struct io_uring *ring);
+void __wrap_io_uring_queue_exit(struct io_uring *ring);
+void __wrap_io_uring_queue_exit(struct io_uring *ring)
+{
+	fault.left = *ring->sq.khead - *ring->cq.khead;
+	__real_io_uring_queue_exit(ring);
 }
 
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
@@ -241,6 +255,11 @@ static void no_memory_for_io(void **state)
 	assert_int_equal(merge_to(), -EAGAIN);
 	assert_non_null(strstr(lclone_why(), "io_uring"));
 	fault.stuck = false;
+	/* what is in flight would be written to what others have by then */
+	fault.gone = true;
+	assert_int_equal(merge_to(), -EBADR);
+	assert_int_equal(fault.left, 0);
+	fault.gone = false;
 	assert_int_equal(merge_to(), 0);
 	image_free(&img);
 }

@@ -60,11 +60,13 @@ struct lclone_copy {
 	struct batch *batches, *free;
 	u8 *buffers;
 	unsigned int busy;			/* batches */
+	unsigned int started;			/* I/Os that have not ended */
 	u64 sector;				/* all below was given to a batch */
 	u64 done, total;			/* bytes */
 	u64 next_tick;				/* in ms */
 	u64 stuck;				/* since when the kernel takes nothing, 0: it does */
 	int err;				/* the first: no more batches are started */
+	bool lost;				/* what is in flight cannot be waited for */
 	bool ended;
 };
 
@@ -153,6 +155,7 @@ static void start_io(struct lclone_copy *c, struct io *io)
 		break;
 	}
 	io_uring_sqe_set_data(sqe, io);
+	c->started++;
 }
 
 static bool is_zero(const u8 *buf, u64 len)
@@ -449,10 +452,35 @@ static int wait_some(struct lclone_copy *c)
 		io = io_uring_cqe_get_data(cqe);
 		res = cqe->res;
 		io_uring_cqe_seen(&c->ring, cqe);
-		if (io)
-			complete(c, io, res);
+		if (!io)
+			continue;
+		c->started--;
+		complete(c, io, res);
 	}
 	return 0;
+}
+
+/*
+ * Nothing is started any more, but what the kernel has of it reads into our buffers, and writes to
+ * a target that others may have next: it is waited for, however long it takes.
+ */
+static void drain(struct lclone_copy *c)
+{
+	struct __kernel_timespec ts = { .tv_nsec = TICK_MS * 1000000 };
+	struct io_uring_cqe *cqe;
+	int ret = 0;
+
+	while (c->started > io_uring_sq_ready(&c->ring)) {
+		ret = io_uring_wait_cqe_timeout(&c->ring, &cqe, &ts);
+		if (!ret) {
+			c->started -= !!io_uring_cqe_get_data(cqe);
+			io_uring_cqe_seen(&c->ring, cqe);
+		} else if (ret != -ETIME && ret != -EINTR && ret != -EAGAIN) {
+			break;
+		}
+		tick(c, false);
+	}
+	c->lost = c->started > io_uring_sq_ready(&c->ring);
 }
 
 int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
@@ -476,8 +504,11 @@ int lclone_copy_run(struct lclone_copy *c, unsigned int ms)
 			break;
 		if (c->busy) {
 			ret = wait_some(c);
-			if (ret)	/* the ring is gone, and all that is in flight with it */
+			if (ret) {
+				c->err = ret;	/* the sentence is of this */
+				drain(c);
 				return ret;
+			}
 		}
 		tick(c, false);
 	}
@@ -601,7 +632,8 @@ void lclone_copy_free(struct lclone_copy *c)
 		return;
 	if (c->have_ring)
 		io_uring_queue_exit(&c->ring);
-	free(c->buffers);
+	if (!c->lost)		/* else the kernel may still write to them */
+		free(c->buffers);
 	free(c->batches);
 	free(c);
 }
