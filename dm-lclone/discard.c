@@ -15,6 +15,15 @@ static void discard_advance(struct bio *bio, u32 sectors)
 	bio->bi_iter.bi_size -= sectors << SECTOR_SHIFT;
 }
 
+/* Goes on with what is left of a bio; other bios have their turn before it. */
+static void discard_rest(struct lclone_delta *d, struct bio *bio)
+{
+	if (bio_sectors(bio))
+		lclone_defer(&d->queue, bio);
+	else
+		lclone_end_bio(bio, BLK_STS_OK);
+}
+
 /* Returns the subchunks of a chunk below which there may be data. */
 static u32 below_mask(const struct lclone_delta *d, u64 chunk)
 {
@@ -93,7 +102,7 @@ static void discard_free(struct lclone_job *job)
 	discard_advance(bio, job->sectors);
 	lclone_job_free(job);
 	lclone_unpark(&d->queue, WAIT_BUSY);
-	lclone_defer(&d->queue, bio);
+	discard_rest(d, bio);
 }
 
 /*
@@ -135,7 +144,7 @@ stop:
 	} else if (bitmap_empty(job->busy, LCLONE_LEAF_EXCEPTIONS)) {
 		discard_advance(bio, done);
 		lclone_job_free(job);
-		lclone_defer(&d->queue, bio);
+		discard_rest(d, bio);
 	} else {
 		lclone_job_quiesce(job, discard_free);
 	}
@@ -155,7 +164,7 @@ static void edge_done(struct lclone_job *job)
 	if (error)
 		lclone_end_bio(bio, errno_to_blk_status(error));
 	else
-		lclone_defer(&d->queue, bio);
+		discard_rest(d, bio);
 }
 
 /*
@@ -276,25 +285,31 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
 }
 
 /*
- * Would a discard of the first @sectors of the bio, in one leaf, change no entry, because they
- * read as zeros already and have no chunk to be freed?  An entry that is BUSY may change.
+ * Would a discard of these parts of a leaf change no entry, because they read as zeros already
+ * and have no chunk to be freed?  An entry that is BUSY may change.
  */
-static bool is_discarded(struct lclone_delta *d, const struct bio *bio, u64 index, u32 sectors)
+static bool is_discarded(const struct lclone_delta *d, const struct lclone_leaf *leaf, struct part p)
 {
-	struct part p = part_first(d, bio->bi_iter.bi_sector, sectors);
-	struct lclone_leaf *leaf;
-	bool same = true;
-
-	rcu_read_lock_sched();
-	leaf = lclone_leaf_lookup(&d->cache, index);
-	for (; leaf && same && p.left; next_part(d, &p)) {
+	for (; p.left; next_part(d, &p)) {
 		u64 exc = READ_ONCE(leaf->exceptions[p.slot]) & ~LCLONE_EXC_DIRTY;
 		u32 mask = lclone_sub_mask(&d->geo, p.offset, p.len);
 
-		same = exc == exc_zeroed(exc, mask, below_mask(d, p.chunk));
+		if (exc != exc_zeroed(exc, mask, below_mask(d, p.chunk)))
+			return false;
 	}
-	rcu_read_unlock_sched();
-	return leaf && same;
+	return true;
+}
+
+/*
+ * Does a discard of the first @sectors of the bio, in one leaf, change nothing?  The caller
+ * keeps the leaf from going.
+ */
+static bool changes_nothing(const struct lclone_delta *d, const struct bio *bio,
+			    const struct lclone_leaf *leaf, const struct part *p, u32 sectors)
+{
+	if (leaf == &lclone_empty_leaf && !lclone_has_below(&d->below, bio->bi_iter.bi_sector))
+		return true;
+	return !is_edge(d, bio, sectors) && is_discarded(d, leaf, *p);
 }
 
 void lclone_discard(struct lclone_delta *d, struct bio *bio)
@@ -313,21 +328,18 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 		struct part p = part_first(d, bio->bi_iter.bi_sector, sectors);
 		struct lclone_leaf *leaf;
 		struct lclone_job *job;
+		bool same;
 
 		rcu_read_lock_sched();
 		leaf = lclone_leaf_lookup(&d->cache, index);
+		same = leaf && changes_nothing(d, bio, leaf, &p, sectors);
 		rcu_read_unlock_sched();
 		if (!leaf) {
 			lclone_leaf_load(&d->cache, index, bio);
 			return;
 		}
-		if (leaf == &lclone_empty_leaf &&
-		    !lclone_has_below(&d->below, bio->bi_iter.bi_sector)) {
-			discard_advance(bio, sectors);	/* no data are there, nor below */
-			continue;
-		}
-		if (!is_edge(d, bio, sectors) && is_discarded(d, bio, index, sectors)) {
-			discard_advance(bio, sectors);	/* no entry changes: the leaf stays clean */
+		if (same) {
+			discard_advance(bio, sectors);	/* the leaf stays clean */
 			continue;
 		}
 		if (leaf == &lclone_empty_leaf) {
@@ -362,8 +374,5 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 		discard_leaf(job);
 		return;
 	}
-	if (bio_sectors(bio))
-		lclone_defer(&d->queue, bio);
-	else
-		lclone_end_bio(bio, BLK_STS_OK);
+	discard_rest(d, bio);
 }

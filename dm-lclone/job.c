@@ -19,7 +19,9 @@ struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 	lclone_assert_worker(&d->queue);
 	if (!job)
 		return NULL;
-	memset(job, 0, sizeof(*job));
+	/* The bio and its pages are set when they are used. */
+	BUILD_BUG_ON(offsetofend(struct lclone_job, busy) > offsetof(struct lclone_job, fill.bio));
+	memset(job, 0, offsetof(struct lclone_job, fill.bio));
 	job->delta = d;
 	job->bio = bio;
 	job->leaf = leaf;

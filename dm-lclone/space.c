@@ -35,7 +35,7 @@ static void leave_full(struct lclone_space *s)
 static void check_low_water(struct lclone_space *s)
 {
 	u32 mark = READ_ONCE(s->low_water_mark);	/* a message may change it */
-	bool below = lclone_alloc_available(s->alloc) < mark;
+	bool below = mark && lclone_alloc_available(s->alloc) < mark;
 
 	if (below && !s->below_low_water) {
 		DMWARN("%s: fewer than %u free chunks left", s->super->dev->name, mark);
