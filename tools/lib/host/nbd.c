@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,7 +133,7 @@ static int call_failed(const struct lclone_nbd *nbd, bool write)
 
 static int add_file(struct json_object *node, const struct lclone_nbd_image *image, int fd)
 {
-	struct json_object *file = json_object_new_object();
+	struct json_object *file = json_object_new_object(), *cache;
 	char path[PATH_MAX], plain[PATH_MAX];
 	struct stat st;
 
@@ -149,6 +150,11 @@ static int add_file(struct json_object *node, const struct lclone_nbd_image *ima
 	json_object_object_add(file, "driver", json_object_new_string(S_ISBLK(st.st_mode) ?
 								      "host_device" : "file"));
 	json_object_object_add(file, "filename", json_object_new_string(path));
+	if (fd >= 0 && fcntl(fd, F_GETFL) & O_DIRECT) {
+		cache = json_object_new_object();
+		json_object_object_add(cache, "direct", json_object_new_boolean(true));
+		json_object_object_add(file, "cache", cache);
+	}
 	return 0;
 }
 
@@ -171,6 +177,9 @@ static int start_qemu_nbd(struct lclone_nbd *nbd, const char *node, bool write)
 	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, CHILD_FD), ret;
 	sigset_t interrupt, old;
 
+	/* It takes memory for each request, and is to keep it: new pages cost more than a copy. */
+	setenv("MALLOC_MMAP_THRESHOLD_", "33554432", 0);
+	setenv("MALLOC_TRIM_THRESHOLD_", "134217728", 0);
 	if (saved < 0)
 		return lclone_fail(-errno, "cannot start qemu-nbd: %m");
 	argv[write ? 2 : 3] = (char *)node;
@@ -251,6 +260,15 @@ static int nbd_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, u32
 	return 0;
 }
 
+/* Two large requests fit into the socket, so that both ends need not wait for each other. */
+static void more_room(const struct lclone_nbd *nbd)
+{
+	const int fd = lib.aio_get_fd(nbd->h), size = 1 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static int start(struct lclone_nbd *nbd, const struct lclone_nbd_image *image, bool write)
 {
 	int fds[NODES], err, i;
@@ -270,6 +288,7 @@ static int start(struct lclone_nbd *nbd, const struct lclone_nbd_image *image, b
 			close(fds[i]);
 	if (err)
 		return err;
+	more_room(nbd);
 	size = lib.get_size(nbd->h);
 	if (size < 0)
 		return call_failed(nbd, false);
