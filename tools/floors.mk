@@ -12,7 +12,7 @@ FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o
 
 # What is on a delta, read from any device, also from memory
 FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/layer.o \
-	   lib/format/delta.o lib/format/moment.o lib/format/tree.o
+	   lib/format/delta.o lib/format/stream.o lib/format/moment.o lib/format/tree.o
 
 # This host: devices and files, locks, device-mapper, LVM
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
@@ -44,7 +44,7 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
 FLOORS	+= lib/offline/vhd.o
-FLOORS	+= lib/offline/writer.o
+FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
 FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
 
@@ -62,7 +62,7 @@ FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
 	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
-	   ui/screen.o ui/volumes.o ui/switching.o
+	   ui/screen.o ui/volumes.o ui/switching.o ui/stream.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \
@@ -72,5 +72,7 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
 FLOORS	+= cmd/probe.o cmd/template.o
 FLOORS	+= cmd/export.o
+
+FLOORS	+= cmd/send.o cmd/receive.o
 
 FLOORS	+= main.o

@@ -15,6 +15,9 @@ extern const struct command cmd_check, cmd_close, cmd_create, cmd_diff, cmd_dump
 /* Those that systemd calls */
 extern const struct command cmd_daemon, cmd_generator, cmd_unit;
 
+/* Streams */
+extern const struct command cmd_receive, cmd_send;
+
 /* For names */
 extern const struct command cmd_template;
 

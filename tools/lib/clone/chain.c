@@ -128,6 +128,17 @@ int lclone_chain_unchanged(const struct lclone_chain *chain)
 	return 0;
 }
 
+int lclone_chain_match_direct(const struct lclone_chain *chain, struct lclone_file *file)
+{
+	const struct lclone_sb *sb = &chain->delta[0]->sb;
+	u32 lbs = file->logical_block, sub = sb->chunk_sectors / LCLONE_SUBCHUNKS * 512;
+
+	if (!file->direct || (sub % lbs == 0 && (sb->virtual_sectors << 9) % lbs == 0 &&
+			      (sb->base_sectors << 9) % lbs == 0))
+		return 0;
+	return lclone_file_buffered(file);
+}
+
 /* Reading */
 
 void lclone_chain_extents_init(struct lclone_chain_extents *x, struct lclone_chain *chain,

@@ -34,6 +34,13 @@ void lclone_chain_close(struct lclone_chain *chain);
  */
 int lclone_chain_unchanged(const struct lclone_chain *chain);
 
+/*
+ * Before extents are read from @file, or written to it: O_DIRECT wants
+ * all that is aligned to logical blocks. Subchunks and sizes are, except for a file with larger
+ * blocks than the clone's own devices, which then goes through the page cache.
+ */
+int lclone_chain_match_direct(const struct lclone_chain *chain, struct lclone_file *file);
+
 /* A range of the disk that has one source */
 struct lclone_chain_extent {
 	u64 sector;

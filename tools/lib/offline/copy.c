@@ -555,21 +555,6 @@ static int make_batches(struct lclone_copy *c)
 	return 0;
 }
 
-/*
- * O_DIRECT wants all that is aligned to logical blocks: subchunks and sizes
- * are, except for a target with larger blocks than the clone's own devices.
- */
-static int choose_direct(const struct lclone_merge *m, struct lclone_file *file)
-{
-	const struct lclone_sb *sb = &m->chain->delta[0]->sb;
-	u32 lbs = file->logical_block, sub = sb->chunk_sectors / LCLONE_SUBCHUNKS * 512;
-
-	if (!file->direct || (sub % lbs == 0 && (sb->virtual_sectors << 9) % lbs == 0 &&
-			      (sb->base_sectors << 9) % lbs == 0))
-		return 0;
-	return lclone_file_buffered(file);
-}
-
 static int copy_init(struct lclone_copy *c)
 {
 	/* every I/O that can be in flight finds its place, and its completion, too */
@@ -580,13 +565,13 @@ static int copy_init(struct lclone_copy *c)
 	u32 i;
 
 	for (i = 0; !err && i < merge->chain->count; i++)
-		err = choose_direct(merge, merge->chain->file[i]);
+		err = lclone_chain_match_direct(merge->chain, merge->chain->file[i]);
 	if (!err && merge->base)
-		err = choose_direct(merge, merge->base);
+		err = lclone_chain_match_direct(merge->chain, merge->base);
 	if (!err && merge->sink)
 		merge->sink->copy = c;
 	else if (!err)
-		err = choose_direct(merge, merge->target);
+		err = lclone_chain_match_direct(merge->chain, merge->target);
 	if (!err)
 		err = make_batches(c);
 	if (!err)
