@@ -47,6 +47,8 @@ FLOORS	+= lib/offline/vhd.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
 FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
+FLOORS	+= lib/offline/image-header.o lib/offline/image-chain.o lib/offline/image-reader.o \
+	   lib/offline/import.o lib/offline/import-to.o
 
 FLOORS	+= lib/offline/image-new.o lib/offline/export.o
 
@@ -58,6 +60,7 @@ FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/cr
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o \
 	   lib/online/drop.o
+FLOORS	+= lib/online/import-name.o
 
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
@@ -71,7 +74,7 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
 FLOORS	+= cmd/probe.o cmd/template.o
-FLOORS	+= cmd/export.o
+FLOORS	+= cmd/export.o cmd/import.o
 
 FLOORS	+= cmd/send.o cmd/receive.o
 

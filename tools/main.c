@@ -16,7 +16,7 @@ static const struct command * const commands[] = {
 	&cmd_list, &cmd_tree, &cmd_map, &cmd_top, &cmd_metrics, &cmd_dump, &cmd_check, &cmd_repair,
 	&cmd_resize, &cmd_snapshot, &cmd_revert, &cmd_diff, &cmd_measure, &cmd_merge, &cmd_flatten,
 	&cmd_rebase, &cmd_daemon, &cmd_unit, &cmd_generator, &cmd_probe, &cmd_template,
-	&cmd_export, &cmd_send, &cmd_receive,
+	&cmd_export, &cmd_import, &cmd_send, &cmd_receive,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

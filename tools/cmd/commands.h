@@ -22,7 +22,7 @@ extern const struct command cmd_receive, cmd_send;
 extern const struct command cmd_template;
 
 /* For images of others */
-extern const struct command cmd_export;
+extern const struct command cmd_export, cmd_import;
 
 /* That udev calls */
 extern const struct command cmd_probe;

@@ -173,25 +173,46 @@ static int refuse_differencing(const char *path, const char last[EDGE])
 			   path);
 }
 
-int lclone_image_format(int fd, const char *path, bool other_files, const char **format)
+static int read_edges(int fd, const char *path, char first[EDGE], char last[EDGE])
 {
-	char first[EDGE] = "", last[EDGE] = "";
-	ssize_t n = pread(fd, first, sizeof(first), 0);
+	ssize_t n = pread(fd, first, EDGE, 0);
 	off_t end = lseek(fd, 0, SEEK_END);
+
+	if (n >= 0 && !memcmp(first, TEXT_VMDK, strlen(TEXT_VMDK)))
+		n = EDGE;	/* of any length */
+	else if (n == EDGE && end > EDGE)
+		n = pread(fd, last, EDGE, end - EDGE);
+	if (n < 0)
+		return lclone_fail(-errno, "%s: cannot be read: %m", path);
+	return n == EDGE ? 0 : lclone_fail(-EINVAL, "%s is too small to be a disk", path);
+}
+
+static int tell_format(int fd, const char *path, char first[EDGE], char last[EDGE],
+		       const char **format)
+{
 	int err;
 
 	*format = "raw";
-	if (n >= 0 && !memcmp(first, TEXT_VMDK, strlen(TEXT_VMDK)))
-		n = sizeof(last);	/* of any length */
-	else if (n == sizeof(first) && end > (off_t)sizeof(last))
-		n = pread(fd, last, sizeof(last), end - sizeof(last));
-	if (n < 0)
-		return lclone_fail(-errno, "%s: cannot be read: %m", path);
-	if (n != sizeof(last))
-		return lclone_fail(-EINVAL, "%s is too small to be a disk", path);
+	err = read_edges(fd, path, first, last);
+	if (err)
+		return err;
 	*format = format_of(first, last);
 	err = strcmp(*format, "raw") ? 0 : refuse_others(path, first);
-	err = err ?: refuse_misnamed(path, *format);
+	return err ?: refuse_misnamed(path, *format);
+}
+
+int lclone_image_format_only(int fd, const char *path, const char **format)
+{
+	char first[EDGE] = "", last[EDGE] = "";
+
+	return tell_format(fd, path, first, last, format);
+}
+
+int lclone_image_format(int fd, const char *path, bool other_files, const char **format)
+{
+	char first[EDGE] = "", last[EDGE] = "";
+	int err = tell_format(fd, path, first, last, format);
+
 	if (!err && !strcmp(*format, "vpc"))
 		err = refuse_differencing(path, last);
 	if (!err && !other_files)

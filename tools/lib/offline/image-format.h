@@ -18,4 +18,7 @@
  */
 int lclone_image_format(int fd, const char *path, bool other_files, const char **format);
 
+/* The same of one that may name other files, and also lie on one: only its format is told. */
+int lclone_image_format_only(int fd, const char *path, const char **format);
+
 #endif /* LCLONE_IMAGE_FORMAT_H */

@@ -70,24 +70,46 @@ static int refuse_damaged_vhd(const struct lclone_image *image)
 	return err;
 }
 
+/* As qemu takes it, without what it may name as what it lies on; to be freed */
+static char *alone(const char *path, const char *format)
+{
+	struct json_object *node = json_object_new_object(), *file = json_object_new_object();
+	char *name;
+
+	json_object_object_add(node, "driver", json_object_new_string(format));
+	json_object_object_add(node, "backing", NULL);
+	json_object_object_add(node, "file", file);
+	json_object_object_add(file, "driver", json_object_new_string("file"));
+	json_object_object_add(file, "filename", json_object_new_string(path));
+	if (asprintf(&name, "json:%s", json_object_to_json_string(node)) < 0)
+		name = NULL;
+	json_object_put(node);
+	return name;
+}
+
 /*
  * qemu-img reads zeros where an image that was cut off has nothing any more, and calls that a
  * success.  It cannot check all formats.
  */
-static int refuse_damaged(const struct lclone_image *image)
+int lclone_image_refuse_damaged(const char *path, const char *format)
 {
 	enum { LEAKS = 3, NOT_CHECKED = 63 };
-	const char *const argv[] = { "qemu-img", "check", "-q", "-f", image->format, image->path,
-				     NULL };
+	char *name = alone(path, format);
+	const char *const argv[] = { "qemu-img", "check", "-q", name, NULL };
 	const struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .err = -1,
 						.apart = true };
-	pid_t pid = lclone_program_start(&program);
+	pid_t pid = name ? lclone_program_start(&program) :
+			   lclone_fail(-ENOMEM, "out of memory");
 	int status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
 
+	free(name);
+	if (status == -ENOENT)
+		return lclone_fail(-ENOENT, "%s is in the format %s, which qemu-img reads: it is not installed (qemu-utils)",
+				   path, format);
 	if (status <= 0 || status == LEAKS || status == NOT_CHECKED)
 		return status < 0 ? status : 0;
-	return lclone_fail(-EUCLEAN, "%s is damaged, or not whole (qemu-img check -f %s %s)",
-			   image->path, image->format, image->path);
+	return lclone_fail(-EUCLEAN, "%s is damaged, or not whole (qemu-img check -f %s %s)", path,
+			   format, path);
 }
 
 /* A plain file need not have whole sectors before its format is known. */
@@ -107,7 +129,8 @@ int lclone_image_open(struct lclone_image *image, const char *path, bool other_f
 	if (!strcmp(image->format, "vpc"))
 		return refuse_damaged_vhd(image) ?: ask_qemu_img(image);
 	if (strcmp(image->format, "raw"))
-		return ask_qemu_img(image) ?: refuse_damaged(image);
+		return ask_qemu_img(image) ?:
+		       lclone_image_refuse_damaged(image->path, image->format);
 	close(image->file.fd);
 	err = lclone_file_open_ready(&image->file, image->path, O_RDONLY);
 	if (!err && image->file.block)

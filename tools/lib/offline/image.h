@@ -26,6 +26,12 @@ struct lclone_image {
 int lclone_image_open(struct lclone_image *image, const char *path, bool other_files);
 void lclone_image_close(struct lclone_image *image);
 
+/*
+ * -EUCLEAN if qemu-img finds damage in this file, of what it lies on nothing is said; it cannot
+ * check all formats.
+ */
+int lclone_image_refuse_damaged(const char *path, const char *format);
+
 /* Its content to a device that is as large, or larger; what is behind it is not written. */
 int lclone_image_copy(struct lclone_image *image, const char *device,
 		      const struct lclone_watch *watch);

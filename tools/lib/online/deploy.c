@@ -305,6 +305,26 @@ static int find_snapshot(struct plan *p, const char *clone, const char *snapshot
 	return err;
 }
 
+/* They are sealed, and do not change: what is seen now is what they will be. */
+static int take_layers(struct plan *p, const struct lclone_parents *layers)
+{
+	struct lclone_sb sb;
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < layers->count; i++) {
+		p->parents.path[i] = strdup(layers->path[i]);
+		p->parents.count++;
+		if (!p->parents.path[i])
+			return lclone_fail(-ENOMEM, "out of memory");
+	}
+	if (layers->count)
+		err = lclone_sb_of(layers->path[layers->count - 1], &sb);
+	if (!err && layers->count)
+		memcpy(p->layer, sb.uuid, LCLONE_UUID_SIZE);
+	return err;
+}
+
 static int find_origin(struct plan *p)
 {
 	char clone[LCLONE_NAME_SIZE];
@@ -315,6 +335,8 @@ static int find_origin(struct plan *p)
 		return find_snapshot(p, clone, snapshot);
 	err = lclone_template_find(p->d->from, &p->template);
 	lclone_lv_path(&p->template, p->base);
+	if (!err && p->d->layers)
+		err = take_layers(p, p->d->layers);
 	return err ?: lclone_lv_activate(&p->template);
 }
 
@@ -430,6 +452,10 @@ static int make_one(struct plan *p, struct one *one)
 	lclone_lv_path(&one->lv, path);
 	if (one->opened)
 		err = lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
+					c.host);
+	else if (p->d->fill)
+		err = lclone_wipe_recycled(path) ?: p->d->fill(p->d->ctx, path, &format) ?:
+		      lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
 					c.host);
 	else
 		err = lclone_wipe_recycled(path) ?:

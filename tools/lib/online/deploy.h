@@ -17,6 +17,10 @@ struct deployment {
 	const char *vg;			/* for the deltas; NULL: the template's */
 	u64 delta_sectors;		/* of each; 0: what is small at first */
 	const struct creation *creation;	/* of format no label and no uuid */
+	/* The layers that they will lie on, bottom first, of that template; or NULL: none */
+	const struct lclone_parents *layers;
+	/* Makes the delta, instead of a format, as @format says; or NULL. */
+	int (*fill)(void *ctx, const char *path, const struct format_arguments *format);
 	bool keep_going;		/* of those that cannot be made the others are made */
 	/* One was made, or (@why is not NULL) could not be. */
 	void (*told)(void *ctx, const char *name, const struct lclone_lv *lv, const char *why);

@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Overlays of others become deltas and layers with just their content; qemu-img is the judge. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "clone/disk.h"
+#include "dir.h"
+#include "makevhd.h"
+#include "offline/check.h"
+#include "offline/import-to.h"
+#include "test.h"
+
+#define MIB	(1 << 20)
+
+static struct lclone_import_from from;
+static struct lclone_import_to to;
+static char paths[16][512];
+static u32 layers_found;
+
+/* A path that lasts as long as a test */
+static const char *lasting(const char *name)
+{
+	static u32 next;
+
+	next = (next + 1) % 16;
+	snprintf(paths[next], sizeof(paths[next]), "%s", path_of(name));
+	return paths[next];
+}
+
+/* A script in the directory of the tests */
+static void run(const char *fmt, ...)
+{
+	char script[4096], command[5000];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(script, sizeof(script), fmt, args);
+	va_end(args);
+	snprintf(command, sizeof(command), "set -e; cd %s; { %s; } >log 2>&1 || { cat log; false; }",
+		 path_of("."), script);
+	if (system(command))
+		fail_msg("%s", script);
+}
+
+/* WORKS: qemu-io, which writes with the sizes and patterns that are given */
+#define IO	"qemu-io -f %s %s"
+
+static void told(void *ctx, const struct lclone_image_file *file, const char *path,
+		 const struct lclone_sb *sb)
+{
+	(void)ctx;
+	(void)file;
+	(void)path;
+	layers_found += !sb;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	from = (struct lclone_import_from){ .file = lasting("top.qcow2") };
+	to = (struct lclone_import_to){ .from = &from, .base = lasting("base"), .told = told,
+					.chunk_sectors = 128 };
+	layers_found = 0;
+	run("rm -rf *; truncate -s 64M delta d2 d3 d4 d5 e1; mkdir -p other");
+	return 0;
+}
+
+static void add_target(const char *name)
+{
+	to.to.path[to.to.count++] = lasting(name);
+}
+
+/* The clone that has come of it, as a raw file, and whether it is sound */
+static void flat(const char *delta)
+{
+	static struct lclone_pair pair;
+	struct lclone_parents parents = { .count = 0 };
+	static u8 buf[MIB];
+	u64 sector = 0, n, total;
+	int fd, err;
+	u32 i;
+
+	for (i = 0; i < to.layers.count; i++)
+		parents.path[parents.count++] = to.layers.path[i];
+	for (i = 0; i + 1 < to.to.count; i++)
+		parents.path[parents.count++] = to.to.path[i];
+	err = lclone_open_pair(to.base, delta, &parents, &pair);
+	if (err)
+		fail_msg("%s", lclone_why());
+	fd = open(path_of("flat"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	total = pair.disk.delta.sb.virtual_sectors;
+	for (; sector < total; sector += n) {
+		n = total - sector < MIB / 512 ? total - sector : MIB / 512;
+		assert_int_equal(lclone_chain_read(&pair.disk.chain, pair.base, buf, sector, n), 0);
+		assert_int_equal(write(fd, buf, n << 9), n << 9);
+	}
+	close(fd);
+	lclone_close_pair(&pair);
+}
+
+/* qemu-img finds in it what it finds in the image, and the same size. */
+static void judge(const char *format, const char *image)
+{
+	run("qemu-img compare -f %s -F raw %s flat; qemu-img info -f %s --output=json %s | grep -q \"virtual-size.: $(stat -c %%s flat),\"",
+	    format, image, format, image);
+}
+
+static void see(const struct lclone_finding *finding, void *ctx)
+{
+	(void)ctx;
+	print_message("# %s\n", finding->text);
+}
+
+static void sound(const char *delta)
+{
+	char why[LCLONE_WHY_SIZE] = "";
+	struct lclone_file file;
+	struct lclone_usage usage;
+
+	assert_int_equal(lclone_file_open(&file, path_of(delta), O_RDONLY), 0);
+	if (lclone_check(&file.dev, NULL, see, NULL, &usage, why))
+		fail_msg("%s: %s", delta, why);
+	lclone_file_close(&file);
+}
+
+static void imported(void)
+{
+	int err = lclone_import_to(&to);
+	u32 i;
+
+	if (err)
+		fail_msg("%s", lclone_why());
+	for (i = 0; i < to.to.count; i++)
+		sound(strrchr(to.to.path[i], '/') + 1);
+	flat(to.to.path[to.to.count - 1]);
+}
+
+static void refused(int wanted, const char *why)
+{
+	int err = lclone_import_to(&to);
+
+	if (err != wanted)
+		fail_msg("%d, and not %d: %s", err, wanted, err ? lclone_why() : "");
+	if (!strstr(lclone_why(), why))
+		fail_msg("\"%s\" is not in \"%s\"", why, lclone_why());
+}
+
+/* The delta's own extents, subchunk for subchunk, in qemu-img's words: only with chunks of 64 KiB */
+static void own_extents(const char *delta, char *text, size_t size)
+{
+	struct lclone_file file;
+	struct lclone_delta d;
+	struct lclone_extents x;
+	struct lclone_extent e;
+	size_t len = 0;
+
+	text[0] = '\0';
+	assert_int_equal(lclone_file_open(&file, path_of(delta), O_RDONLY), 0);
+	assert_int_equal(lclone_delta_open(&d, &file.dev), 0);
+	lclone_extents_init(&x, &d, 0, UINT64_MAX);
+	x.base_sectors = UINT64_MAX;
+	while (lclone_extents_next(&x, &e) > 0)
+		if (e.source != LCLONE_FROM_BASE)
+			len += snprintf(text + len, size - len, "%llu+%llu%s ",
+					(unsigned long long)e.sector / 8,
+					(unsigned long long)e.sectors / 8,
+					e.source == LCLONE_FROM_ZERO ? "z" : "");
+	lclone_delta_close(&d);
+	lclone_file_close(&file);
+}
+
+static void qcow2(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	run("head -c 16M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -o extended_l2=on,cluster_size=128k -b base.raw -F raw top.qcow2");
+	run(IO " -c 'write -P 1 4k 4k' -c 'write -P 2 100k 200k' -c 'write -z 1M 64k' -c 'write -z 1028k 8k' "
+	    "-c 'write -P 0 2M 8k' -c 'write -P 3 16380k 4k'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+	own_extents("delta", text, sizeof(text));
+	assert_string_equal(text, "1+1 25+50 256+16z 512+2 4095+1 ");
+}
+
+/* Without subclusters, of all sizes of clusters; and versions, and compressed ones */
+static void qcow2_kinds(void **state)
+{
+	static const char *const options[] = {
+		"cluster_size=512", "cluster_size=4k", "cluster_size=2M", "compat=0.10",
+		"compression_type=zstd", "lazy_refcounts=on",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		begin(NULL);
+		run("head -c 8M /dev/urandom >base; cp base base.raw");
+		run("qemu-img create -q -f qcow2 -o %s -b base.raw -F raw top.qcow2", options[i]);
+		run(IO " -c 'write -P 1 1k 1k' -c 'write -P 2 100k 33k' -c 'write -z 3M 2M' -c 'write -P 9 3585k 512' "
+		    "-c 'discard 6M 1M'", "qcow2", "top.qcow2");
+		add_target("delta");
+		imported();
+		judge("qcow2", "top.qcow2");
+	}
+	begin(NULL);
+	run("head -c 8M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw plain.qcow2");
+	run(IO " -c 'write -P 1 1M 1M' -c 'write -P 2 5M 70k'", "qcow2", "plain.qcow2");
+	run("qemu-img convert -c -f qcow2 -O qcow2 -B base.raw -F raw plain.qcow2 top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+}
+
+/* What the overlay has beyond its backing file is its own or zeros; what it has not, is not. */
+static void sizes(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 20M");
+	run(IO " -c 'write -P 1 7M 2M' -c 'write -P 2 19M 64k'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+
+	begin(NULL);
+	run("head -c 8M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 $((5 * 1024 * 1024 + 512))");
+	run(IO " -c 'write -P 1 4M 64k' -c 'write -P 7 5242880 512'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+
+	/* a base that LVM has rounded up has zeros there, and only then it is the same */
+	begin(NULL);
+	run("head -c 7M /dev/urandom >base.raw; cp base.raw base; truncate -s 8M base");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 12M");
+	run(IO " -c 'write -P 1 6M 64k'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+	run("printf x | dd of=base bs=1 seek=$((7 * 1024 * 1024 + 5)) conv=notrunc");
+	run("rm delta; truncate -s 64M delta");
+	refused(-ESTALE, "differ at byte 7340037");
+}
+
+static void another_base(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	run("printf x | dd of=base.raw bs=1 seek=5000001 conv=notrunc; printf y | dd of=base bs=1 seek=5000001 conv=notrunc");
+	add_target("delta");
+	refused(-ESTALE, "differ at byte 5000001");
+	run("cmp -n 67108864 delta /dev/zero");
+	from.trust_base = true;
+	assert_int_equal(lclone_import_to(&to), 0);
+	run("rm delta base.raw; truncate -s 64M delta");
+	assert_int_equal(lclone_import_to(&to), 0);	/* the file is not needed then */
+}
+
+static void make_chain(void)
+{
+	int i;
+
+	run("head -c 8M /dev/urandom >base; cp base 0.qcow2; qemu-img convert -f raw -O qcow2 0.qcow2 base.qcow2; mv base.qcow2 0.qcow2");
+	for (i = 1; i <= 5; i++) {
+		run("qemu-img create -q -f qcow2 -b %d.qcow2 -F qcow2 -o cluster_size=%d %d.qcow2 %dM", i - 1,
+		    i % 2 ? 65536 : 512, i, i == 3 ? 6 : i == 5 ? 12 : 8);
+		run(IO ".qcow2 -c 'write -P %d %dk 300k' -c 'write -z %dk 100k' -c 'write -P %d 7000000 1024' || :", "qcow2",
+		    (char[]){ '0' + i, 0 }, i, i * 500, i * 777, 16 + i);
+	}
+	from.chain = true;
+	from.file = lasting("5.qcow2");
+}
+
+/* One layer is smaller than those around it: what is further below does not come through. */
+static void chain(void **state)
+{
+	(void)state;
+	make_chain();
+	add_target("delta");
+	refused(-ERANGE, "5 overlays, and 1 devices");
+	add_target("d2");
+	add_target("d3");
+	add_target("d4");
+	add_target("d5");
+	imported();
+	judge("qcow2", "5.qcow2");
+	from.chain = false;
+	refused(-ERANGE, "is an overlay, too");
+}
+
+/* A sibling shares the layers that are there, if they are just what its files have. */
+static void sibling(void **state)
+{
+	(void)state;
+	make_chain();
+	add_target("delta");
+	add_target("d2");
+	add_target("d3");
+	add_target("d4");
+	add_target("d5");
+	imported();
+	run("qemu-img create -q -f qcow2 -b 4.qcow2 -F qcow2 s.qcow2 9M");
+	run(IO " -c 'write -P 77 1M 64k'", "qcow2", "s.qcow2");
+	from.file = lasting("s.qcow2");
+	memcpy(to.layers.path, to.to.path, sizeof(to.layers.path));
+	to.layers.count = 4;
+	to.to.count = 0;
+	add_target("e1");
+	layers_found = 0;
+	imported();
+	assert_int_equal(layers_found, 4);
+	judge("qcow2", "s.qcow2");
+	/* one that has changed, in what it has, or has not */
+	run("rm e1; truncate -s 64M e1");
+	run(IO " -c 'write -P 99 1100k 1k'", "qcow2", "2.qcow2");
+	refused(-ESTALE, "d2 has not what");
+	run(IO " -c 'write -P 2 1100k 1k'", "qcow2", "2.qcow2");
+	run(IO " -c 'write -P 5 5M 512'", "qcow2", "4.qcow2");
+	refused(-ESTALE, "d4 has not what");
+	to.layers.path[1] = to.layers.path[2];
+	refused(-ESTALE, "is no layer");
+}
+
+static void vmdk(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; qemu-img convert -f raw -O vmdk base base.vmdk");
+	run("qemu-img create -q -f vmdk -b base.vmdk -F vmdk -o zeroed_grain=on top.vmdk");
+	run(IO " -c 'write -P 1 1M 100k' -c 'write -z 3M 64k' -c 'write -P 4 5000k 4k'", "vmdk", "top.vmdk");
+	from.file = lasting("top.vmdk");
+	add_target("delta");
+	imported();
+	judge("vmdk", "top.vmdk");
+	/* its parent was written meanwhile: the CID is another */
+	run("rm delta; truncate -s 64M delta");
+	run("sed -i 's/^CID=[0-7]/CID=f/;t;s/^CID=./CID=1/' base.vmdk");
+	refused(-ESTALE, "CID");
+}
+
+/* VHDs: of a generator, as qemu reads differencing ones wrong */
+
+static void write_vhd(const char *name, const struct vhd_image *vhd)
+{
+	int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, vhd->data, vhd->size), vhd->size);
+	close(fd);
+}
+
+static void write_disk(const char *name, const struct vhd_image *vhd)
+{
+	int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, vhd->disk, vhd->wish.sectors << 9), vhd->wish.sectors << 9);
+	close(fd);
+}
+
+static void vhd_chain(u32 type, u64 sectors, u32 block_size)
+{
+	static const char *const names[] = { "0.vhd", "1.vhd", "2.vhd", "3.vhd" };
+	struct vhd_image vhd[4];
+	int i;
+
+	begin(NULL);
+	vhd_make(&vhd[0], &(struct vhd_wish){ .type = type, .sectors = sectors, .changes = 30,
+		 .block_size = 4096, .seed = 1 });
+	write_vhd(names[0], &vhd[0]);
+	write_disk("base", &vhd[0]);
+	for (i = 1; i < 4; i++) {
+		vhd_make(&vhd[i], &(struct vhd_wish){ .type = 4, .sectors = sectors,
+			 .block_size = block_size, .changes = 20, .seed = 1 + i,
+			 .parent = &vhd[i - 1], .parent_name = names[i - 1] });
+		write_vhd(names[i], &vhd[i]);
+	}
+	write_disk("model", &vhd[3]);
+	from = (struct lclone_import_from){ .file = lasting("3.vhd"), .chain = true };
+	add_target("delta");
+	add_target("d2");
+	add_target("d3");
+	imported();
+	run("cmp model flat");
+	for (i = 0; i < 4; i++)
+		vhd_free(&vhd[i]);
+}
+
+static void vhd(void **state)
+{
+	(void)state;
+	vhd_chain(2, 4001, 65536);
+	vhd_chain(3, 10000, 2097152);
+	vhd_chain(3, 7777, 512);
+	/* the parent is another, by its uuid; or was changed since, by its time */
+	vhd_chain(3, 4000, 4096);
+	run("cp 1.vhd 0.vhd");
+	refused(-ENOENT, "is not in its folder");
+	vhd_chain(3, 4000, 4096);
+	run("rm delta d2 d3; truncate -s 64M delta d2 d3");
+	{
+		struct vhd_image other;
+
+		vhd_make(&other, &(struct vhd_wish){ .type = 3, .sectors = 4000, .changes = 30,
+			 .block_size = 4096, .seed = 1 });
+		vhd_put32(vhd_footer(&other) + 24, 5);
+		vhd_seal(&other);
+		write_vhd("0.vhd", &other);
+		vhd_free(&other);
+	}
+	refused(-ESTALE, "its time is another");
+	from.backing.path[from.backing.count++] = lasting("0.vhd");
+	imported();
+	/* it is itself its parent */
+	vhd_chain(3, 4000, 4096);
+	run("cp 2.vhd 3.vhd; cp 2.vhd 1.vhd");
+	refused(-ENOENT, "is not in its folder");
+}
+
+/* Files elsewhere are not read unless the user has named them. */
+static void other_folders(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; cp base other/base.raw; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b other/base.raw -F raw top.qcow2");
+	add_target("delta");
+	refused(-EPERM, "not in its folder");
+	run("qemu-img rebase -u -f qcow2 -b \"$PWD/other/base.raw\" -F raw top.qcow2");
+	refused(-EPERM, "not in its folder");
+	run("qemu-img rebase -u -f qcow2 -b other/../base.raw -F raw top.qcow2");
+	imported();
+	run("rm delta; truncate -s 64M delta; ln -sf other/base.raw link; qemu-img rebase -u -f qcow2 -b link -F raw top.qcow2");
+	refused(-EPERM, "not in its folder");
+	run("qemu-img rebase -u -f qcow2 -b nbd://localhost/x -F raw top.qcow2");
+	refused(-EPERM, "nbd://localhost/x");
+	run("qemu-img rebase -u -f qcow2 -b 'json:{\"driver\":\"null-co\"}' -F raw top.qcow2");
+	refused(-EPERM, "json:");
+	run("qemu-img rebase -u -f qcow2 -b gone.raw -F raw top.qcow2");
+	refused(-ENOENT, "which is not there");
+	/* ... as it is, or moved */
+	run("qemu-img rebase -u -f qcow2 -b /nowhere/base.raw -F raw top.qcow2");
+	from.backing.path[from.backing.count++] = lasting("other/base.raw");
+	imported();
+	run("qemu-img rebase -u -f qcow2 -b base.qcow2 -F raw top.qcow2");
+	refused(-ENOENT, "base.qcow2");
+	run("ln -sf base.raw top2; qemu-img rebase -u -f qcow2 -b base.raw -F raw top.qcow2");
+	from.backing.path[from.backing.count++] = lasting("top2");
+	refused(-ESTALE, "does not lie on");
+}
+
+static void loops(void **state)
+{
+	(void)state;
+	run("head -c 1M /dev/urandom >base; qemu-img create -q -f qcow2 a.qcow2 1M; qemu-img create -q -f qcow2 -b a.qcow2 -F qcow2 top.qcow2");
+	run("qemu-img rebase -u -f qcow2 -b top.qcow2 -F qcow2 a.qcow2");
+	from.chain = true;
+	add_target("delta");
+	add_target("d2");
+	refused(-ELOOP, "lies on itself");
+	run("qemu-img rebase -u -f qcow2 -b top.qcow2 -F qcow2 top.qcow2");
+	refused(-ELOOP, "lies on itself");
+}
+
+static void not_read(void **state)
+{
+	(void)state;
+	run("head -c 1M /dev/urandom >base; cp base base.raw");
+	add_target("delta");
+	run("qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=aes,encrypt.key-secret=s -b base.raw -F raw top.qcow2");
+	refused(-EPROTONOSUPPORT, "encrypted");
+	run("rm top.qcow2; qemu-img create -q -f qcow2 -o data_file=data top.qcow2 1M");
+	refused(-EPROTONOSUPPORT, "another file");
+	run("rm top.qcow2; qemu-img create -q -f qcow2 top.qcow2 1M");
+	refused(-ERANGE, "lies on no other image");
+	run("head -c 1M /dev/urandom >top.qcow2");
+	refused(-EPROTONOSUPPORT, "called .qcow2");
+	run("printf 'QFI\\373\\0\\0\\0\\11' >top.qcow2; truncate -s 1M top.qcow2");
+	refused(-EPROTONOSUPPORT, "version 9");
+	/* cut off: qemu would read zeros */
+	run("rm top.qcow2; qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2; qemu-io -f qcow2 top.qcow2 -c 'write -P 1 0 1M'; truncate -s 800000 top.qcow2");
+	refused(-EUCLEAN, "not whole");
+	/* a text that names files elsewhere, as its content */
+	run("printf '# Disk DescriptorFile\\nCID=1\\nparentCID=2\\nparentFileNameHint=\"base.raw\"\\nRW 2048 FLAT \"/etc/passwd\" 0\\n' >top.vmdk");
+	from.file = lasting("top.vmdk");
+	refused(-EPROTONOSUPPORT, "/etc/passwd");
+	run("printf '# Disk DescriptorFile\\nCID=1\\nparentCID=2\\nparentFileNameHint=\"base.raw\"\\nRW 2048 FLAT \"nbd:localhost:1\" 0\\n' >top.vmdk");
+	refused(-EPROTONOSUPPORT, "nbd:localhost:1");
+	run("ln -sf /etc/passwd passwd; printf '# Disk DescriptorFile\\nCID=1\\nparentCID=2\\nparentFileNameHint=\"base.raw\"\\n RW 2048 FLAT \"passwd\" 0\\n' >top.vmdk");
+	refused(-EPROTONOSUPPORT, "passwd");
+}
+
+/* The device is too small, or the user has had enough: what is half made is refused, and gone over. */
+static int stop(void *ctx, const char *phase, u64 done, u64 total)
+{
+	(void)total;
+	return !strcmp(phase, "importing") && done >= *(u64 *)ctx;
+}
+
+static void stopped(void **state)
+{
+	u64 at = 6 << 20;
+	struct lclone_watch watch = { .progress = stop, .ctx = &at };
+	struct lclone_file file;
+	struct lclone_delta delta;
+
+	(void)state;
+	run("head -c 16M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	run(IO " -c 'write -P 1 0 4M' -c 'write -P 2 5M 10M'", "qcow2", "top.qcow2");
+	add_target("delta");
+	to.watch = &watch;
+	refused(-EINTR, "interrupted");
+	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDONLY), 0);
+	assert_int_equal(lclone_delta_open_sb(&delta, &file.dev), 0);
+	assert_true(lclone_half_written(&delta.sb));
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	to.label = "another";
+	assert_int_not_equal(lclone_import_to(&to), 0);
+	to.label = NULL;
+	to.watch = NULL;
+	imported();
+	judge("qcow2", "top.qcow2");
+	run("rm delta; truncate -s 8M delta");
+	refused(-ENOSPC, "too small");
+}
+
+static int remove_all(void **state)
+{
+	run("cd /; rm -rf %s/*", path_of("."));
+	return remove_dir(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(qcow2, begin),
+		cmocka_unit_test_setup(qcow2_kinds, begin),
+		cmocka_unit_test_setup(sizes, begin),
+		cmocka_unit_test_setup(another_base, begin),
+		cmocka_unit_test_setup(chain, begin),
+		cmocka_unit_test_setup(sibling, begin),
+		cmocka_unit_test_setup(vmdk, begin),
+		cmocka_unit_test_setup(vhd, begin),
+		cmocka_unit_test_setup(other_folders, begin),
+		cmocka_unit_test_setup(loops, begin),
+		cmocka_unit_test_setup(not_read, begin),
+		cmocka_unit_test_setup(stopped, begin),
+	};
+
+	return cmocka_run_group_tests_name("import", tests, make_dir, remove_all);
+}

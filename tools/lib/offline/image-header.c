@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "offline/image-header.h"
+
+#define QCOW2_NAME_MAX	1023u
+#define QCOW2_FORMAT	0xe2792acau	/* extension: the format of the backing file */
+#define QCOW2_EXTENSIONS 64
+#define VMDK_TEXT_MAX	((1u << 20) - 1)	/* as far as qemu reads it */
+#define VMDK_NONE	0xffffffffu
+
+static u32 be32_at(const u8 *p)
+{
+	u32 value;
+
+	memcpy(&value, p, sizeof(value));
+	return be32toh(value);
+}
+
+static u64 be64_at(const u8 *p)
+{
+	return (u64)be32_at(p) << 32 | be32_at(p + 4);
+}
+
+static u64 le64_at(const u8 *p)
+{
+	u64 value;
+
+	memcpy(&value, p, sizeof(value));
+	return le64toh(value);
+}
+
+static int damaged(const char *path)
+{
+	return lclone_fail(-EPROTONOSUPPORT, "%s: its header is damaged", path);
+}
+
+static int read_at(int fd, const char *path, void *buf, size_t size, u64 at)
+{
+	ssize_t n = at > INT64_MAX - size ? 0 : pread(fd, buf, size, at);
+
+	if (n < 0)
+		return lclone_fail(-errno, "%s: cannot be read: %m", path);
+	return (size_t)n == size ? 0 : damaged(path);
+}
+
+bool lclone_image_beside(const char *path, const char *other)
+{
+	const size_t folder = strrchr(path, '/') - path;
+	char real[PATH_MAX];
+	struct stat st;
+
+	return realpath(other, real) && !stat(real, &st) && S_ISREG(st.st_mode) &&
+	       !strncmp(real, path, folder + 1) && !strchr(real + folder + 1, '/');
+}
+
+/* docs/interop/qcow2.txt of qemu */
+
+static int qcow2_extensions(int fd, const char *path, u64 at, struct lclone_image_header *h)
+{
+	u8 head[8];
+	u32 type, len;
+	int err, i;
+
+	for (i = 0; i < QCOW2_EXTENSIONS; i++) {
+		err = read_at(fd, path, head, sizeof(head), at);
+		if (err)
+			return err;
+		type = be32_at(head);
+		len = be32_at(head + 4);
+		if (!type)
+			return 0;
+		if (type == QCOW2_FORMAT) {
+			if (len >= sizeof(h->backing_format))
+				return damaged(path);
+			return read_at(fd, path, h->backing_format, len, at + sizeof(head));
+		}
+		at += sizeof(head) + ((u64)len + 7) / 8 * 8;
+	}
+	return damaged(path);
+}
+
+static int qcow2(int fd, const char *path, struct lclone_image_header *h)
+{
+	u8 first[104];
+	u64 name, features;
+	u32 version, len;
+	int err = read_at(fd, path, first, sizeof(first), 0);
+
+	if (err)
+		return err;
+	version = be32_at(first + 4);
+	features = version > 2 ? be64_at(first + 72) : 0;
+	if (version != 2 && version != 3)
+		return lclone_fail(-EPROTONOSUPPORT, "%s is of version %u of qcow2, which is not read",
+				   path, version);
+	if (be32_at(first + 32))
+		return lclone_fail(-EPROTONOSUPPORT, "%s is encrypted: decrypt it before (qemu-img convert)",
+				   path);
+	if (features & 1 << 2)
+		return lclone_fail(-EPROTONOSUPPORT, "%s has its data in another file, and is not read: convert it before (qemu-img convert)",
+				   path);
+	if (features & 1 << 1)
+		return lclone_fail(-EUCLEAN, "%s is marked as damaged (qemu-img check)", path);
+	h->snapshots = be32_at(first + 60);
+	name = be64_at(first + 8);
+	len = be32_at(first + 16);
+	h->overlay = name;
+	if (!name)
+		return 0;
+	if (!len || len > QCOW2_NAME_MAX)
+		return damaged(path);
+	err = read_at(fd, path, h->backing, len, name);
+	if (!err && strlen(h->backing) != len)
+		err = damaged(path);
+	return err ?: qcow2_extensions(fd, path, version > 2 ? be32_at(first + 100) : 72, h);
+}
+
+/* A text describes it, which is a file of its own, or inside of one. */
+
+/* A file that has a part of the content: qemu opens it by what is said, in the folder of the text. */
+static int vmdk_extent(const char *path, const char *name, size_t len)
+{
+	const size_t folder = strrchr(path, '/') - path + 1;
+	char other[PATH_MAX];
+
+	if (folder + len < sizeof(other))
+		snprintf(other, sizeof(other), "%.*s%.*s", (int)folder, path, (int)len, name);
+	if (folder + len < sizeof(other) && !memchr(name, '/', len) && !memchr(name, ':', len) &&
+	    lclone_image_beside(path, other))
+		return 0;
+	return lclone_fail(-EPROTONOSUPPORT, "%s has its data in \"%.*s\", which is no file in its folder",
+			   path, (int)len, name);
+}
+
+/* name="value": the value, and how long it is */
+static const char *quoted(const char *line, const char *name, size_t *len)
+{
+	const char *value, *end;
+
+	if (strncasecmp(line, name, strlen(name)))
+		return NULL;
+	value = line + strlen(name);
+	end = *value == '"' ? strchr(value + 1, '"') : NULL;
+	*len = end ? end - value - 1 : 0;
+	return end ? value + 1 : NULL;
+}
+
+static int vmdk_line(const char *path, const char *line, bool extents,
+		     struct lclone_image_header *h)
+{
+	const char *value, *end, *assigned = strchr(line, '=');
+	size_t len;
+
+	value = quoted(line, "parentFileNameHint=", &len);
+	if (value) {
+		if (len >= sizeof(h->backing))
+			return damaged(path);
+		memcpy(h->backing, value, len);
+		h->backing[len] = '\0';
+		h->overlay = true;
+	} else if (!strncasecmp(line, "CID=", 4)) {
+		h->id = strtoul(line + 4, NULL, 16);
+	} else if (!strncasecmp(line, "parentCID=", 10)) {
+		h->backing_id = strtoul(line + 10, NULL, 16);
+	} else if (extents && line[0] != '#') {
+		value = strchr(line, '"');
+		end = value ? strchr(value + 1, '"') : NULL;
+		if (value && !(assigned && assigned < value))
+			return end ? vmdk_extent(path, value + 1, end - value - 1) : damaged(path);
+	}
+	return 0;
+}
+
+/* A line ends as it does for qemu, and a zero byte ends them all. */
+static int vmdk_text(const char *path, char *text, bool extents, struct lclone_image_header *h)
+{
+	char *line, *save;
+	int err = 0;
+
+	h->backing_id = VMDK_NONE;
+	for (line = strtok_r(text, "\n\r", &save); !err && line;
+	     line = strtok_r(NULL, "\n\r", &save))
+		err = vmdk_line(path, line + strspn(line, " \t"), extents, h);
+	if (!err && (h->overlay || h->backing_id != VMDK_NONE)) {
+		h->overlay = true;
+		strcpy(h->backing_format, "vmdk");
+	}
+	return err;
+}
+
+static int vmdk(int fd, const char *path, struct lclone_image_header *h)
+{
+	u8 first[512];
+	u64 at = 0;
+	bool extents = false;
+	ssize_t len;
+	char *text;
+	int err;
+
+	len = pread(fd, first, sizeof(first), 0);
+	if (len < 64)
+		return len < 0 ? lclone_fail(-errno, "%s: cannot be read: %m", path) :
+		       damaged(path);
+	if (!memcmp(first, "KDMV", 4)) {
+		at = le64_at(first + 28);
+		extents = !le64_at(first + 12);
+		if (at > INT64_MAX >> 9)
+			return damaged(path);
+		at <<= 9;
+	} else if (!memcmp(first, "COWD", 4)) {
+		at = 512;
+	} else {
+		extents = true;
+	}
+	text = calloc(1, VMDK_TEXT_MAX + 1);
+	if (!text)
+		return lclone_fail(-ENOMEM, "out of memory");
+	len = pread(fd, text, VMDK_TEXT_MAX, at);
+	err = len < 0 ? lclone_fail(-errno, "%s: cannot be read: %m", path) :
+	      vmdk_text(path, text, extents, h);
+	free(text);
+	return err;
+}
+
+int lclone_image_header_read(int fd, const char *path, const char *format,
+			     struct lclone_image_header *header)
+{
+	memset(header, 0, sizeof(*header));
+	if (!strcmp(format, "qcow2"))
+		return qcow2(fd, path, header);
+	if (!strcmp(format, "vmdk"))
+		return vmdk(fd, path, header);
+	return 0;
+}

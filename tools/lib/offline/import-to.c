@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/users.h"
+#include "offline/import-to.h"
+
+int lclone_import_look(const struct lclone_import_from *from, struct lclone_image_chain *images,
+		       u32 *overlays)
+{
+	int err = lclone_image_chain_open(images, from->file, &from->backing,
+					  from->trust_base && !from->chain);
+	u32 i;
+
+	*overlays = 0;
+	for (i = 0; i < images->count; i++)
+		*overlays += images->file[i].overlay;
+	if (err)
+		return err;
+	if (!*overlays)
+		return lclone_fail(-ERANGE, "%s lies on no other image: make a template of it (lclone import FILE NAME --vg VG, without --base)",
+				   from->file);
+	if (*overlays > 1 && !from->chain)
+		return lclone_fail(-ERANGE, "%s lies on %s, which is an overlay, too: with --chain each becomes a layer",
+				   from->file, images->file[1].path);
+	return 0;
+}
+
+static int refuse_count(const struct lclone_import_to *import, u32 overlays)
+{
+	const u32 given = import->layers.count + import->to.count;
+
+	if (!import->to.count)
+		return lclone_fail(-ERANGE, "there is no device for the delta (--to)");
+	if (given == overlays)
+		return 0;
+	return lclone_fail(-ERANGE, "%s and what it lies on are %u overlays, and %u devices are given for them: a layer that is there (--parent) or a device (--to) for each, the lowest first",
+			   import->from->file, overlays, given);
+}
+
+/* The files from the lowest one on */
+static int import_all(const struct lclone_import_to *to, const struct lclone_import *import,
+		      u32 overlays)
+{
+	struct lclone_import_target target = {
+		.chunk_sectors = to->chunk_sectors, .force = to->force,
+	};
+	const struct lclone_image_file *file;
+	struct lclone_sb sb;
+	u32 i, n;
+	int ret = 1;
+
+	for (i = overlays; ret > 0 && i-- > 0;) {
+		n = overlays - 1 - i;
+		file = &import->images->file[i];
+		if (n < to->layers.count) {
+			target.path = to->layers.path[n];
+			ret = lclone_import_is_layer(import, i, &target.parents, target.path);
+			if (!ret)
+				ret = lclone_fail(-ESTALE, "%s", lclone_why());
+		} else {
+			target.path = to->to.path[n - to->layers.count];
+			target.sealed = i;
+			target.label = i ? NULL : to->label;
+			ret = lclone_import_file(import, i, &target, &sb) ?: 1;
+		}
+		if (ret > 0)
+			to->told(to->ctx, file, target.path, n < to->layers.count ? NULL : &sb);
+		target.parents.path[target.parents.count++] = target.path;
+	}
+	return ret < 0 ? ret : 0;
+}
+
+int lclone_import_to(const struct lclone_import_to *to)
+{
+	static struct lclone_image_chain images;
+	struct lclone_import import = { .images = &images, .watch = to->watch };
+	struct lclone_file base_file = { .fd = -1 };
+	u32 overlays;
+	int err;
+
+	err = lclone_import_look(to->from, &images, &overlays) ?: refuse_count(to, overlays);
+	if (!err && !strcmp(to->base, "-"))
+		err = lclone_fail(-ERANGE, "an overlay needs a base");
+	if (!err)
+		err = lclone_open_base(to->base, &base_file, &import.base) ?:
+		      lclone_refuse_as_base(import.base, "; if it is another: --assume-no-other-clones",
+					    NULL);
+	if (!err && !to->from->trust_base)
+		err = lclone_import_verify(&import);
+	err = err ?: import_all(to, &import, overlays);
+	lclone_close_base(import.base);
+	lclone_image_chain_close(&images);
+	return err;
+}

@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "basic/fail.h"
+#include "basic/text.h"
+#include "clone/base.h"
+#include "clone/disk.h"
+#include "clone/users.h"
+#include "format_user.h"
+#include "offline/image-reader.h"
+#include "offline/import.h"
+#include "offline/writer.h"
+
+#define PIECE_SECTORS	2048u
+
+/* What lies below a file: the base, and the layers of the files between */
+struct below {
+	const struct lclone_file *base;
+	struct disk *disk;		/* NULL: no layer */
+	u64 sectors;			/* of the file right below, behind which zeros are read ... */
+	u64 shown;			/* ... though up to here something else is further below */
+};
+
+static int stopped(const struct lclone_import *import, const char *phase, u64 sector, u64 total)
+{
+	return lclone_watch_stops(import->watch, phase, sector << 9, total << 9) ?
+	       lclone_fail(-EINTR, "interrupted") : 0;
+}
+
+/* What is below */
+
+static int refuse_unfit(const struct below *b, const char *path)
+{
+	const struct disk *disk = b->disk;
+
+	if (!(disk->delta.sb.state & LCLONE_STATE_SEALED))
+		return lclone_fail(-ESTALE, "%s is not sealed: nothing can lie on it", path);
+	return lclone_verify_base(&b->disk->delta, (struct lclone_file *)b->base);
+}
+
+static int open_below(struct below *b, const struct lclone_import *import,
+		      const struct lclone_parents *parents)
+{
+	struct lclone_parents lower = *parents;
+	const char *path;
+	int err;
+	u32 i;
+
+	*b = (struct below){ .base = import->base, .sectors = UINT64_MAX };
+	if (!parents->count)
+		return 0;
+	b->disk = calloc(1, sizeof(*b->disk));
+	if (!b->disk)
+		return lclone_fail(-ENOMEM, "out of memory");
+	path = parents->path[--lower.count];
+	err = lclone_open_disk(path, O_RDONLY, &lower, b->disk) ?: refuse_unfit(b, path);
+	b->sectors = b->disk->delta.sb.virtual_sectors;
+	b->shown = import->base->dev.sectors;
+	for (i = 1; !err && i < b->disk->chain.count; i++)
+		if (b->disk->chain.delta[i]->sb.virtual_sectors > b->shown)
+			b->shown = b->disk->chain.delta[i]->sb.virtual_sectors;
+	return err;
+}
+
+static void close_below(struct below *b)
+{
+	if (b->disk)
+		lclone_close_disk(b->disk);
+	free(b->disk);
+}
+
+static int read_below(void *ctx, void *buf, u64 sector, u32 sectors)
+{
+	struct below *b = ctx;
+	u32 n = sector >= b->sectors ? 0 : min_u64(sectors, b->sectors - sector);
+	int err;
+
+	memset((u8 *)buf + ((size_t)n << 9), 0, (size_t)(sectors - n) << 9);
+	if (!n)
+		return 0;
+	if (b->disk)
+		return lclone_chain_read(&b->disk->chain, b->base, buf, sector, n);
+	err = lclone_dev_read_padded(&b->base->dev, buf, sector, n);
+	return err ? lclone_fail(err, "%s: cannot be read: %s", b->base->path, strerror(-err)) : 0;
+}
+
+/* Logical, the largest of the layers; what a file wants is the matter of how it is read. */
+static u32 block_size_of(const struct below *b)
+{
+	const struct lclone_file *file;
+	u32 size = 0, i;
+
+	for (i = 0; b->disk && i < b->disk->chain.count; i++) {
+		file = b->disk->chain.file[i];
+		if (file->block && file->logical_block > size)
+			size = file->logical_block;
+	}
+	return size;
+}
+
+/* Comparing */
+
+struct comparison {
+	const struct lclone_import *import;
+	const char *image, *other;	/* for sentences */
+	int (*read)(void *ctx, void *buf, u64 sector, u32 sectors);	/* what is compared with */
+	void *ctx;
+	u8 *buf;
+};
+
+static u8 zeros[PIECE_SECTORS << 9];	/* never written */
+
+static u64 first_difference(const u8 *a, const u8 *b, u64 n)
+{
+	u64 i = 0;
+
+	while (i < n && a[i] == b[i])
+		i++;
+	return i;
+}
+
+/* @data: NULL for zeros */
+static int compare(const struct comparison *c, u64 sector, const u8 *data, u64 sectors)
+{
+	const u8 *wanted = zeros;
+	int err = 0;
+	u32 n;
+
+	for (; !err && sectors; sector += n, sectors -= n) {
+		n = min_u64(sectors, PIECE_SECTORS);
+		err = c->read(c->ctx, c->buf, sector, n);
+		if (data)
+			wanted = data;
+		if (!err && memcmp(c->buf, wanted, (size_t)n << 9))
+			err = lclone_fail(-ESTALE, "%s has not what %s has: they differ at byte %" PRIu64,
+					  c->other, c->image, (sector << 9) +
+					  first_difference(c->buf, wanted, (u64)n << 9));
+		if (data)
+			data += (size_t)n << 9;
+	}
+	return err;
+}
+
+static int read_base(void *ctx, void *buf, u64 sector, u32 sectors)
+{
+	const struct lclone_file *base = ctx;
+	int err = lclone_dev_read_padded(&base->dev, buf, sector, sectors);
+
+	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) : 0;
+}
+
+static int compare_all(struct comparison *c, struct lclone_image_reader *reader)
+{
+	const u64 end = lclone_image_reader_sectors(reader), total = c->import->base->dev.sectors;
+	struct lclone_piece piece;
+	u64 sector, n;
+	int ret;
+
+	while ((ret = lclone_image_reader_next(reader, &piece)) > 0) {
+		for (sector = piece.sector; sector < piece.sector + piece.sectors; sector += n) {
+			n = min_u64(piece.sector + piece.sectors - sector, PIECE_SECTORS);
+			ret = stopped(c->import, "comparing", sector, end) ?:
+			      compare(c, sector, piece.kind == LCLONE_PIECE_DATA ? piece.data :
+				      NULL, n);
+			if (ret)
+				return ret;
+		}
+	}
+	if (!ret)
+		ret = stopped(c->import, "comparing", end, end);
+	return ret || end >= total ? ret : compare(c, end, NULL, total - end);
+}
+
+int lclone_import_verify(const struct lclone_import *import)
+{
+	const struct lclone_image_file *lowest = &import->images->file[import->images->count - 1];
+	struct comparison c = {
+		.import = import, .image = lowest->path, .other = import->base->path,
+		.read = read_base, .ctx = import->base,
+	};
+	struct lclone_image_reader *reader;
+	int err;
+
+	c.buf = aligned_alloc(LCLONE_BLOCK_SIZE, PIECE_SECTORS << 9);
+	err = c.buf ? 0 : lclone_fail(-ENOMEM, "out of memory");
+	if (!err) {
+		err = lclone_image_reader_open(&reader, lowest->path, lowest->format) ?:
+		      compare_all(&c, reader);
+		lclone_image_reader_close(reader);
+	}
+	free(c.buf);
+	return err;
+}
+
+/* Sizes */
+
+/* Chunks that a file takes, as its pieces come in order */
+struct need {
+	u32 chunk_sectors;
+	u64 chunks, next;		/* of data; all below was counted */
+	u64 leaves, next_leaf;
+};
+
+static void count(struct need *n, const struct lclone_piece *piece)
+{
+	u64 first = piece->sector / n->chunk_sectors, leaf;
+	u64 end = (piece->sector + piece->sectors - 1) / n->chunk_sectors + 1, leaf_end;
+
+	leaf = first / LCLONE_LEAF_EXCEPTIONS;
+	leaf_end = (end - 1) / LCLONE_LEAF_EXCEPTIONS + 1;
+	leaf = leaf > n->next_leaf ? leaf : n->next_leaf;
+	if (leaf_end > leaf) {
+		n->leaves += leaf_end - leaf;
+		n->next_leaf = leaf_end;
+	}
+	first = first > n->next ? first : n->next;
+	if (piece->kind == LCLONE_PIECE_DATA && end > first) {
+		n->chunks += end - first;
+		n->next = end;
+	}
+}
+
+int lclone_import_sectors(const struct lclone_import *import, u32 i, u32 chunk_sectors,
+			  u64 *sectors)
+{
+	const struct lclone_image_file *file = &import->images->file[i];
+	struct need n = { .chunk_sectors = chunk_sectors ?: LCLONE_CHUNK_SECTORS_DEFAULT };
+	struct lclone_image_reader *reader;
+	struct lclone_piece piece;
+	u64 total = 0, sector, nodes, least;
+	struct lclone_sb sb;
+	int err;
+
+	err = lclone_image_reader_open(&reader, file->path, file->format);
+	if (!err)
+		total = lclone_image_reader_sectors(reader);
+	for (sector = 0; !err && sector < total; sector += piece.sectors) {
+		err = lclone_image_reader_look(reader, sector, &piece);
+		if (!err && piece.kind != LCLONE_PIECE_BELOW)
+			count(&n, &piece);
+	}
+	lclone_image_reader_close(reader);
+	if (err)
+		return err;
+	if (lclone_sb_init(&sb, 1ULL << 45, total, n.chunk_sectors, &least) == -EFBIG)
+		return lclone_fail(-ERANGE, "%s is too large for chunks of %s", file->path,
+				   LCLONE_SIZE(n.chunk_sectors));
+	/* index nodes are fewer than leaves by far, and a chunk of nodes may be half used */
+	nodes = (n.leaves + n.leaves / 100 + LCLONE_LEVELS) /
+		(n.chunk_sectors / LCLONE_BLOCK_SECTORS) + 2;
+	lclone_sb_init(&sb, 0, total, n.chunk_sectors, &least);
+	*sectors = least + (n.chunks + nodes) * n.chunk_sectors;
+	return 0;
+}
+
+/* Writing */
+
+/* Where the file right below has ended its zeros are ours, if something else would be seen. */
+static int write_below(struct lclone_writer *w, const struct below *b,
+		       const struct lclone_piece *piece)
+{
+	const u64 end = min_u64(piece->sector + piece->sectors, b->shown);
+	const u64 from = piece->sector > b->sectors ? piece->sector : b->sectors;
+
+	return from < end ? lclone_writer_zero(w, from, end - from) : 0;
+}
+
+static int write_piece(struct lclone_writer *w, const struct below *b,
+		       const struct lclone_piece *piece)
+{
+	switch (piece->kind) {
+	case LCLONE_PIECE_DATA:
+		return lclone_writer_data(w, piece->sector, piece->data, piece->sectors);
+	case LCLONE_PIECE_ZERO:
+		return lclone_writer_zero(w, piece->sector, piece->sectors);
+	default:
+		return write_below(w, b, piece);
+	}
+}
+
+static int write_all(const struct lclone_import *import, struct lclone_writer *w,
+		     struct lclone_image_reader *reader, const struct below *b)
+{
+	const u64 total = lclone_image_reader_sectors(reader);
+	struct lclone_piece piece;
+	int ret;
+
+	while ((ret = lclone_image_reader_next(reader, &piece)) > 0) {
+		ret = stopped(import, "importing", piece.sector, total) ?:
+		      write_piece(w, b, &piece);
+		if (ret)
+			return ret;
+	}
+	return ret ?: stopped(import, "importing", total, total);
+}
+
+/* What a run that was killed has left of the same is gone over. */
+static bool is_rest(const struct lclone_file *file, const struct lclone_import_target *target,
+		    const struct below *b, u64 sectors, u8 uuid[LCLONE_UUID_SIZE])
+{
+	static const u8 none[LCLONE_UUID_SIZE];
+	const u8 *parent = b->disk ? b->disk->delta.sb.uuid : none;
+	struct lclone_delta delta;
+	bool rest;
+
+	rest = !lclone_delta_open_sb(&delta, &file->dev) && lclone_half_written(&delta.sb) &&
+	       delta.sb.virtual_sectors == sectors &&
+	       !memcmp(delta.sb.parent_uuid, parent, LCLONE_UUID_SIZE) &&
+	       !strcmp(delta.sb.label, target->label ?: "");
+	memcpy(uuid, delta.sb.uuid, LCLONE_UUID_SIZE);
+	lclone_delta_close(&delta);
+	return rest;
+}
+
+static int refuse_parts(const struct lclone_file *file, const struct below *b)
+{
+	u32 i;
+	int err;
+
+	if (lclone_file_same(file, b->base))
+		return lclone_fail(-EBUSY, "%s cannot be base and delta at once", file->path);
+	err = lclone_refuse_common_sectors(file, b->base);
+	for (i = 0; !err && b->disk && i < b->disk->chain.count; i++)
+		if (lclone_file_same(file, b->disk->chain.file[i]))
+			err = lclone_fail(-EBUSY, "%s cannot lie on itself", file->path);
+		else
+			err = lclone_refuse_common_sectors(file, b->disk->chain.file[i]);
+	return err;
+}
+
+static int write_file(const struct lclone_import *import, struct lclone_file *file,
+		      const struct lclone_import_target *target, struct below *b,
+		      struct lclone_image_reader *reader, struct lclone_sb *sb)
+{
+	u8 uuid[LCLONE_UUID_SIZE];
+	struct lclone_writer_options options = {
+		.format = {
+			.virtual_sectors = lclone_image_reader_sectors(reader),
+			.chunk_sectors = target->chunk_sectors,
+			.label = target->label,
+			.uuid = target->uuid,
+			.parent = b->disk ? &b->disk->delta.sb : NULL,
+			.block_size = block_size_of(b),
+		},
+		.base = import->base,
+		.sealed = target->sealed,
+		.generation = target->sealed,
+		.sealed_at = target->sealed ? time(NULL) : 0,
+		.force = target->force,
+		.below = read_below,
+		.ctx = b,
+	};
+	struct lclone_writer *writer;
+	int err;
+
+	if (!target->uuid && is_rest(file, target, b, options.format.virtual_sectors, uuid))
+		options.format.uuid = uuid;
+	err = lclone_writer_begin(&writer, file, &options) ?:
+	      write_all(import, writer, reader, b) ?: lclone_writer_end(writer, sb);
+	lclone_writer_free(writer);
+	return err;
+}
+
+int lclone_import_file(const struct lclone_import *import, u32 i,
+		       const struct lclone_import_target *target, struct lclone_sb *sb)
+{
+	const struct lclone_image_file *image = &import->images->file[i];
+	struct lclone_image_reader *reader = NULL;
+	struct lclone_file file = { .fd = -1 };
+	struct below b;
+	int err;
+
+	err = open_below(&b, import, &target->parents);
+	if (!err)
+		err = lclone_file_open_ready(&file, target->path, O_RDWR | O_EXCL) ?:
+		      refuse_parts(&file, &b);
+	if (!err)
+		err = lclone_image_reader_open(&reader, image->path, image->format) ?:
+		      write_file(import, &file, target, &b, reader, sb);
+	lclone_image_reader_close(reader);
+	if (file.fd >= 0)
+		lclone_file_close(&file);
+	close_below(&b);
+	return err;
+}
+
+/* A layer that is there */
+
+/* Reads a layer as it is over what is below the file: of what it has itself, its own. */
+struct layer {
+	struct below *below;
+	struct lclone_file file;
+	struct lclone_delta delta;
+};
+
+/* Behind the end of what is right below, the layer lets be seen what is further below. */
+static int refuse_shown(const struct layer *l, u64 sector, u64 sectors)
+{
+	const u64 end = min_u64(sector + sectors, l->below->shown);
+	const u64 from = sector > l->below->sectors ? sector : l->below->sectors;
+
+	return from < end ? lclone_fail(-ESTALE, "%s has no zeros from sector %" PRIu64 " on",
+					l->file.path, from) : 0;
+}
+
+static int read_own(const struct layer *l, void *to, const struct lclone_extent *e)
+{
+	int err = lclone_dev_read(&l->file.dev, to, e->delta_sector, e->sectors);
+
+	return err ? lclone_fail(err, "%s: cannot be read: %s", l->file.path, strerror(-err)) : 0;
+}
+
+static int read_layer(void *ctx, void *buf, u64 sector, u32 sectors)
+{
+	struct layer *l = ctx;
+	struct lclone_extents x;
+	struct lclone_extent e;
+	int ret = 0, err = 0;
+	u8 *to;
+
+	lclone_extents_init(&x, &l->delta, sector, sectors);
+	x.base_sectors = UINT64_MAX;
+	while (!err && (ret = lclone_extents_next(&x, &e)) > 0) {
+		to = (u8 *)buf + ((e.sector - sector) << 9);
+		if (e.source == LCLONE_FROM_BASE)
+			err = refuse_shown(l, e.sector, e.sectors) ?:
+			      read_below(l->below, to, e.sector, e.sectors);
+		else if (e.source == LCLONE_FROM_ZERO)
+			memset(to, 0, e.sectors << 9);
+		else
+			err = read_own(l, to, &e);
+	}
+	return err || !ret ? err : lclone_fail(ret, "%s: %s", l->file.path, l->delta.why);
+}
+
+/* Where neither has anything they are alike: how far is that so from @sector on? */
+static int skip_alike(struct layer *l, u64 sector, u64 end, u64 *next)
+{
+	struct lclone_extents x;
+	struct lclone_extent e;
+	int ret;
+
+	lclone_extents_init(&x, &l->delta, sector, end - sector);
+	x.base_sectors = UINT64_MAX;
+	ret = lclone_extents_next(&x, &e);
+	*next = sector;
+	if (ret > 0 && e.source == LCLONE_FROM_BASE)
+		*next = e.sector + e.sectors;
+	return ret < 0 ? lclone_fail(ret, "%s: %s", l->file.path, l->delta.why) : 0;
+}
+
+/* The file has nothing there: what the layer has must be what is below it. */
+static int compare_below(const struct comparison *c, struct layer *l,
+			 const struct lclone_piece *piece, u8 *buf)
+{
+	const u64 end = piece->sector + piece->sectors;
+	u64 sector = piece->sector, next;
+	int err = 0;
+	u32 n;
+
+	while (!err && sector < end) {
+		err = skip_alike(l, sector, end, &next) ?: refuse_shown(l, sector, next - sector);
+		if (err || next > sector) {
+			sector = next;
+			continue;
+		}
+		n = min_u64(end - sector, PIECE_SECTORS);
+		err = read_below(l->below, buf, sector, n) ?: compare(c, sector, buf, n);
+		sector += n;
+	}
+	return err;
+}
+
+static int compare_layer(struct comparison *c, struct layer *l, struct lclone_image_reader *reader)
+{
+	const u64 total = lclone_image_reader_sectors(reader);
+	struct lclone_piece piece;
+	int ret, err = 0;
+	u8 *buf = aligned_alloc(LCLONE_BLOCK_SIZE, PIECE_SECTORS << 9);
+
+	if (!buf)
+		return lclone_fail(-ENOMEM, "out of memory");
+	while (!err && (ret = lclone_image_reader_next(reader, &piece)) > 0) {
+		err = stopped(c->import, "comparing", piece.sector, total);
+		if (!err)
+			err = piece.kind == LCLONE_PIECE_BELOW ? compare_below(c, l, &piece, buf) :
+			      compare(c, piece.sector, piece.data, piece.sectors);
+	}
+	free(buf);
+	return err ?: ret;
+}
+
+static bool lies_there(const struct lclone_sb *sb, const struct below *b)
+{
+	const struct lclone_sb *parent = b->disk ? &b->disk->delta.sb : NULL;
+
+	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_merged(sb) ||
+	    lclone_half_written(sb) || lclone_has_parent(sb) != !!parent)
+		return false;
+	return !parent || (!memcmp(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE) &&
+			   sb->parent_generation == parent->generation);
+}
+
+static int open_layer(struct layer *l, const char *path, u64 sectors)
+{
+	int err;
+
+	err = lclone_file_open_ready(&l->file, path, O_RDONLY) ?:
+	      lclone_lock(&l->file, LCLONE_LOCK_SHARED);
+	if (err)
+		return err;
+	err = lclone_delta_open(&l->delta, &l->file.dev);
+	if (err)
+		return lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
+				   l->delta.why);
+	if (!lies_there(&l->delta.sb, l->below) || l->delta.sb.virtual_sectors != sectors)
+		return lclone_fail(-ESTALE, "%s is no layer of that size, on the same", path);
+	return lclone_verify_base(&l->delta, (struct lclone_file *)l->below->base);
+}
+
+int lclone_import_is_layer(const struct lclone_import *import, u32 i,
+			   const struct lclone_parents *parents, const char *path)
+{
+	const struct lclone_image_file *image = &import->images->file[i];
+	struct lclone_image_reader *reader = NULL;
+	struct below b;
+	struct layer l = { .below = &b, .file = { .fd = -1 } };
+	struct comparison c = {
+		.import = import, .image = image->path, .other = path, .read = read_layer,
+		.ctx = &l,
+	};
+	int err;
+
+	c.buf = aligned_alloc(LCLONE_BLOCK_SIZE, PIECE_SECTORS << 9);
+	err = open_below(&b, import, parents);
+	if (!err && !c.buf)
+		err = lclone_fail(-ENOMEM, "out of memory");
+	err = err ?: lclone_image_reader_open(&reader, image->path, image->format);
+	if (!err)
+		err = open_layer(&l, path, lclone_image_reader_sectors(reader)) ?:
+		      compare_layer(&c, &l, reader);
+	lclone_image_reader_close(reader);
+	lclone_delta_close(&l.delta);
+	if (l.file.fd >= 0)
+		lclone_file_close(&l.file);
+	close_below(&b);
+	free(c.buf);
+	return !err ? 1 : err == -ESTALE ? 0 : err;
+}

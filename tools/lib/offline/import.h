@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Overlays of others become deltas and layers: each file what it has itself, on a base that has what
+ * the lowest file has.
+ *
+ * Functions return 0 (or what they document), or a negative errno with the sentence in
+ * lclone_why(): -EINTR if the watch asked to stop.
+ */
+#ifndef LCLONE_IMPORT_H
+#define LCLONE_IMPORT_H
+
+#include "basic/watch.h"
+#include "clone/inventory.h"
+#include "host/file.h"
+#include "offline/image-chain.h"
+
+struct lclone_import {
+	const struct lclone_image_chain *images;
+	struct lclone_file *base;	/* open to be read, and locked */
+	const struct lclone_watch *watch;
+};
+
+/*
+ * Compares the base with the lowest file, all of it; what it has more must be zeros.  -ESTALE: they
+ * differ.
+ */
+int lclone_import_verify(const struct lclone_import *import);
+
+struct lclone_import_target {
+	const char *path;
+	const char *label;		/* or NULL */
+	const u8 *uuid;			/* NULL: a new one, or that of the rest of an earlier run */
+	u32 chunk_sectors;		/* 0: that of the layer below, or the default */
+	bool sealed, force;
+	struct lclone_parents parents;	/* layers of the files below; the last is right below */
+};
+
+/* How large a device has to be for file @i, in chunks of that size, or (0) the default. */
+int lclone_import_sectors(const struct lclone_import *import, u32 i, u32 chunk_sectors,
+			  u64 *sectors);
+
+/* Writes file @i, which is an overlay, to the target. */
+int lclone_import_file(const struct lclone_import *import, u32 i,
+		       const struct lclone_import_target *target, struct lclone_sb *sb);
+
+/*
+ * Is the layer at @path, on the layers of the files below, what would be made of file @i?  All of
+ * both is compared: 1, or 0, and why not is lclone_why().
+ */
+int lclone_import_is_layer(const struct lclone_import *import, u32 i,
+			   const struct lclone_parents *parents, const char *path);
+
+#endif /* LCLONE_IMPORT_H */

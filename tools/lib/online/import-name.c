@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "basic/fail.h"
+#include "clone/base.h"
+#include "clone/snapshot.h"
+#include "clone/super.h"
+#include "clone/users.h"
+#include "host/lock.h"
+#include "host/lv.h"
+#include "host/tab.h"
+#include "offline/template.h"
+#include "online/deploy.h"
+#include "online/import-name.h"
+
+struct layer {
+	struct lclone_lv lv;
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_sb sb;
+	bool made;			/* by this run */
+};
+
+struct plan {
+	const struct lclone_import_name *in;
+	struct lclone_image_chain images;
+	struct lclone_import import;
+	struct lclone_lv template;
+	char base[LCLONE_LV_PATH_SIZE];
+	const char *vg;
+	struct layer layer[LCLONE_LAYERS_MAX];
+	struct lclone_parents parents;	/* these layers, bottom first */
+	struct lclone_lv *lvs;
+	size_t count;
+};
+
+/* Names */
+
+/* One that a run which was killed has begun is no reason: who makes the clone looks at that. */
+static int refuse_taken(const struct plan *p)
+{
+	const char *name = p->in->name;
+	struct lclone_tab tab;
+	bool begun = false;
+	size_t i;
+	int err;
+
+	err = lclone_tab_read(&tab, NULL, NULL);
+	for (i = 0; i < p->count; i++)
+		if (p->lvs[i].kind == LCLONE_LV_DELTA && !strcmp(p->lvs[i].name, name))
+			begun |= p->lvs[i].is_new;
+	if (!err && !begun && lclone_tab_find(&tab, name))
+		err = lclone_fail(-EEXIST, "%s is a clone already, in %s", name, lclone_tab_path());
+	for (i = 0; !err && !begun && i < p->count; i++)
+		if (p->lvs[i].kind == LCLONE_LV_DELTA && !strcmp(p->lvs[i].name, name))
+			err = lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s",
+					  name, p->lvs[i].vg, p->lvs[i].lv);
+	lclone_tab_free(&tab);
+	return err || begun ? err : lclone_check_free_name(name);
+}
+
+static bool is_taken(const struct plan *p, const char *snapshot)
+{
+	u32 i;
+
+	for (i = 0; i < p->parents.count; i++)
+		if (!strcmp(p->layer[i].lv.snapshot, snapshot))
+			return true;
+	return false;
+}
+
+/* By the name of its file, if a snapshot can have that name, else by its number */
+static int name_layer(const struct plan *p, const struct lclone_image_file *file,
+		      struct lclone_lv *lv, char label[LCLONE_LABEL_SIZE])
+{
+	static const char *const suffixes[] = { ".qcow2", ".vmdk", ".vhd", ".img", ".raw" };
+	const char *name = strrchr(file->path, '/') + 1;
+	size_t len = strlen(name), i, n;
+	char stem[LCLONE_NAME_SIZE];
+	int err;
+
+	for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		n = strlen(suffixes[i]);
+		if (len > n && !strcasecmp(name + len - n, suffixes[i]))
+			len -= n;
+	}
+	snprintf(stem, sizeof(stem), "%.*s", (int)len, name);
+	err = lclone_snapshot_label(p->in->name, stem, label);
+	if (err || is_taken(p, stem)) {
+		snprintf(stem, sizeof(stem), "import%u", p->parents.count + 1);
+		err = lclone_snapshot_label(p->in->name, stem, label);
+	}
+	if (err)
+		return err;
+	snprintf(lv->layer, sizeof(lv->layer), "%s", p->in->name);
+	snprintf(lv->snapshot, sizeof(lv->snapshot), "%s", stem);
+	return 0;
+}
+
+/* A layer that is there */
+
+static bool may_be(const struct plan *p, const struct lclone_lv *lv, const struct lclone_sb *sb)
+{
+	const struct lclone_sb *below = p->parents.count ? &p->layer[p->parents.count - 1].sb : NULL;
+
+	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_written(sb) ||
+	    strcmp(lv->from, p->template.name))
+		return false;
+	return below ? !memcmp(sb->parent_uuid, below->uuid, LCLONE_UUID_SIZE) :
+		       !lclone_has_parent(sb);
+}
+
+/* 1: *layer is a layer that has what file @i has. */
+static int find_layer(struct plan *p, u32 i, struct layer *layer)
+{
+	size_t k;
+	int ret = 0;
+
+	for (k = 0; !ret && k < p->count; k++) {
+		layer->lv = p->lvs[k];
+		if (layer->lv.kind != LCLONE_LV_DELTA || !layer->lv.layer[0])
+			continue;
+		lclone_lv_path(&layer->lv, layer->path);
+		ret = lclone_lv_activate(&layer->lv);
+		if (ret)
+			return ret;
+		if (lclone_sb_of(layer->path, &layer->sb) || !may_be(p, &layer->lv, &layer->sb))
+			continue;
+		ret = lclone_import_is_layer(&p->import, i, &p->parents, layer->path);
+	}
+	return ret;
+}
+
+/* A new one */
+
+/* What a run that was killed has made for that name, and is not whole, or not what is wanted */
+static int remove_rest(struct plan *p, const struct lclone_lv *wanted)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	const struct lclone_lv *lv;
+	struct lclone_sb sb;
+	size_t i;
+	int err = 0, lock;
+
+	for (i = 0; !err && i < p->count; i++) {
+		lv = &p->lvs[i];
+		if (!lv->is_new || strcmp(lv->layer, wanted->layer) ||
+		    strcmp(lv->snapshot, wanted->snapshot))
+			continue;
+		lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
+		if (lock < 0)
+			return lock;
+		lclone_lv_path(lv, path);
+		err = lclone_lv_activate(lv);
+		if (!err && !lclone_sb_of(path, &sb) && !lclone_half_written(&sb))
+			err = lclone_refuse_depended(path, &sb, NULL);
+		err = err ?: lclone_lv_remove_new(lv);
+		close(lock);
+	}
+	return err;
+}
+
+static int new_volume(struct plan *p, u32 i, struct layer *layer)
+{
+	struct lclone_lv *lv = &layer->lv;
+	char first[2 * LCLONE_NAME_SIZE];
+	int err;
+
+	lv->kind = LCLONE_LV_DELTA;
+	strcpy(lv->from, p->template.name);
+	uuid_generate(layer->sb.uuid);
+	uuid_unparse_lower(layer->sb.uuid, lv->uuid);
+	if (snprintf(first, sizeof(first), "%s-%s", lv->layer, lv->snapshot) >= LCLONE_NAME_SIZE)
+		snprintf(first, sizeof(first), "%.100s-layer", lv->layer);
+	err = lclone_lv_set_vg(lv, p->vg) ?: lclone_lv_free_name(lv->vg, first, lv->lv) ?:
+	      lclone_import_sectors(&p->import, i, p->in->chunk_sectors, &lv->sectors);
+	lclone_lv_path(lv, layer->path);
+	return err ?: lclone_lv_create(lv);
+}
+
+static int make_layer(struct plan *p, u32 i, struct layer *layer)
+{
+	char label[LCLONE_LABEL_SIZE];
+	struct lclone_import_target target = {
+		.path = layer->path, .label = label, .uuid = layer->sb.uuid,
+		.chunk_sectors = p->in->chunk_sectors, .sealed = true, .parents = p->parents,
+	};
+	int err, lock;
+
+	*layer = (struct layer){ .made = true };
+	err = name_layer(p, &p->images.file[i], &layer->lv, label) ?: remove_rest(p, &layer->lv);
+	if (err)
+		return err;
+	lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
+	if (lock < 0)
+		return lock;
+	err = new_volume(p, i, layer);
+	if (!err) {
+		err = lclone_wipe_recycled(layer->path) ?:
+		      lclone_import_file(&p->import, i, &target, &layer->sb) ?:
+		      lclone_lv_keep(&layer->lv);
+		lclone_why_hold();
+		if (err)
+			lclone_lv_remove_new(&layer->lv);
+		lclone_why_release();
+	}
+	close(lock);
+	return err;
+}
+
+static int get_layers(struct plan *p, u32 overlays)
+{
+	struct layer *layer;
+	u32 i;
+	int ret = 1;
+
+	for (i = overlays - 1; ret > 0 && i > 0; i--) {
+		layer = &p->layer[p->parents.count];
+		ret = find_layer(p, i, layer);
+		if (!ret)
+			ret = make_layer(p, i, layer) ?: 1;
+		if (ret < 0)
+			return ret;
+		p->in->told(p->in->ctx, &p->images.file[i], layer->path, layer->made);
+		p->parents.path[p->parents.count++] = layer->path;
+	}
+	return 0;
+}
+
+/* From the topmost on: on those of this run nothing lies, unless somebody was quick. */
+static void remove_layers(struct plan *p)
+{
+	struct layer *layer;
+
+	lclone_why_hold();
+	while (p->parents.count) {
+		layer = &p->layer[--p->parents.count];
+		if (layer->made && !lclone_refuse_depended(layer->path, &layer->sb, NULL))
+			(void)lclone_lv_remove(&layer->lv);
+	}
+	lclone_why_release();
+}
+
+/* The clone */
+
+static int fill(void *ctx, const char *path, const struct format_arguments *format)
+{
+	struct plan *p = ctx;
+	const struct lclone_import_target target = {
+		.path = path, .label = format->label, .uuid = format->uuid,
+		.chunk_sectors = p->in->chunk_sectors, .parents = format->parents,
+	};
+	struct lclone_sb sb;
+
+	return lclone_import_file(&p->import, 0, &target, &sb);
+}
+
+static void told(void *ctx, const char *name, const struct lclone_lv *lv, const char *why)
+{
+	const struct plan *p = ctx;
+
+	if (!why)
+		p->in->opened(p->in->ctx, name, lv);
+}
+
+static int make_clone(struct plan *p)
+{
+	struct format_arguments format = { .chunk_sectors = p->in->chunk_sectors };
+	const struct creation creation = {
+		.format = &format, .features = p->in->features, .host = p->in->host,
+	};
+	struct deployment d = {
+		.from = p->in->template, .vg = p->vg, .delta_sectors = p->in->delta_sectors,
+		.creation = &creation, .layers = &p->parents, .fill = fill, .told = told, .ctx = p,
+	};
+	struct lclone_names failed;
+	u64 needed;
+	int err = 0;
+
+	if (!d.delta_sectors) {
+		err = lclone_import_sectors(&p->import, 0, p->in->chunk_sectors, &needed);
+		d.delta_sectors = needed + lclone_small_delta(p->template.sectors);
+	}
+	return err ?: lclone_deploy(&p->in->name, 1, &d, &failed);
+}
+
+static int import_all(struct plan *p, u32 overlays)
+{
+	int err;
+
+	p->vg = p->in->vg ?: p->template.vg;
+	err = lclone_lv_list(&p->lvs, &p->count) ?: refuse_taken(p);
+	if (!err && !p->in->from->trust_base)
+		err = lclone_import_verify(&p->import);
+	if (!err)
+		err = get_layers(p, overlays) ?: make_clone(p);
+	if (err)
+		remove_layers(p);
+	return err;
+}
+
+int lclone_import_by_name(const struct lclone_import_name *import)
+{
+	struct lclone_file base = { .fd = -1 };
+	struct plan *p = calloc(1, sizeof(*p));
+	u32 overlays;
+	int err;
+
+	if (!p)
+		return lclone_fail(-ENOMEM, "out of memory");
+	p->in = import;
+	p->import = (struct lclone_import){ .images = &p->images, .watch = import->watch };
+	err = lclone_lv_check_name("a clone with a volume of its own", import->name) ?:
+	      lclone_import_look(import->from, &p->images, &overlays);
+	if (!err)
+		err = lclone_template_find(import->template, &p->template) ?:
+		      lclone_lv_activate(&p->template);
+	if (!err) {
+		lclone_lv_path(&p->template, p->base);
+		err = lclone_open_base(p->base, &base, &p->import.base);
+	}
+	err = err ?: import_all(p, overlays);
+	lclone_close_base(p->import.base);
+	lclone_image_chain_close(&p->images);
+	free(p->lvs);
+	free(p);
+	return err;
+}
