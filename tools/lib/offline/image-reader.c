@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pieces go round in a ring: those that are read already, or are in flight, and behind them what is
- * free.  A VHD is read through the page cache, whose read-ahead does what the ring does for others.
+ * free; and so does the memory of their data.  They are given back in the order in which they were
+ * taken.  A VHD is read through the page cache, whose read-ahead does what the ring does for others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +18,16 @@
 #include "offline/image-reader.h"
 #include "offline/vhd.h"
 
-#define SLOTS		16
-#define SLOT_SECTORS	2048u	/* 1 MiB */
+#define SLOTS		128
+#define PIECE_SECTORS	2048u	/* 1 MiB */
+#define MEMORY		(8u << 20)
 #define WAIT_MS		1000
 
 struct slot {
 	struct lclone_nbd_io io;
 	struct lclone_image_reader *reader;
 	struct lclone_piece piece;
+	u64 memory_end;			/* behind its data; of a piece without, as before it */
 	bool in_flight;
 };
 
@@ -34,11 +37,14 @@ struct lclone_image_reader {
 	struct lclone_nbd *nbd;		/* NULL: it is a VHD: */
 	struct lclone_file file;
 	struct lclone_vhd vhd;
-	u8 *buffers;
 	struct slot slot[SLOTS];
 	u64 first, end;			/* slots from first to before end are in use; numbers grow */
+	u8 *memory;
+	u64 memory_first, memory_end;	/* the same, of bytes */
 	bool lent;			/* the first is the caller's */
-	u64 sector;			/* where the next slot begins */
+	struct lclone_piece next;	/* the next slot's, if it was looked at: else no sectors ... */
+	u64 next_at;			/* ... and where it is in a VHD */
+	u64 sector;			/* where it begins */
 	int err;			/* the first of a request, with its sentence */
 	char why[1024];
 };
@@ -73,8 +79,8 @@ int lclone_image_reader_open(struct lclone_image_reader **reader, const char *pa
 	struct lclone_image_reader *r = *reader = calloc(1, sizeof(*r));
 
 	if (r)
-		r->buffers = aligned_alloc(LCLONE_BLOCK_SIZE, (size_t)SLOTS * SLOT_SECTORS << 9);
-	if (!r || !r->buffers)
+		r->memory = aligned_alloc(LCLONE_BLOCK_SIZE, MEMORY);
+	if (!r || !r->memory)
 		return lclone_fail(-ENOMEM, "out of memory");
 	r->path = path;
 	r->file.fd = -1;
@@ -89,7 +95,7 @@ void lclone_image_reader_close(struct lclone_image_reader *r)
 	lclone_vhd_close(&r->vhd);
 	if (r->file.fd >= 0)
 		lclone_file_close(&r->file);
-	free(r->buffers);
+	free(r->memory);
 	free(r);
 }
 
@@ -165,38 +171,60 @@ static int start(struct lclone_image_reader *r, struct slot *slot, u8 *buf, u64 
 	return lclone_nbd_read(r->nbd, &slot->io, buf, piece->sector << 9, piece->sectors << 9);
 }
 
-/* The next slot that is free gets the next piece. */
+/* So many bytes in one piece, or NULL: they have to be given back before. */
+static u8 *take_memory(struct lclone_image_reader *r, u64 size)
+{
+	const u64 left = MEMORY - r->memory_end % MEMORY, skip = left < size ? left : 0;
+	u8 *p = r->memory + (r->memory_end + skip) % MEMORY;
+
+	if (r->memory_end + skip + size - r->memory_first > MEMORY)
+		return NULL;
+	r->memory_end += skip + size;
+	return p;
+}
+
+/* The next slot, which is free, gets the next piece: 1, or 0 if there is no memory for its data. */
 static int add_slot(struct lclone_image_reader *r)
 {
-	const u32 i = r->end % SLOTS;
-	struct slot *slot = &r->slot[i];
-	u64 at = 0;
-	int err = look(r, r->sector, &slot->piece, &at);
+	struct slot *slot = &r->slot[r->end % SLOTS];
+	u8 *data = NULL;
+	int err = r->next.sectors ? 0 : look(r, r->sector, &r->next, &r->next_at);
 
+	if (!err && r->next.kind == LCLONE_PIECE_DATA) {
+		r->next.sectors = min_u64(r->next.sectors, PIECE_SECTORS);
+		data = take_memory(r, r->next.sectors << 9);
+		if (!data)
+			return 0;
+	}
 	if (err)
 		return err;
+	*slot = (struct slot){ .piece = r->next, .memory_end = r->memory_end };
 	r->end++;
-	slot->in_flight = false;
-	if (slot->piece.kind == LCLONE_PIECE_DATA) {
-		slot->piece.sectors = min_u64(slot->piece.sectors, SLOT_SECTORS);
-		err = start(r, slot, r->buffers + ((size_t)i * SLOT_SECTORS << 9), at);
-	}
-	r->sector += slot->piece.sectors;
-	return err;
+	r->sector += r->next.sectors;
+	r->next.sectors = 0;
+	return (data ? start(r, slot, data, r->next_at) : 0) ?: 1;
+}
+
+/* What the caller has had is not needed any more. */
+static void give_back(struct lclone_image_reader *r)
+{
+	if (!r->lent)
+		return;
+	r->memory_first = r->slot[r->first++ % SLOTS].memory_end;
+	r->lent = false;
 }
 
 int lclone_image_reader_next(struct lclone_image_reader *r, struct lclone_piece *piece)
 {
 	const u32 slots = r->nbd ? SLOTS : 1;
 	struct slot *slot;
-	int err = 0;
+	int ret = 1, err = 0;
 
-	r->first += r->lent;
-	r->lent = false;
-	while (!err && r->sector < r->sectors && r->end - r->first < slots)
-		err = add_slot(r);
-	if (err || r->first == r->end)
-		return err;
+	give_back(r);
+	while (ret > 0 && r->sector < r->sectors && r->end - r->first < slots)
+		ret = add_slot(r);
+	if (ret < 0 || r->first == r->end)
+		return ret < 0 ? ret : 0;
 	slot = &r->slot[r->first % SLOTS];
 	while (!err && !r->err && slot->in_flight)
 		err = lclone_nbd_wait(r->nbd, WAIT_MS);

@@ -3,7 +3,7 @@
  * One image file, by itself: what it has, in order, and not what it lies on.
  *
  * VHDs are read here, all other formats by qemu-nbd, with several requests in flight.  Memory is
- * 16 MiB, whatever the size.
+ * 8 MiB, whatever the size.
  *
  * Functions return 0 (or what they document), or a negative errno with the sentence in
  * lclone_why().
