@@ -46,8 +46,9 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 FLOORS	+= lib/offline/vhd.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
-FLOORS	+= lib/offline/image-format.o lib/offline/image.o lib/offline/template.o
-FLOORS	+= lib/offline/image-header.o lib/offline/image-chain.o lib/offline/image-reader.o \
+FLOORS	+= lib/offline/image-format.o lib/offline/image-header.o lib/offline/image.o \
+	   lib/offline/template.o
+FLOORS	+= lib/offline/image-chain.o lib/offline/image-reader.o \
 	   lib/offline/import.o lib/offline/import-to.o
 
 FLOORS	+= lib/offline/image-new.o lib/offline/export.o

@@ -21,6 +21,7 @@ static const struct {
 	{ "vmdk", "# Disk DescriptorFile\n", 22 },
 	{ "vmdk", "KDMV\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 36 },
 	{ "vmdk", "COWD", 4 },
+	{ "vhdx", "vhdxfile", 8 },
 };
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

@@ -485,6 +485,10 @@ static void not_read(void **state)
 	/* cut off: qemu would read zeros */
 	run("rm top.qcow2; qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2; qemu-io -f qcow2 top.qcow2 -c 'write -P 1 0 1M'; truncate -s 800000 top.qcow2");
 	refused(-EUCLEAN, "not whole");
+	/* qemu does not say what it has against it: a flag of its metadata */
+	run("qemu-img create -q -f vhdx x.vhdx 16M; printf '\\2' | dd of=x.vhdx bs=1 seek=$((0x310004)) conv=notrunc");
+	from.file = lasting("x.vhdx");
+	refused(-EPROTONOSUPPORT, "is a differencing VHDX");
 	/* a text that names files elsewhere, as its content */
 	run("printf '# Disk DescriptorFile\\nCID=1\\nparentCID=2\\nparentFileNameHint=\"base.raw\"\\nRW 2048 FLAT \"/etc/passwd\" 0\\n' >top.vmdk");
 	from.file = lasting("top.vmdk");

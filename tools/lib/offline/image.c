@@ -16,6 +16,7 @@
 #include "host/lvm.h"
 #include "host/program.h"
 #include "offline/image-format.h"
+#include "offline/image-header.h"
 #include "offline/image.h"
 #include "offline/vhd.h"
 
@@ -27,12 +28,17 @@
  */
 static int look(struct lclone_image *image, const char *path, bool other_files)
 {
+	struct lclone_image_header header;
 	struct stat st;
+	int err;
 
 	image->format = "raw";
 	if (!fstat(image->file.fd, &st) && S_ISBLK(st.st_mode))
 		return 0;
-	return lclone_image_format(image->file.fd, path, other_files, &image->format);
+	err = lclone_image_format(image->file.fd, path, other_files, &image->format);
+	if (!err && !strcmp(image->format, "vhdx"))
+		err = lclone_image_header_read(image->file.fd, path, image->format, &header);
+	return err;
 }
 
 static int ask_qemu_img(struct lclone_image *image)
