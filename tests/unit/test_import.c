@@ -499,6 +499,50 @@ static void not_read(void **state)
 	refused(-EPROTONOSUPPORT, "passwd");
 }
 
+/* One that a virtual machine has, as qemu-io is: what it writes next is not known. */
+static void in_use(void **state)
+{
+	(void)state;
+	run("head -c 1M /dev/urandom >base; cp base base.raw; qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	add_target("delta");
+	run("mkfifo fifo; qemu-io -f qcow2 top.qcow2 <fifo >said & exec 3>fifo; printf 'write 0 4k\\n' >&3; "
+	    "until grep -q wrote said; do sleep 0.1; done; (sleep 3) >/dev/null 2>&1 & :");
+	refused(-EBUSY, "is in use");
+}
+
+/* qemu-nbd ends in the middle: what is half made is refused, and gone over. */
+static int slow(void *ctx, const char *phase, u64 done, u64 total)
+{
+	(void)ctx;
+	(void)total;
+	if (!strcmp(phase, "importing") && !done)
+		run("until [ -e killed ]; do sleep 0.1; done");
+	return 0;
+}
+
+static void reader_dies(void **state)
+{
+	const struct lclone_watch watch = { .progress = slow };
+	char path[1024], *old = strdup(getenv("PATH"));
+
+	(void)state;
+	run("head -c 1M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 40M; qemu-io -f qcow2 top.qcow2 -c 'write -P 1 0 40M'");
+	run("printf '#!/bin/sh\\n(sleep 1; kill -9 $$; : >%s/killed) </dev/null >/dev/null 2>&1 &\\nexec /usr/bin/qemu-nbd \"$@\"\\n' >other/qemu-nbd; chmod +x other/qemu-nbd",
+	    path_of("."));
+	add_target("delta");
+	from.trust_base = true;		/* there is one qemu-nbd then */
+	to.watch = &watch;
+	snprintf(path, sizeof(path), "%s:%s", path_of("other"), old);
+	setenv("PATH", path, 1);
+	refused(-EPIPE, "qemu-nbd has ended");
+	setenv("PATH", old, 1);
+	free(old);
+	to.watch = NULL;
+	imported();
+	judge("qcow2", "top.qcow2");
+}
+
 /* The device is too small, or the user has had enough: what is half made is refused, and gone over. */
 static int stop(void *ctx, const char *phase, u64 done, u64 total)
 {
@@ -555,6 +599,8 @@ int main(void)
 		cmocka_unit_test_setup(other_folders, begin),
 		cmocka_unit_test_setup(loops, begin),
 		cmocka_unit_test_setup(not_read, begin),
+		cmocka_unit_test_setup(in_use, begin),
+		cmocka_unit_test_setup(reader_dies, begin),
 		cmocka_unit_test_setup(stopped, begin),
 	};
 

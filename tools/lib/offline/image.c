@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,29 +94,58 @@ static char *alone(const char *path, const char *format)
 	return name;
 }
 
+static int damaged(const char *path, const char *format)
+{
+	return lclone_fail(-EUCLEAN, "%s is damaged, or not whole (qemu-img check -f %s %s)", path,
+			   format, path);
+}
+
+/* What it has said, into the file @said, tells why. */
+static int not_opened(const char *path, const char *format, int said)
+{
+	char text[4096];
+	ssize_t n = pread(said, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	if (strstr(text, " lock\n"))
+		return lclone_fail(-EBUSY, "%s is in use, as by a virtual machine that runs", path);
+	return damaged(path, format);
+}
+
 /*
  * qemu-img reads zeros where an image that was cut off has nothing any more, and calls that a
  * success.  It cannot check all formats.
  */
 int lclone_image_refuse_damaged(const char *path, const char *format)
 {
-	enum { LEAKS = 3, NOT_CHECKED = 63 };
+	enum { NOT_OPENED = 1, LEAKS = 3, NOT_CHECKED = 63 };
 	char *name = alone(path, format);
 	const char *const argv[] = { "qemu-img", "check", "-q", name, NULL };
-	const struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .err = -1,
-						.apart = true };
-	pid_t pid = name ? lclone_program_start(&program) :
-			   lclone_fail(-ENOMEM, "out of memory");
-	int status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
+	struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .apart = true,
+					  .plain = true };
+	int status = -ENOMEM;
+	pid_t pid;
 
+	program.err = memfd_create("qemu-img", MFD_CLOEXEC);
+	if (name && program.err >= 0) {
+		pid = lclone_program_start(&program);
+		status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
+	}
+	if (status == NOT_OPENED)
+		status = not_opened(path, format, program.err);
+	else if (status == -ENOMEM)
+		lclone_fail(status, "out of memory");
+	else if (status == -ENOENT)
+		lclone_fail(status, "%s is in the format %s, which qemu-img reads: it is not installed (qemu-utils)",
+			    path, format);
+	else if (status == LEAKS || status == NOT_CHECKED)
+		status = 0;
+	else if (status > 0)
+		status = damaged(path, format);
+	if (program.err >= 0)
+		close(program.err);
 	free(name);
-	if (status == -ENOENT)
-		return lclone_fail(-ENOENT, "%s is in the format %s, which qemu-img reads: it is not installed (qemu-utils)",
-				   path, format);
-	if (status <= 0 || status == LEAKS || status == NOT_CHECKED)
-		return status < 0 ? status : 0;
-	return lclone_fail(-EUCLEAN, "%s is damaged, or not whole (qemu-img check -f %s %s)", path,
-			   format, path);
+	return status;
 }
 
 /* A plain file need not have whole sectors before its format is known. */

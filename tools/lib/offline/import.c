@@ -162,6 +162,8 @@ static int compare_all(struct comparison *c, struct lclone_image_reader *reader)
 	int ret;
 
 	while ((ret = lclone_image_reader_next(reader, &piece)) > 0) {
+		if (piece.sector >= total && piece.kind != LCLONE_PIECE_DATA)
+			continue;	/* behind the base there are zeros, too */
 		for (sector = piece.sector; sector < piece.sector + piece.sectors; sector += n) {
 			n = min_u64(piece.sector + piece.sectors - sector, PIECE_SECTORS);
 			ret = stopped(c->import, "comparing", sector, end) ?:
@@ -239,17 +241,18 @@ int lclone_import_sectors(const struct lclone_import *import, u32 i, u32 chunk_s
 	err = lclone_image_reader_open(&reader, file->path, file->format);
 	if (!err)
 		total = lclone_image_reader_sectors(reader);
+	if (!err && lclone_sb_init(&sb, 1ULL << 45, total, n.chunk_sectors, &least) == -EFBIG)
+		err = lclone_fail(-ERANGE, "%s is too large for chunks of %s", file->path,
+				  LCLONE_SIZE(n.chunk_sectors));
 	for (sector = 0; !err && sector < total; sector += piece.sectors) {
-		err = lclone_image_reader_look(reader, sector, &piece);
+		err = stopped(import, "measuring", sector, total) ?:
+		      lclone_image_reader_look(reader, sector, &piece);
 		if (!err && piece.kind != LCLONE_PIECE_BELOW)
 			count(&n, &piece);
 	}
 	lclone_image_reader_close(reader);
 	if (err)
 		return err;
-	if (lclone_sb_init(&sb, 1ULL << 45, total, n.chunk_sectors, &least) == -EFBIG)
-		return lclone_fail(-ERANGE, "%s is too large for chunks of %s", file->path,
-				   LCLONE_SIZE(n.chunk_sectors));
 	/* index nodes are fewer than leaves by far, and a chunk of nodes may be half used */
 	nodes = (n.leaves + n.leaves / 100 + LCLONE_LEVELS) /
 		(n.chunk_sectors / LCLONE_BLOCK_SECTORS) + 2;
