@@ -16,6 +16,7 @@
 #include "dir.h"
 #include "image.h"
 #include "offline/export.h"
+#include "offline/import-to.h"
 #include "test.h"
 
 #define LAYERS	4
@@ -363,6 +364,75 @@ static void chain(void **state)
 	destroy(&s);
 }
 
+/* The delta @name has what the layer has, each sector as it is there. */
+static void same_delta(struct image *img, const char *name)
+{
+	struct lclone_extents x;
+	struct lclone_extent e;
+	struct lclone_delta delta;
+	struct lclone_file file;
+	u64 sector = 0;
+
+	assert_int_equal(lclone_file_open(&file, path_of(name), O_RDONLY), 0);
+	assert_int_equal(lclone_delta_open(&delta, &file.dev), 0);
+	assert_int_equal(delta.sb.virtual_sectors, img->sb.virtual_sectors);
+	assert_int_equal(delta.sb.chunk_sectors, img->sb.chunk_sectors);
+	lclone_extents_init(&x, &delta, 0, UINT64_MAX);
+	x.base_sectors = UINT64_MAX;
+	while (lclone_extents_next(&x, &e) > 0)
+		for (; sector < e.sector + e.sectors; sector++)
+			assert_int_equal(own(img, 1, sector), e.source == LCLONE_FROM_BASE ? '-' :
+					 e.source == LCLONE_FROM_ZERO ? 'z' : 'd');
+	assert_int_equal(sector, img->sb.virtual_sectors);
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+}
+
+static void told(void *ctx, const struct lclone_image_file *file, const char *path,
+		 const struct lclone_sb *sb)
+{
+	(void)ctx;
+	(void)file;
+	(void)path;
+	assert_non_null(sb);
+}
+
+/* A chain is exported, and imported again: each delta is what it was. */
+static void and_back(void **state)
+{
+	static const char *const names[] = { "new0", "new1", "new2", "new3" };
+	struct lclone_import_from from = { .file = keep("out.qcow2"), .chain = true };
+	struct lclone_import_to to = { .from = &from, .base = keep("base"), .chunk_sectors = 64,
+				       .told = told };
+	struct lclone_export e = { .format = "qcow2" };
+	struct lclone_parents parents = { .count = 0 };
+	static struct stack s;
+	int i, fd;
+
+	(void)state;
+	build(&s, LAYERS, chain_sizes);
+	e.backing = keep("base");
+	e.file = keep("out.qcow2");
+	e.chain = true;
+	assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), 0);
+	for (i = 0; i < LAYERS; i++) {
+		fd = open(path_of(names[i]), O_WRONLY | O_CREAT, 0600);
+		assert_int_equal(ftruncate(fd, 40 << 20), 0);
+		close(fd);
+		lclone_add_parent(&to.to, keep(names[i]));
+		if (i < LAYERS - 1)
+			lclone_add_parent(&parents, keep(names[i]));
+	}
+	assert_int_equal(lclone_import_to(&to), 0);
+	for (i = 0; i < LAYERS; i++)
+		same_delta(&s.img[i], names[i]);
+	e = (struct lclone_export){ .format = "raw", .file = keep("out") };
+	assert_int_equal(export(&e, &parents, keep("base"), keep("new3")), 0);
+	same("disk3", "raw", "out");
+	assert_int_equal(shell("rm '%s'*", path_of("out")), 0);
+	destroy(&s);
+}
+
 /* What is to lie below has to be the base, in any format, and nothing that lies on other files. */
 static void backing(void **state)
 {
@@ -587,6 +657,7 @@ int main(void)
 		cmocka_unit_test(sparse),
 		cmocka_unit_test(overlay),
 		cmocka_unit_test(chain),
+		cmocka_unit_test(and_back),
 		cmocka_unit_test(backing),
 		cmocka_unit_test(shorter),
 		cmocka_unit_test(odd_names),
