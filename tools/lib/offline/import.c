@@ -12,6 +12,7 @@
 #include "clone/disk.h"
 #include "clone/users.h"
 #include "format_user.h"
+#include "host/queue.h"
 #include "offline/image-reader.h"
 #include "offline/import.h"
 #include "offline/writer.h"
@@ -146,12 +147,58 @@ static int compare(const struct comparison *c, u64 sector, const u8 *data, u64 s
 	return err;
 }
 
+/* The base, in order, with several blocks of it in flight ahead of who reads */
+
+#define AHEAD		8u
+#define AHEAD_SECTORS	(LCLONE_QUEUE_BYTES >> 9)
+
+struct ahead {
+	struct lclone_file *base;
+	struct lclone_queue *queue;
+	struct lclone_flight *flight[AHEAD];
+	u64 first, end;			/* blocks that are there, or in flight; all before were */
+};
+
+static int go_ahead(struct ahead *a, u64 block)
+{
+	const u64 total = a->base->dev.sectors << 9;
+	struct lclone_flight **flight;
+	int err = 0;
+	u64 at;
+
+	for (; a->first < block && a->first < a->end; a->first++)
+		lclone_queue_put(a->flight[a->first % AHEAD]);
+	while (!err && a->end < block + AHEAD && a->end * LCLONE_QUEUE_BYTES < total) {
+		flight = &a->flight[a->end % AHEAD];
+		at = a->end * LCLONE_QUEUE_BYTES;
+		err = lclone_queue_take(a->queue, flight);
+		if (err)
+			break;
+		a->end++;
+		err = lclone_queue_read(a->queue, *flight, a->base, 0,
+					min_u64(LCLONE_QUEUE_BYTES, total - at), at);
+	}
+	return err ?: lclone_queue_wait(a->queue, a->flight[block % AHEAD]);
+}
+
+/* From one call to the next no block is gone back. */
 static int read_base(void *ctx, void *buf, u64 sector, u32 sectors)
 {
-	const struct lclone_file *base = ctx;
-	int err = lclone_dev_read_padded(&base->dev, buf, sector, sectors);
+	struct ahead *a = ctx;
+	const u64 total = a->base->dev.sectors;
+	u64 end = min_u64(sector + sectors, total), n;
+	u8 *to = buf;
+	int err = 0;
 
-	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) : 0;
+	for (; !err && sector < end; sector += n, sectors -= n, to += n << 9) {
+		n = min_u64(end - sector, AHEAD_SECTORS - sector % AHEAD_SECTORS);
+		err = go_ahead(a, sector / AHEAD_SECTORS);
+		if (!err)
+			memcpy(to, a->flight[sector / AHEAD_SECTORS % AHEAD]->data +
+			       (sector % AHEAD_SECTORS << 9), n << 9);
+	}
+	memset(to, 0, (size_t)sectors << 9);
+	return err;
 }
 
 static int compare_all(struct comparison *c, struct lclone_image_reader *reader)
@@ -183,18 +230,20 @@ int lclone_import_verify(const struct lclone_import *import)
 	const struct lclone_image_file *lowest = &import->images->file[import->images->count - 1];
 	struct comparison c = {
 		.import = import, .image = lowest->path, .other = import->base->path,
-		.read = read_base, .ctx = import->base,
+		.read = read_base,
 	};
-	struct lclone_image_reader *reader;
+	struct ahead ahead = { .base = import->base };
+	struct lclone_image_reader *reader = NULL;
 	int err;
 
+	c.ctx = &ahead;
 	c.buf = aligned_alloc(LCLONE_BLOCK_SIZE, PIECE_SECTORS << 9);
-	err = c.buf ? 0 : lclone_fail(-ENOMEM, "out of memory");
-	if (!err) {
+	err = c.buf ? lclone_queue_new(&ahead.queue) : lclone_fail(-ENOMEM, "out of memory");
+	if (!err)
 		err = lclone_image_reader_open(&reader, lowest->path, lowest->format) ?:
 		      compare_all(&c, reader);
-		lclone_image_reader_close(reader);
-	}
+	lclone_image_reader_close(reader);
+	lclone_queue_free(ahead.queue);
 	free(c.buf);
 	return err;
 }
