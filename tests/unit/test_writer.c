@@ -197,6 +197,12 @@ static void count(const struct lclone_finding *f, void *ctx)
 	++*(int *)ctx;
 }
 
+static void ignore(const struct lclone_finding *f, void *ctx)
+{
+	(void)f;
+	(void)ctx;
+}
+
 enum state { BLANK, HALF, WHOLE };
 
 /* Half written it has nothing for anybody; whole it has all. */
@@ -222,6 +228,7 @@ static enum state look(struct job *j, const struct lclone_dev *dev)
 
 		assert_int_equal(lclone_chain_open(&chain, &delta, &file, &none), -EBUSY);
 		lclone_delta_close(&delta);
+		assert_int_equal(lclone_check(dev, NULL, ignore, NULL, &usage, why), 1);
 		return HALF;
 	}
 	lclone_memdev_init(&below, j->below, j->base ? j->virtual_sectors : 0);

@@ -112,6 +112,7 @@ void clone_state(const struct lclone_row *r, char *text, size_t size)
 		snprintf(task, sizeof(task), "%s:%.0f%%", r->status.task,
 			 lclone_row_task_percent(r));
 	add(text, size, task[0], task);
+	add(text, size, r->has_sb && lclone_half_written(&r->sb), "HALF-WRITTEN");
 }
 
 static void state(const void *row, char *text, size_t size)

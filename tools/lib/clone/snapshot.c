@@ -74,7 +74,9 @@ const char *lclone_snapshot_name(const struct lclone_sb *sb)
 {
 	const char *at = strrchr(sb->label, '@');
 
-	return sb->state & LCLONE_STATE_SEALED && at && at > sb->label && at[1] ? at + 1 : NULL;
+	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_written(sb))
+		return NULL;
+	return at && at > sb->label && at[1] ? at + 1 : NULL;
 }
 
 const char *lclone_snapshot_split(const char *word, char clone[LCLONE_NAME_SIZE])

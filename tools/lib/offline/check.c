@@ -126,6 +126,9 @@ static void check_super(struct check *c)
 	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
 		found(c, LCLONE_DAMAGE_MARKED, nowhere,
 		      "the kernel met an error in the metadata and asked for this check");
+	if (lclone_half_written(sb))
+		found(c, LCLONE_DAMAGE_SUPER, nowhere,
+		      "half written: what was to be written to it has not come to its end");
 	if (sb->merge_cursor && !(sb->state & LCLONE_STATE_MERGING))
 		found(c, LCLONE_DAMAGE_SUPER, nowhere, "a merge cursor (%" PRIu64
 		      "), but no merge", sb->merge_cursor);

@@ -49,6 +49,8 @@ int lclone_rebase(const char *path, const char *base_path, bool force, struct re
 		err = lclone_fail(-EBUSY, "%s cannot be base and delta at once", path);
 	if (!err && delta.sb.base_fp_alg == LCLONE_FP_NONE)
 		err = lclone_fail(-ESTALE, "%s has no base (\"-\")", path);
+	if (!err && delta.sb.state & LCLONE_STATE_SEALED && delta.sb.state & LCLONE_STATE_MERGING)
+		err = lclone_fail(-EBUSY, "%s is half written, or half merged: end that first", path);
 	if (!err && delta.sb.state & LCLONE_STATE_MERGING)
 		err = lclone_fail(-EBUSY, "%s is being merged into its base: end that first", path);
 	if (!err)

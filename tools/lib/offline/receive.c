@@ -314,11 +314,27 @@ static int read_parent(void *ctx, void *buf, u64 sector, u32 sectors)
 	return n ? lclone_chain_read(&r->parent.chain, r->base, buf, sector, n) : 0;
 }
 
+static bool is_received(const struct receive *r)
+{
+	struct lclone_delta delta;
+	bool is;
+
+	is = !lclone_delta_open_sb(&delta, &r->file.dev) &&
+	     !uuid_compare(delta.sb.uuid, r->to.uuid) && !lclone_half_written(&delta.sb);
+	lclone_delta_close(&delta);
+	return is;
+}
+
 /* Two of one identity on a host are taken for each other. */
 static int refuse_twin(struct receive *r)
 {
 	struct lclone_inventory inv = { .count = 0 };
-	int err = r->file.block ? lclone_inventory_read(&inv) : 0;
+	int err;
+
+	if (is_received(r) && !r->receiving->force)
+		return lclone_fail(-EEXIST, "%s is here already: %s", r->receiving->to,
+				   r->file.path);
+	err = r->file.block ? lclone_inventory_read(&inv) : 0;
 
 	for (size_t i = 0; !err && i < inv.count; i++) {
 		const struct lclone_found *found = &inv.found[i];
