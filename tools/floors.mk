@@ -30,7 +30,7 @@ FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \
 	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
-FLOORS	+= lib/clone/name.o lib/clone/snapshot.o
+FLOORS	+= lib/clone/name.o lib/clone/snapshot.o lib/clone/word.o
 
 # What is done with what nobody uses
 FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
@@ -66,7 +66,7 @@ FLOORS	+= lib/online/import-name.o
 # What commands are given, and what they show
 FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
 	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
-	   ui/screen.o ui/volumes.o ui/switching.o ui/stream.o
+	   ui/screen.o ui/lost.o ui/volumes.o ui/switching.o ui/stream.o
 
 # The commands: cmd/commands.h
 FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten.o \

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "clone/base.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/check-delta.h"
 #include "ui/options.h"
@@ -12,7 +12,7 @@
 static void report_text(const struct lclone_finding *f, void *ctx)
 {
 	(void)ctx;
-	printf("%s: %s\n", lclone_damage_name(f->class), f->text);
+	say("%s: %s\n", lclone_damage_name(f->class), f->text);
 }
 
 static void report_json(const struct lclone_finding *f, void *ctx)
@@ -49,7 +49,7 @@ static void print_json(struct json_object *findings, const struct lclone_usage *
 
 static void tell_stale(const char *why)
 {
-	fprintf(stderr, "lclone: %s; what was committed before is looked at\n", why);
+	say_to(stderr, "lclone: %s; what was committed before is looked at\n", why);
 }
 
 static int check(const char *path, struct lclone_file *base, const struct lclone_parents *parents,
@@ -67,10 +67,10 @@ static int check(const char *path, struct lclone_file *base, const struct lclone
 		print_json(findings, &usage);
 		findings = NULL;
 	} else if (!ret) {
-		printf("%s: no damage; %llu exceptions in %llu chunks, %llu nodes in %llu chunks\n",
-		       path, (unsigned long long)usage.exceptions,
-		       (unsigned long long)usage.data_chunks, (unsigned long long)usage.nodes,
-		       (unsigned long long)usage.node_chunks);
+		say("%s: no damage; %llu exceptions in %llu chunks, %llu nodes in %llu chunks\n",
+		    path, (unsigned long long)usage.exceptions,
+		    (unsigned long long)usage.data_chunks, (unsigned long long)usage.nodes,
+		    (unsigned long long)usage.node_chunks);
 	}
 	ret = ret ? EXIT_DAMAGED : EXIT_OK;
 out:
@@ -113,7 +113,7 @@ static int run(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		return usage_error(&cmd_check, "needs a delta");
+		return usage_error(&cmd_check, "needs a delta, or a name");
 	ret = lclone_delta_path(argv[optind], path);
 	if (ret)
 		return ret;
@@ -128,7 +128,7 @@ const struct command cmd_check = {
 	.name = "check",
 	.summary = "check every invariant of a delta, reading only",
 	.usage =
-	"check [--base BASE] [--parent LAYER]... [--json] DELTA\n\n"
+	"check [--base BASE] [--parent LAYER]... [--json] NAME[@SNAPSHOT]|DELTA\n\n"
 	"Checks superblocks, log, tree and exceptions of DELTA, and that the layers that it lies\n"
 	"on are there and what they were. Changes nothing. DELTA may be active: it is checked as\n"
 	"of one moment. Prints what it finds; exit code 0 if that is nothing, 6 if there is\n"

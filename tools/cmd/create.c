@@ -8,6 +8,7 @@
 #include "online/open.h"
 #include "ui/format.h"
 #include "ui/options.h"
+#include "ui/output.h"
 #include "ui/progress.h"
 
 static const struct option options[] = {
@@ -31,9 +32,9 @@ static void tell_made(void *ctx, const char *name, const struct lclone_lv *lv, c
 {
 	meter_hide(ctx);
 	if (why)
-		fprintf(stderr, "%s: %s\n", name, why);
+		say_to(stderr, "%s: %s\n", name, why);
 	else
-		printf("%s: /dev/mapper/%s, its delta is %s/%s\n", name, name, lv->vg, lv->lv);
+		say("%s: /dev/mapper/%s, its delta is %s/%s\n", name, name, lv->vg, lv->lv);
 }
 
 static int progress(void *ctx, const char *phase, u64 done, u64 total)

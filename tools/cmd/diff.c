@@ -4,7 +4,7 @@
 
 #include "basic/fail.h"
 #include "clone/disk.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "ui/options.h"
 
@@ -54,7 +54,7 @@ static int run(int argc, char **argv)
 	struct lclone_parents parents = { 0 };
 	const char *against = NULL;
 	static struct disk disk;
-	char path[PATH_MAX];
+	char path[PATH_MAX], layer[PATH_MAX];
 	bool json = false;
 	int option, ret = 0;
 	u32 levels;
@@ -77,14 +77,16 @@ static int run(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		return usage_error(&cmd_diff, "needs a delta");
+		return usage_error(&cmd_diff, "needs a delta, or a name");
 	ret = lclone_delta_path(argv[optind], path);
+	if (!ret && against)
+		ret = lclone_delta_path(against, layer);
 	if (ret)
 		return ret;
 	ret = lclone_open_disk_now(path, &parents, &disk);
 	levels = disk.chain.count;
 	if (!ret && against)
-		ret = lclone_disk_levels_above(&disk, against, &levels);
+		ret = lclone_disk_levels_above(&disk, layer, &levels);
 	if (!ret)
 		ret = print_extents(&disk, levels, json);
 	if (!ret)
@@ -97,11 +99,12 @@ const struct command cmd_diff = {
 	.name = "diff",
 	.summary = "show which ranges a clone or a layer has changed",
 	.usage =
-	"diff [--against LAYER] [--parent LAYER]... [--json] DELTA\n\n"
+	"diff [--against LAYER] [--parent LAYER]... [--json] NAME[@SNAPSHOT]|DELTA\n\n"
 	"Shows the ranges of the disk that were written (data) or zeroed (zero), as\n"
 	"\"KIND BYTE BYTES\": by DELTA and all layers below it, against the base. If DELTA is\n"
 	"active this is what it had at one moment.\n\n"
-	"  --against LAYER  only what was changed since LAYER, which DELTA lies on\n"
+	"  --against LAYER  only what was changed since LAYER, or NAME@SNAPSHOT, which DELTA\n"
+	"                   lies on\n"
 	"  --parent LAYER   a layer that DELTA lies on; those not named are looked for\n"
 	"  --json           as a JSON array\n",
 	.run = run,

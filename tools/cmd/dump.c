@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +7,9 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/active.h"
 #include "clone/delta-file.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "ui/output.h"
 
@@ -195,12 +195,16 @@ static int dump(const char *path, bool json)
 {
 	void (*print)(const char *title, const struct fields *f) =
 		json ? print_fields_json : print_fields;
-	struct lclone_delta delta;
+	struct lclone_delta delta = { .dev = NULL };
+	const struct lclone_dev *dev;
+	struct lclone_moment moment;
 	struct lclone_file file;
 	struct fields fields;
 	int err;
 
-	err = lclone_open_delta(path, O_RDONLY, &file, &delta);
+	err = lclone_open_delta_file_now(path, NULL, &file, &moment, &dev);
+	if (!err)
+		err = lclone_open_delta_on(path, dev, &delta);
 	if (!err) {
 		if (json)
 			printf("{\n  \"version\": %d,\n", JSON_VERSION);
@@ -215,6 +219,7 @@ static int dump(const char *path, bool json)
 			err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
 	lclone_close_delta(&file, &delta);
+	lclone_moment_free(&moment);
 	return err;
 }
 
@@ -236,7 +241,7 @@ static int run(int argc, char **argv)
 		json = true;
 	}
 	if (argc - optind != 1)
-		return usage_error(&cmd_dump, "needs a delta");
+		return usage_error(&cmd_dump, "needs a delta, or a name");
 	return lclone_delta_path(argv[optind], path) ?: dump(path, json);
 }
 
@@ -244,8 +249,9 @@ const struct command cmd_dump = {
 	.name = "dump",
 	.summary = "show superblock, layout and exceptions of a delta",
 	.usage =
-	"dump [--json] DELTA\n\n"
-	"Shows the superblock of DELTA, its layout, and its exceptions, log included.\n\n"
+	"dump [--json] NAME[@SNAPSHOT]|DELTA\n\n"
+	"Shows the superblock of DELTA, its layout, and its exceptions, log included. If it is\n"
+	"active this is what it had at one moment.\n\n"
 	"  --json  as a JSON object\n",
 	.run = run,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "basic/fail.h"
 #include "clone/snapshot.h"
@@ -9,7 +10,9 @@
 #include "online/by-name.h"
 #include "online/flatten.h"
 #include "ui/confirm.h"
+#include "ui/lost.h"
 #include "ui/online.h"
+#include "ui/output.h"
 #include "ui/progress.h"
 #include "ui/volumes.h"
 
@@ -20,9 +23,9 @@ static void tell_left(void *ctx, const char *clone, const char *names)
 	if (meter->json)
 		return;
 	if (!names)
-		printf("%s: is flattened\n", clone);
+		say("%s: is flattened\n", clone);
 	else if (names[0])
-		printf("%s: does not need %s any more\n", clone, names);
+		say("%s: does not need %s any more\n", clone, names);
 }
 
 struct arguments {
@@ -45,12 +48,13 @@ static const struct option options[] = {
 	{ }
 };
 
-/* Snapshots with volumes that will be removed are asked for. */
+/* Volumes that will be removed are told of, and asked for if one is of a snapshot that has a name. */
 static int ask(const char *name, const struct arguments *a)
 {
 	static struct lclone_layers layers;
 	static struct lclone_named named;
-	struct lclone_names lost = { .count = 0 };
+	struct lclone_names lost;
+	bool has_name = false;
 	u32 i;
 	int err;
 
@@ -58,14 +62,20 @@ static int ask(const char *name, const struct arguments *a)
 		return 0;
 	err = lclone_name_find(name, &named) ?: lclone_named_activate(&named) ?:
 	      lclone_volumes_below(name, named.delta, &layers);
-	for (i = 0; !err && i < layers.count && !(a->layer && i); i++)
-		if (lclone_snapshot_name(&layers.layer[i].sb))
-			lclone_add_name(&lost, layers.layer[i].sb.label);
+	while (!err && a->layer && layers.count > 1)
+		free(layers.layer[--layers.count].path);
+	for (i = 0; !err && i < layers.count; i++)
+		has_name |= !!lclone_snapshot_name(&layers.layer[i].sb);
+	/* whatever cannot be looked at is said by who begins, if that is in the way */
+	err = 0;
+	if (has_name) {
+		tell_lost(stderr, &layers, layers.count, &lost);
+		err = confirm("remove the snapshots %s, which %s does not need any more", lost.text,
+			      name);
+	}
 	lclone_layers_free(&layers);
 	lclone_named_free(&named);
-	/* whatever cannot be looked at is said by who begins, if that is in the way */
-	return lost.count ? confirm("remove the snapshots %s, which %s does not need any more", lost.text,
-				    name) : 0;
+	return err;
 }
 
 /* Also if the merge behind a copy was interrupted: the table has been without them since. */

@@ -94,7 +94,7 @@ const struct command cmd_map = {
 	.name = "map",
 	.summary = "show a picture of a disk: what comes from where",
 	.usage =
-	"map [--svg FILE | --json] [--parent LAYER]... NAME|DELTA\n\n"
+	"map [--svg FILE | --json] [--parent LAYER]... NAME[@SNAPSHOT]|DELTA\n\n"
 	"Shows the disk of a clone as a picture, from its start to its end: whether each part\n"
 	"comes mostly from the delta, from which layer, from the base, or is zeros; how much of\n"
 	"the disk each of them has, and in how many pieces; and what a merge or a flatten would\n"

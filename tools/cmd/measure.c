@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "basic/text.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/measure.h"
 #include "ui/options.h"
@@ -97,13 +97,13 @@ const struct command cmd_measure = {
 	.name = "measure",
 	.summary = "tell what a merge, flatten or copy will need",
 	.usage =
-	"measure [--json] NAME\n"
+	"measure [--json] NAME[@SNAPSHOT]\n"
 	"       lclone measure [--parent LAYER]... [--json] BASE|- DELTA\n\n"
 	"Tells how much would be copied by a merge of DELTA into its base or the layer below,\n"
 	"by making DELTA independent of all that (flatten), and by a copy to another device;\n"
 	"how long that takes at least, at the rate at which the devices can be read now; and\n"
-	"which space it needs. Changes nothing. NAME is a clone's, active or not. DELTA may be active: it is measured as of one\n"
-	"moment.\n\n"
+	"which space it needs. Changes nothing. NAME is a clone's, active or not.\n"
+	"DELTA may be active: it is measured as of one moment.\n\n"
 	"  --parent LAYER  a layer that DELTA lies on; those not named are looked for\n"
 	"  --json          as a JSON object\n",
 	.run = run,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/copy-out.h"
 #include "offline/into-base.h"
@@ -150,8 +150,8 @@ static void tell_goes_on(void *ctx, const char *clone, double pause_ms)
 	struct json_object *o;
 
 	if (!told->clones) {
-		printf("%s: goes on without %s; it stood still for %.1f ms\n", clone, told->path,
-		       pause_ms);
+		say("%s: goes on without %s; it stood still for %.1f ms\n", clone, told->path,
+		    pause_ms);
 		return;
 	}
 	o = json_object_new_object();
@@ -165,8 +165,8 @@ static void print_into_parent(const struct into_parent *into, struct json_object
 	struct json_object *o;
 
 	if (!clones) {
-		printf("%s: has all that %s had, and takes its place; %s is free\n", into->layer,
-		       into->path, into->path);
+		say("%s: has all that %s had, and takes its place; %s is free\n", into->layer,
+		    into->path, into->path);
 		return;
 	}
 	o = json_object_new_object();
@@ -261,8 +261,8 @@ const struct command cmd_merge = {
 	"  --stop         the clone goes on with its delta; the merge can be taken up again\n"
 	"  --keep         do not remove the volume\n\n"
 	"The others consolidate a clone that is not active; NAME, a clone's, stands for BASE and\n"
-	"DELTA. May be interrupted at any time: run\n"
-	"it again and it goes on; --to begins anew.\n\n"
+	"DELTA, and with --to also NAME@SNAPSHOT, of any clone. May be interrupted at any time:\n"
+	"run it again and it goes on; --to begins anew.\n\n"
 	"  --into-base    write what DELTA holds to BASE and empty DELTA. No other clone may\n"
 	"                 depend on BASE: it would be lost. DELTA must lie on BASE itself\n"
 	"  --into-parent  write what DELTA holds to the layer right below, which takes its place\n"

@@ -3,22 +3,23 @@
 #include <string.h>
 
 #include "basic/text.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/rebase.h"
 #include "online/follow.h"
+#include "ui/output.h"
 
 static void print_done(const struct rebased *done, bool base)
 {
 	if (done->already)
-		printf("%s: %s is its %s already\n", done->delta, done->on,
-		       base ? "base" : "parent layer");
+		say("%s: %s is its %s already\n", done->delta, done->on,
+		    base ? "base" : "parent layer");
 	else if (base)
-		printf("%s: its base is %s now, with %s\n", done->delta, done->on,
-		       LCLONE_SIZE(done->base_sectors));
+		say("%s: its base is %s now, with %s\n", done->delta, done->on,
+		    LCLONE_SIZE(done->base_sectors));
 	else
-		printf("%s: its parent layer is %s as it is now, generation %llu\n", done->delta,
-		       done->on, (unsigned long long)done->generation);
+		say("%s: its parent layer is %s as it is now, generation %llu\n", done->delta,
+		    done->on, (unsigned long long)done->generation);
 }
 
 static const struct option options[] = {
@@ -33,7 +34,7 @@ static int run(int argc, char **argv)
 {
 	const char *base = NULL, *parent = NULL;
 	struct rebased done;
-	char delta[PATH_MAX];
+	char delta[PATH_MAX], layer[PATH_MAX];
 	bool force = false;
 	int option, ret = 0;
 
@@ -52,9 +53,11 @@ static int run(int argc, char **argv)
 	if (parent && force)
 		return usage_error(&cmd_rebase, "--force goes with --base");
 	ret = lclone_delta_path(argv[optind], delta);
+	if (!ret && parent)
+		ret = lclone_delta_path(parent, layer);
 	if (ret)
 		return ret;
-	ret = parent ? lclone_rebase_on_parent(delta, parent, &done) :
+	ret = parent ? lclone_rebase_on_parent(delta, layer, &done) :
 		       lclone_rebase(delta, base, force, &done);
 	if (ret)
 		return ret;

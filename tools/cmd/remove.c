@@ -12,8 +12,10 @@
 #include "online/by-name.h"
 #include "online/drop.h"
 #include "ui/confirm.h"
+#include "ui/lost.h"
 #include "ui/online.h"
 #include "ui/options.h"
+#include "ui/output.h"
 #include "ui/volumes.h"
 
 static int refuse_open_clone(const char *name)
@@ -28,29 +30,11 @@ static int refuse_open_clone(const char *name)
 	return lclone_fail(-EBUSY, "%s is active, with the delta %s: close it first", name, delta);
 }
 
-static const char *name_of(const struct lclone_layer *layer)
-{
-	return layer->sb.label[0] ? layer->sb.label : layer->path;
-}
-
-/* All of them: a sentence names only some. */
-static void tell_below(FILE *to, const struct lclone_layers *below)
-{
-	u32 i;
-
-	for (i = 0; i < below->count; i++)
-		fprintf(to, "%s, on %s, goes, too\n", name_of(&below->layer[i]),
-			below->layer[i].path);
-}
-
 static int ask(const struct lclone_named *named, const struct lclone_layers *below)
 {
-	struct lclone_names names = { .count = 0 };
-	u32 i;
+	struct lclone_names names;
 
-	tell_below(stderr, below);
-	for (i = 0; i < below->count; i++)
-		lclone_add_name(&names, name_of(&below->layer[i]));
+	tell_lost(stderr, below, below->count, &names);
 	return confirm("remove %s, and what was written to it, with %s%s%s", named->name,
 		       named->delta, names.count ? ", and " : "", names.count ? names.text : "");
 }
@@ -86,12 +70,13 @@ static void remove_below(const char *clone, struct lclone_layers *below)
 static int remove_found(struct lclone_named *named, bool yes, bool dry_run)
 {
 	static struct lclone_layers below;
+	struct lclone_names names;
 	int err = lclone_volumes_below(named->name, named->delta, &below);
 
 	if (!err && !yes && !dry_run)
 		err = ask(named, &below);
 	if (!err && dry_run)
-		tell_below(stdout, &below);
+		tell_lost(stdout, &below, below.count, &names);
 	if (!err && !dry_run)
 		err = lclone_wipe_named(named);
 	if (!err && !dry_run) {
@@ -99,9 +84,9 @@ static int remove_found(struct lclone_named *named, bool yes, bool dry_run)
 		err = lclone_forget_named(named);
 	}
 	if (!err)
-		printf("%s: %s, with %s%s\n", named->name,
-		       dry_run ? "would be removed" : "removed", named->delta,
-		       named->entry ? ", and its line in lclonetab" : "");
+		say("%s: %s, with %s%s\n", named->name,
+		    dry_run ? "would be removed" : "removed", named->delta,
+		    named->entry ? ", and its line in lclonetab" : "");
 	lclone_layers_free(&below);
 	return err;
 }
@@ -135,14 +120,14 @@ static int merging(struct lclone_merge *merge, u64 done, u64 total)
 static void goes_on(void *ctx, const char *clone, double pause_ms)
 {
 	meter_hide(ctx);
-	printf("%s: goes on without it; it stood still for %.1f ms\n", clone, pause_ms);
+	say("%s: goes on without it; it stood still for %.1f ms\n", clone, pause_ms);
 }
 
 static void leaves(void *ctx, const char *clone, const char *names)
 {
 	(void)ctx;
 	if (names)
-		printf("%s: does not need %s any more\n", clone, names);
+		say("%s: does not need %s any more\n", clone, names);
 }
 
 static int remove_snapshot(const char *clone, const char *snapshot, bool yes, bool dry_run)
@@ -161,14 +146,14 @@ static int remove_snapshot(const char *clone, const char *snapshot, bool yes, bo
 	if (err)
 		return err;
 	if (dry_run) {
-		printf("%s@%s: would be removed\n", clone, snapshot);
+		say("%s@%s: would be removed\n", clone, snapshot);
 		return 0;
 	}
 	meter_init(&meter, false);
 	err = lclone_drop_snapshot(&drop);
 	meter_end(&meter);
 	if (!err)
-		printf("%s@%s: removed\n", clone, snapshot);
+		say("%s@%s: removed\n", clone, snapshot);
 	return err;
 }
 

@@ -7,7 +7,7 @@
 
 #include "basic/fail.h"
 #include "clone/delta-file.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/salvage.h"
 #include "offline/undo.h"
@@ -24,7 +24,7 @@ struct run {
 static void report_text(const struct lclone_finding *f, void *ctx)
 {
 	meter_hide(&((struct run *)ctx)->meter);
-	printf("%s: %s\n", lclone_damage_name(f->class), f->text);
+	say("%s: %s\n", lclone_damage_name(f->class), f->text);
 }
 
 static void add(struct json_object *o, const char *name, u64 value)
@@ -90,19 +90,19 @@ static void print_text(const struct lclone_repair *r, const char *path, const ch
 		       (unsigned long long)s->missing);
 	if (s->nr_unread)
 		printf("blocks of the log that cannot be read: %zu; a repair makes them zeros, which cannot be undone\n", s->nr_unread);
-	printf("%s: %s, %llu bytes of the clone %s lost, %llu may be old\n", path,
-	       save ? "repaired" : "can be repaired", (unsigned long long)sum(s, false) * 512,
-	       save ? "are" : "would be", (unsigned long long)sum(s, true) * 512);
+	say("%s: %s, %llu bytes of the clone %s lost, %llu may be old\n", path,
+	    save ? "repaired" : "can be repaired", (unsigned long long)sum(s, false) * 512,
+	    save ? "are" : "would be", (unsigned long long)sum(s, true) * 512);
 	if (s->losses && s->delta.sb.state & LCLONE_STATE_SEALED)
-		printf("%s: is a layer; what lies on it is refused %s, and lclone rebase --parent accepts it\n",
-		       path, save ? "now" : "then");
+		say("%s: is a layer; what lies on it is refused %s, and lclone rebase --parent accepts it\n",
+		    path, save ? "now" : "then");
 	if (save && s->nr_unread)
-		printf("%s: what was there before, as far as it could be read; it cannot be put back\n",
-		       save);
+		say("%s: what was there before, as far as it could be read; it cannot be put back\n",
+		    save);
 	else if (save)
-		printf("%s: what was there before; lclone repair --undo puts it back\n", save);
+		say("%s: what was there before; lclone repair --undo puts it back\n", save);
 	else
-		printf("%s: nothing was changed; lclone repair --save FILE does it\n", path);
+		say("%s: nothing was changed; lclone repair --save FILE does it\n", path);
 }
 
 static struct json_object *ranges(const struct lclone_salvage *s, bool old)
@@ -172,7 +172,7 @@ static int repair(const char *path, const char *save, bool json)
 	else if (r.findings)
 		print_text(&r, path, save);
 	else
-		printf("%s: no damage\n", path);
+		say("%s: no damage\n", path);
 	if (r.findings && !save)
 		err = EXIT_DAMAGED;
 out:
@@ -192,7 +192,7 @@ static int undo(const char *path, const char *saved)
 	if (!err)
 		err = lclone_repair_undo(&file, saved);
 	if (!err)
-		printf("%s: as it was before the repair\n", path);
+		say("%s: as it was before the repair\n", path);
 	lclone_file_close(&file);
 	return err;
 }
@@ -241,8 +241,8 @@ const struct command cmd_repair = {
 	.name = "repair",
 	.summary = "make a damaged delta whole again, with what is left of it",
 	.usage =
-	"repair [--json] [--save FILE] DELTA\n"
-	"       lclone repair --undo FILE DELTA\n\n"
+	"repair [--json] [--save FILE] NAME[@SNAPSHOT]|DELTA\n"
+	"       lclone repair --undo FILE NAME[@SNAPSHOT]|DELTA\n\n"
 	"Says what is damaged in DELTA, and which ranges of the clone would be lost, or may be\n"
 	"old, after a repair. Changes nothing without --save.\n\n"
 	"  --save FILE  repair, and keep what was there before in FILE, which must not exist\n"

@@ -5,19 +5,20 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "online/resize.h"
 #include "ui/options.h"
+#include "ui/output.h"
 
 static void say_sizes(const char *name, const struct resized *now)
 {
 	char clone[16], delta[16];
 
-	printf("%s: the clone has %s, the delta %s\n", name,
-	       lclone_size_text(now->clone * 512, clone),
-	       lclone_size_text(now->delta * 512, delta));
+	say("%s: the clone has %s, the delta %s\n", name,
+	    lclone_size_text(now->clone * 512, clone),
+	    lclone_size_text(now->delta * 512, delta));
 }
 
 static const struct option options[] = {

@@ -10,7 +10,9 @@
 #include "online/by-name.h"
 #include "online/switch.h"
 #include "ui/confirm.h"
+#include "ui/lost.h"
 #include "ui/options.h"
+#include "ui/output.h"
 #include "ui/switching.h"
 #include "ui/volumes.h"
 
@@ -36,60 +38,62 @@ struct seen {
 	u8 layer[LCLONE_UUID_SIZE];
 };
 
-/* What is lost with it: snapshots above the one that is gone back to */
-static int look(const struct switching *s, char lost[1024], const char **when, struct seen *seen)
+/* What is lost with it: the layers above the one that is gone back to, the first *at of them */
+static int look(const struct switching *s, struct lclone_layers *layers, u32 *at, struct seen *seen)
 {
-	static struct lclone_layers layers;
 	static struct lclone_named named;
-	static char text[LCLONE_TIME_SIZE];
-	struct lclone_names names = { .count = 0 };
-	u32 at = 0, i;
 	int err;
 
+	*at = 0;
+	layers->count = 0;
 	if (s->snapshot)
-		err = lclone_snapshot_find(s->name, s->snapshot, &named, &layers, &at);
+		err = lclone_snapshot_find(s->name, s->snapshot, &named, layers, at);
 	else
 		err = lclone_name_find(s->name, &named) ?: lclone_named_activate(&named) ?:
-		      lclone_layers_read(named.delta, &layers);
-	for (i = 0; !err && i < at; i++)
-		if (lclone_snapshot_name(&layers.layer[i].sb))
-			lclone_add_name(&names, layers.layer[i].sb.label);
-	lost[0] = '\0';
-	if (names.count)
-		snprintf(lost, 1024, "%s", names.text);
-	lclone_time_text(!err && layers.count ? layers.layer[at].sb.sealed_at : 0, text);
-	*when = text;
+		      lclone_layers_read(named.delta, layers);
 	memset(seen, 0, sizeof(*seen));
 	snprintf(seen->delta, sizeof(seen->delta), "%s", named.delta);
-	if (!err && layers.count)
-		memcpy(seen->layer, layers.layer[at].sb.uuid, sizeof(seen->layer));
-	lclone_layers_free(&layers);
+	if (!err && layers->count)
+		memcpy(seen->layer, layers->layer[*at].sb.uuid, sizeof(seen->layer));
 	lclone_named_free(&named);
 	return err;
 }
 
+static int tell_and_ask(const struct switching *s, const struct lclone_layers *layers, u32 at,
+			bool dry_run)
+{
+	char when[LCLONE_TIME_SIZE];
+	struct lclone_names lost;
+
+	lclone_time_text(layers->count ? layers->layer[at].sb.sealed_at : 0, when);
+	tell_lost(dry_run ? stdout : stderr, layers, at, &lost);
+	if (!dry_run)
+		return confirm("revert %s to %s%s%s%s: what was written since is lost%s%s", s->name,
+			       s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
+			       when[0] ? ")" : "", lost.count ? ", and so are the snapshots " : "",
+			       lost.count ? lost.text : "");
+	say("%s: would be as it was at %s%s%s%s; what was written since would be lost%s%s\n",
+	    s->name, s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
+	    when[0] ? ")" : "", lost.count ? ", and the snapshots " : "",
+	    lost.count ? lost.text : "");
+	return 0;
+}
+
 static int ask(const struct switching *s, const struct arguments *a)
 {
+	static struct lclone_layers layers;
 	static struct seen asked, now;
-	char lost[1024];
-	const char *when;
+	u32 at;
 	int err;
 
 	if (a->yes && !a->dry_run)
 		return 0;		/* what cannot be looked at, the switch says better */
-	err = look(s, lost, &when, &asked);
-	if (err)
+	err = look(s, &layers, &at, &asked) ?: tell_and_ask(s, &layers, at, a->dry_run);
+	lclone_layers_free(&layers);
+	if (err || a->dry_run)
 		return err;
-	if (a->dry_run) {
-		printf("%s: would be as it was at %s%s%s%s; what was written since would be lost%s%s\n",
-		       s->name, s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
-		       when[0] ? ")" : "", lost[0] ? ", and the snapshots " : "", lost);
-		return 0;
-	}
-	err = confirm("revert %s to %s%s%s%s: what was written since is lost%s%s", s->name,
-		      s->snapshot ?: "its last snapshot", when[0] ? " (" : "", when,
-		      when[0] ? ")" : "", lost[0] ? ", and so are the snapshots " : "", lost) ?:
-	      look(s, lost, &when, &now);
+	err = look(s, &layers, &at, &now);
+	lclone_layers_free(&layers);
 	if (!err && memcmp(&asked, &now, sizeof(now)))
 		err = lclone_fail(-EAGAIN, "%s has got another snapshot since it was asked: nothing was changed",
 				  s->name);
@@ -109,11 +113,11 @@ static int revert(const struct switching *s, const struct arguments *a)
 	if (err)
 		return lclone_close_again(s->name, opened, err);
 	if (s->snapshot)
-		printf("%s: as it was at its snapshot %s, with the delta %s\n", s->name,
-		       s->snapshot, switched.new);
+		say("%s: as it was at its snapshot %s, with the delta %s\n", s->name,
+		    s->snapshot, switched.new);
 	else
-		printf("%s: as it was at its last snapshot, with the delta %s\n", s->name,
-		       switched.new);
+		say("%s: as it was at its last snapshot, with the delta %s\n", s->name,
+		    switched.new);
 	/* what is told of it is so, whatever becomes of the clone now */
 	free_volumes(&switched.dropped, s->name, a->keep, false);
 	lclone_dropped_free(&switched.dropped);

@@ -7,6 +7,7 @@
 #include "online/by-name.h"
 #include "online/switch.h"
 #include "ui/options.h"
+#include "ui/output.h"
 #include "ui/switching.h"
 
 static const struct option options[] = {
@@ -29,10 +30,10 @@ static int take(const struct switching *s)
 	if (err)
 		return err;
 	if (s->snapshot)
-		printf("%s@%s: ", s->name, s->snapshot);
+		say("%s@%s: ", s->name, s->snapshot);
 	else
-		printf("%s: ", s->name);
-	printf("%s is a sealed layer now, %s takes what is written", switched.old, switched.new);
+		say("%s: ", s->name);
+	say("%s is a sealed layer now, %s takes what is written", switched.old, switched.new);
 	if (switched.pause_ms >= 0 && !opened)
 		printf("; the clone stood still for %.1f ms", switched.pause_ms);
 	putchar('\n');

@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/super.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "ui/clones.h"
 #include "ui/output.h"
@@ -48,8 +51,8 @@ static void print_task(const char *name, const struct lclone_status *s, const st
 {
 	char done[16], total[16], rate[16];
 
-	printf("%s: %s, %s copied of about %s", name, s->task, lclone_size_text(p->done, done),
-	       lclone_size_text(p->total, total));
+	say("%s: %s, %s copied of about %s", name, s->task, lclone_size_text(p->done, done),
+	    lclone_size_text(p->total, total));
 	if (how.verbose)
 		printf(", %llu chunks, leaf %llu of %llu", (unsigned long long)s->task_chunks,
 		       (unsigned long long)s->task_at, (unsigned long long)s->task_end);
@@ -66,10 +69,10 @@ static void print_text(const struct lclone_clone *clone, const struct lclone_sta
 	if (how.redraws && how.lines)
 		printf("\033[%dA", how.lines);
 	how.lines = 0;
-	printf("%s: %s, %s of %s in use (%.1f %%)", clone->name, s->mode,
-	       lclone_size_text(bytes_of(s, s->used), used),
-	       lclone_size_text(bytes_of(s, s->total), total),
-	       s->total ? 100.0 * s->used / s->total : 0);
+	say("%s: %s, %s of %s in use (%.1f %%)", clone->name, s->mode,
+	    lclone_size_text(bytes_of(s, s->used), used),
+	    lclone_size_text(bytes_of(s, s->total), total),
+	    s->total ? 100.0 * s->used / s->total : 0);
 	if (how.verbose)
 		print_verbose(s);
 	printf("%s%s%s", clone->suspended ? ", SUSPENDED" : "", s->full ? ", FULL" : "",
@@ -130,6 +133,50 @@ static int look(const char *name, struct lclone_clone *clone, struct lclone_stat
 	return err ?: lclone_dm_status(name, status);
 }
 
+static struct json_object *resting_to_json(const char *name, const char *mode,
+					   const struct lclone_sb *sb, u64 used)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "name", json_object_new_string(name));
+	json_object_object_add(o, "mode", json_object_new_string(mode));
+	json_object_object_add(o, "size_bytes", json_object_new_uint64(sb->virtual_sectors * 512));
+	json_object_object_add(o, "used_bytes", json_object_new_uint64(used));
+	json_object_object_add(o, "total_bytes", json_object_new_uint64(sb->device_sectors * 512));
+	json_object_object_add(o, "chunk_sectors", json_object_new_int64(sb->chunk_sectors));
+	json_object_object_add(o, "needs_check",
+			       json_object_new_boolean(sb->state & LCLONE_STATE_NEEDS_CHECK));
+	return o;
+}
+
+/* A clone that is not active, or a snapshot: what its superblock says */
+static int resting(const char *name, struct json_object *array)
+{
+	char path[PATH_MAX], text[16], total[16];
+	struct lclone_sb sb;
+	const char *mode;
+	u64 used;
+	int err;
+
+	err = lclone_delta_path(name, path);
+	if (!err && !strcmp(path, name))
+		err = lclone_fail(-ENXIO, "there is no clone %s", name);
+	err = err ?: lclone_sb_of(path, &sb);
+	if (err)
+		return err;
+	mode = sb.state & LCLONE_STATE_SEALED ? "sealed" : "inactive";
+	used = (u64)(sb.hwm - sb.first_chunk - sb.freed) * sb.chunk_sectors * 512;
+	if (array) {
+		json_object_array_add(array, resting_to_json(name, mode, &sb, used));
+		return 0;
+	}
+	say("%s: %s, %s of %s in use (%.1f %%)%s\n", name, mode, lclone_size_text(used, text),
+	    lclone_size_text(sb.device_sectors * 512, total),
+	    sb.device_sectors ? 100.0 * used / (sb.device_sectors * 512) : 0,
+	    sb.state & LCLONE_STATE_NEEDS_CHECK ? ", NEEDS CHECK" : "");
+	return 0;
+}
+
 static int one(const char *name, struct json_object *array)
 {
 	static struct lclone_clone clone;
@@ -138,7 +185,7 @@ static int one(const char *name, struct json_object *array)
 	int err = look(name, &clone, &status);
 
 	if (err)
-		return err;
+		return err == -ENXIO ? resting(name, array) : err;
 	lclone_task_progress(&status, &pace.done, &pace.total);
 	if (array)
 		json_object_array_add(array, to_json(&clone, &status, &pace));
@@ -261,13 +308,14 @@ static int run(int argc, char **argv)
 
 const struct command cmd_status = {
 	.name = "status",
-	.summary = "show the state of active clones",
+	.summary = "show the state of clones",
 	.usage =
 	"status [-o [+]COLUMN,...] [--sort [-]COLUMN] [--noheadings]\n"
-	"       lclone status [--json] [-v] [NAME]...\n"
+	"       lclone status [--json] [-v] [NAME[@SNAPSHOT]]...\n"
 	"       lclone status --watch[=SECONDS] [--json] [-v] NAME\n\n"
 	"Shows all active clones as a table, as list does; or mode and use of space of the\n"
-	"clones NAME, and how far a merge or flatten is.\n\n"
+	"clones NAME, and how far a merge or flatten is. Of one that is not active, and of a\n"
+	"snapshot, it is what the superblock says.\n\n"
 	TABLE_USAGE
 	"  --watch[=SECONDS]           again and again (each second), until a merge or flatten\n"
 	"                              has ended\n"

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "clone/name.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "online/open.h"

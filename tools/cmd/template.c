@@ -34,8 +34,8 @@ static int add(const char *name, const char *image, const struct arguments *a)
 	err = lclone_template_add(name, image, a->other_files, a->vg, &watch, &lv);
 	meter_end(&meter);
 	if (!err)
-		printf("%s: a template of %s, read-only, on %s/%s\n", name,
-		       lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
+		say("%s: a template of %s, read-only, on %s/%s\n", name,
+		    lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
 	return err;
 }
 
@@ -107,14 +107,14 @@ static int remove_template(const char *name, const struct arguments *a)
 	if (err)
 		return err;
 	if (a->dry_run) {
-		printf("%s: would be removed, with the volume %s/%s\n", name, lv.vg, lv.lv);
+		say("%s: would be removed, with the volume %s/%s\n", name, lv.vg, lv.lv);
 		return 0;
 	}
 	err = a->yes ? 0 : confirm("remove the template %s, with the volume %s/%s", name, lv.vg,
 				   lv.lv);
 	err = err ?: lclone_template_remove(&lv);
 	if (!err)
-		printf("%s: removed, with the volume %s/%s\n", name, lv.vg, lv.lv);
+		say("%s: removed, with the volume %s/%s\n", name, lv.vg, lv.lv);
 	return err;
 }
 

@@ -17,9 +17,9 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	char label[4 * LCLONE_LABEL_SIZE], used[16], time[LCLONE_TIME_SIZE];
 	size_t i;
 
-	printf("%*s%s: ", 2 * depth, "", n->found->path);
+	say("%*s%s: ", 2 * depth, "", n->found->path);
 	if (n->clone)
-		printf("active as %s%s", n->clone->name, n->clone->suspended ? ", SUSPENDED" : "");
+		say("active as %s%s", n->clone->name, n->clone->suspended ? ", SUSPENDED" : "");
 	else if (!n->found->rdev)
 		printf("volume that is not active");
 	else
@@ -38,11 +38,11 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	else if (sb->state & LCLONE_STATE_MERGING)
 		printf(", merge into the base begun");
 	if (n->merged_into)
-		printf(", LEFT OVER: was merged into %s", n->merged_into->path);
+		say(", LEFT OVER: was merged into %s", n->merged_into->path);
 	if (sb->state & LCLONE_STATE_NEEDS_CHECK)
 		printf(", NEEDS CHECK");
 	if (n->broken[0])
-		printf(", BROKEN: %s", n->broken);
+		say(", BROKEN: %s", n->broken);
 	putchar('\n');
 	for (i = 0; i < t->inv.count; i++)
 		if (t->node[i].parent == n)
@@ -113,8 +113,8 @@ static void show_base(const struct family *t, const struct member *first, struct
 	if (!array && path[0] == '-')
 		printf("no base (-)\n");
 	else if (!array)
-		printf("%s: base, %s\n", path[0] ? path : "a base that was not found",
-		       LCLONE_SIZE(sectors));
+		say("%s: base, %s\n", path[0] ? path : "a base that was not found",
+		    LCLONE_SIZE(sectors));
 	if (array) {
 		o = json_object_new_object();
 		children = json_object_new_array();

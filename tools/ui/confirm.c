@@ -7,23 +7,24 @@
 
 #include "basic/fail.h"
 #include "ui/confirm.h"
+#include "ui/output.h"
 
 static void tell_what_is_known(const char *base, const struct lclone_inventory *inv)
 {
 	size_t i;
 
-	fprintf(stderr, "%s will be overwritten with what the clone is now. No other clone of it was found here.\n",
-		base);
+	say_to(stderr, "%s will be overwritten with what the clone is now. No other clone of it was found here.\n",
+	       base);
 	for (i = 0; i < inv->unseen_count; i++)
-		fprintf(stderr, "Not looked at: %s %s.\n", inv->unseen[i].path,
-			inv->unseen[i].why);
+		say_to(stderr, "Not looked at: %s %s.\n", inv->unseen[i].path,
+		       inv->unseen[i].why);
 	fputs("What cannot be seen is lost: clones of it on other hosts, in image files, on devices that\n"
 	      "are not attached, or encrypted and not open.\n", stderr);
 }
 
 int confirm(const char *fmt, ...)
 {
-	char what[512], answer[16] = "";
+	char what[2048], answer[16] = "";
 	va_list args;
 
 	va_start(args, fmt);
@@ -31,7 +32,7 @@ int confirm(const char *fmt, ...)
 	va_end(args);
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return lclone_fail(-ERANGE, "this would %s: confirm with --yes", what);
-	fprintf(stderr, "%c%s? [y/N] ", toupper((unsigned char)what[0]), what + 1);
+	say_to(stderr, "%c%s? [y/N] ", toupper((unsigned char)what[0]), what + 1);
 	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
 	return lclone_fail(-ECANCELED, "nothing was changed");

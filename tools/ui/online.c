@@ -56,14 +56,14 @@ int print_merged(const struct online_merge *m, int ret, bool json)
 	if (json)
 		print_json(m);
 	else if (m->free[0])
-		printf("%s: %s is the disk now, by a linear table; %s is free; the clone stood still for %.1f ms\n",
-		       name, m->disk, m->free, m->pause_ms);
+		say("%s: %s is the disk now, by a linear table; %s is free; the clone stood still for %.1f ms\n",
+		    name, m->disk, m->free, m->pause_ms);
 	else
-		printf("%s: is merged, %s is the disk%s%s%s\n", name, m->disk, m->left[0] ? "; " : "",
-		       m->left, m->left[0] ? ", which may have been its delta, was not wiped" : "");
+		say("%s: is merged, %s is the disk%s%s%s\n", name, m->disk, m->left[0] ? "; " : "",
+		    m->left, m->left[0] ? ", which may have been its delta, was not wiped" : "");
 	if (m->line_removed && !json)
-		printf("%s: is no clone any more, its line was removed from %s\n", name,
-		       lclone_tab_path());
+		say("%s: is no clone any more, its line was removed from %s\n", name,
+		    lclone_tab_path());
 	return 0;
 }
 
@@ -73,7 +73,7 @@ int stop_and_tell(const char *name, const char *task)
 	int err = lclone_stop_task(name, task, &command);
 
 	if (!err)
-		printf("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",
-		       name, task, command, name);
+		say("%s: the clone goes on without the %s; \"lclone %s %s\" takes it up again\n",
+		    name, task, command, name);
 	return err;
 }

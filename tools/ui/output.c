@@ -1,8 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "basic/text.h"
 #include "ui/output.h"
+
+static void say_plain(FILE *to, const char *fmt, va_list args)
+{
+	char *text, *plain = NULL;
+	int len = vasprintf(&text, fmt, args);
+	bool line;
+
+	if (len < 0)
+		return;
+	line = len && fmt[strlen(fmt) - 1] == '\n';
+	text[len - line] = '\0';
+	plain = malloc(4 * len + 1);
+	if (plain)
+		fprintf(to, "%s%s", lclone_text_plain(plain, 4 * len + 1, text), line ? "\n" : "");
+	free(plain);
+	free(text);
+}
+
+void say(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say_plain(stdout, fmt, args);
+	va_end(args);
+}
+
+void say_to(FILE *to, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say_plain(to, fmt, args);
+	va_end(args);
+}
 
 static void add_version(struct json_object *o)
 {
@@ -27,6 +66,6 @@ void tell_unseen(const struct lclone_inventory *inv)
 	size_t i;
 
 	for (i = 0; i < inv->unseen_count; i++)
-		fprintf(stderr, "not looked at: %s %s\n", inv->unseen[i].path,
-			inv->unseen[i].why);
+		say_to(stderr, "not looked at: %s %s\n", inv->unseen[i].path,
+		       inv->unseen[i].why);
 }

@@ -5,10 +5,19 @@
 #ifndef LCLONE_OUTPUT_H
 #define LCLONE_OUTPUT_H
 
+#include <stdio.h>
+
 #include "clone/inventory.h"
 
 /* What a field of JSON says changes only with this; fields are added without. */
 #define JSON_VERSION	1
+
+/*
+ * Prints a sentence, or a part of one, with names in it as people, or disks, have them: what a
+ * terminal would take as more than a letter is shown as \xNN.  A line ends where @fmt does.
+ */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void say_to(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 struct json_object;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "ui/output.h"
 #include "ui/volumes.h"
 
 void tell_volume(void *quiet, const char *path, const char *why)
@@ -10,11 +11,11 @@ void tell_volume(void *quiet, const char *path, const char *why)
 	if (quiet && *(bool *)quiet)
 		return;
 	if (!why)
-		printf("%s: removed\n", path);
+		say("%s: removed\n", path);
 	else if (why[0])
-		printf("%s: kept: %s\n", path, why);
+		say("%s: kept: %s\n", path, why);
 	else
-		printf("%s is free (lclone remove)\n", path);
+		say("%s is free (lclone remove)\n", path);
 }
 
 void free_volumes(const struct dropped *dropped, const char *clone, bool keep, bool quiet)

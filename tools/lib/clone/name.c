@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "basic/fail.h"
@@ -188,35 +187,6 @@ int lclone_named_activate(struct lclone_named *named)
 	err = err ?: activate_layers(&named->lv, lvs, count);
 	free(lvs);
 	return err;
-}
-
-int lclone_pair_of(const char *name, struct lclone_named *named)
-{
-	int err = lclone_name_find(name, named) ?: lclone_named_activate(named);
-
-	if (!err && !named->base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found: name it, and %s", name,
-				  named->delta);
-	lclone_named_free(named);
-	named->entry = NULL;
-	return err;
-}
-
-int lclone_delta_path(const char *word, char path[PATH_MAX])
-{
-	static struct lclone_named named;
-	int err;
-
-	snprintf(path, PATH_MAX, "%s", word);
-	if (strchr(word, '/') || !access(word, F_OK))
-		return 0;
-	err = lclone_name_find(word, &named);
-	if (!err)
-		err = lclone_named_activate(&named);
-	if (!err)
-		snprintf(path, PATH_MAX, "%s", named.delta);
-	lclone_named_free(&named);
-	return err == -ENXIO || err == -EINVAL ? 0 : err;
 }
 
 int lclone_entry_parents(const struct lclone_tab_entry *entry, struct lclone_parents *parents)

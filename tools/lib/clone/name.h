@@ -33,18 +33,6 @@ void lclone_named_free(struct lclone_named *named);
 /* Activates the volumes of LVM that are ours, of its delta and its template, if need be. */
 int lclone_named_activate(struct lclone_named *named);
 
-/*
- * Looks for the clone, whose base must be known, and activates its volumes: for who works on a base
- * and a delta.  Nothing is to be freed.
- */
-int lclone_pair_of(const char *name, struct lclone_named *named);
-
-/*
- * The delta that a user means: @word as it is if it is a path, or there is no clone of that name;
- * else that clone's.
- */
-int lclone_delta_path(const char *word, char path[PATH_MAX]);
-
 /* Adds the layers that a line of lclonetab names: their paths are valid until the next call. */
 int lclone_entry_parents(const struct lclone_tab_entry *entry, struct lclone_parents *parents);
 

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "clone/disk.h"
+#include "clone/word.h"
 #include "host/device.h"
 #include "host/dm.h"
 #include "host/tab.h"
@@ -159,6 +161,14 @@ static int by_tab(const char *name, struct named *n)
 	return ret;
 }
 
+/* 1, or 0 if it is no name, but maybe a file's */
+static int by_word(const char *word, struct named *n)
+{
+	int err = lclone_delta_path(word, n->delta);
+
+	return err ?: strcmp(word, n->delta) != 0;
+}
+
 /* 1: @what is a clone's name; 0: it is a delta, or nothing. */
 static int look_up(const char *what, struct named *n)
 {
@@ -174,8 +184,12 @@ static int look_up(const char *what, struct named *n)
 		return by_table(&clone.table, n) ?: 1;
 	if (err == -ENOTTY && name != what)	/* a delta may be called /dev/mapper/vg-delta */
 		return 0;
+	if (err != -ENXIO)
+		return err;
 	snprintf(why, sizeof(why), "%s", lclone_why());
-	ret = err == -ENXIO ? by_tab(name, n) : err;
+	ret = by_tab(name, n) ?: by_word(name, n);
+	if (!ret && !access(what, F_OK))
+		return 0;
 	return ret ?: lclone_fail(err, "%s", why);
 }
 

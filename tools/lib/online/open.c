@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/disk.h"
@@ -216,12 +217,31 @@ out_base:
 	return err;
 }
 
+/*
+ * A path as a word of a table, which dmsetup divides at blanks; by its number, if it is a device
+ * whose name cannot be one.
+ */
+static int put_word(char word[PATH_MAX], const char *path, dev_t rdev)
+{
+	char plain[PATH_MAX];
+
+	lclone_text_plain(plain, sizeof(plain), path);
+	if (!strcmp(path, plain) && !strpbrk(path, " \\"))
+		snprintf(word, PATH_MAX, "%s", path);
+	else if (rdev)
+		snprintf(word, PATH_MAX, "%u:%u", major(rdev), minor(rdev));
+	else
+		return lclone_fail(-ERANGE, "%s: a table's line cannot have that name in it", path);
+	return 0;
+}
+
 int lclone_open_line(const char *base, const char *delta, const struct lclone_parents *parents,
 		     const struct lclone_features *features, u64 *sectors,
 		     char params[LCLONE_PARAMS_SIZE])
 {
 	static struct lclone_table table;
 	static struct lclone_pair pair;
+	char word[PATH_MAX];
 	u32 i;
 	int err;
 
@@ -229,12 +249,17 @@ int lclone_open_line(const char *base, const char *delta, const struct lclone_pa
 	err = lclone_open_pair(base, delta, parents, &pair);
 	if (err)
 		goto out;
-	snprintf(table.base, PATH_MAX, "%s", base);
-	snprintf(table.delta, PATH_MAX, "%s", delta);
-	for (i = pair.disk.chain.count - 1; !err && i; i--)
-		err = lclone_table_add_parent(&table, pair.disk.chain.file[i]->path);
+	err = put_word(table.base, base, pair.base ? pair.base->rdev : 0) ?:
+	      put_word(table.delta, delta, pair.disk.file.rdev);
+	for (i = pair.disk.chain.count - 1; !err && i; i--) {
+		const struct lclone_file *file = pair.disk.chain.file[i];
+
+		err = put_word(word, file->path, file->rdev);
+		if (!err && lclone_table_add_parent(&table, word))
+			err = too_long();
+	}
 	table.features = *features;
-	if (err || lclone_table_print(&table, params, LCLONE_PARAMS_SIZE))
+	if (!err && lclone_table_print(&table, params, LCLONE_PARAMS_SIZE))
 		err = too_long();
 	*sectors = pair.disk.delta.sb.virtual_sectors;
 out:
