@@ -7,7 +7,7 @@
 # The module's: lclone_format.h lclone_version.h, and what that has in user space:
 # lib/format_user.h
 # Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
-FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/signals.o lib/basic/sort.o \
+FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/dry.o lib/basic/signals.o lib/basic/sort.o \
 	   lib/basic/buffer.o lib/basic/crew.o
 
 # What is on a delta, read from any device, also from memory

@@ -10,7 +10,8 @@
 killed_commands=(format create create_volume create_from open close remove snapshot revert
 		 snapshot_volume revert_volume drop_snapshot resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
-		 merge_layer flatten flatten_layer flatten_to flatten_stop rebase)
+		 merge_layer flatten flatten_layer flatten_to flatten_stop flatten_volumes
+		 flatten_to_volume rebase)
 
 for command in "${killed_commands[@]}"; do
 	tests+=("killed_$command" "${command/_/ } that is killed anywhere, and run again, has ended what it began")
@@ -269,6 +270,38 @@ verify_flatten_to()
 	is_model
 	is_model "$target"
 	refused 4 "" lclone open t2 "$base" "$delta"
+}
+
+# Layers on volumes: none is left
+prepare_flatten_volumes()
+{
+	prepare_snapshot_volume
+	ok lclone snapshot --delta-size 6M t1 one
+	put /dev/mapper/t1 20 5 170
+	ok lclone snapshot --delta-size 6M t1 two
+	put /dev/mapper/t1 22 5 180
+}
+command_flatten_volumes()	{ words=(flatten --yes --rate max t1); }
+verify_flatten_volumes()
+{
+	is_model
+	[ "$(lvs --noheadings -o lv_name ttvg | xargs)" = t1-delta3 ] || fail "$(lvs -o+lv_tags ttvg)"
+	[ "$(xargs <"$LCLONE_TAB")" = "t1 - /dev/ttvg/t1-delta3" ] || fail "$(cat "$LCLONE_TAB")"
+	ok lclone close t1
+	ok lclone open t1
+	is_model
+}
+
+prepare_flatten_to_volume()	{ prepare_flatten_volumes; }
+command_flatten_to_volume()	{ words=(flatten --yes --rate max --to-vg ttvg t1); }
+verify_flatten_to_volume()
+{
+	is_linear
+	is_model
+	is_model /dev/ttvg/t1
+	[ "$(lvs --noheadings -o lv_name ttvg | xargs)" = t1 ] || fail "$(lvs -o+lv_tags ttvg)"
+	[ -z "$(lvs --noheadings -o lv_tags ttvg/t1 | xargs)" ] || fail "$(lvs -o+lv_tags ttvg)"
+	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
 }
 
 prepare_flatten_stop()	{ active; with_word flatten; }

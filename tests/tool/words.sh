@@ -13,6 +13,7 @@ tests+=(
 	names_taken "a clone is found by its name in /dev/mapper, help by a command's name"
 	said_full "a full clone says so to QEMU, which stops its guest for that"
 	closed_output "what is printed to a standard output that is closed goes to no delta"
+	plain_names "names of files reach a terminal without what it would obey"
 	watch_ends "a watch ends well when the clone has become something else, or is closed"
 )
 
@@ -249,4 +250,27 @@ closed_output()
 	wait $pid || rc=$?
 	[ $rc = 1 ] || fail "what it had to say was not written, and its status is $rc"
 	ok lclone check "$delta"
+}
+
+plain_names()
+{
+	local odd
+
+	odd=$dir/$(printf 'del\033[31mta')
+	truncate -s 16M "$odd"
+	cp "$dir/template" "$dir/base.img"
+	cp "$dir/template" "$dir/copy.img"
+	truncate -s 20M "$dir/copy.img"
+	for words in "format $dir/base.img ODD" "check ODD" "measure $dir/base.img ODD" "resize ODD" \
+		"repair ODD" "merge --dry-run --into-base $dir/base.img ODD" "remove --dry-run ODD" \
+		"rebase --base $dir/copy.img ODD" "rebase --base $dir/copy.img ODD" "map ODD" \
+		"table $dir/copy.img ODD"; do
+		# shellcheck disable=SC2086 # words
+		set -- ${words/ODD/}
+		lclone "$@" "$odd" >"$dir/out" 2>"$dir/err"
+		! grep -q $'\033' "$dir/out" "$dir/err" || fail "$words: $(cat -v "$dir/out" "$dir/err")"
+	done
+	ok lclone check "$odd"
+	says 'del\x1b[31mta: no damage'
+	refused 2 "a table's line cannot have that name" lclone table "$dir/copy.img" "$odd"
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
@@ -21,7 +22,7 @@
 
 struct arguments {
 	const char *to, *rate;
-	bool into, into_parent, detach, stop, json, force, yes, keep;
+	bool into, into_parent, detach, stop, json, force, yes, keep, dry_run;
 	struct lclone_parents parents;
 };
 
@@ -44,6 +45,7 @@ static const struct option options[] = {
 	{ "force", no_argument, NULL, 'f' },
 	{ "yes", no_argument, NULL, 'y' },
 	{ "keep", no_argument, NULL, 'k' },
+	{ "dry-run", no_argument, NULL, 'n' },
 	ASSUME_OPTION,
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
@@ -89,6 +91,10 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		case 'k':
 			a->keep = true;
 			break;
+		case 'n':
+			a->dry_run = true;
+			lclone_dry_run();
+			break;
 		case 'A':
 			lclone_assume_no_other_clones();
 			break;
@@ -105,35 +111,54 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 }
 
 /* The kernel merges */
+
+static void tell_dry(const struct online_merge *m, const struct arguments *a)
+{
+	const char *name = m->online->name;
+
+	if (!m->disk[0]) {
+		say("%s: it is under way: the end would be waited for\n", name);
+		return;
+	}
+	say("%s: what %s has would be written to %s, which would be the disk\n", name, m->free,
+	    m->disk);
+	tell_free(m->free, a->keep);
+}
+
 static int run_online(const struct arguments *a, const char *name)
 {
 	struct meter meter;
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
 			    .watch = &meter_watch, .ctx = &meter };
-	struct online_merge merge = { .online = &o, .ask = a->yes ? NULL : ask_before_merge };
+	struct online_merge merge = { .online = &o,
+				      .ask = a->yes || a->dry_run ? NULL : ask_before_merge };
 	bool opened, detached;
 	int ret;
 
 	if (a->parents.count)
 		return usage_error(&cmd_merge, "an active clone knows its layers");
-	if (a->stop && (a->rate || a->detach || a->json))
+	if (a->stop && (a->rate || a->detach || a->json || a->dry_run))
 		return usage_error(&cmd_merge, "--stop goes with no other option");
 	if (a->stop)
 		return stop_and_tell(name, "merge");
 	meter_init(&meter, a->json);
-	ret = lclone_open_meanwhile(name, &opened);
+	ret = lclone_open_for(&o, &opened);
 	if (ret)
 		return ret;
-	if (opened && a->detach)
+	if ((opened || o.asleep) && a->detach)
 		ret = usage_error(&cmd_merge, "%s is not active: --detach goes not", name);
 	else
 		ret = lclone_merge_online(&merge);
 	detached = ret == 1;
 	ret = lclone_close_again(name, opened, ret);
+	if (ret == -LCLONE_DRY) {
+		tell_dry(&merge, a);
+		return 0;
+	}
 	if (opened && ret == -EINTR)
 		lclone_fail(ret, "interrupted: run it again, and it goes on");
 	ret = print_merged(&merge, ret, a->json);
-	if (!ret && !detached)
+	if (!ret && !detached && !a->dry_run)
 		free_merged(name, merge.free, a->keep, a->json);
 	return ret;
 }
@@ -149,6 +174,10 @@ static void tell_goes_on(void *ctx, const char *clone, double pause_ms)
 	struct told *told = ctx;
 	struct json_object *o;
 
+	if (lclone_is_dry()) {
+		say("%s: would go on without %s\n", clone, told->path);
+		return;
+	}
 	if (!told->clones) {
 		say("%s: goes on without %s; it stood still for %.1f ms\n", clone, told->path,
 		    pause_ms);
@@ -188,11 +217,14 @@ static int run_into_parent(const struct arguments *a, const char *delta)
 	meter_init(&meter, a->json);
 	err = merge_into_parent(&into, &a->parents, &merge) ?:
 	      lclone_follow_merged_tags(delta, into.layer);
-	if (!err)
+	if (err == -LCLONE_DRY)
+		say("%s: would get all that %s has, and take its place; %s would be free\n",
+		    into.layer, into.path, into.path);
+	else if (!err)
 		print_into_parent(&into, told.clones);
 	meter_end(&meter);
 	json_object_put(told.clones);
-	return err;
+	return err == -LCLONE_DRY ? 0 : err;
 }
 
 static int run(int argc, char **argv)
@@ -210,6 +242,8 @@ static int run(int argc, char **argv)
 		return ret;
 	argv += optind;
 	argc -= optind;
+	if (a.json && a.dry_run)
+		return usage_error(&cmd_merge, "--json goes not with --dry-run");
 	if (a.force && !a.to)
 		return usage_error(&cmd_merge, "--force goes with --to");
 	if (!a.into && !a.into_parent && !a.to && argc == 1)
@@ -235,21 +269,29 @@ static int run(int argc, char **argv)
 
 	to = (struct copy_target){ .path = a.to, .force = a.force };
 	meter_init(&meter, a.json);
-	ret = a.into ? merge_into_base(base, delta, &merge, a.yes ? NULL : ask_before_merge) :
+	ret = a.into ? merge_into_base(base, delta, &merge,
+				       a.yes || a.dry_run ? NULL : ask_before_merge) :
 		       lclone_copy_out(base, delta, &a.parents, &to, &merge);
 	meter_end(&meter);
-	return ret;
+	if (ret != -LCLONE_DRY)
+		return ret;
+	if (a.into)
+		say("%s: would get what %s has, which would be empty then\n", base, delta);
+	else
+		say("%s: would get the disk of %s\n", a.to, delta);
+	return 0;
 }
 
 const struct command cmd_merge = {
 	.name = "merge",
 	.summary = "consolidate a clone",
 	.usage =
-	"merge [--rate RATE] [--detach] [--keep] [--json] [--yes] NAME\n"
+	"merge [--rate RATE] [--detach] [--keep] [--json] [--yes] [--dry-run] NAME\n"
 	"       lclone merge --stop NAME\n"
-	"       lclone merge [--json] [--yes] --into-base BASE DELTA\n"
-	"       lclone merge [--json] [--parent LAYER]... --into-parent DELTA\n"
-	"       lclone merge [--json] [--parent LAYER]... [--force] --to DEVICE|FILE BASE|- DELTA\n\n"
+	"       lclone merge [--json] [--yes] [--dry-run] --into-base BASE DELTA\n"
+	"       lclone merge [--json] [--dry-run] [--parent LAYER]... --into-parent DELTA\n"
+	"       lclone merge [--json] [--dry-run] [--parent LAYER]... [--force]\n"
+	"                    --to DEVICE|FILE BASE|- DELTA\n\n"
 	"The first two are for the clone NAME: while it is in use, the kernel writes what its\n"
 	"delta holds to its base; one that is not active is opened for that. At the end the base\n"
 	"is the disk, and the delta is free: the logical volume that was made for it is removed.\n"
@@ -275,6 +317,7 @@ const struct command cmd_merge = {
 	"  --yes          other clones of the base that cannot be seen here, on other hosts, in\n"
 	"                 files, may be lost: do not ask\n"
 	ASSUME_USAGE
+	"  --dry-run      only say what would be done\n"
 	"  --json         progress as JSON, a line for each second, instead of a bar\n",
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "clone/inventory.h"
 #include "clone/snapshot.h"
@@ -75,11 +76,11 @@ static int remove_found(struct lclone_named *named, bool yes, bool dry_run)
 
 	if (!err && !yes && !dry_run)
 		err = ask(named, &below);
-	if (!err && dry_run)
+	err = err ?: lclone_wipe_named(named);
+	if (err == -LCLONE_DRY) {
 		tell_lost(stdout, &below, below.count, &names);
-	if (!err && !dry_run)
-		err = lclone_wipe_named(named);
-	if (!err && !dry_run) {
+		err = 0;
+	} else if (!err) {
 		remove_below(named->name, &below);
 		err = lclone_forget_named(named);
 	}
@@ -120,6 +121,8 @@ static int merging(struct lclone_merge *merge, u64 done, u64 total)
 static void goes_on(void *ctx, const char *clone, double pause_ms)
 {
 	meter_hide(ctx);
+	if (lclone_is_dry())
+		return;
 	say("%s: goes on without it; it stood still for %.1f ms\n", clone, pause_ms);
 }
 
@@ -145,13 +148,13 @@ static int remove_snapshot(const char *clone, const char *snapshot, bool yes, bo
 		err = confirm("remove the snapshot %s@%s", clone, snapshot);
 	if (err)
 		return err;
-	if (dry_run) {
-		say("%s@%s: would be removed\n", clone, snapshot);
-		return 0;
-	}
 	meter_init(&meter, false);
 	err = lclone_drop_snapshot(&drop);
 	meter_end(&meter);
+	if (err == -LCLONE_DRY) {
+		say("%s@%s: would be removed\n", clone, snapshot);
+		return 0;
+	}
 	if (!err)
 		say("%s@%s: removed\n", clone, snapshot);
 	return err;
@@ -195,18 +198,24 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta, or a name");
+	if (dry_run)
+		lclone_dry_run();
 	if (!strchr(argv[optind], '/'))
 		return remove_word(argv[optind], yes, dry_run);
-	if (yes || dry_run)
-		return usage_error(&cmd_remove, "--yes and --dry-run go with a name");
-	return lclone_remove_delta(argv[optind]);
+	if (yes)
+		return usage_error(&cmd_remove, "--yes goes with a name");
+	ret = lclone_remove_delta(argv[optind]);
+	if (ret != -LCLONE_DRY)
+		return ret;
+	say("%s: would be wiped, and be no delta any more\n", argv[optind]);
+	return 0;
 }
 
 const struct command cmd_remove = {
 	.name = "remove",
 	.summary = "destroy a delta: wipe its superblocks",
 	.usage =
-	"remove [--assume-no-other-clones] DELTA\n"
+	"remove [--dry-run] [--assume-no-other-clones] DELTA\n"
 	"       lclone remove [--yes] [--dry-run] [--assume-no-other-clones] NAME[@SNAPSHOT]\n\n"
 	"Wipes both superblocks of DELTA, so that it is no delta any more. What the clone\n"
 	"had written is lost. A clone that is active is refused: close it first; and so is a\n"

@@ -83,7 +83,7 @@ static int list(const struct arguments *a)
 	if (!err && !a->json)
 		printf("%-20s %10s %7s  %s\n", "NAME", "SIZE", "CLONES", "VOLUME");
 	for (i = 0; !err && i < count; i++) {
-		if (lvs[i].kind == LCLONE_LV_DELTA)
+		if (!lclone_lv_is_base(&lvs[i]))
 			continue;
 		clones = clones_of(lvs[i].name, lvs, count);
 		if (a->json)

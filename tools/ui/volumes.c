@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "host/device.h"
 #include "ui/output.h"
 #include "ui/volumes.h"
 
@@ -34,6 +35,17 @@ static void tell_removed(void *ctx, const char *path, const char *why)
 {
 	if (!why || why[0])
 		tell_volume(ctx, path, why);
+}
+
+void tell_free(const char *delta, bool keep)
+{
+	struct lclone_lv lv;
+
+	if (!keep && !lclone_lv_of(lclone_dev_at(delta), &lv) && lv.kind == LCLONE_LV_DELTA &&
+	    !lv.given)
+		say("%s: would be removed\n", delta);
+	else
+		say("%s: would be free\n", delta);
 }
 
 void free_merged(const char *clone, const char *delta, bool keep, bool quiet)

@@ -25,4 +25,7 @@ void free_volumes(const struct dropped *dropped, const char *clone, bool keep, b
  */
 void free_merged(const char *clone, const char *delta, bool keep, bool quiet);
 
+/* Before that: what would become of it */
+void tell_free(const char *delta, bool keep);
+
 #endif /* LCLONE_UI_VOLUMES_H */

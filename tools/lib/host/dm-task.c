@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "basic/signals.h"
 #include "host/dm-task.h"
@@ -126,9 +127,15 @@ int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 	return lclone_fail(-err, "%s: cannot %s: %s", name, what, strerror(err));
 }
 
+static bool only_looks(int type)
+{
+	return type == DM_DEVICE_TABLE || type == DM_DEVICE_STATUS || type == DM_DEVICE_INFO ||
+	       type == DM_DEVICE_LIST || type == DM_DEVICE_DEPS || type == DM_DEVICE_LIST_VERSIONS;
+}
+
 struct dm_task *lclone_dm_task(int type, const char *name)
 {
-	struct dm_task *dmt = dm_task_create(type);
+	struct dm_task *dmt = only_looks(type) || !lclone_is_dry() ? dm_task_create(type) : NULL;
 
 	if (dmt && name && !dm_task_set_name(dmt, name)) {
 		dm_task_destroy(dmt);
@@ -141,6 +148,8 @@ int lclone_dm_no_task(const char *name)
 {
 	const char *reason = simple_reason();
 
+	if (lclone_is_dry())
+		return lclone_change();
 	if (reason)
 		return lclone_fail(geteuid() ? -EPERM : -ENODEV, "%s: %s", name, reason);
 	return lclone_fail(-ENOMEM, "%s: %s", name, complaint[0] ? complaint : "out of memory");

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "format_user.h"
 #include "host/file.h"
@@ -398,19 +399,17 @@ int lclone_file_write(struct lclone_file *file, const void *buf, u64 sector, u32
 	size_t left = (size_t)count << 9;
 	u64 at = sector << 9;
 	size_t len;
-	int err;
+	int err = file->scratch ? 0 : lclone_change();
 
-	while (left) {
+	while (!err && left) {
 		len = left < BOUNCE_SIZE ? left : BOUNCE_SIZE;
 		memcpy(file->bounce, buf, len);
 		err = lclone_write_fd(file->fd, file->bounce, len, at, file->path);
-		if (err)
-			return err;
 		buf = (const u8 *)buf + len;
 		at += len;
 		left -= len;
 	}
-	return 0;
+	return err;
 }
 
 int lclone_write_fd(int fd, const void *buf, size_t size, u64 at, const char *path)

@@ -19,6 +19,7 @@ struct lclone_file {
 	int fd;
 	bool block;			/* a block device, else a plain file */
 	bool direct;
+	bool scratch;			/* nobody else's: it may be written in a dry run, see dry.h */
 	u32 logical_block;		/* in bytes; 512 for a file */
 	dev_t rdev;			/* of a block device */
 	char path[PATH_MAX];

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "basic/clock.h"
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/lv-extend.h"
 #include "host/program.h"
@@ -39,7 +40,8 @@ static const char *first_complaint(char *text)
 
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		line += strspn(line, " \t");
-		if (*line && strncmp(line, "WARNING", 7) && strncmp(line, "File descriptor", 15))
+		if (*line && strncmp(line, "WARNING", 7) && strncmp(line, "TEST MODE", 9) &&
+		    strncmp(line, "File descriptor", 15))
 			return line;
 	}
 	return NULL;
@@ -154,8 +156,8 @@ static int does_not_end(struct run *run)
 int lclone_lv_extend(dev_t rdev, const char *path, u64 sectors)
 {
 	char size[32], vg[LCLONE_VG_UUID_SIZE];
-	const char *const argv[] = { "lvextend", "--quiet", "--yes", "--config",
-				     "devices/ignore_suspended_devices=1", "--size", size, path,
+	const char *const argv[] = { "lvextend", lclone_is_dry() ? "--test" : "--quiet", "--yes",
+				     "--config", "devices/ignore_suspended_devices=1", "--size", size, path,
 				     NULL };
 	struct run *run;
 	int ret;
@@ -175,5 +177,5 @@ int lclone_lv_extend(dev_t rdev, const char *path, u64 sectors)
 		return does_not_end(run);
 	}
 	forget(run);
-	return ret;
+	return ret ?: lclone_change();
 }

@@ -23,7 +23,13 @@ static const char * const kinds[] = {
 	[LCLONE_LV_DELTA] = "delta",
 	[LCLONE_LV_BASE] = "base",
 	[LCLONE_LV_FILLING] = "filling",
+	[LCLONE_LV_TARGET] = "target",
 };
+
+bool lclone_lv_is_base(const struct lclone_lv *lv)
+{
+	return lv->kind == LCLONE_LV_BASE || lv->kind == LCLONE_LV_FILLING;
+}
 
 void lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE])
 {
@@ -273,15 +279,21 @@ static void print_keep(char line[LINE_SIZE], const struct lclone_lv *lv)
 	snprintf(line, LINE_SIZE, "lvchange --quiet --deltag " TAG NEW " %s/%s", lv->vg, lv->lv);
 }
 
-static int run_line(char line[LINE_SIZE])
+static void split(char line[LINE_SIZE], const char *argv[WORDS_MAX])
 {
-	const char *argv[WORDS_MAX] = { NULL };
 	char *word, *save;
 	int n = 0;
 
 	for (word = strtok_r(line, " ", &save); word && n < WORDS_MAX - 1;
 	     word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
+}
+
+static int run_line(char line[LINE_SIZE])
+{
+	const char *argv[WORDS_MAX] = { NULL };
+
+	split(line, argv);
 	return lclone_lvm_run(argv);
 }
 
@@ -290,14 +302,6 @@ int lclone_lv_create(const struct lclone_lv *lv)
 	char line[LINE_SIZE];
 
 	print_create(line, lv);
-	return run_line(line);
-}
-
-int lclone_lv_create_plain(const struct lclone_lv *lv)
-{
-	char line[LINE_SIZE] = LVCREATE;
-
-	put_volume(line, lv);
 	return run_line(line);
 }
 
@@ -504,10 +508,12 @@ int lclone_lv_seal(const struct lclone_lv *lv)
 
 int lclone_lv_activate(const struct lclone_lv *lv)
 {
+	const char *argv[WORDS_MAX] = { NULL };
 	char line[LINE_SIZE];
 
 	if (lv->active)
 		return 0;
 	snprintf(line, LINE_SIZE, "lvchange --quiet --activate y %s/%s", lv->vg, lv->lv);
-	return run_line(line);
+	split(line, argv);
+	return lclone_lvm_look(argv);
 }

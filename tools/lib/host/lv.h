@@ -15,6 +15,7 @@ enum lclone_lv_kind {
 	LCLONE_LV_DELTA,
 	LCLONE_LV_BASE,			/* a template, which is not written any more */
 	LCLONE_LV_FILLING,		/* one that is not whole yet */
+	LCLONE_LV_TARGET,		/* what a clone is copied to, which will be its disk, or go again */
 };
 
 struct lclone_lv {
@@ -33,6 +34,9 @@ struct lclone_lv {
 	bool is_new;			/* a delta that is not kept yet */
 };
 
+/* A template, or what is to be one */
+bool lclone_lv_is_base(const struct lclone_lv *lv);
+
 #define LCLONE_LV_PATH_SIZE	(2 * LCLONE_NAME_SIZE + 8)
 
 /* /dev/VG/LV */
@@ -50,8 +54,6 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
 /* A new volume, active; its start is zeroed.  A delta's has a tag, new, until it is kept. */
 int lclone_lv_create(const struct lclone_lv *lv);
 int lclone_lv_keep(const struct lclone_lv *lv);
-/* One without tags: it is for no clone. */
-int lclone_lv_create_plain(const struct lclone_lv *lv);
 
 /* The volume at @path, which has none of ours, gets the tags of @lv. */
 int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);

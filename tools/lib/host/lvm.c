@@ -8,12 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/lvm.h"
 #include "host/program.h"
 #include "host/stack.h"
 
 int lclone_lvm_run(const char *const argv[])
+{
+	return lclone_change() ?: lclone_lvm_look(argv);
+}
+
+int lclone_lvm_look(const char *const argv[])
 {
 	const struct lclone_program program = {
 		.argv = argv, .in = -1, .out = -1, .err = STDERR_FILENO, .apart = true,
@@ -51,6 +57,8 @@ int lclone_lvm_script(const char *lines)
 	int fd[2];
 	pid_t pid;
 
+	if (lclone_change())
+		return -LCLONE_DRY;
 	if (pipe2(fd, O_CLOEXEC))
 		return lclone_fail(-errno, "cannot start lvm: %m");
 	program.in = fd[0];

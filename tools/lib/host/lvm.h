@@ -16,6 +16,8 @@ struct json_object;
  * not reach it: who has it run learns what has become of it.
  */
 int lclone_lvm_run(const char *const argv[]);
+/* The same of what only makes something visible: in a dry run, too */
+int lclone_lvm_look(const char *const argv[]);
 
 /*
  * Runs many commands of LVM, a line each, in one process, which goes on behind one that fails:

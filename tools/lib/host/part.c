@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/part.h"
 
@@ -145,7 +146,7 @@ static int open_part(struct lclone_part *part, const char *path)
 	if (snprintf(part->path, PATH_MAX, "%s", path) >= PATH_MAX ||
 	    snprintf(part->part, PATH_MAX, "%s.part", path) >= PATH_MAX)
 		return lclone_fail(-ENAMETOOLONG, "%.64s...: the name is too long", path);
-	err = prepare(part, &raw);
+	err = lclone_change() ?: prepare(part, &raw);
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", raw.fd);
 	if (!err)
 		err = lclone_file_open(&part->file, name, O_RDWR);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/lock.h"
 #include "host/pending.h"
@@ -105,9 +106,12 @@ static int put(const struct note *note)
 
 int lclone_pending_begin(const char *name, const char *before, const char *after, const char *uuid)
 {
-	struct note *note = calloc(1, sizeof(*note));
-	int err;
+	struct note *note;
+	int err = lclone_change();
 
+	if (err)
+		return err;
+	note = calloc(1, sizeof(*note));
 	if (!note)
 		return lclone_fail(-ENOMEM, "out of memory");
 	path_of(name, note->path);
@@ -237,7 +241,7 @@ static void take_away(int fd, const char *path)
 
 bool lclone_pending_adopt(const char *name, const struct lclone_pending *pending)
 {
-	struct note *note = calloc(1, sizeof(*note));
+	struct note *note = lclone_is_dry() ? NULL : calloc(1, sizeof(*note));
 
 	if (!note)
 		return false;
@@ -259,7 +263,7 @@ void lclone_pending_drop(const char *name, const struct lclone_pending *pending)
 	int fd;
 
 	path_of(name, path);
-	fd = take(path, pending);
+	fd = lclone_is_dry() ? -1 : take(path, pending);
 	if (fd < 0)
 		return;
 	take_away(fd, path);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/buffer.h"
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/dm.h"
 #include "host/feature.h"
@@ -372,8 +373,10 @@ static int write_text(int fd, const struct change *c)
 static int write_file(const struct change *c)
 {
 	char next[PATH_MAX + 16];
-	int fd, err;
+	int fd, err = lclone_change();
 
+	if (err)
+		return err;
 	snprintf(next, sizeof(next), "%s.lclone-new", c->path);
 	unlink(next);	/* of a run that was killed */
 	fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

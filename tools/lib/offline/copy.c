@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "basic/clock.h"
+#include "basic/dry.h"
 #include "offline/copy.h"
 #include "basic/fail.h"
 #include "format_user.h"
@@ -561,7 +562,7 @@ static int copy_init(struct lclone_copy *c)
 	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
 					  .cq_entries = BATCHES * PIECES };
 	struct lclone_merge *merge = c->merge;
-	int err = 0;
+	int err = lclone_change();
 	u32 i;
 
 	for (i = 0; !err && i < merge->chain->count; i++)

@@ -21,7 +21,7 @@ static int find(const char *name, struct lclone_lv *lv)
 	if (err)
 		return err;
 	for (i = 0; i < count; i++) {
-		if (lvs[i].kind == LCLONE_LV_DELTA || strcmp(lvs[i].name, name))
+		if (!lclone_lv_is_base(&lvs[i]) || strcmp(lvs[i].name, name))
 			continue;
 		if (found++)
 			err = lclone_fail(-ESTALE, "there are two templates %s: %s/%s and %s/%s",

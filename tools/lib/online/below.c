@@ -67,6 +67,7 @@ static int make_top(struct below *below, const struct lclone_clone *clone, u32 c
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", below->fd);
 	if (!err)
 		err = lclone_file_open(file, path, O_RDWR);
+	file->scratch = true;
 	lclone_name_of(clone->table.delta, file->path);	/* which errors are told of */
 	if (!err)
 		err = lclone_format(file, below->base, &options, &sb);

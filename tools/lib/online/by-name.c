@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <uuid/uuid.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "clone/super.h"
+#include "host/device.h"
 #include "host/file.h"
 #include "host/pending.h"
 #include "offline/remove.h"
@@ -84,6 +87,88 @@ int lclone_open_meanwhile(const char *name, bool *opened)
 	*opened = true;
 	lclone_pending_forget(name);	/* what comes now is not the end of that */
 	return 0;
+}
+
+static void to_number(const char *path, char word[PATH_MAX])
+{
+	const dev_t rdev = lclone_dev_at(path);
+
+	if (rdev)
+		snprintf(word, PATH_MAX, "%u:%u", major(rdev), minor(rdev));
+	else
+		snprintf(word, PATH_MAX, "%s", path);
+}
+
+/* The table that it would have */
+static int table_of(const struct lclone_named *named, const struct lclone_parents *parents,
+		    const struct lclone_features *features, struct lclone_clone *clone)
+{
+	static char params[LCLONE_PARAMS_SIZE];
+	static struct lclone_table line;
+	struct lclone_table *table = &clone->table;
+	char word[PATH_MAX];
+	u32 i;
+	int err;
+
+	err = lclone_open_line(named->base, named->delta, parents, features, &clone->sectors,
+			       params) ?: lclone_table_parse(params, &line);
+	if (err)
+		return err;
+	*table = line;
+	table->parents = 0;
+	to_number(line.base, table->base);
+	to_number(line.delta, table->delta);
+	for (i = 0; !err && i < line.parents; i++) {
+		to_number(lclone_table_parent(&line, i), word);
+		err = lclone_table_add_parent(table, word);
+	}
+	snprintf(clone->name, sizeof(clone->name), "%s", named->name);
+	return err;
+}
+
+static int status_of(const char *delta, struct lclone_status *status)
+{
+	struct lclone_sb sb;
+	int err = lclone_sb_of(delta, &sb);
+
+	*status = (struct lclone_status){ .mode = "rw" };
+	status->chunk_sectors = sb.chunk_sectors;
+	status->used = sb.hwm - sb.first_chunk - sb.freed;
+	status->total = lclone_phys_end(&sb) - sb.first_chunk;
+	status->needs_check = sb.state & LCLONE_STATE_NEEDS_CHECK;
+	return err;
+}
+
+/* All that opening it looks at is looked at. */
+static int look_asleep(const char *name, struct asleep *asleep)
+{
+	struct lclone_features features = { .read_only = false };
+	struct lclone_parents parents = { .count = 0 };
+	static struct lclone_named named;
+	int err;
+
+	err = lclone_name_find(name, &named) ?: open_found(&named, &parents, &features, false);
+	if (err == -LCLONE_DRY)
+		err = table_of(&named, &parents, &features, &asleep->clone) ?:
+		      status_of(named.delta, &asleep->status);
+	lclone_named_free(&named);
+	return err;
+}
+
+int lclone_open_for(struct online *o, bool *opened)
+{
+	static struct lclone_clone clone;
+	static struct asleep asleep;
+	int err;
+
+	if (!lclone_is_dry())
+		return lclone_open_meanwhile(o->name, opened);
+	*opened = false;
+	if (lclone_dm_get(o->name, &clone) != -ENXIO)
+		return 0;
+	err = look_asleep(o->name, &asleep);
+	o->asleep = &asleep;
+	return err;
 }
 
 int lclone_close_again(const char *name, bool opened, int err)

@@ -9,6 +9,7 @@
 
 #include "clone/inventory.h"
 #include "clone/name.h"
+#include "online/task.h"
 
 /*
  * See lclone_open_clone().  To @parents and @features what its line in lclonetab has is added, and
@@ -22,6 +23,8 @@ int lclone_open_name(const char *name, struct lclone_parents *parents,
  * whatever has become of the command, of which @err is, and which is returned.
  */
 int lclone_open_meanwhile(const char *name, bool *opened);
+/* The same, but a dry run opens none: it gets @o->asleep. */
+int lclone_open_for(struct online *o, bool *opened);
 int lclone_close_again(const char *name, bool opened, int err);
 
 /* Closes it, and wipes its delta, which can be told from a name that has got another meaning. */

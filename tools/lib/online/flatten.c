@@ -33,6 +33,14 @@ static int refuse_merging(const struct lclone_clone *clone)
 			   clone->name, clone->name);
 }
 
+static void note_below(struct flatten *f, const struct lclone_table *table, bool layer)
+{
+	if (layer && table->parents)
+		lclone_name_of(lclone_table_parent(table, table->parents - 1), f->below);
+	else
+		lclone_names_below(table, f->below, sizeof(f->below));
+}
+
 /* Out to another device: copy what lies below, then let the kernel merge the delta into that. */
 
 static int progress(struct lclone_merge *merge, u64 done, u64 total)
@@ -109,16 +117,62 @@ static int refuse_changed(const struct lclone_clone *clone, u64 before)
 	return err;
 }
 
-/* Has a run that was killed begun with the merge into that device already? */
-static bool goes_on(const struct online *o, const char *path)
+/* At once: a run that is killed behind this leads to them by its note no more. */
+static int free_layers(const struct flatten *f, const struct lclone_table *before,
+		       const struct lclone_table *now)
 {
-	struct lclone_file target;
-	char number[32];
-	int err = lclone_file_open(&target, path, O_RDONLY);
+	const struct online *o = f->merge.online;
+	struct dropped dropped;
+	int err = lclone_dropped(before, now, &dropped);
 
-	snprintf(number, sizeof(number), "%u:%u", major(target.rdev), minor(target.rdev));
-	lclone_file_close(&target);
-	return !err && lclone_was_led_to(o, number);
+	if (!err && f->drops)
+		f->drops(o->ctx, o->name, &dropped);
+	lclone_dropped_free(&dropped);
+	return err;
+}
+
+/*
+ * Has a run that was killed begun with the merge into that device already?  It may not have freed
+ * all that the clone left.
+ */
+static bool goes_on(const struct flatten *f, const char *path)
+{
+	static struct lclone_clone before, is;
+	static struct lclone_table now;
+	const dev_t target = lclone_dev_at(path);
+	char number[32];
+
+	snprintf(number, sizeof(number), "%u:%u", major(target), minor(target));
+	if (!target || !lclone_was_led_to(f->merge.online, number, &before))
+		return false;
+	if (!lclone_dm_get(before.name, &is))
+		(void)lclone_follow(&before, path, NULL);	/* the merge says what fails */
+	now = before.table;
+	now.parents = 0;		/* the delta is the merge's to free */
+	(void)free_layers(f, &before.table, &now);
+	return true;
+}
+
+/* It is the clone's base, and will be its disk: nobody's to remove. */
+static int keep_target(const char *path)
+{
+	struct lclone_lv lv;
+	int ret = lclone_lv_of(lclone_dev_at(path), &lv);
+
+	return !ret && lv.kind == LCLONE_LV_TARGET ? lclone_lv_drop_tags(&lv) : ret < 0 ? ret : 0;
+}
+
+static int look(struct flatten *f, struct lclone_clone *clone, struct lclone_status *status)
+{
+	int err = lclone_look_at_writable(f->merge.online, clone, status);
+
+	if (!err)
+		err = refuse_merging(clone);
+	if (!err && lclone_flattens(&clone->table.features))
+		err = lclone_fail(-EBUSY, "%s is being flattened in place", clone->name);
+	if (!err)
+		note_below(f, &clone->table, false);
+	return err;
 }
 
 int lclone_flatten_to(struct flatten *f, const char *path, bool force)
@@ -132,13 +186,9 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	u64 before = 0;
 	int err;
 
-	if (goes_on(o, path))
+	if (goes_on(f, path))
 		return lclone_merge_online(&f->merge);
-	err = lclone_look_at_writable(o->name, &clone, &status);
-	if (!err)
-		err = refuse_merging(&clone);
-	if (!err && lclone_flattens(&clone.table.features))
-		err = lclone_fail(-EBUSY, "%s is being flattened in place", o->name);
+	err = look(f, &clone, &status);
 	if (!err)
 		err = lclone_accept_base_online(&clone, NULL);
 	if (!err)
@@ -169,12 +219,24 @@ out:
 	lclone_file_close(&target);
 	/* from here on nobody may open it on its old base */
 	if (!err)
-		err = lclone_follow(&clone, path, NULL);
+		err = lclone_follow(&clone, path, NULL) ?: keep_target(path);
 	if (err)
 		return err;
 	lclone_names_below(&clone.table, names, sizeof(names));
 	f->leaves(o->ctx, o->name, names);
-	return lclone_dropped(&clone.table, &table, &f->dropped) ?: lclone_merge_online(&f->merge);
+	return free_layers(f, &clone.table, &table) ?: lclone_merge_online(&f->merge);
+}
+
+/* What a run that was killed in the copy has left goes: it is nothing. */
+static int remove_part(const struct lclone_lv *lv, const char *path)
+{
+	struct lclone_lv there;
+	int ret = lclone_lv_of(lclone_dev_at(path), &there);
+
+	if (!ret && there.kind == LCLONE_LV_TARGET && !strcmp(there.name, lv->name))
+		return lclone_lv_remove(&there);
+	return ret < 0 ? ret : lclone_fail(-EEXIST, "there is a volume %s/%s already (--to %s, if that is meant)",
+					   lv->vg, lv->lv, path);
 }
 
 static int make_target(const struct lclone_clone *clone, const char *vg, struct lclone_lv *lv,
@@ -186,12 +248,12 @@ static int make_target(const struct lclone_clone *clone, const char *vg, struct 
 	if (err)
 		return err;
 	snprintf(lv->lv, sizeof(lv->lv), "%s", clone->name);
+	snprintf(lv->name, sizeof(lv->name), "%s", clone->name);
 	lv->sectors = clone->sectors;
 	lclone_lv_path(lv, path);
 	if (!stat(path, &st))
-		return lclone_fail(-EEXIST, "there is a volume %s/%s already (--to %s, if that is meant)",
-				   lv->vg, lv->lv, path);
-	return lclone_lv_create_plain(lv);
+		err = remove_part(lv, path);
+	return err ?: lclone_lv_create(lv);
 }
 
 /* It goes, if the clone has another base for sure: as its base, or behind that as the disk, it stays. */
@@ -227,19 +289,19 @@ static bool merges_into(const char *name, const char *path)
 int lclone_flatten_to_volume(struct flatten *f, const char *vg)
 {
 	const char *name = f->merge.online->name;
-	struct lclone_lv lv = { .kind = LCLONE_LV_DELTA };
+	struct lclone_lv lv = { .kind = LCLONE_LV_TARGET };
 	static struct lclone_clone clone;
+	struct lclone_status status;
 	char path[LCLONE_LV_PATH_SIZE];
 	int ret;
 
 	if (!lclone_lv_set_vg(&lv, vg)) {
 		snprintf(lv.lv, sizeof(lv.lv), "%.*s", (int)sizeof(lv.lv) - 1, name);
 		lclone_lv_path(&lv, path);
-		if (lclone_dev_at(path) && (merges_into(name, path) ||
-					    goes_on(f->merge.online, path)))
-			return lclone_merge_online(&f->merge);
+		if (lclone_dev_at(path) && (goes_on(f, path) || merges_into(name, path)))
+			return keep_target(path) ?: lclone_merge_online(&f->merge);
 	}
-	ret = lclone_dm_get(name, &clone) ?: make_target(&clone, vg, &lv, path);
+	ret = look(f, &clone, &status) ?: make_target(&clone, vg, &lv, path);
 	if (ret)
 		return ret;
 	ret = lclone_wipe_recycled(path) ?: lclone_flatten_to(f, path, false);
@@ -318,7 +380,6 @@ static int start_flatten(struct flatten *f, const struct lclone_clone *clone,
 {
 	struct online *o = f->merge.online;
 	static struct lclone_table table;
-	u64 missing = 0;
 	int err;
 
 	err = refuse_merging(clone) ?: refuse_another(f, clone);
@@ -331,9 +392,10 @@ static int start_flatten(struct flatten *f, const struct lclone_clone *clone,
 		return err;
 	err = lclone_below_open(&below, clone, status->chunk_sectors);
 	if (!err)
-		err = check_space(clone, status, layer, &o->most, &missing);
+		err = check_space(clone, status, layer, &o->most, &f->missing);
 	lclone_below_close(&below);
-	err = extend(clone, missing, err);
+	note_below(f, &clone->table, layer);
+	err = extend(clone, f->missing, err);
 	if (err)
 		return err;
 	table = clone->table;
@@ -378,8 +440,8 @@ static int end_flatten(struct flatten *flatten, bool layer)
 		return 0;
 	(void)lclone_pending_adopt(o->name, &pending);	/* else another run ends it, too */
 	snprintf(before.name, sizeof(before.name), "%s", o->name);
-	return lclone_dropped(&before.table, &after.table, &flatten->dropped) ?:
-	       drop_rebase(o->name) ?: lclone_follow(&before, NULL, NULL) ?: 1;
+	return drop_rebase(o->name) ?: lclone_follow(&before, NULL, NULL) ?:
+	       free_layers(flatten, &before.table, &after.table) ?: 1;
 }
 
 /*
@@ -399,7 +461,7 @@ static int leave_below(struct flatten *f, bool layer)
 	 * Somebody else may have waited, too, or have stopped it, or begun another: the
 	 * table is asked for first, so that what the status says holds for it or a later one.
 	 */
-	err = lclone_look_at_writable(o->name, &old, &status);
+	err = lclone_look_at_writable(o, &old, &status);
 	if (!err && (!(layer ? old.table.features.flatten_layer : old.table.features.flatten) ||
 		     strcmp(status.task, "flattened")))
 		err = lclone_fail(-ECANCELED, "%s: somebody else has ended or stopped it", o->name);
@@ -422,7 +484,7 @@ static int leave_below(struct flatten *f, bool layer)
 		return err;
 	f->leaves(o->ctx, o->name, names);
 	return drop_rebase(o->name) ?: lclone_follow(&old, NULL, NULL) ?:
-	       lclone_dropped(&old.table, &table, &f->dropped);
+	       free_layers(f, &old.table, &table);
 }
 
 int lclone_flatten(struct flatten *flatten, bool layer)
@@ -438,7 +500,7 @@ int lclone_flatten(struct flatten *flatten, bool layer)
 		flatten->leaves(o->ctx, o->name, NULL);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = lclone_look_at_writable(o->name, &clone, &status);
+	ret = lclone_look_at_writable(o, &clone, &status);
 	if (!ret && (layer ? f->flatten : f->flatten_layer))
 		ret = lclone_fail(-EBUSY, "%s is being flattened, %s: end that first, or stop it",
 				  o->name, layer ? "of all that lies below" :

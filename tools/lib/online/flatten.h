@@ -20,7 +20,12 @@ struct flatten {
 	 */
 	void (*leaves)(void *ctx, const char *clone, const char *names);
 	const char *layer;		/* the topmost that is meant, if it is not any: else -EAGAIN */
-	struct dropped dropped;		/* layers that it has not any more: to be freed */
+	/* Layers that it has not any more are to be freed; NULL: not here. */
+	void (*drops)(void *ctx, const char *clone, const struct dropped *dropped);
+
+	/* Where a dry run ends: */
+	char below[LCLONE_PARENTS_SIZE];	/* what it would not need any more; "": it is under way */
+	u64 missing;			/* sectors by which its volume would be extended */
 };
 
 /* The delta takes over all that lies below, or (@layer) what the topmost layer has. */

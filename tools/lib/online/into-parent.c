@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
@@ -270,6 +271,16 @@ static int finish(struct pair *p, const struct into_parent *into)
 	return err ?: wipe_upper(p);
 }
 
+/* Who would be switched: a dry run */
+static void tell_users(const struct pair *p, const struct into_parent *into)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		if (is_user(p, &p->clones[i]))
+			into->goes_on(into->ctx, p->clones[i].name, 0);
+}
+
 /* Preparation */
 
 static void number_of(const struct lclone_file *file, char number[32])
@@ -384,6 +395,8 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 		err = p.merged ? open_merged(&p) : open_lower(&p);
 	if (!err && !p.merged)
 		err = merge_pair(&p, merge);
+	if (err == -LCLONE_DRY)
+		tell_users(&p, into);
 	if (!err)
 		err = finish(&p, into);
 	strcpy(into->layer, p.lower_path);

@@ -50,11 +50,21 @@ static int refuse_base(struct lclone_file *base, const char *path, const struct 
 	return err;
 }
 
-static int start_merge(struct lclone_clone *clone, lclone_ask_fn ask)
+static void set_result(struct online_merge *merge, const char *disk, const char *delta,
+		       double pause_ms)
+{
+	snprintf(merge->disk, sizeof(merge->disk), "%s", disk);
+	snprintf(merge->free, sizeof(merge->free), "%s", delta);
+	merge->left[0] = '\0';
+	merge->line_removed = false;
+	merge->pause_ms = pause_ms;
+}
+
+static int start_merge(struct online_merge *merge, struct lclone_clone *clone)
 {
 	static struct lclone_table table;
 	struct lclone_file base_file;
-	char base[PATH_MAX];
+	char base[PATH_MAX], delta[PATH_MAX];
 	int err;
 
 	table = clone->table;
@@ -68,7 +78,9 @@ static int start_merge(struct lclone_clone *clone, lclone_ask_fn ask)
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
 	lclone_name_of(table.base, base);
-	err = refuse_base(&base_file, base, clone, ask);
+	lclone_name_of(table.delta, delta);
+	set_result(merge, base, delta, 0);
+	err = refuse_base(&base_file, base, clone, merge->ask);
 	if (!err)
 		err = lclone_accept_base_online(clone, &base_file);
 	table = clone->table;
@@ -113,16 +125,6 @@ static int wipe_empty(const char *path, const char *uuid)
 		ret = lclone_super_wipe(&file);
 	lclone_close_delta(&file, &delta);
 	return ret;
-}
-
-static void set_result(struct online_merge *merge, const char *disk, const char *delta,
-		       double pause_ms)
-{
-	snprintf(merge->disk, sizeof(merge->disk), "%s", disk);
-	snprintf(merge->free, sizeof(merge->free), "%s", delta);
-	merge->left[0] = '\0';
-	merge->line_removed = false;
-	merge->pause_ms = pause_ms;
 }
 
 /*
@@ -181,18 +183,19 @@ static int end_merge(struct online_merge *merge)
 	return lclone_follow(&before, NULL, &merge->line_removed) ?: 1;
 }
 
-bool lclone_was_led_to(const struct online *o, const char *device)
+bool lclone_was_led_to(const struct online *o, const char *device, struct lclone_clone *before)
 {
 	static struct lclone_pending pending;
-	static struct lclone_clone clone;
-	char target[32];
+	static struct lclone_clone after;
+	char target[32], old[32];
 	int ret = lclone_dm_settle(o->name, &pending);
 
-	if (ret <= 0 || lclone_dm_line(ret == 1 ? pending.after : pending.between, &clone, target))
+	if (ret <= 0 || lclone_dm_line(pending.before, before, old) || strcmp(old, LCLONE_TARGET) ||
+	    lclone_dm_line(ret == 1 ? pending.after : pending.between, &after, target))
 		return false;
-	clone.params[strcspn(clone.params, " ")] = '\0';
-	return !strcmp(clone.params, device) &&
-	       (!strcmp(target, "linear") || clone.table.features.rebase);
+	after.params[strcspn(after.params, " ")] = '\0';
+	return !strcmp(after.params, device) &&
+	       (!strcmp(target, "linear") || after.table.features.rebase);
 }
 
 /* An empty delta of a merge: the last that was left of a clone of @sectors on that base */
@@ -246,11 +249,11 @@ int lclone_merge_online(struct online_merge *merge)
 	ret = end_merge(merge);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = lclone_look_at_writable(o->name, &clone, &status);
+	ret = lclone_look_at_writable(o, &clone, &status);
 	if (ret == -ENOTTY)
 		return merge_again(merge);
 	if (!ret && (!clone.table.features.merge || !strcmp(status.task, "merge_failed")))
-		ret = start_merge(&clone, merge->ask);
+		ret = start_merge(merge, &clone);
 	if (!ret)
 		ret = lclone_set_rate(o);
 	if (!ret)

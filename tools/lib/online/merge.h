@@ -17,7 +17,7 @@ struct online_merge {
 	struct online *online;
 	lclone_ask_fn ask;		/* before it is begun; NULL: it need not be asked */
 
-	/* What has become of it */
+	/* What has become of it, or in a dry run, if it is not under way, would become */
 	char disk[PATH_MAX];		/* the base, that is */
 	char free[PATH_MAX];		/* the delta; "": that was so before, and it is not known */
 	char left[PATH_MAX];		/* what may have been the delta then, and was not wiped, or "" */
@@ -32,7 +32,10 @@ struct online_merge {
  */
 int lclone_merge_online(struct online_merge *merge);
 
-/* Is @device ("major:minor") the base, or disk, to which a killed command has led the clone? */
-bool lclone_was_led_to(const struct online *o, const char *device);
+/*
+ * Is @device ("major:minor") the base, or disk, to which a killed command has led the clone?  Then
+ * *before is what the clone was.
+ */
+bool lclone_was_led_to(const struct online *o, const char *device, struct lclone_clone *before);
 
 #endif /* LCLONE_ONLINE_MERGE_H */

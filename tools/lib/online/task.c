@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "clone/dm-switch.h"
 #include "online/switch.h"
@@ -31,18 +32,30 @@ int lclone_set_rate(const struct online *o)
 	return lclone_dm_message(o->name, message);
 }
 
-int lclone_look_at_writable(const char *name, struct lclone_clone *clone,
-			    struct lclone_status *status)
+static int look(const struct online *o, struct lclone_clone *clone, struct lclone_status *status)
 {
 	static struct lclone_pending pending;
-	int err = lclone_settle(name, &pending);
+	int err;
 
+	if (o->asleep) {
+		*clone = o->asleep->clone;
+		*status = o->asleep->status;
+		return 0;
+	}
+	err = lclone_settle(o->name, &pending);
 	if (err >= 0)
-		err = lclone_dm_get(name, clone);
+		err = lclone_dm_get(o->name, clone);
 	if (!err)
 		err = lclone_end_resize(clone);
-	if (!err)
-		err = lclone_dm_status(name, status);
+	return err ?: lclone_dm_status(o->name, status);
+}
+
+int lclone_look_at_writable(const struct online *o, struct lclone_clone *clone,
+			    struct lclone_status *status)
+{
+	const char *name = o->name;
+	int err = look(o, clone, status);
+
 	if (err)
 		return err;
 	if (clone->suspended)
@@ -77,8 +90,10 @@ int lclone_wait_for_task(struct online *o, const char *done, const char *again)
 	struct lclone_status s;
 	bool first = true;
 	u64 is, of;
-	int err;
+	int err = lclone_change();	/* a dry run waits for nothing */
 
+	if (err)
+		return err;
 	for (;; first = false) {
 		err = lclone_dm_status(o->name, &s);
 		if (err)
@@ -143,6 +158,7 @@ static bool was_stopped(const char *name, const char *task, const char **command
 int lclone_stop_task(const char *name, const char *task, const char **command)
 {
 	static struct lclone_clone clone;
+	const struct online online = { .name = name };
 	static struct lclone_table table;
 	struct lclone_status status;
 	int err;
@@ -150,7 +166,7 @@ int lclone_stop_task(const char *name, const char *task, const char **command)
 
 	if (was_stopped(name, task, command))
 		return 0;
-	err = lclone_look_at_writable(name, &clone, &status);
+	err = lclone_look_at_writable(&online, &clone, &status);
 	if (err)
 		return err;
 	table = clone.table;

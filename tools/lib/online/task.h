@@ -20,11 +20,18 @@ struct online_watch {
 	bool (*stops)(void *ctx);
 };
 
+/* A clone that is not active, in a dry run, which does not open it: as it would be */
+struct asleep {
+	struct lclone_clone clone;
+	struct lclone_status status;
+};
+
 struct online {
 	const char *name;		/* of the clone */
 	const char *rate;		/* "auto", "max", KiB/s, or NULL: as it is */
 	bool detach;			/* do not wait for the end */
 	u64 most;			/* bytes that it will copy at most; 0: not known */
+	const struct asleep *asleep;	/* or NULL: it is active */
 	const struct online_watch *watch;
 	void *ctx;
 };
@@ -33,7 +40,7 @@ struct online {
 int lclone_check_rate(const char *rate);
 
 /* The clone and its status: -EBUSY if suspended, -EROFS or -EUCLEAN if it can't be written. */
-int lclone_look_at_writable(const char *name, struct lclone_clone *clone,
+int lclone_look_at_writable(const struct online *o, struct lclone_clone *clone,
 			    struct lclone_status *status);
 
 /* Tells the kernel @o->rate, if there is one. */

@@ -139,6 +139,8 @@ static int drop(struct dropped *dropped, const struct lclone_table *now, const c
 	if (has(now, number))
 		return 0;
 	lclone_name_of(number, path);
+	if (path[0] != '/')	/* it is gone already */
+		return 0;
 	dropped->path[dropped->count] = strdup(path);
 	return dropped->path[dropped->count++] ? 0 : lclone_fail(-ENOMEM, "out of memory");
 }
