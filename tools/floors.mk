@@ -24,7 +24,7 @@ FLOORS	+= lib/host/unit-name.o lib/host/units.o
 FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
 
 # Deltas, layers, bases and clones, and who needs whom
-FLOORS	+= lib/clone/super.o lib/clone/dm-switch.o lib/clone/inventory.o \
+FLOORS	+= lib/clone/super.o lib/clone/protect.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/delta-file.o lib/clone/active.o lib/clone/half-merged.o lib/clone/base.o \
 	   lib/clone/blocks.o \
 	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \

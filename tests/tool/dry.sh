@@ -34,7 +34,7 @@ dry()
 	ok lclone "${@:1:1}" --dry-run "${@:2}"
 	grep -qF -- "$text" "$dir/out" || fail "\"$text\" is not in: $(cat "$dir/out")"
 	all_state >"$dir/after"
-	cmp -s "$dir/before" "$dir/after" || fail "$*: $(diff "$dir/before" "$dir/after")"
+	cmp -s "$dir/before" "$dir/after" || fail "$*: $(cat "$dir/after") and not $(cat "$dir/before")"
 }
 
 # dry_refused STATUS TEXT COMMAND...: so is the dry run, and the real one
@@ -46,7 +46,7 @@ dry_refused()
 
 dry_merge()
 {
-	local layer=/dev/ttvg/web1-delta top=/dev/ttvg/web1-delta2
+	local top=/dev/ttvg/web1-delta2
 
 	make_template 300
 	ok lclone create web1 --from deb --delta-size 24M
@@ -65,13 +65,13 @@ dry_merge()
 	ok lclone open web1
 	ok lclone snapshot web1 one --delta-size 24M
 	dry_refused 3 "lies on 1 layers" merge web1
-	dry_refused 3 "web1 is active" merge --into-base /dev/ttvg/deb "$top"
+	dry_refused 3 "in use by /dev/mapper/web1" merge --into-base /dev/ttvg/deb "$top"
 	ok lclone snapshot web1 two --delta-size 24M
-	dry "$layer: would get all that $top has" merge --into-parent "$top"
+	dry "web1--delta: would get all that $top has" merge --into-parent "$top"
 	grep -q "^web1: would go on without $top" "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone close web1
 	dry_refused 3 "lies on 2 layers" merge web1
-	dry "$top: would get all that web1" merge --into-parent web1
+	dry "web1--delta2: would get all that /dev/ttvg/web1-delta3 has" merge --into-parent web1
 	ok lclone merge --into-parent "$top"
 	close_all
 }

@@ -10,6 +10,8 @@ tests+=(
 	kept_data "a volume that has got something else on it since is not removed"
 	kept_by_wish "what was kept with --keep stays"
 	kept_told "layers of another clone, which go with the last one on them, are named before"
+	lost_told "all snapshots that are lost are named before, however many they are"
+	layer_protected "the volume of a layer is read-only, and commands that change a layer do not mind"
 	removed_wiped "a remove that was killed behind the wipe takes the layers along in the end"
 )
 
@@ -152,4 +154,97 @@ removed_wiped()
 	ok lclone remove --yes web1
 	[ "$(volumes)" = deb ] || fail "$(volumes)"
 	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
+}
+
+lost_told()
+{
+	local i
+
+	make_template 300
+	ok lclone create web1 --from deb --delta-size 8M
+	for i in 1 2 3 4 5 6 7; do
+		ok lclone snapshot web1 s$i --delta-size 8M
+	done
+	refused 2 "confirm with --yes" lclone revert web1 s1
+	for i in 2 3 4 5 6 7; do
+		grep -qx "web1@s$i, on /dev/mapper/ttvg-web1--delta$i, goes, too" "$dir/err" || fail "$(cat "$dir/err")"
+	done
+	! grep "^web1@s1," "$dir/err" || fail "it stays: $(cat "$dir/err")"
+	ok lclone revert --dry-run web1 s1
+	grep -q "^web1@s7, on" "$dir/out" || fail "$(cat "$dir/out")"
+	refused 2 "confirm with --yes" lclone flatten web1
+	for i in 1 2 3 4 5 6 7; do
+		grep -q "^web1@s$i, on .*, goes, too" "$dir/err" || fail "$(cat "$dir/err")"
+	done
+	[ "$(volumes | wc -w)" = 9 ] || fail "$(volumes)"
+	close_all
+}
+
+# is VOLUME r|w: what LVM lets others do with it
+is() { [ "$(lvs --noheadings -o lv_attr "ttvg/$1" | xargs | cut -c 2)" = "$2" ] || fail "$1: $(lvs ttvg)"; }
+
+layer_protected()
+{
+	local layer=/dev/ttvg/web1-delta second=/dev/ttvg/web1-delta2 at=300 dev
+
+	make_template 400
+	ok lclone create web1 --from deb --delta-size 24M
+	puts_at 1 2
+	is web1-delta w
+	ok lclone snapshot web1 one --delta-size 24M
+	is web1-delta r
+	is web1-delta2 w
+	fails dd if="$dir/template" of=$layer bs=4k count=1 conv=notrunc,fsync
+	puts_at 3
+	ok lclone snapshot web1 two --delta-size 24M
+	puts_at 4
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	for dev in $layer $second; do
+		fails mkfs.ext4 -q -F $dev
+		fails dd if="$dir/template" of=$dev bs=4k count=1 conv=notrunc,fsync
+	done
+	# what is refused leaves it so
+	refused 3 "a layer that others depend on" lclone resize web1@one
+	refused 3 "" lclone remove $layer
+	refused 3 "" lclone format --force /dev/ttvg/deb $layer
+	is web1-delta r
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	# a merge into it, while it is used, and another when it is not
+	ok lclone merge --into-parent $second
+	same "$dir/model" /dev/mapper/web1
+	is web1-delta r
+	is web1-delta2 w
+	ok lclone remove --dry-run web1@two
+	is web1-delta r
+	ok lclone close web1
+	ok lclone merge --into-parent web1
+	is web1-delta w
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	puts_at 5
+	ok lvremove -qq -y ttvg/web1-delta2 ttvg/web1-delta3
+	# a repair, of the superblock that does not count
+	ok lclone snapshot web1 three --delta-size 24M
+	ok lclone close web1
+	ok lvchange -qq --permission rw ttvg/web1-delta
+	ok lclone dump $layer
+	grep -q "newest_superblock  *A" "$dir/out" && at=65836
+	printf x | dd of=$layer bs=1 seek=$at conv=notrunc,fsync status=none
+	ok lvchange -qq --permission r ttvg/web1-delta
+	ok lclone repair --save "$dir/saved" web1@three
+	is web1-delta r
+	ok lclone repair --undo "$dir/saved" $layer
+	is web1-delta r
+	rm "$dir/saved"
+	ok lclone repair --save "$dir/saved" web1@three
+	ok lclone open web1
+	# one that has been made writable by hand is as good
+	ok lvchange -qq --permission rw ttvg/web1-delta
+	ok lclone flatten --yes --layer --rate max web1
+	[ "$(volumes)" = "deb web1-delta2" ] || fail "$(volumes)"
+	ok lclone snapshot web1 four --delta-size 24M
+	ok lclone remove --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
 }

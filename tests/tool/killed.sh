@@ -20,6 +20,7 @@ done
 tests+=(signalled "a signal that comes in a switch waits for its end, one before it changes nothing")
 
 tests+=(killed_twice "a flatten whose end is killed, and killed again, leaves nothing suspended")
+tests+=(flattened_then_closed "a clone that is closed right behind its flatten opens by its name")
 tests+=(killed_resizing "a clone whose resize was killed is not kept from all else by the size that is recorded")
 tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
 tests+=(killed_naming "a snapshot without a name is not done by one that has got one, and was killed")
@@ -572,6 +573,42 @@ reverted_then_closed()
 	ok lclone close t1
 	lclone open t1 "$base" "$new" 2>"$dir/err" && fail "the old delta opens"
 	ok lclone open t1 "$base" "$top"
+}
+
+# Held up before it asks for the table behind its last switch but one
+flattened_then_closed()
+{
+	local new top target pid n closed=
+
+	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
+	disk base small-base 2
+	disk delta small-delta 6
+	disk new new 6
+	disk top top 6
+	disk target target 3
+	export LCLONE_TAB=$dir/lclonetab
+	for ((n = 6; n < 50 && !${#closed}; n++)); do
+		begin_killed
+		active
+		echo "t1 $base $delta" >"$LCLONE_TAB"
+		rm -f "$dir"/stop.*
+		STOP_FILE=$dir/stop STOP_AT=table:$n LD_PRELOAD=$stop_library \
+			lclone flatten --rate max t1 >"$dir/out" 2>"$dir/err" &
+		pid=$!
+		while [ ! -e "$dir/stop.here" ] && kill -0 $pid 2>/dev/null; do
+			sleep 0.05
+		done
+		if dmsetup table t1 | grep -q 'lclone - .* rebase$' && dmsetup remove t1 2>/dev/null; then
+			closed=1
+		fi
+		touch "$dir/stop.go"
+		wait $pid || fail "$(cat "$dir/err")"
+	done
+	[ -n "$closed" ] || fail "it was never closed"
+	[ "$(xargs <"$LCLONE_TAB")" = "t1 - $delta" ] || fail "$(cat "$LCLONE_TAB")"
+	ok lclone open t1
+	is_model
+	begin_killed
 }
 
 killed_naming()

@@ -59,9 +59,9 @@ static void made(void *ctx, const char *file, const char *label, const char *bac
 	char text[3 * PATH_MAX];
 
 	if (!images) {
-		printf("%s:%s%s", file, label[0] ? " " : "", label);
-		printf(backing ? "%s what was changed, on %s\n" : "%s the whole disk\n",
-		       label[0] ? "," : "", backing);
+		say("%s:%s%s", file, label[0] ? " " : "", label);
+		say(backing ? "%s what was changed, on %s\n" : "%s the whole disk\n",
+		    label[0] ? "," : "", backing);
 		return;
 	}
 	o = json_object_new_object();

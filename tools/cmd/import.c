@@ -84,8 +84,8 @@ static void tell_layer(void *ctx, const struct lclone_image_file *file, const ch
 	if (a->json)
 		print_object(made ? "layer" : "shared layer", file->path, path);
 	else
-		printf("%s: a layer with what %s has%s\n", path, file->path,
-		       made ? "" : ", which was there");
+		say("%s: a layer with what %s has%s\n", path, file->path,
+		    made ? "" : ", which was there");
 }
 
 static void tell_device(void *ctx, const struct lclone_image_file *file, const char *path,
@@ -102,8 +102,8 @@ static void tell_device(void *ctx, const struct lclone_image_file *file, const c
 	if (a->json)
 		print_object("delta", file->path, path);
 	else
-		printf("%s: the delta of a clone of %s, with what %s has\n", path,
-		       LCLONE_SIZE(sb->virtual_sectors), file->path);
+		say("%s: the delta of a clone of %s, with what %s has\n", path,
+		    LCLONE_SIZE(sb->virtual_sectors), file->path);
 }
 
 static void tell_opened(void *ctx, const char *name, const struct lclone_lv *lv)
@@ -116,7 +116,7 @@ static void tell_opened(void *ctx, const char *name, const struct lclone_lv *lv)
 	if (a->json)
 		print_object("opened", NULL, path);
 	else
-		printf("%s: /dev/mapper/%s, its delta is %s/%s\n", name, name, lv->vg, lv->lv);
+		say("%s: /dev/mapper/%s, its delta is %s/%s\n", name, name, lv->vg, lv->lv);
 }
 
 static int refuse_overlay(const struct arguments *a)
@@ -150,8 +150,8 @@ static int to_template(struct arguments *a, const char *name, const struct lclon
 	if (a->json)
 		print_object("template", a->from.file, path);
 	else
-		printf("%s: a template of %s, read-only, on %s/%s\n", name,
-		       lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
+		say("%s: a template of %s, read-only, on %s/%s\n", name,
+		    lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
 	return 0;
 }
 

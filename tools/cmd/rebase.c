@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/text.h"
+#include "clone/protect.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/rebase.h"
@@ -62,7 +63,7 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	print_done(&done, base);
-	return base ? lclone_follow_base(delta, base) : 0;
+	return (base ? lclone_follow_base(delta, base) : 0) ?: lclone_protect_layer(delta);
 }
 
 const struct command cmd_rebase = {

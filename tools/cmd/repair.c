@@ -7,6 +7,7 @@
 
 #include "basic/fail.h"
 #include "clone/delta-file.h"
+#include "clone/protect.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/salvage.h"
@@ -160,7 +161,7 @@ static int repair(const char *path, const char *save, bool json)
 		lclone_fail(err, "%s: %s", path, r.why);
 		err = err == -EINVAL ? -EMEDIUMTYPE : err;
 	} else if (save && r.findings) {
-		err = lclone_repair_apply(&r, &file, save);
+		err = lclone_make_writable(&file) ?: lclone_repair_apply(&r, &file, save);
 	} else if (readable && !lclone_delta_unchanged(&before)) {
 		err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
@@ -180,7 +181,7 @@ out:
 	lclone_repair_free(&r);
 	json_object_put(run.findings);
 	lclone_file_close(&file);
-	return err;
+	return !err && save ? lclone_protect_layer(path) : err;
 }
 
 static int undo(const char *path, const char *saved)
@@ -190,11 +191,13 @@ static int undo(const char *path, const char *saved)
 
 	err = lclone_file_open_ready(&file, path, O_RDWR | O_EXCL);
 	if (!err)
+		err = lclone_make_writable(&file);
+	if (!err)
 		err = lclone_repair_undo(&file, saved);
 	if (!err)
 		say("%s: as it was before the repair\n", path);
 	lclone_file_close(&file);
-	return err;
+	return err ?: lclone_protect_layer(path);
 }
 
 static const struct option options[] = {

@@ -20,9 +20,9 @@ void tell_stream(const char *what, const char *from, const char *to, u64 data, u
 	char size[16], more[16];
 
 	if (!json) {
-		printf("%s %s", what, to);
+		say("%s %s", what, to);
 		if (from[0])
-			printf(" since %s", from);
+			say(" since %s", from);
 		printf(": %s of data", lclone_size_text(data, size));
 		if (zeros)
 			printf(", %s of zeros", lclone_size_text(zeros, more));

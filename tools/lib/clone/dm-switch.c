@@ -14,6 +14,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/clock.h"
+#include "basic/dry.h"
 #include "basic/fail.h"
 #include "basic/signals.h"
 #include "clone/dm-switch.h"
@@ -286,7 +287,7 @@ static int switch_as(const struct lclone_clone *old, const char *target, u64 sec
 	int err, lock, node;
 	char uuid[37];
 
-	err = uuid_of_delta(old, uuid);
+	err = lclone_change() ?: uuid_of_delta(old, uuid);
 	if (err)
 		return err;
 	print_line(before, old->sectors, LCLONE_TARGET, old->params);

@@ -3,6 +3,7 @@
 
 #include "basic/fail.h"
 #include "clone/overwrite.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "clone/users.h"
 
@@ -42,5 +43,5 @@ int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclo
 	else
 		err = 0;
 	lclone_delta_close(&delta);
-	return err;
+	return err ?: lclone_make_writable(file);
 }

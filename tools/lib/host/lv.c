@@ -355,6 +355,9 @@ int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now)
 	put_flag(line, GIVEN, was->given, now->given);
 	put_flag(line, NEW, was->is_new, now->is_new);
 	len = strlen(line);
+	if (was->read_only != now->read_only)
+		len += snprintf(line + len, LINE_SIZE - len, " --permission %s",
+				now->read_only ? "r" : "rw");
 	if (len == nothing)
 		return 0;
 	snprintf(line + len, LINE_SIZE - len, " %s/%s", was->vg, was->lv);

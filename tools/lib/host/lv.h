@@ -58,7 +58,10 @@ int lclone_lv_keep(const struct lclone_lv *lv);
 /* The volume at @path, which has none of ours, gets the tags of @lv. */
 int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);
 
-/* The volume gets the tags that @now has and it had not, and loses those that @now has not. */
+/*
+ * The volume gets the tags that @now has and it had not, and loses those that @now has not; it is
+ * read-only as that is.
+ */
 int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now);
 
 /* It is nobody's delta any more. */

@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "clone/users.h"
 #include "host/part.h"
@@ -20,7 +21,8 @@ static int may_write(const struct lclone_file *target, const struct lclone_chain
 		return 0;
 	if (!force && lclone_file_no_signature(target))
 		return lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
-	return lclone_refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL);
+	return lclone_refuse_base_of_others(target, chain, !lclone_file_is_blank(target), NULL) ?:
+	       lclone_make_writable(target);
 }
 
 /* A device must be large enough and not be of this clone, or a delta itself. */

@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "offline/into-base.h"
 #include "offline/merge.h"
@@ -88,6 +89,8 @@ int merge_into_base(const char *base_path, const char *delta_path, struct lclone
 		err = open_and_check_base(base_path, O_RDWR | O_EXCL, &delta, &base, &grown);
 	if (err >= 0)
 		err = lclone_may_merge_into_base(&base, &delta.sb, delta_file.rdev, NULL);
+	if (!err)
+		err = lclone_make_writable(&base);
 	if (!err && grown)
 		err = record_grown(&delta_file, &delta, &base);
 	merge->chain = &chain;

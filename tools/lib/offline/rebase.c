@@ -7,6 +7,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/delta-file.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "clone/users.h"
 #include "offline/rebase.h"
@@ -30,7 +31,7 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 	snprintf(done->on, sizeof(done->on), "%s", base->path);
 	done->base_sectors = sb.base_sectors;
 	done->already = sb.base_sectors == old->base_sectors && sb.base_fp == old->base_fp;
-	return done->already ? 0 : lclone_super_write(file, &sb);
+	return done->already ? 0 : lclone_make_writable(file) ?: lclone_super_write(file, &sb);
 }
 
 int lclone_rebase(const char *path, const char *base_path, bool force, struct rebased *done)
@@ -86,7 +87,7 @@ static int set_parent(struct lclone_file *file, const struct lclone_delta *delta
 	snprintf(done->on, sizeof(done->on), "%s", parent_path);
 	done->generation = sb.parent_generation;
 	done->already = sb.parent_generation == old;
-	return done->already ? 0 : lclone_super_write(file, &sb);
+	return done->already ? 0 : lclone_make_writable(file) ?: lclone_super_write(file, &sb);
 }
 
 int lclone_rebase_on_parent(const char *path, const char *parent_path, struct rebased *done)

@@ -6,6 +6,7 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/inventory.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "offline/remove.h"
 
@@ -25,6 +26,8 @@ int lclone_remove_delta(const char *path)
 		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
 	else
 		err = lclone_refuse_loss(path, &delta, err, NULL);
+	if (!err)
+		err = lclone_make_writable(&file);
 	if (!err)
 		err = lclone_super_wipe(&file);
 out:

@@ -52,8 +52,8 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 	return o->watch->stops(o->ctx);
 }
 
-static int open_target(const char *path, bool force, const struct lclone_clone *clone,
-		       struct lclone_file *target)
+static int open_target(const struct online *o, const char *path, bool force,
+		       const struct lclone_clone *clone, struct lclone_file *target)
 {
 	int err = lclone_file_open_ready(target, path, O_RDWR | O_EXCL);
 
@@ -64,7 +64,7 @@ static int open_target(const char *path, bool force, const struct lclone_clone *
 	if (target->dev.sectors < clone->sectors)
 		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s", path,
 				   LCLONE_SIZE(target->dev.sectors), LCLONE_SIZE(clone->sectors));
-	err = lclone_blocks_fit_clone(path, clone->name);
+	err = o->asleep ? 0 : lclone_blocks_fit_clone(path, clone->name);
 	return err ?: lclone_may_overwrite(target, force, NULL);
 }
 
@@ -194,7 +194,7 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	if (!err)
 		err = incarnation_of(&clone, &before);
 	if (!err)
-		err = open_target(path, force, &clone, &target);
+		err = open_target(o, path, force, &clone, &target);
 	if (!err)
 		err = lclone_below_open(&below, &clone, status.chunk_sectors);
 	if (!err)
@@ -405,18 +405,28 @@ static int start_flatten(struct flatten *f, const struct lclone_clone *clone,
 	return lclone_change_table(clone, &table);
 }
 
-/* The word rebase has had its effect, and should not stay. */
+/*
+ * The word rebase has had its effect, and should not stay.  If somebody has closed the clone right
+ * behind that, it is gone with the table, and what the clone has become is to be written down.
+ */
 static int drop_rebase(const char *name)
 {
 	static struct lclone_clone now;
 	static struct lclone_table table;
 	int err = lclone_dm_get(name, &now);
 
-	if (err || !now.table.features.rebase)
-		return err;
-	table = now.table;
-	table.features.rebase = false;
-	return lclone_change_table(&now, &table);
+	if (!err && now.table.features.rebase) {
+		table = now.table;
+		table.features.rebase = false;
+		err = lclone_change_table(&now, &table);
+	}
+	if (!err)
+		return 0;
+	lclone_why_hold();
+	if (lclone_dm_get(name, &now) == -ENXIO)
+		err = 0;
+	lclone_why_release();
+	return err;
 }
 
 /* A run that was killed has left what lies below: what may be left is the word. 1: so it was */

@@ -164,6 +164,7 @@ static int name_new(const struct lclone_clone *before, const struct lclone_table
 	tags.layer[0] = '\0';
 	tags.snapshot[0] = '\0';
 	tags.is_new = false;
+	tags.read_only = false;
 	if (is)
 		return lclone_lv_retag(is, &tags);
 	tags.given = true;
@@ -187,6 +188,7 @@ static int unname_old(const struct lclone_clone *before, const struct lclone_tab
 		snapshot = err ? NULL : lclone_snapshot_name(&sb);
 		snprintf(tags.layer, sizeof(tags.layer), "%s", before->name);
 		snprintf(tags.snapshot, sizeof(tags.snapshot), "%s", snapshot ?: "");
+		tags.read_only = true;
 	}
 	return err ?: lclone_lv_retag(was, &tags);
 }
@@ -351,6 +353,7 @@ static int merge_tags(const struct lclone_lv *above, const struct lclone_lv *was
 	uuid_unparse_lower(sb.uuid, now.uuid);
 	snapshot = lclone_snapshot_name(&sb);
 	snprintf(now.snapshot, sizeof(now.snapshot), "%s", snapshot ?: "");
+	now.read_only = sb.state & LCLONE_STATE_SEALED;
 	if (above && above->name[0]) {
 		strcpy(now.name, above->name);
 		now.layer[0] = '\0';

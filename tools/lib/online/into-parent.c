@@ -15,6 +15,7 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
+#include "clone/protect.h"
 #include "clone/super.h"
 #include "offline/merge-parent.h"
 #include "offline/merge.h"
@@ -253,7 +254,7 @@ static int wipe_upper(struct pair *p)
 		err = lclone_fail(-ESTALE, "%s is not what was merged: it was not wiped",
 				  p->upper_path);
 	if (!err)
-		err = lclone_super_wipe(&file);
+		err = lclone_make_writable(&file) ?: lclone_super_wipe(&file);
 	lclone_close_delta(&file, &delta);
 	return err;
 }
@@ -263,7 +264,8 @@ static int finish(struct pair *p, const struct into_parent *into)
 	int err;
 
 	p->merged = true;
-	err = p->lower_file.fd < 0 ? 0 : lclone_merge_settle(&p->lower_file);
+	err = p->lower_file.fd < 0 ? 0 : lclone_make_writable(&p->lower_file) ?:
+					 lclone_merge_settle(&p->lower_file);
 	if (!err)
 		err = switch_clones(p, into);
 	/* before the wipe: a run after it finds nobody any more who had that layer */
@@ -376,7 +378,7 @@ static int merge_pair(struct pair *p, struct lclone_merge *merge)
 		err = lclone_refuse_damaged(&p->upper_file);
 	if (!err)
 		err = refuse_siblings(p);
-	return err ?: lclone_merge_into_parent(merge);
+	return err ?: lclone_make_writable(&p->lower_file) ?: lclone_merge_into_parent(merge);
 }
 
 int merge_into_parent(struct into_parent *into, const struct lclone_parents *named,
@@ -402,6 +404,11 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	strcpy(into->layer, p.lower_path);
 	lclone_close_delta(&p.lower_file, &p.lower);
 	lclone_close_delta(&p.upper_file, &p.upper);
+	if (err && p.lower_path[0]) {	/* else it follows with the tags */
+		lclone_why_hold();
+		(void)lclone_protect_layer(p.lower_path);
+		lclone_why_release();
+	}
 	lclone_inventory_free(&p.inv);
 	free(p.clones);
 	return err;
