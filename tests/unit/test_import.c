@@ -18,7 +18,7 @@
 static struct lclone_import_from from;
 static struct lclone_import_to to;
 static char paths[16][512];
-static u32 layers_found;
+static u32 layers_found, snapshots_seen;
 
 /* A path that lasts as long as a test */
 static const char *lasting(const char *name)
@@ -52,9 +52,9 @@ static void told(void *ctx, const struct lclone_image_file *file, const char *pa
 		 const struct lclone_sb *sb)
 {
 	(void)ctx;
-	(void)file;
 	(void)path;
 	layers_found += !sb;
+	snapshots_seen = file->snapshots;
 }
 
 static int begin(void **state)
@@ -216,6 +216,21 @@ static void qcow2_kinds(void **state)
 	add_target("delta");
 	imported();
 	judge("qcow2", "top.qcow2");
+}
+
+/* What it is now comes in, and that there is more is known. */
+static void inner_snapshots(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	run(IO " -c 'write -P 1 1M 1M'", "qcow2", "top.qcow2");
+	run("qemu-img snapshot -c one top.qcow2; qemu-img snapshot -c two top.qcow2");
+	run(IO " -c 'write -P 2 1500k 1M' -c 'write -z 3M 64k'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+	assert_int_equal(snapshots_seen, 2);
 }
 
 /* What the overlay has beyond its backing file is its own or zeros; what it has not, is not. */
@@ -590,6 +605,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(qcow2, begin),
 		cmocka_unit_test_setup(qcow2_kinds, begin),
+		cmocka_unit_test_setup(inner_snapshots, begin),
 		cmocka_unit_test_setup(sizes, begin),
 		cmocka_unit_test_setup(another_base, begin),
 		cmocka_unit_test_setup(chain, begin),

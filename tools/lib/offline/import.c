@@ -10,6 +10,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/protect.h"
 #include "clone/users.h"
 #include "format_user.h"
 #include "host/queue.h"
@@ -438,6 +439,8 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 	if (file.fd >= 0)
 		lclone_file_close(&file);
 	close_below(&b);
+	if (!err && target->sealed)	/* one that is not is as good */
+		(void)lclone_protect_layer(target->path);
 	return err;
 }
 
