@@ -60,7 +60,7 @@ FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/cr
 	   lib/online/into-parent.o lib/online/resize.o
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o \
-	   lib/online/drop.o
+	   lib/online/drop.o lib/online/tags.o
 FLOORS	+= lib/online/import-name.o
 
 # What commands are given, and what they show
@@ -74,7 +74,7 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
-FLOORS	+= cmd/probe.o cmd/template.o
+FLOORS	+= cmd/probe.o cmd/template.o cmd/scan.o
 FLOORS	+= cmd/export.o cmd/import.o
 
 FLOORS	+= cmd/send.o cmd/receive.o

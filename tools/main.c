@@ -15,7 +15,7 @@ static const struct command * const commands[] = {
 	&cmd_format, &cmd_create, &cmd_open, &cmd_close, &cmd_remove, &cmd_table, &cmd_status,
 	&cmd_list, &cmd_tree, &cmd_map, &cmd_top, &cmd_metrics, &cmd_dump, &cmd_check, &cmd_repair,
 	&cmd_resize, &cmd_snapshot, &cmd_revert, &cmd_diff, &cmd_measure, &cmd_merge, &cmd_flatten,
-	&cmd_rebase, &cmd_daemon, &cmd_unit, &cmd_generator, &cmd_probe, &cmd_template,
+	&cmd_rebase, &cmd_scan, &cmd_daemon, &cmd_unit, &cmd_generator, &cmd_probe, &cmd_template,
 	&cmd_export, &cmd_import, &cmd_send, &cmd_receive,
 };
 

@@ -11,6 +11,8 @@ tests+=(
 	follow_merge "a clone that was merged into its base has no line any more"
 	follow_refused "a line that cannot be changed is told, and one that names a layer opens nothing"
 	follow_tags "the tags of its volumes go with a clone"
+	follow_unasked "that tags did not go with a clone, as LVM did not answer, is said, and mended"
+	scan "tags that are wrong or gone come from what is on the volumes"
 	follow_rebase "a clone that is not active comes by its line after a rebase"
 )
 
@@ -171,6 +173,83 @@ follow_tags()
 	ok lclone remove --yes web1
 	ok lvs ttvg/new
 	[ -z "$(tags_of ttvg/new)" ] || fail "$(tags_of ttvg/new)"
+}
+
+follow_unasked()
+{
+	make_template 200
+	ok lclone create web1 --from deb --delta-size 24M
+	mkdir "$dir/bin"
+	# once the clone lies on a layer
+	cat >"$dir/bin/lvm" <<-SCRIPT
+		#!/bin/bash
+		[ "\$1" != fullreport ] || ! dmsetup table web1 | grep -q parent || exit 5
+		exec $(type -P lvm) "\$@"
+	SCRIPT
+	chmod +x "$dir/bin/lvm"
+	PATH=$dir/bin:$PATH refused 1 'not the tags of its volumes, which "lclone scan" puts right: LVM could not be asked' \
+		lclone snapshot web1 one
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	rm "$LCLONE_TAB"
+	refused 3 "is a sealed layer; the only delta above it is /dev/mapper/ttvg-web1--delta2: if that is what web1 has now, name it (lclone scan)" \
+		lclone open web1
+	ok lclone scan --dry-run
+	cp "$dir/out" "$dir/wanted"
+	[ "$(cut -d ' ' -f 1 "$dir/wanted" | sort | xargs)" = "ttvg/web1-delta2: ttvg/web1-delta:" ] ||
+		fail "$(cat "$dir/out")"
+	ok lclone scan
+	same "$dir/wanted" "$dir/out"
+	tags_of ttvg/web1-delta | grep -q lclone.layer=web1,lclone.snapshot=one || fail "$(tags_of ttvg/web1-delta)"
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone remove --yes web1
+	[ "$(volumes)" = deb ] || fail "$(volumes)"
+}
+
+scan()
+{
+	local lv
+
+	make_template 200
+	ok lclone create web1 --from deb --delta-size 24M
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	ok lclone snapshot web1 one
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone create web2 --from deb --delta-size 24M
+	close_all
+	rm "$LCLONE_TAB"
+	for lv in web1-delta web1-delta2 web2-delta; do
+		tags_of ttvg/$lv >"$dir/$lv"
+	done
+	ok lclone scan
+	[ ! -s "$dir/out" ] || fail "$(cat "$dir/out")"
+	# of another clone
+	ok lvchange -qq --deltag lclone.name=web1 --deltag "lclone.uuid=$(lclone probe /dev/ttvg/web1-delta2)" \
+		--addtag lclone.name=web2 --addtag lclone.uuid=0 ttvg/web1-delta2
+	ok lvchange -qq --deltag lclone.name=web2 ttvg/web2-delta
+	refused 5 'has the tags of web2, but another delta is on it: "lclone scan"' lclone open web2
+	ok lvchange -qq -an ttvg/web1-delta2 ttvg/web1-delta
+	ok lclone scan
+	for lv in web1-delta web1-delta2 web2-delta; do
+		tags_of ttvg/$lv | cmp - "$dir/$lv" || fail "$lv: $(tags_of ttvg/$lv)"
+	done
+	# none: what may be somebody's own is not removed
+	for lv in web1-delta web1-delta2; do
+		# shellcheck disable=SC2046 # words
+		ok lvchange -qq $(sed 's/^/,/; s/,/ --deltag /g' "$dir/$lv") ttvg/$lv
+	done
+	ok lclone scan
+	for lv in web1-delta web1-delta2; do
+		tags_of ttvg/$lv | sed 's/lclone.given,//' | cmp - "$dir/$lv" || fail "$lv: $(tags_of ttvg/$lv)"
+	done
+	ok lvchange -qq -an ttvg/web1-delta2 ttvg/web1-delta
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone remove --yes web1
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web2-delta" ] || fail "$(volumes)"
+	close_all
 }
 
 follow_rebase()

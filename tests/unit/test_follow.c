@@ -241,13 +241,13 @@ static void not_tagged(void **state)
 	write_tab("web1 /dev/1 /dev/3");
 	assert_int_equal(lclone_follow(&before, "/dev/4", NULL), -ECANCELED);
 	assert_string_equal(lclone_why(),
-			    "web1 is changed, but not the tags of its volumes: LVM does not answer");
+			    "web1 is changed, but not the tags of its volumes, which \"lclone scan\" puts right: LVM does not answer");
 	has("web1\t/dev/1\t/dev/4\tparent=/dev/3");
 	set_table(&before, "250:1 250:4 2 parent 250:3");
 	assert_int_equal(lclone_follow(&before, NULL, NULL), 0);
 	assert_int_equal(lclone_follow_merged_tags("/dev/4", "/dev/3"), -ECANCELED);
 	assert_string_equal(lclone_why(),
-			    "/dev/3 is merged, but its tags are as they were: LVM does not answer");
+			    "/dev/3 has what was merged into it, but not the tags, which \"lclone scan\" puts right: LVM does not answer");
 	volumes = false;
 }
 

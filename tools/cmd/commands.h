@@ -19,7 +19,7 @@ extern const struct command cmd_daemon, cmd_generator, cmd_unit;
 extern const struct command cmd_receive, cmd_send;
 
 /* For names */
-extern const struct command cmd_template;
+extern const struct command cmd_scan, cmd_template;
 
 /* For images of others */
 extern const struct command cmd_export, cmd_import;

@@ -80,7 +80,7 @@ static int by_tags(struct lclone_named *named)
 		    (known && !is_device(&lvs[i], named->delta)))
 			continue;
 		if (named->has_lv)
-			err = lclone_fail(-ESTALE, "there are two clones %s: on %s/%s and %s/%s",
+			err = lclone_fail(-ESTALE, "there are two clones %s, as tags have it (lclone scan): on %s/%s and %s/%s",
 					  named->name, named->lv.vg, named->lv.lv, lvs[i].vg,
 					  lvs[i].lv);
 		named->has_lv = true;

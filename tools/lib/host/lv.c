@@ -16,7 +16,9 @@
 #define NEW		"new"	/* as long as it is not known to be ours for good */
 #define GIVEN		"given"	/* the volume was not made for the clone that has it */
 #define WORDS_MAX	32
-#define LINE_SIZE	1024
+#define LINE_SIZE	LCLONE_LV_CHANGES_SIZE
+#define ADD		"--addtag "
+#define DEL		"--deltag "
 
 /* Without what cannot be a tag */
 static const char * const kinds[] = {
@@ -96,7 +98,8 @@ static bool read_row(struct lclone_lv *lv, const char *vg, struct json_object *r
 	char tags[4096], *tag, *save;
 	bool ours = false;
 
-	*lv = (struct lclone_lv){ .sectors = lclone_json_number(row, "lv_size") };
+	*lv = (struct lclone_lv){ .sectors = lclone_json_number(row, "lv_size"),
+				  .kind = LCLONE_LV_NONE };
 	snprintf(lv->vg, sizeof(lv->vg), "%s", vg);
 	snprintf(lv->lv, sizeof(lv->lv), "%s", lclone_json_text(row, "lv_name"));
 	lv->active = lclone_json_text(row, "lv_active")[0];
@@ -108,7 +111,7 @@ static bool read_row(struct lclone_lv *lv, const char *vg, struct json_object *r
 	return ours;
 }
 
-static int add_group(struct json_object *group, struct lclone_lv **lvs, size_t *count)
+static int add_group(struct json_object *group, bool all, struct lclone_lv **lvs, size_t *count)
 {
 	struct json_object *vg = lclone_lvm_row(group, "vg", 0), *row;
 	struct lclone_lv *bigger;
@@ -121,12 +124,12 @@ static int add_group(struct json_object *group, struct lclone_lv **lvs, size_t *
 		if (!bigger)
 			return lclone_fail(-ENOMEM, "out of memory");
 		*lvs = bigger;
-		*count += read_row(&bigger[*count], lclone_json_text(vg, "vg_name"), row);
+		*count += read_row(&bigger[*count], lclone_json_text(vg, "vg_name"), row) || all;
 	}
 	return 0;
 }
 
-int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
+static int list(bool all, struct lclone_lv **lvs, size_t *count)
 {
 	static const char *const argv[] = {
 		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
@@ -150,7 +153,7 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 		err = lclone_fail(err, "LVM could not be asked for its volumes (lvm fullreport)");
 	groups = o ? json_object_object_get(o, "report") : NULL;
 	for (i = 0; groups && !err && i < json_object_array_length(groups); i++)
-		err = add_group(json_object_array_get_idx(groups, i), lvs, count);
+		err = add_group(json_object_array_get_idx(groups, i), all, lvs, count);
 	json_object_put(o);
 	if (err) {
 		free(*lvs);
@@ -158,6 +161,16 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 		*count = 0;
 	}
 	return err;
+}
+
+int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
+{
+	return list(false, lvs, count);
+}
+
+int lclone_lv_list_all(struct lclone_lv **lvs, size_t *count)
+{
+	return list(true, lvs, count);
 }
 
 int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
@@ -217,12 +230,12 @@ int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME
 
 /* What is done, as lines of words that have no spaces in them */
 
-/* @option: --addtag or --deltag */
+/* @option: ADD or DEL, or the signs for people */
 static void put_tag(char line[LINE_SIZE], const char *option, const char *tag, const char *value)
 {
 	size_t len = strlen(line);
 
-	snprintf(line + len, LINE_SIZE - len, " %s " TAG "%s%s", option, tag, value);
+	snprintf(line + len, LINE_SIZE - len, " %s" TAG "%s%s", option, tag, value);
 }
 
 static void put_tags(char line[LINE_SIZE], const char *option, const struct lclone_lv *lv)
@@ -255,9 +268,9 @@ static void put_volume(char line[LINE_SIZE], const struct lclone_lv *lv)
 static void print_create(char line[LINE_SIZE], const struct lclone_lv *lv)
 {
 	strcpy(line, LVCREATE);
-	put_tags(line, "--addtag", lv);
+	put_tags(line, ADD, lv);
 	if (lv->kind == LCLONE_LV_DELTA)
-		put_tag(line, "--addtag", NEW, "");
+		put_tag(line, ADD, NEW, "");
 	put_volume(line, lv);
 }
 
@@ -319,41 +332,57 @@ int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path)
 	size_t len;
 
 	snprintf(line, LINE_SIZE, "lvchange --quiet");
-	put_tags(line, "--addtag", lv);
+	put_tags(line, ADD, lv);
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " %s", path);
 	return run_line(line);
 }
 
-static void put_change(char line[LINE_SIZE], const char *tag, const char *was, const char *now)
+/* How a tag is added, and taken away */
+struct signs {
+	const char *add, *del;
+};
+
+static void put_change(char line[LINE_SIZE], const struct signs *signs, const char *tag,
+		       const char *was, const char *now)
 {
 	if (!strcmp(was, now))
 		return;
 	if (was[0])
-		put_tag(line, "--deltag", tag, was);
+		put_tag(line, signs->del, tag, was);
 	if (now[0])
-		put_tag(line, "--addtag", tag, now);
+		put_tag(line, signs->add, tag, now);
 }
 
-static void put_flag(char line[LINE_SIZE], const char *tag, bool was, bool now)
+static void put_flag(char line[LINE_SIZE], const struct signs *signs, const char *tag, bool was,
+		     bool now)
 {
 	if (was != now)
-		put_tag(line, now ? "--addtag" : "--deltag", tag, "");
+		put_tag(line, now ? signs->add : signs->del, tag, "");
+}
+
+static void put_changes(char line[LINE_SIZE], const struct signs *signs,
+			const struct lclone_lv *was, const struct lclone_lv *now)
+{
+	if (was->kind == LCLONE_LV_NONE && now->kind != LCLONE_LV_NONE)
+		put_tag(line, signs->add, kinds[now->kind], "");
+	put_change(line, signs, "name=", was->name, now->name);
+	put_change(line, signs, "uuid=", was->uuid, now->uuid);
+	put_change(line, signs, "from=", was->from, now->from);
+	put_change(line, signs, "layer=", was->layer, now->layer);
+	put_change(line, signs, "snapshot=", was->snapshot, now->snapshot);
+	put_flag(line, signs, GIVEN, was->given, now->given);
+	put_flag(line, signs, NEW, was->is_new, now->is_new);
 }
 
 int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now)
 {
+	static const struct signs options = { ADD, DEL };
 	char line[LINE_SIZE] = "lvchange --quiet";
 	const size_t nothing = strlen(line);
 	size_t len;
 
-	put_change(line, "name=", was->name, now->name);
-	put_change(line, "uuid=", was->uuid, now->uuid);
-	put_change(line, "from=", was->from, now->from);
-	put_change(line, "layer=", was->layer, now->layer);
-	put_change(line, "snapshot=", was->snapshot, now->snapshot);
-	put_flag(line, GIVEN, was->given, now->given);
-	put_flag(line, NEW, was->is_new, now->is_new);
+	put_changes(line, &options, was, now);
 	len = strlen(line);
 	if (was->read_only != now->read_only)
 		len += snprintf(line + len, LINE_SIZE - len, " --permission %s",
@@ -364,14 +393,23 @@ int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now)
 	return run_line(line);
 }
 
+void lclone_lv_changes(const struct lclone_lv *was, const struct lclone_lv *now,
+		       char text[LCLONE_LV_CHANGES_SIZE])
+{
+	static const struct signs signs = { "+", "-" };
+
+	text[0] = '\0';
+	put_changes(text, &signs, was, now);
+}
+
 int lclone_lv_drop_tags(const struct lclone_lv *lv)
 {
 	char line[LINE_SIZE];
 	size_t len;
 
 	snprintf(line, LINE_SIZE, "lvchange --quiet");
-	put_tags(line, "--deltag", lv);
-	put_tag(line, "--deltag", NEW, "");
+	put_tags(line, DEL, lv);
+	put_tag(line, DEL, NEW, "");
 	len = strlen(line);
 	snprintf(line + len, LINE_SIZE - len, " %s/%s", lv->vg, lv->lv);
 	return run_line(line);

@@ -16,6 +16,7 @@ enum lclone_lv_kind {
 	LCLONE_LV_BASE,			/* a template, which is not written any more */
 	LCLONE_LV_FILLING,		/* one that is not whole yet */
 	LCLONE_LV_TARGET,		/* what a clone is copied to, which will be its disk, or go again */
+	LCLONE_LV_NONE,			/* it has none of our tags that say what it is for */
 };
 
 struct lclone_lv {
@@ -38,6 +39,7 @@ struct lclone_lv {
 bool lclone_lv_is_base(const struct lclone_lv *lv);
 
 #define LCLONE_LV_PATH_SIZE	(2 * LCLONE_NAME_SIZE + 8)
+#define LCLONE_LV_CHANGES_SIZE	2048
 
 /* /dev/VG/LV */
 void lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE]);
@@ -50,6 +52,8 @@ int lclone_lv_set_vg(struct lclone_lv *lv, const char *vg);
 
 /* All that carry our tags, but none of a guest's: an array to be freed. Empty without lvm2. */
 int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
+/* The same, and all others */
+int lclone_lv_list_all(struct lclone_lv **lvs, size_t *count);
 
 /* A new volume, active; its start is zeroed.  A delta's has a tag, new, until it is kept. */
 int lclone_lv_create(const struct lclone_lv *lv);
@@ -63,6 +67,10 @@ int lclone_lv_add_tags(const struct lclone_lv *lv, const char *path);
  * read-only as that is.
  */
 int lclone_lv_retag(const struct lclone_lv *was, const struct lclone_lv *now);
+
+/* Those as text, "" if there are none: " -lclone.name=web1 +lclone.layer=web1" */
+void lclone_lv_changes(const struct lclone_lv *was, const struct lclone_lv *now,
+		       char text[LCLONE_LV_CHANGES_SIZE]);
 
 /* It is nobody's delta any more. */
 int lclone_lv_drop_tags(const struct lclone_lv *lv);

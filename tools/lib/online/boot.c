@@ -37,7 +37,7 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 		if ((err != -ESTALE && err != -EBUSY) || tries == TRIES)
 			break;
 		if (err == -EBUSY && !entry->features.read_only &&
-		    lclone_names_layer(entry->name, entry->delta))
+		    lclone_names_layer(entry->name, entry->delta, false))
 			break;
 		err = 0;
 		sleep(1);

@@ -34,6 +34,21 @@ static void add_features(struct lclone_features *f, const struct lclone_features
 	f->commit_interval = f->commit_interval ?: more->commit_interval;
 }
 
+/* Its line in lclonetab is the user's own; tags were made when something else may have been there. */
+static int refuse_others_volume(const struct lclone_named *named)
+{
+	struct lclone_sb sb;
+	char uuid[37];
+
+	if (named->entry || !named->has_lv || lclone_sb_of(named->delta, &sb))
+		return 0;		/* none, or damaged: who opens it says so */
+	uuid_unparse_lower(sb.uuid, uuid);
+	if (!named->lv.uuid[0] || !strcmp(uuid, named->lv.uuid) || !strcmp(sb.label, named->name))
+		return 0;
+	return lclone_fail(-ESTALE, "%s has the tags of %s, but another delta is on it: \"lclone scan\" puts tags right",
+			   named->delta, named->name);
+}
+
 static int open_found(struct lclone_named *named, struct lclone_parents *parents,
 		      struct lclone_features *features, bool host)
 {
@@ -49,12 +64,12 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 		host |= named->entry->host;
 		err = lclone_entry_parents(named->entry, parents);
 	}
-	err = err ?: lclone_named_activate(named);
+	err = err ?: lclone_named_activate(named) ?: refuse_others_volume(named);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;
 	err = lclone_open_clone(named->name, named->base, named->delta, parents, features, host);
-	if (err == -EBUSY && named->entry && !features->read_only)
-		(void)lclone_names_layer(named->name, named->delta);	/* which says it better */
+	if (err == -EBUSY && (named->entry || named->has_lv) && !features->read_only)
+		(void)lclone_names_layer(named->name, named->delta, !named->entry);	/* says it better */
 	return err;
 }
 

@@ -227,7 +227,7 @@ static int follow_tags(const struct lclone_clone *before, const struct lclone_ta
 			     volume_at(lvs, count, new, NULL));
 	free(lvs);
 	if (err)
-		err = lclone_fail(-ECANCELED, "%s is changed, but not the tags of its volumes: %s",
+		err = lclone_fail(-ECANCELED, "%s is changed, but not the tags of its volumes, which \"lclone scan\" puts right: %s",
 				  before->name, lclone_why());
 	return err;
 }
@@ -377,7 +377,7 @@ int lclone_follow_merged_tags(const char *upper, const char *lower)
 	if (!ret && upper)
 		of_upper = lclone_lv_of(lclone_dev_at(upper), &above);
 	ret = ret ?: of_upper < 0 ? of_upper : merge_tags(of_upper ? NULL : &above, &was, lower);
-	return ret ? lclone_fail(-ECANCELED, "%s is merged, but its tags are as they were: %s",
+	return ret ? lclone_fail(-ECANCELED, "%s has what was merged into it, but not the tags, which \"lclone scan\" puts right: %s",
 				 lower, lclone_why()) : 0;
 }
 
@@ -400,8 +400,9 @@ static const struct lclone_found *only_child(const struct lclone_inventory *inv,
 	return child;
 }
 
-bool lclone_names_layer(const char *name, const char *delta)
+bool lclone_names_layer(const char *name, const char *delta, bool by_tag)
 {
+	const char *note = by_tag ? "lclone scan" : lclone_tab_path();
 	struct lclone_inventory inv = { .count = 0 };
 	const struct lclone_found *top = NULL;
 	struct lclone_sb sb;
@@ -419,7 +420,7 @@ bool lclone_names_layer(const char *name, const char *delta)
 	lclone_why_release();
 	if (top)
 		lclone_fail(-EBUSY, "%s, which is named as the delta of %s, is a sealed layer; the only delta above it is %s: if that is what %s has now, name it (%s)",
-			    delta, name, top->path, name, lclone_tab_path());
+			    delta, name, top->path, name, note);
 	else
 		lclone_fail(-EBUSY, "%s, which is named as the delta of %s, is a sealed layer; which delta %s has now cannot be told (lclone tree)",
 			    delta, name, name);

@@ -31,9 +31,9 @@ int lclone_follow_merged(const char *upper, const char *lower);
 int lclone_follow_merged_tags(const char *upper, const char *lower);
 
 /*
- * Is @delta, which is named as that of the clone @name, a sealed layer?  Then lclone_why() says
- * so, and which delta may have taken its place.
+ * Is @delta, which lclonetab(5), or a tag, names as that of the clone @name, a sealed layer?  Then
+ * lclone_why() says so, and which delta may have taken its place.
  */
-bool lclone_names_layer(const char *name, const char *delta);
+bool lclone_names_layer(const char *name, const char *delta, bool by_tag);
 
 #endif /* LCLONE_FOLLOW_H */
