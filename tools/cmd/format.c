@@ -52,7 +52,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		return usage_error(&cmd_format, "needs a base (or -) and a delta");
-	ret = lclone_format_delta(argv[optind], argv[optind + 1], &args, NULL, &sb);
+	ret = lclone_format_delta(argv[optind], argv[optind + 1], &args, &sb);
 	if (!ret)
 		print_formatted(argv[optind + 1], &sb);
 	return ret;

@@ -48,8 +48,7 @@ static u32 block_size_of(const struct disk *disk)
 }
 
 int lclone_format_delta(const char *base_path, const char *delta_path,
-			const struct format_arguments *args, struct lclone_inventory *inv,
-			struct lclone_sb *sb)
+			const struct format_arguments *args, struct lclone_sb *sb)
 {
 	struct lclone_format_options options = {
 		.virtual_sectors = args->virtual_sectors,
@@ -58,11 +57,10 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 		.uuid = args->uuid,
 	};
 	struct lclone_file delta = { .fd = -1 }, base_file, *base;
-	struct lclone_inventory own = { .count = 0 };
+	struct lclone_inventory inv = { .count = 0 };
 	static struct disk parents = { .file = { .fd = -1 } };
 	int err;
 
-	inv = inv ?: &own;
 	err = lclone_open_base(base_path, &base_file, &base);
 	if (err)
 		goto out_base;
@@ -76,11 +74,12 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 	if (!err && base)
 		err = lclone_refuse_common_sectors(&delta, base);
 	/* one look at all devices serves both, while both devices are locked */
-	if (!err && base)
+	if (!err && base && !args->fresh)
 		err = lclone_refuse_as_base(base, "; if it is another: --assume-no-other-clones",
-					    inv);
+					    &inv);
 	if (!err)
-		err = lclone_may_overwrite(&delta, args->force, inv);
+		err = args->fresh ? lclone_must_be_blank(&delta) :
+				    lclone_may_overwrite(&delta, args->force, &inv);
 	if (!err && args->parents.count)
 		err = look_at_parents(&delta, base, &args->parents, &parents);
 	if (!err && args->parents.count) {
@@ -92,7 +91,7 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 	if (args->parents.count)
 		lclone_close_disk(&parents);
 	lclone_file_close(&delta);
-	lclone_inventory_free(&own);
+	lclone_inventory_free(&inv);
 out_base:
 	lclone_close_base(base);
 	return err;

@@ -15,14 +15,18 @@ struct format_arguments {
 	const char *label;
 	const u8 *uuid;			/* of the delta; NULL: a new one */
 	bool force;
+	bool fresh;			/* see below */
 	struct lclone_parents parents;	/* the last is the layer that it will lie on */
 };
 
 /*
- * Formats @delta as one of @base ("-": of nothing); *sb is what was written.  @inv is read if need
- * be, and can be used again while the base is locked; NULL: for this only.
+ * Formats @delta as one of @base ("-": of nothing); *sb is what was written.
+ *
+ * Whether something depends on what is on @delta, and whether the base can be one, takes a look at
+ * each device of the host.  That is left out if @args->fresh: the device was made for this delta,
+ * and the base, which is locked since, was looked at by lclone_refuse_as_base().
  */
 int lclone_format_delta(const char *base, const char *delta, const struct format_arguments *args,
-			struct lclone_inventory *inv, struct lclone_sb *sb);
+			struct lclone_sb *sb);
 
 #endif /* LCLONE_MAKE_H */

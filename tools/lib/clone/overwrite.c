@@ -20,28 +20,43 @@ static int refuse_base(const struct lclone_file *file, int err, bool none, bool 
 	       lclone_refuse_base_of_others(file, NULL, blank, inv) : 0;
 }
 
+/* @err is what the look for a delta has returned. */
+static int refuse_content(const struct lclone_file *file, const struct lclone_delta *delta, int err,
+			  bool force)
+{
+	const bool none = err == -ENODATA || err == -EINVAL;
+
+	if (force)
+		return 0;
+	if (lclone_refuse_unread(file->path, delta, err))
+		return lclone_fail(err, "%s (--force: overwrite it)", lclone_why());
+	if (!none)
+		return lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: overwrite it)",
+				   file->path);
+	return lclone_file_is_blank(file) ?
+	       lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why()) : 0;
+}
+
 int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv)
 {
 	struct lclone_delta delta;
-	int err = lclone_delta_open_sb(&delta, &file->dev), depended;
+	int err = lclone_delta_open_sb(&delta, &file->dev), refused;
 	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
 	/* it is as lost as a base is that others lie on */
-	depended = lclone_refuse_loss(file->path, &delta, err, inv) ?:
-		   refuse_base(file, err, none, force, inv);
-	if (depended)
-		err = depended;
-	else if (force)
-		err = 0;
-	else if (lclone_refuse_unread(file->path, &delta, err))
-		err = lclone_fail(err, "%s (--force: overwrite it)", lclone_why());
-	else if (!none)
-		err = lclone_fail(-EADDRINUSE, "%s holds an lclone delta (--force: overwrite it)",
-				  file->path);
-	else if (lclone_file_is_blank(file))
-		err = lclone_fail(-EADDRINUSE, "%s (--force: overwrite it)", lclone_why());
-	else
-		err = 0;
+	refused = lclone_refuse_loss(file->path, &delta, err, inv) ?:
+		  refuse_base(file, err, none, force, inv) ?:
+		  refuse_content(file, &delta, err, force);
+	lclone_delta_close(&delta);
+	return refused;
+}
+
+int lclone_must_be_blank(const struct lclone_file *file)
+{
+	struct lclone_delta delta;
+	int err = lclone_delta_open_sb(&delta, &file->dev);
+
+	err = refuse_content(file, &delta, err, false);
 	lclone_delta_close(&delta);
 	return err ?: lclone_make_writable(file);
 }

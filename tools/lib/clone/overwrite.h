@@ -17,4 +17,7 @@
  */
 int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclone_inventory *inv);
 
+/* -EADDRINUSE if something is on a device that was made anew, and on which nothing can depend. */
+int lclone_must_be_blank(const struct lclone_file *file);
+
 #endif /* LCLONE_OVERWRITE_H */

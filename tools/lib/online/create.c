@@ -80,7 +80,7 @@ int lclone_create_clone(const char *name, const char *base, const char *delta,
 	int err;
 
 	format.label = format.label ?: lclone_label_of(name);
-	err = lclone_format_delta(base, delta, &format, c->inv, &sb);
+	err = lclone_format_delta(base, delta, &format, &sb);
 	if (err)
 		return err;
 	if (c->formatted)

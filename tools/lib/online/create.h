@@ -15,8 +15,6 @@ struct creation {
 	const struct format_arguments *format;
 	const struct lclone_features *features;
 	bool host;			/* see lclone_open_clone() */
-	/* What is known of all devices, read if need be; NULL: for this only */
-	struct lclone_inventory *inv;
 	/* The new delta is there, before the clone is; or NULL. */
 	void (*formatted)(const char *delta, const struct lclone_sb *sb);
 };

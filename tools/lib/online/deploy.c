@@ -11,6 +11,7 @@
 #include "clone/inventory.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
+#include "clone/users.h"
 #include "host/device.h"
 #include "host/dm.h"
 #include "host/feature.h"
@@ -52,7 +53,6 @@ struct plan {
 	bool stopped;			/* by who watches */
 	int failure;			/* why no more are made, with its sentence */
 	char why[1024];
-	struct lclone_inventory inv;	/* one look at all devices serves all */
 };
 
 /* Looking before anything is made */
@@ -447,8 +447,8 @@ static int make_one(struct plan *p, struct one *one)
 
 	format.parents = p->parents;
 	format.uuid = one->uuid;
+	format.fresh = true;
 	c.format = &format;
-	c.inv = &p->inv;
 	lclone_lv_path(&one->lv, path);
 	if (one->opened)
 		err = lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
@@ -572,7 +572,7 @@ static int make_all(struct plan *p)
 			p->job[p->jobs++] = one;
 	p->stopped = lclone_watch_stops(p->d->watch, "creating", 0, p->jobs);
 	if (!p->stopped && p->jobs)
-		err = lclone_inventory_read(&p->inv) ?: lclone_crew_work(&crew, p->jobs);
+		err = lclone_crew_work(&crew, p->jobs);
 	if (err)
 		return err;
 	if (p->failure)
@@ -669,7 +669,11 @@ static int make(struct plan *p, struct lclone_names *failed)
 	struct one *one;
 	int err;
 
-	err = lclone_open_base(p->base, &base_file, &base);	/* locked till all are made */
+	/* locked till all are made: one look at all devices serves all */
+	err = lclone_open_base(p->base, &base_file, &base);
+	if (!err && base)
+		err = lclone_refuse_as_base(base, "; if it is another: --assume-no-other-clones",
+					    NULL);
 	if (err)
 		goto out;
 	err = remove_earlier(p) ?: make_volumes(p);
@@ -702,7 +706,6 @@ int lclone_deploy(const char *const *names, size_t count, const struct deploymen
 		close(p.lock);
 	for (i = 0; i < p.parents.count; i++)
 		free((char *)p.parents.path[i]);
-	lclone_inventory_free(&p.inv);
 	free(p.job);
 	free(p.one);
 	return err;
