@@ -45,14 +45,13 @@ static int by_tab(struct lclone_named *named)
 
 static void set_base_of_tags(struct lclone_named *named, const struct lclone_lv *lvs, size_t count)
 {
+	const struct lclone_lv *base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);
 	char path[LCLONE_LV_PATH_SIZE];
-	size_t i;
 
-	for (i = 0; i < count && !named->base[0]; i++)
-		if (lvs[i].kind == LCLONE_LV_BASE && !strcmp(lvs[i].name, named->lv.from)) {
-			lclone_lv_path(&lvs[i], path);
-			snprintf(named->base, sizeof(named->base), "%s", path);
-		}
+	if (!base)
+		return;
+	lclone_lv_path(base, path);
+	snprintf(named->base, sizeof(named->base), "%s", path);
 }
 
 /* Is that the volume that a table, or lclonetab, has named?  Another may have the tag. */
@@ -172,8 +171,9 @@ static int activate_layers(const struct lclone_lv *delta, const struct lclone_lv
 
 int lclone_named_activate(struct lclone_named *named)
 {
+	const struct lclone_lv *base;
 	struct lclone_lv *lvs;
-	size_t count, i;
+	size_t count;
 	int err;
 
 	if (!named->has_lv)
@@ -181,10 +181,8 @@ int lclone_named_activate(struct lclone_named *named)
 	err = lclone_lv_activate(&named->lv) ?: lclone_lv_list(&lvs, &count);
 	if (err)
 		return err;
-	for (i = 0; !err && i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_BASE && !strcmp(lvs[i].name, named->lv.from))
-			err = lclone_lv_activate(&lvs[i]);
-	err = err ?: activate_layers(&named->lv, lvs, count);
+	base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);
+	err = (base ? lclone_lv_activate(base) : 0) ?: activate_layers(&named->lv, lvs, count);
 	free(lvs);
 	return err;
 }

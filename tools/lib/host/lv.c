@@ -173,26 +173,47 @@ int lclone_lv_list_all(struct lclone_lv **lvs, size_t *count)
 	return list(true, lvs, count);
 }
 
-int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
+const struct lclone_lv *lclone_lv_at(const struct lclone_lv *lvs, size_t count, dev_t rdev)
 {
 	char path[LCLONE_LV_PATH_SIZE];
+	size_t i;
+
+	for (i = 0; rdev && i < count; i++) {
+		lclone_lv_path(&lvs[i], path);
+		if (lclone_dev_at(path) == rdev)
+			return &lvs[i];
+	}
+	return NULL;
+}
+
+const struct lclone_lv *lclone_lv_named(const struct lclone_lv *lvs, size_t count,
+					enum lclone_lv_kind kind, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (lvs[i].kind == kind && !strcmp(lvs[i].name, name))
+			return &lvs[i];
+	return NULL;
+}
+
+int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
+{
+	const struct lclone_lv *found;
 	struct lclone_lv *lvs;
-	size_t count, i;
+	size_t count;
 	int err;
 
 	if (!lclone_dev_is_lv(rdev))
 		return 1;
 	err = lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < count; i++) {
-		lclone_lv_path(&lvs[i], path);
-		if (lclone_dev_at(path) == rdev)
-			break;
-	}
-	if (!err && i < count)
-		*lv = lvs[i];
-	err = err ?: i == count;
+	if (err)
+		return err;
+	found = lclone_lv_at(lvs, count, rdev);
+	if (found)
+		*lv = *found;
 	free(lvs);
-	return err;
+	return !found;
 }
 
 static bool has_name(struct json_object *report, const char *name)

@@ -55,6 +55,11 @@ int lclone_lv_list(struct lclone_lv **lvs, size_t *count);
 /* The same, and all others */
 int lclone_lv_list_all(struct lclone_lv **lvs, size_t *count);
 
+/* Of a list the first that has this device (0: none has), or that is of a kind and has a name; NULL */
+const struct lclone_lv *lclone_lv_at(const struct lclone_lv *lvs, size_t count, dev_t rdev);
+const struct lclone_lv *lclone_lv_named(const struct lclone_lv *lvs, size_t count,
+					enum lclone_lv_kind kind, const char *name);
+
 /* A new volume, active; its start is zeroed.  A delta's has a tag, new, until it is kept. */
 int lclone_lv_create(const struct lclone_lv *lv);
 int lclone_lv_keep(const struct lclone_lv *lv);

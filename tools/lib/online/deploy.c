@@ -77,15 +77,12 @@ static int refuse_taken(const char *name, const struct lclone_tab *tab,
 			const struct lclone_lv *lvs, size_t count)
 {
 	const struct lclone_tab_entry *entry = lclone_tab_find(tab, name);
-	size_t i;
+	const struct lclone_lv *lv = lclone_lv_named(lvs, count, LCLONE_LV_DELTA, name);
 
 	if (entry)
 		return refuse_line(entry);
-	for (i = 0; i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].name, name))
-			return lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s",
-					   name, lvs[i].vg, lvs[i].lv);
-	return 0;
+	return lv ? lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s", name,
+				lv->vg, lv->lv) : 0;
 }
 
 /* The volume that a run with the same words has made */
@@ -247,15 +244,13 @@ static u64 delta_sectors(const struct plan *p)
 /* As lclonetab has it: a volume by its group's name and its own */
 static void call_by_volume(char path[PATH_MAX], const struct lclone_lv *lvs, size_t count)
 {
-	const dev_t rdev = lclone_dev_at(path);
+	const struct lclone_lv *lv = lclone_lv_at(lvs, count, lclone_dev_at(path));
 	char name[LCLONE_LV_PATH_SIZE];
-	size_t i;
 
-	for (i = 0; rdev && i < count; i++) {
-		lclone_lv_path(&lvs[i], name);
-		if (lclone_dev_at(name) == rdev)
-			snprintf(path, PATH_MAX, "%s", name);
-	}
+	if (!lv)
+		return;
+	lclone_lv_path(lv, name);
+	snprintf(path, PATH_MAX, "%s", name);
 }
 
 static int add_layers(struct plan *p, const struct lclone_layers *layers, u32 at)

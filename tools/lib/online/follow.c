@@ -130,16 +130,10 @@ static int follow_line(const struct lclone_clone *before, const struct lclone_ta
 static const struct lclone_lv *volume_at(const struct lclone_lv *lvs, size_t count, dev_t rdev,
 					 const char *named)
 {
-	char path[LCLONE_LV_PATH_SIZE];
-	size_t i;
+	const struct lclone_lv *lv = lclone_lv_at(lvs, count, rdev);
 
-	for (i = 0; rdev && i < count; i++) {
-		lclone_lv_path(&lvs[i], path);
-		if (lvs[i].kind == LCLONE_LV_DELTA && lclone_dev_at(path) == rdev &&
-		    (!named || !strcmp(lvs[i].name, named)))
-			return &lvs[i];
-	}
-	return NULL;
+	return lv && lv->kind == LCLONE_LV_DELTA && (!named || !strcmp(lv->name, named)) ? lv :
+											    NULL;
 }
 
 /* It is the clone's from here on; what was made for it is not in question any more. */

@@ -28,13 +28,12 @@ static const struct lclone_lv *volume_of(const struct mending *m, const struct l
 	char path[LCLONE_LV_PATH_SIZE];
 	size_t i;
 
-	for (i = 0; i < m->count; i++) {
+	for (i = 0; !found->rdev && i < m->count; i++) {
 		lclone_lv_path(&m->lvs[i], path);
-		if (found->rdev ? lclone_dev_at(path) == found->rdev :
-		    !strcmp(path + strlen("/dev/"), found->path))
+		if (!strcmp(path + strlen("/dev/"), found->path))
 			return &m->lvs[i];
 	}
-	return NULL;
+	return lclone_lv_at(m->lvs, m->count, found->rdev);
 }
 
 /* Of which clone it is, by its label; "" if that does not say it, or is no name */
@@ -123,7 +122,8 @@ static void name_layer(const struct mending *m, const struct lclone_found *found
 static int find_template(const struct mending *m, const struct lclone_sb *sb,
 			 char from[LCLONE_NAME_SIZE])
 {
-	char base[PATH_MAX], path[LCLONE_LV_PATH_SIZE];
+	const struct lclone_lv *lv;
+	char base[PATH_MAX];
 	bool any = false;
 	size_t i;
 	int err;
@@ -131,12 +131,12 @@ static int find_template(const struct mending *m, const struct lclone_sb *sb,
 	for (i = 0; i < m->count; i++)
 		any |= m->lvs[i].kind == LCLONE_LV_BASE;
 	err = any ? lclone_find_base(sb, base) : 0;
-	for (i = 0; any && !err && base[0] && i < m->count; i++) {
-		lclone_lv_path(&m->lvs[i], path);
-		if (m->lvs[i].kind == LCLONE_LV_BASE && lclone_dev_at(path) == lclone_dev_at(base))
-			strcpy(from, m->lvs[i].name);
-	}
-	return err;
+	if (err || !any || !base[0])
+		return err;
+	lv = lclone_lv_at(m->lvs, m->count, lclone_dev_at(base));
+	if (lv && lv->kind == LCLONE_LV_BASE)
+		strcpy(from, lv->name);
+	return 0;
 }
 
 /*
