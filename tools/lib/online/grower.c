@@ -26,7 +26,8 @@ struct watched {
 	bool looked;			/* at least once */
 	bool there;			/* in the list that is being read */
 	char said[512];			/* why it cannot be extended; "" if it can */
-	bool late;			/* LVM is still at it */
+	bool late;			/* LVM is still at it ... */
+	u64 had;			/* ... and the delta had so many sectors then; else 0 */
 };
 
 struct lclone_grower {
@@ -71,15 +72,29 @@ static bool set_mark(struct lclone_grower *g, const struct watched *w,
 	return !err;
 }
 
+/* What LVM was late with has been done when the delta has more than it had. */
+static void tell_late(struct lclone_grower *g, struct watched *w, const struct lclone_extended *x)
+{
+	struct lclone_extended late = *x;
+
+	if (!w->had || x->before <= w->had)
+		return;
+	late.before = w->had;
+	late.now = x->before;
+	w->had = 0;
+	g->tell(LCLONE_EXTENDED, w->name, NULL, &late, g->ctx);
+}
+
 /* As often as it is short: a step may be too small.  It may be extended once only if that failed. */
 static void extend(struct lclone_grower *g, struct watched *w, struct lclone_status *status)
 {
-	struct lclone_extended x;
+	struct lclone_extended x = { .before = 0 };
 	int ret = 0, round;
 
 	for (round = 0; !ret && round < ROUNDS && lclone_is_short(status, &g->how); round++) {
 		g->between();
 		ret = lclone_extend(w->name, &g->how, &x);
+		tell_late(g, w, &x);
 		if (!ret && x.now != x.before)
 			g->tell(LCLONE_EXTENDED, w->name, NULL, &x, g->ctx);
 		ret = ret ?: lclone_dm_status(w->name, status);
@@ -87,6 +102,7 @@ static void extend(struct lclone_grower *g, struct watched *w, struct lclone_sta
 	if (ret == -ENXIO || ret == -ENOTTY || ret == -EAGAIN)
 		return;		/* it has gone, or is suspended for a moment */
 	w->late = ret == -ETIMEDOUT;
+	w->had = w->late ? x.before : 0;
 	if (ret < 0)
 		fail_once(g, w);
 	else
