@@ -8,7 +8,7 @@
 #include "basic/fail.h"
 #include "clone/inventory.h"
 #include "host/device.h"
-#include "host/find.h"
+#include "host/file.h"
 #include "host/lock.h"
 #include "online/tags.h"
 #include "test.h"
@@ -60,6 +60,8 @@ int __wrap_lclone_inventory_read_all(struct lclone_inventory *inv)
 		found->sb.state = host[n].sealed ? LCLONE_STATE_SEALED : 0;
 		found->sb.incarnation = host[n].opened;
 		found->sb.base_fp_alg = host[n].baseless ? LCLONE_FP_NONE : LCLONE_FP_CRC32C_SAMPLES;
+		found->sb.base_sectors = 1 << 19;
+		found->sb.base_fp = 77;
 		snprintf(found->sb.label, sizeof(found->sb.label), "%s", host[n].label);
 	}
 	return 0;
@@ -98,12 +100,23 @@ dev_t __wrap_lclone_dev_at(const char *path)
 	return 0;
 }
 
-/* All lie on the first volume, if that is there. */
-int __wrap_lclone_find_base(const struct lclone_sb *sb, char base[PATH_MAX]);
-int __wrap_lclone_find_base(const struct lclone_sb *sb, char base[PATH_MAX])
+/* Two templates, of which the second has what the deltas were made on */
+static u64 content;
+
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
 {
-	assert_int_not_equal(sb->base_fp_alg, LCLONE_FP_NONE);
-	snprintf(base, PATH_MAX, "/dev/vg/%s", host[0].name);
+	assert_int_equal(flags, O_RDONLY);
+	*file = (struct lclone_file){ .fd = -1, .dev = { .sectors = 1 << 20 } };
+	content = strcmp(path, "/dev/vg/deb") ? 76 : 77;
+	return 0;
+}
+
+int __wrap_lclone_fingerprint(const struct lclone_dev *dev, u64 *fp);
+int __wrap_lclone_fingerprint(const struct lclone_dev *dev, u64 *fp)
+{
+	assert_int_equal(dev->sectors, 1 << 19);
+	*fp = content;
 	return 0;
 }
 
@@ -149,7 +162,8 @@ static int scan(struct volume *volumes, bool dry_run)
 
 #define DELTA_OF(who)	{ .kind = LCLONE_LV_DELTA, .name = who, .from = "deb" }
 #define LAYER_OF(who)	{ .kind = LCLONE_LV_DELTA, .layer = who, .from = "deb" }
-#define TEMPLATE	{ .name = "deb", .lv = { .kind = LCLONE_LV_BASE, .name = "deb" } }
+#define TEMPLATE	{ .name = "deb", .lv = { .kind = LCLONE_LV_BASE, .name = "deb", .active = true } }
+#define OTHER		{ .name = "rpm", .lv = { .kind = LCLONE_LV_BASE, .name = "rpm", .active = true } }
 #define NO_TAGS		{ .kind = LCLONE_LV_NONE }
 
 static void as_they_are(void **state)
@@ -211,6 +225,7 @@ static void of_before(void **state)
 static void without_tags(void **state)
 {
 	struct volume volumes[MOST] = {
+		OTHER,
 		TEMPLATE,
 		{ "web1-delta", .uuid = 1, .label = "web1@one", .sealed = true, .lv = NO_TAGS },
 		{ "web1-delta22", .uuid = 2, .parent = 1, .label = "web1", .lv = NO_TAGS },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <ctype.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "clone/snapshot.h"
 #include "clone/super.h"
 #include "host/device.h"
-#include "host/find.h"
+#include "host/file.h"
 #include "host/lock.h"
 #include "online/tags.h"
 
@@ -118,25 +118,34 @@ static void name_layer(const struct mending *m, const struct lclone_found *found
 		strcpy(now->layer, clone);
 }
 
-/* Which template it lies on is known by that one's content. */
-static int find_template(const struct mending *m, const struct lclone_sb *sb,
-			 char from[LCLONE_NAME_SIZE])
+static bool has_content(const struct lclone_lv *template, const struct lclone_sb *sb)
 {
-	const struct lclone_lv *lv;
-	char base[PATH_MAX];
-	bool any = false;
-	size_t i;
-	int err;
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_file file;
+	bool has = false;
+	u64 fp;
 
-	for (i = 0; i < m->count; i++)
-		any |= m->lvs[i].kind == LCLONE_LV_BASE;
-	err = any ? lclone_find_base(sb, base) : 0;
-	if (err || !any || !base[0])
-		return err;
-	lv = lclone_lv_at(m->lvs, m->count, lclone_dev_at(base));
-	if (lv && lv->kind == LCLONE_LV_BASE)
-		strcpy(from, lv->name);
-	return 0;
+	lclone_lv_path(template, path);
+	if (!lclone_file_open_ready(&file, path, O_RDONLY) && file.dev.sectors >= sb->base_sectors) {
+		file.dev.sectors = sb->base_sectors;
+		has = !lclone_fingerprint(&file.dev, &fp) && fp == sb->base_fp;
+	}
+	lclone_file_close(&file);
+	return has;
+}
+
+/* Which template it lies on is known by that one's content. */
+static void find_template(const struct mending *m, const struct lclone_sb *sb,
+			  char from[LCLONE_NAME_SIZE])
+{
+	size_t i;
+
+	lclone_why_hold();
+	for (i = 0; i < m->count && !from[0]; i++)
+		if (m->lvs[i].kind == LCLONE_LV_BASE && m->lvs[i].active &&
+		    has_content(&m->lvs[i], sb))
+			strcpy(from, m->lvs[i].name);
+	lclone_why_release();
 }
 
 /*
@@ -171,7 +180,7 @@ static int mend(const struct mending *m, const struct lclone_found *found, bool 
 	if (sb->base_fp_alg == LCLONE_FP_NONE)
 		now.from[0] = '\0';
 	else if (!now.from[0])
-		err = find_template(m, sb, now.from);
+		find_template(m, sb, now.from);
 	lclone_lv_changes(was, &now, changes);
 	if (!err && changes[0] && !dry_run)
 		err = lclone_lv_retag(was, &now);
