@@ -131,6 +131,11 @@ static int call_failed(const struct lclone_nbd *nbd, bool write)
 
 /* Connection */
 
+static bool is_direct(int fd)
+{
+	return fcntl(fd, F_GETFL) & O_DIRECT;
+}
+
 static int add_file(struct json_object *node, const struct lclone_nbd_image *image, int fd)
 {
 	struct json_object *file = json_object_new_object(), *cache;
@@ -150,11 +155,10 @@ static int add_file(struct json_object *node, const struct lclone_nbd_image *ima
 	json_object_object_add(file, "driver", json_object_new_string(S_ISBLK(st.st_mode) ?
 								      "host_device" : "file"));
 	json_object_object_add(file, "filename", json_object_new_string(path));
-	if (fd >= 0 && fcntl(fd, F_GETFL) & O_DIRECT) {
-		cache = json_object_new_object();
-		json_object_object_add(cache, "direct", json_object_new_boolean(true));
-		json_object_object_add(file, "cache", cache);
-	}
+	cache = json_object_new_object();
+	json_object_object_add(cache, "direct", json_object_new_boolean(fd >= 0 && is_direct(fd)));
+	json_object_object_add(cache, "no-flush", json_object_new_boolean(image->no_flush));
+	json_object_object_add(file, "cache", cache);
 	return 0;
 }
 

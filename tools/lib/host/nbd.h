@@ -25,6 +25,7 @@ struct lclone_nbd_image {
 	 * long as qemu-nbd does, which bypasses the page cache if this does (O_DIRECT).  -1: @path is opened, and if it has more files, those beside it.
 	 */
 	int fd;
+	bool no_flush;			/* nothing is made durable: who has opened the file does that */
 	const struct lclone_nbd_image *backing;	/* what it lies on, or NULL: reads as zeros */
 };
 
@@ -64,7 +65,7 @@ int lclone_nbd_wait(struct lclone_nbd *nbd, int ms);
 void lclone_nbd_poll_for(struct lclone_nbd *nbd, struct pollfd *p);
 int lclone_nbd_polled(struct lclone_nbd *nbd, const struct pollfd *p);
 
-/* What was written, and has ended, is durable then. */
+/* What was written, and has ended, is in the file, and (not with no_flush) durable then. */
 int lclone_nbd_flush(struct lclone_nbd *nbd);
 
 /* A range that is all alike */

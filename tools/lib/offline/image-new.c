@@ -161,12 +161,13 @@ int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_i
 		.path = image->part.part,
 		.format = image->format,
 		.fd = image->part.file.fd,
+		.no_flush = true,	/* it is of no use before the end, when all of it is */
 	};
 
 	image->sink.start = start;
 	image->sink.poll_for = poll_for;
 	image->sink.polled = polled;
-	return create_file(image, o) ?: lclone_nbd_open(&image->nbd, &file, true);
+	return lclone_file_buffered(&image->part.file) ?: create_file(image, o) ?: lclone_nbd_open(&image->nbd, &file, true);
 }
 
 int lclone_image_new_written(struct lclone_image_new *image)
