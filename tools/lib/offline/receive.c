@@ -400,7 +400,7 @@ static int get_data(struct receive *r, u64 at, u64 len)
 		err = get(r, r->data, n);
 		if (!err)
 			err = lclone_writer_data(r->writer, at >> 9, r->data, n >> 9);
-		if (!err && lclone_watch_stops(r->receiving->watch, "receiving", at + n, r->size))
+		if (!err && lclone_watch_stops(r->receiving->watch, "receiving", at, r->size))
 			err = interrupted();
 	}
 	return err;
@@ -415,7 +415,7 @@ static int get_zero(struct receive *r, u64 at, u64 len)
 	for (; !err && len; at += n, len -= n) {
 		n = min_u64(len, 1ull << 40);	/* may take long, on a large disk */
 		err = lclone_writer_zero(r->writer, at >> 9, n >> 9);
-		if (!err && lclone_watch_stops(r->receiving->watch, "receiving", at + n, r->size))
+		if (!err && lclone_watch_stops(r->receiving->watch, "receiving", at, r->size))
 			err = interrupted();
 	}
 	return err;
