@@ -288,7 +288,8 @@ static bool zero_to_base(struct lclone_delta *d, struct bio *bio)
  * Would a discard of these parts of a leaf change no entry, because they read as zeros already
  * and have no chunk to be freed?  An entry that is BUSY may change.
  */
-static bool is_discarded(const struct lclone_delta *d, const struct lclone_leaf *leaf, struct part p)
+static bool is_discarded(const struct lclone_delta *d, const struct lclone_leaf *leaf,
+			 struct part p)
 {
 	for (; p.left; next_part(d, &p)) {
 		u64 exc = READ_ONCE(leaf->exceptions[p.slot]) & ~LCLONE_EXC_DIRTY;
