@@ -264,6 +264,26 @@ static void sparse(void **state)
 		assert_true(st.st_blocks < 2048);
 		unlink(e.file);
 	}
+	/* in pieces: half of it */
+	for (u64 at = 0; at < size.base_sectors << 9; at += 128 << 10)
+		memset(s.img[0].base_data + at, 'x', 64 << 10);
+	write_file("base", s.img[0].base_data, size.base_sectors);
+	assert_int_equal(lclone_fingerprint(&s.img[0].base.dev, &s.img[0].sb.base_fp), 0);
+	image_link(&s.img[0], NULL, false);
+	write_file("layer0", s.img[0].data, size.device_sectors);
+	assert_int_equal(shell("truncate -s %llu '%s'",
+			       (unsigned long long)size.virtual_sectors << 9, path_of("base")), 0);
+	assert_int_equal(shell("mv '%s' '%s'", path_of("base"), path_of("disk0")), 0);
+	write_file("base", s.img[0].base_data, size.base_sectors);
+	for (f = 0; f < 3; f++) {
+		struct lclone_export e = { .format = formats[f], .file = keep("out") };
+
+		assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), 0);
+		assert_int_equal(stat(e.file, &st), 0);
+		assert_true((u64)st.st_blocks < size.base_sectors / 2 + 2048);
+		same("disk0", formats[f], "out");
+		unlink(e.file);
+	}
 	destroy(&s);
 }
 

@@ -44,7 +44,10 @@ const struct lclone_dev *lclone_nbd_dev(const struct lclone_nbd *nbd);
 
 /* A request in flight; it, and the buffer, are the caller's until it has ended. */
 struct lclone_nbd_io {
-	/* Called by lclone_nbd_wait(); starts no other request.  @err has its sentence. */
+	/*
+	 * Called while others are started, waited for or asked for; here that would wait for itself.
+	 * @err has its sentence.
+	 */
 	void (*ended)(struct lclone_nbd_io *io, int err);
 	void *ctx;
 	struct lclone_nbd *nbd;		/* the rest is for us */

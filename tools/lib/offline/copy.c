@@ -423,12 +423,10 @@ static int wait_with_sink(struct lclone_copy *c)
 	ret = io_uring_submit(&c->ring);
 	if (ret < 0)
 		return ret;
-	sink->poll_for(sink, &p[1]);
-	if (poll(p, 2, TICK_MS) > 0 && p[1].revents) {
-		err = sink->polled(sink, &p[1]);
-		if (err && !c->err)
-			c->err = err;
-	}
+	poll(p, 2, sink->poll_for(sink, &p[1]) ? TICK_MS : 0);
+	err = sink->polled(sink, &p[1]);
+	if (err && !c->err)
+		c->err = err;
 	return 0;
 }
 

@@ -18,18 +18,22 @@ struct pollfd;
  */
 struct lclone_copy_sink {
 	/*
-	 * Begins to write, or (@buf: NULL) to zero; each slot has one at a time.  At its end
-	 * lclone_copy_ended() is told, unless this fails, with the sentence in lclone_why().
+	 * Begins to write, or (@buf: NULL) to zero; each slot has one at a time.  At its end polled()
+	 * tells lclone_copy_ended(), unless this fails, with the sentence in lclone_why().
 	 */
 	int (*start)(struct lclone_copy_sink *sink, unsigned int slot, const void *buf, u64 at,
 		     u64 bytes);
-	/* What to poll for, and what to do then; if that fails, all that was begun has ended. */
-	void (*poll_for)(struct lclone_copy_sink *sink, struct pollfd *p);
+	/* What to poll for; false: something has ended already, and there is nothing to wait for. */
+	bool (*poll_for)(struct lclone_copy_sink *sink, struct pollfd *p);
+	/* What to do then, also after a time without any event; if it fails all that was begun has ended. */
 	int (*polled)(struct lclone_copy_sink *sink, const struct pollfd *p);
 	struct lclone_copy *copy;	/* set by us */
 };
 
-/* 0, or a negative errno with the sentence in lclone_why() */
+/*
+ * @err is 0, or a negative errno with the sentence in lclone_why().  The slot may be given the next
+ * write in here.
+ */
 void lclone_copy_ended(struct lclone_copy *copy, unsigned int slot, int err);
 
 /* What is to be written where: the whole clone, or what of it has its place elsewhere */

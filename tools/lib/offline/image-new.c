@@ -124,20 +124,26 @@ static int create_file(struct lclone_image_new *image, const struct lclone_image
 	return err;
 }
 
-/* What is written, by the engine of copies */
+/*
+ * What is written, by the engine of copies: it may begin the next write when one has ended, but
+ * libnbd lets nothing begin where it tells of that.
+ */
 
 static void ended(struct lclone_nbd_io *io, int err)
 {
+	struct lclone_image_io *mine = container_of(io, struct lclone_image_io, io);
 	struct lclone_image_new *image = io->ctx;
 
-	lclone_copy_ended(image->sink.copy, io - image->io, err);
+	mine->ended = true;
+	mine->err = err;
+	image->ended++;
 }
 
 static int start(struct lclone_copy_sink *sink, unsigned int slot, const void *buf, u64 at,
 		 u64 bytes)
 {
 	struct lclone_image_new *image = container_of(sink, struct lclone_image_new, sink);
-	struct lclone_nbd_io *io = &image->io[slot];
+	struct lclone_nbd_io *io = &image->io[slot].io;
 
 	io->ended = ended;
 	io->ctx = image;
@@ -145,14 +151,28 @@ static int start(struct lclone_copy_sink *sink, unsigned int slot, const void *b
 		     lclone_nbd_zero(image->nbd, io, at, bytes);
 }
 
-static void poll_for(struct lclone_copy_sink *sink, struct pollfd *p)
+static bool poll_for(struct lclone_copy_sink *sink, struct pollfd *p)
 {
-	lclone_nbd_poll_for(container_of(sink, struct lclone_image_new, sink)->nbd, p);
+	struct lclone_image_new *image = container_of(sink, struct lclone_image_new, sink);
+
+	lclone_nbd_poll_for(image->nbd, p);
+	return !image->ended;
 }
 
 static int polled(struct lclone_copy_sink *sink, const struct pollfd *p)
 {
-	return lclone_nbd_polled(container_of(sink, struct lclone_image_new, sink)->nbd, p);
+	struct lclone_image_new *image = container_of(sink, struct lclone_image_new, sink);
+	int err = lclone_nbd_polled(image->nbd, p);
+	unsigned int i;
+
+	for (i = 0; image->ended && i < LCLONE_COPY_SLOTS; i++) {
+		if (!image->io[i].ended)
+			continue;
+		image->io[i].ended = false;
+		image->ended--;
+		lclone_copy_ended(sink->copy, i, image->io[i].err);
+	}
+	return err;
 }
 
 int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_image_options *o)

@@ -17,7 +17,12 @@ struct lclone_image_new {
 	const char *format;		/* "qcow2" or "vmdk" */
 	struct lclone_copy_sink sink;	/* what it has is written to this */
 	struct lclone_nbd *nbd;
-	struct lclone_nbd_io io[LCLONE_COPY_SLOTS];
+	struct lclone_image_io {
+		struct lclone_nbd_io io;
+		bool ended;		/* and is to be told of */
+		int err;
+	} io[LCLONE_COPY_SLOTS];
+	unsigned int ended;		/* how many */
 };
 
 /* What it is to be */
