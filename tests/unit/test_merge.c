@@ -598,6 +598,7 @@ static void into_parent(void **state)
 
 static void format_file(void **state)
 {
+	static const u8 null[LCLONE_UUID_SIZE];
 	struct lclone_format_options options = { .label = "a label" };
 	struct lclone_file delta, base;
 	u8 block[LCLONE_BLOCK_SIZE];
@@ -622,9 +623,12 @@ static void format_file(void **state)
 			 -ERANGE);
 	assert_int_equal(lclone_format(&delta, &delta, &(struct lclone_format_options){ 0 }, &sb),
 			 -EBUSY);
+	options.chunk_sectors = 0;
+	options.uuid = null;			/* what lies on it would lie on nothing */
+	assert_int_equal(lclone_format(&delta, &base, &options, &sb), -ERANGE);
+	options.uuid = NULL;
 	check_clone(&img, true, true);		/* still the old one */
 
-	options.chunk_sectors = 0;
 	options.virtual_sectors = 0;
 	assert_int_equal(lclone_format(&delta, &base, &options, &sb), 0);
 	assert_string_equal(sb.label, "a label");

@@ -695,6 +695,10 @@ static void foreign_names(void **state)
 		"0F3A7C4E-52D1-4A7B-9C33-6A1B2C3D4E5F@1", "0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@-1",
 		"0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@99999999999999999999",
 		"0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@1\n", "\033[2J",
+		/* that no layer can have */
+		"0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@0",
+		"0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@18446744073709551615",
+		"00000000-0000-0000-0000-000000000000@1",
 	};
 
 	(void)state;
@@ -715,7 +719,7 @@ static void foreign_names(void **state)
 		expect(want);
 	}
 	start();				/* since itself */
-	put_name('f', "0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@0");
+	put_name('f', "0f3a7c4e-52d1-4a7b-9c33-6a1b2c3d4e5f@2");
 	put_name('t', a_name);
 	put_number('s', 1 << 20);
 	put("e", 1);

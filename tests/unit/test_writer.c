@@ -94,6 +94,7 @@ struct job {
 	u8 *below, *model;		/* of the disk: below this delta, and with it */
 	struct image random;
 	uuid_t uuid;
+	u64 generation;			/* if it is a layer */
 };
 
 static void make_job(struct job *j, u64 seed)
@@ -119,6 +120,7 @@ static void make_job(struct job *j, u64 seed)
 			j->model[i] = image_random(&j->random, 256);
 	}
 	uuid_generate(j->uuid);
+	j->generation = 3;
 }
 
 static void free_job(struct job *j)
@@ -158,7 +160,7 @@ static int run(struct job *j, u32 pieces, bool sealed, bool force)
 		.format = { .virtual_sectors = j->virtual_sectors,
 			    .chunk_sectors = j->chunk_sectors, .label = "web1@monday",
 			    .uuid = j->uuid },
-		.sealed = sealed, .generation = sealed ? 3 : 0, .sealed_at = 1234567,
+		.sealed = sealed, .generation = sealed ? j->generation : 0, .sealed_at = 1234567,
 		.force = force, .below = j->base ? read_below : NULL, .ctx = j,
 	};
 	struct lclone_file file, base = { .fd = -1 };
@@ -411,6 +413,16 @@ static void overwrite(void **state)
 	uuid_generate(j->uuid);
 	assert_int_equal(run(j, UINT32_MAX, true, false), -EADDRINUSE);
 	memcpy(j->uuid, own, sizeof(own));
+	/* of the same name, and something else */
+	j->generation++;
+	assert_int_equal(run(j, UINT32_MAX, true, false), -EADDRINUSE);
+	j->generation--;
+	j->virtual_sectors -= 8;
+	assert_int_equal(run(j, 0, true, false), -EADDRINUSE);
+	j->virtual_sectors += 8;
+	j->base = true;
+	assert_int_equal(run(j, 0, true, false), -EADDRINUSE);
+	j->base = false;
 	assert_int_equal(run(j, UINT32_MAX, true, false), 0);
 	assert_int_equal(run(j, UINT32_MAX, true, false), -EADDRINUSE);
 	assert_int_equal(look_at_file(j), WHOLE);

@@ -125,6 +125,8 @@ int lclone_new_super(struct lclone_file *delta, struct lclone_file *base,
 		    LCLONE_CHUNK_SECTORS_DEFAULT;
 	int err;
 
+	if ((options->uuid && uuid_is_null(options->uuid)) || (parent && uuid_is_null(parent->uuid)))
+		return lclone_fail(-ERANGE, "the null uuid is that of no delta: nothing could lie on it");
 	if (parent && lclone_half_written(parent))
 		return lclone_fail(-EBUSY, "the layer below is half written");
 	if (parent && lclone_half_merged(parent))

@@ -21,6 +21,15 @@ void lclone_stream_base_name(const struct lclone_sb *sb, char name[LCLONE_STREAM
 		 sb->base_sectors);
 }
 
+/*
+ * The null uuid means "none" where a delta names what it lies on. Who seals a layer counts from 0,
+ * and the kernel may do that once more.
+ */
+static bool can_be_sealed(const struct lclone_sb *sb)
+{
+	return !uuid_is_null(sb->uuid) && sb->generation && sb->generation != UINT64_MAX;
+}
+
 /* What is parsed is right if it is written the same again: that knows all rules of both. */
 
 bool lclone_stream_parse_name(const char *name, struct lclone_sb *sb)
@@ -34,7 +43,7 @@ bool lclone_stream_parse_name(const char *name, struct lclone_sb *sb)
 		return false;
 	sb->generation = strtoull(name + UUID_STR_LEN, NULL, 10);
 	lclone_stream_name(sb, again);
-	return !strcmp(name, again);
+	return !strcmp(name, again) && can_be_sealed(sb);
 }
 
 bool lclone_stream_parse_base(const char *name, struct lclone_sb *sb)

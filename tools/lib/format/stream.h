@@ -30,7 +30,7 @@ void lclone_stream_base_name(const struct lclone_sb *sb, char name[LCLONE_STREAM
 
 /*
  * Is this such a name, and no other text?  Sets uuid and generation of @sb, or what is known of the
- * base there.
+ * base there. That of a layer which none can have (the null uuid, generation 0) is no name.
  */
 bool lclone_stream_parse_name(const char *name, struct lclone_sb *sb);
 bool lclone_stream_parse_base(const char *name, struct lclone_sb *sb);

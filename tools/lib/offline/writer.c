@@ -312,10 +312,20 @@ int lclone_writer_zero(struct lclone_writer *w, u64 sector, u64 sectors)
 
 /* Begin and end */
 
-static bool is_own_rest(const struct lclone_delta *delta, int err, const u8 *uuid)
+static bool is_rest_of(const struct lclone_delta *delta, int err, const u8 *uuid)
 {
 	return !err && uuid && lclone_half_written(&delta->sb) &&
 	       !uuid_compare(delta->sb.uuid, uuid);
+}
+
+/* Another one that is called the same is not gone over: somebody else may want to end that. */
+static bool is_same(const struct lclone_sb *rest, const struct lclone_sb *wanted)
+{
+	return rest->generation == wanted->generation &&
+	       rest->virtual_sectors == wanted->virtual_sectors &&
+	       !uuid_compare(rest->parent_uuid, wanted->parent_uuid) &&
+	       rest->parent_generation == wanted->parent_generation &&
+	       rest->base_fp == wanted->base_fp && rest->base_sectors == wanted->base_sectors;
 }
 
 /*
@@ -348,30 +358,40 @@ static void inherit_base(struct lclone_sb *sb, const struct lclone_sb *parent)
 	sb->base_fp = parent->base_fp;
 }
 
-static int begin(struct lclone_writer *w, const struct lclone_writer_options *o)
+static void set_super(struct lclone_writer *w, const struct lclone_writer_options *o)
 {
 	const struct lclone_sb *parent = o->format.parent;
+
+	if (!o->base && parent)
+		inherit_base(&w->sb, parent);
+	if (parent)
+		w->sb.block_size = parent->block_size;
+	w->hide = parent || w->sb.base_fp_alg != LCLONE_FP_NONE;
+	w->sb.checkpoint = 1;
+	w->sb.generation = o->generation;
+	w->sb.state = LCLONE_STATE_SEALED | LCLONE_STATE_MERGING;
+	lclone_owner_set(&w->sb, w->sb.uuid);
+}
+
+static int begin(struct lclone_writer *w, const struct lclone_writer_options *o)
+{
 	struct lclone_delta delta;
 	bool again;
 	int err;
 
 	err = lclone_delta_open_sb(&delta, &w->file->dev);
-	again = is_own_rest(&delta, err, o->format.uuid);
+	again = is_rest_of(&delta, err, o->format.uuid);
 	err = again ? 0 : lclone_may_overwrite(w->file, o->force, NULL);
 	if (!err)
 		err = lclone_new_super(w->file, o->base, &o->format, &w->sb);
-	if (!err) {
-		if (!o->base && parent)
-			inherit_base(&w->sb, parent);
-		if (parent)
-			w->sb.block_size = parent->block_size;
-		w->hide = parent || w->sb.base_fp_alg != LCLONE_FP_NONE;
-		w->sb.checkpoint = 1;
-		w->sb.generation = o->generation;
-		w->sb.state = LCLONE_STATE_SEALED | LCLONE_STATE_MERGING;
-		lclone_owner_set(&w->sb, w->sb.uuid);
-		err = again ? begin_again(w, &delta) : lclone_super_format(w->file, &w->sb);
+	if (!err)
+		set_super(w, o);
+	if (!err && again && !is_same(&delta.sb, &w->sb)) {
+		again = false;
+		err = lclone_may_overwrite(w->file, o->force, NULL);
 	}
+	if (!err)
+		err = again ? begin_again(w, &delta) : lclone_super_format(w->file, &w->sb);
 	lclone_delta_close(&delta);
 	return err;
 }

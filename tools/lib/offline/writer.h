@@ -42,7 +42,8 @@ struct lclone_writer;
 
 /*
  * @file is open with O_RDWR and O_EXCL, and must outlive it.  What is on it must not be needed by
- * anybody.  A half written delta of the same uuid is the rest of an earlier run: it is gone over.
+ * anybody.  A half written delta of the same uuid, generation, size, and layer or base below is the
+ * rest of an earlier run: it is gone over.
  */
 int lclone_writer_begin(struct lclone_writer **writer, struct lclone_file *file,
 			const struct lclone_writer_options *options);
