@@ -525,6 +525,33 @@ static void in_use(void **state)
 	refused(-EBUSY, "is in use");
 }
 
+/* What is imported would be overwritten while it is read: that is refused, also with --force. */
+static void onto_itself(void **state)
+{
+	(void)state;
+	run("truncate -s 32M base; head -c 8M /dev/urandom | dd of=base seek=1 bs=1M conv=notrunc; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	run(IO " -c 'write -P 1 0 1M'; truncate -s 64M top.qcow2; cp top.qcow2 base.raw other", "qcow2", "top.qcow2");
+	add_target("base.raw");
+	refused(-EBUSY, "is what would be imported");
+	to.force = true;
+	refused(-EBUSY, "is what would be imported");
+	to.to.count = 0;
+	add_target("top.qcow2");
+	refused(-EBUSY, "is what would be imported");
+	from.trust_base = true;
+	refused(-EBUSY, "is what would be imported");
+	run("cmp top.qcow2 other/top.qcow2; cmp base.raw other/base.raw");
+	/* the raw part of a vmdk */
+	run("qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat base base.vmdk; cp base-flat.vmdk other");
+	run("qemu-img create -q -f vmdk -b base.vmdk -F vmdk top.vmdk");
+	from = (struct lclone_import_from){ .file = lasting("top.vmdk") };
+	to.to.count = 0;
+	add_target("base-flat.vmdk");
+	refused(-EBUSY, "is what would be imported");
+	run("cmp base-flat.vmdk other/base-flat.vmdk");
+}
+
 /* qemu-nbd ends in the middle: what is half made is refused, and gone over. */
 static int slow(void *ctx, const char *phase, u64 done, u64 total)
 {
@@ -616,6 +643,7 @@ int main(void)
 		cmocka_unit_test_setup(loops, begin),
 		cmocka_unit_test_setup(not_read, begin),
 		cmocka_unit_test_setup(in_use, begin),
+		cmocka_unit_test_setup(onto_itself, begin),
 		cmocka_unit_test_setup(reader_dies, begin),
 		cmocka_unit_test_setup(stopped, begin),
 	};

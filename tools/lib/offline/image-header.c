@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,16 +128,20 @@ static int qcow2(int fd, const char *path, struct lclone_image_header *h)
 /* A text describes it, which is a file of its own, or inside of one. */
 
 /* A file that has a part of the content: qemu opens it by what is said, in the folder of the text. */
-static int vmdk_extent(const char *path, const char *name, size_t len)
+static int vmdk_extent(const char *path, const char *name, size_t len,
+		       struct lclone_image_header *h)
 {
 	const size_t folder = strrchr(path, '/') - path + 1;
 	char other[PATH_MAX];
+	struct stat st;
 
 	if (folder + len < sizeof(other))
 		snprintf(other, sizeof(other), "%.*s%.*s", (int)folder, path, (int)len, name);
 	if (folder + len < sizeof(other) && !memchr(name, '/', len) && !memchr(name, ':', len) &&
-	    lclone_image_beside(path, other))
+	    lclone_image_beside(path, other) && !stat(other, &st)) {
+		h->has_part |= st.st_dev == h->part_dev && st.st_ino == h->part_ino;
 		return 0;
+	}
 	return lclone_fail(-EPROTONOSUPPORT, "%s has its data in \"%.*s\", which is no file in its folder",
 			   path, (int)len, name);
 }
@@ -175,7 +180,8 @@ static int vmdk_line(const char *path, const char *line, bool extents,
 		value = strchr(line, '"');
 		end = value ? strchr(value + 1, '"') : NULL;
 		if (value && !(assigned && assigned < value))
-			return end ? vmdk_extent(path, value + 1, end - value - 1) : damaged(path);
+			return end ? vmdk_extent(path, value + 1, end - value - 1, h) :
+			       damaged(path);
 	}
 	return 0;
 }
@@ -289,4 +295,19 @@ int lclone_image_header_read(int fd, const char *path, const char *format,
 	if (!strcmp(format, "vhdx"))
 		return vhdx(fd, path);
 	return 0;
+}
+
+int lclone_image_has_part(const char *path, const char *format, dev_t dev, ino_t ino)
+{
+	struct lclone_image_header header = { .part_dev = dev, .part_ino = ino };
+	int fd, err;
+
+	if (strcmp(format, "vmdk"))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return lclone_fail(-errno, "%s: %m", path);
+	err = vmdk(fd, path, &header);
+	close(fd);
+	return err ?: header.has_part;
 }

@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "lclone_format.h"
 
@@ -21,6 +22,9 @@ struct lclone_image_header {
 	char backing_format[32];	/* and that is in this format, as qemu calls it; "": not said */
 	u32 snapshots;			/* that are inside of it, beside its content */
 	u32 id, backing_id;		/* of a vmdk: its CID, and its parent's */
+	dev_t part_dev;			/* the file that was asked for: see below ... */
+	ino_t part_ino;
+	bool has_part;			/* ... is one that a vmdk has its content in */
 };
 
 /*
@@ -29,6 +33,9 @@ struct lclone_image_header {
  */
 int lclone_image_header_read(int fd, const char *path, const char *format,
 			     struct lclone_image_header *header);
+
+/* Has this image, in that format, a part of its content in the file @dev and @ino?  1, or 0. */
+int lclone_image_has_part(const char *path, const char *format, dev_t dev, ino_t ino);
 
 /* Is @other a plain file in the folder that @path, a real path, is in, through no link? */
 bool lclone_image_beside(const char *path, const char *other);

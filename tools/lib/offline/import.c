@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "basic/fail.h"
@@ -14,6 +15,8 @@
 #include "clone/users.h"
 #include "format_user.h"
 #include "host/queue.h"
+#include "host/stack.h"
+#include "offline/image-header.h"
 #include "offline/image-reader.h"
 #include "offline/import.h"
 #include "offline/writer.h"
@@ -370,11 +373,35 @@ static bool is_rest(const struct lclone_file *file, const struct lclone_import_t
 	return rest;
 }
 
-static int refuse_parts(const struct lclone_file *file, const struct below *b)
+/* Also by a loop device that shows it: what is imported would be overwritten while it is read. */
+static int refuse_image(const struct lclone_file *file, const struct lclone_image_file *image)
+{
+	struct lclone_backing shown;
+	struct stat st;
+	int ret;
+
+	if (!file->block && fstat(file->fd, &st))
+		return lclone_fail(-errno, "%s: %m", file->path);
+	if (!file->block)
+		shown = (struct lclone_backing){ .fs = st.st_dev, .inode = st.st_ino };
+	else if (!lclone_dev_backing(file->rdev, &shown))
+		return 0;
+	ret = shown.fs == image->dev && shown.inode == image->ino ? 1 :
+	      lclone_image_has_part(image->path, image->format, shown.fs, shown.inode);
+	return ret <= 0 ? ret : lclone_fail(-EBUSY, "%s is what would be imported, or a part of it: it cannot be overwritten",
+					    file->path);
+}
+
+static int refuse_parts(const struct lclone_import *import, const struct lclone_file *file,
+			const struct below *b)
 {
 	u32 i;
-	int err;
+	int err = 0;
 
+	for (i = 0; !err && i < import->images->count; i++)
+		err = refuse_image(file, &import->images->file[i]);
+	if (err)
+		return err;
 	if (lclone_file_same(file, b->base))
 		return lclone_fail(-EBUSY, "%s cannot be base and delta at once", file->path);
 	err = lclone_refuse_common_sectors(file, b->base);
@@ -431,7 +458,7 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 	err = open_below(&b, import, &target->parents);
 	if (!err)
 		err = lclone_file_open_ready(&file, target->path, O_RDWR | O_EXCL) ?:
-		      refuse_parts(&file, &b);
+		      refuse_parts(import, &file, &b);
 	if (!err)
 		err = lclone_image_reader_open(&reader, image->path, image->format) ?:
 		      write_file(import, &file, target, &b, reader, sb);
