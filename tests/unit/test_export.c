@@ -211,6 +211,7 @@ static const struct image_size sizes[] = {
 	{ 32768, 40960, 20480, 64 },	/* shorter than the base */
 	{ 131072, 65536, 40960, 2048 },
 	{ 131072, 65536, 65536, 4096 },	/* qcow2 has no clusters of 32 such subchunks */
+	{ 32768, 0, 20480, 64 },
 };
 
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
@@ -226,11 +227,12 @@ static void flat(void **state)
 		build(&s, 1, &sizes[i]);
 		for (f = 0; f < 3; f++) {
 			struct lclone_export e = { .format = formats[f], .file = keep("out") };
+			const char *base = sizes[i].base_sectors ? keep("base") : "-";
 
-			assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), 0);
+			assert_int_equal(export(&e, &none, base, keep("layer0")), 0);
 			same("disk0", formats[f], "out");
 			gone("out.part");
-			assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EEXIST);
+			assert_int_equal(export(&e, &none, base, keep("layer0")), -EEXIST);
 			unlink(e.file);
 		}
 		destroy(&s);
@@ -299,6 +301,12 @@ static void overlay(void **state)
 	e.file = keep("out");
 	for (i = 0; i < SIZES; i++) {
 		build(&s, 1, &sizes[i]);
+		if (!sizes[i].base_sectors) {
+			assert_int_equal(export(&e, &none, NULL, keep("layer0")), -ESTALE);
+			assert_non_null(strstr(lclone_why(), "/layer0 has no base"));
+			destroy(&s);
+			continue;
+		}
 		assert_int_equal(export(&e, &none, NULL, keep("layer0")), 0);
 		same("disk0", "qcow2", "out");
 		same_ranges(s.img, 1, "out");
