@@ -469,6 +469,75 @@ static void other_folders(void **state)
 	refused(-ESTALE, "does not lie on");
 }
 
+/* A file that is where the image says is not exchanged for another one of its name. */
+static void same_names(void **state)
+{
+	(void)state;
+	run("mkdir a b; head -c 4M /dev/urandom >base; qemu-img convert -f raw -O qcow2 base a/disk.qcow2");
+	run("qemu-img create -q -f qcow2 -b ../a/disk.qcow2 -F qcow2 b/disk.qcow2; qemu-img create -q -f qcow2 -b disk.qcow2 -F qcow2 b/top.qcow2");
+	run(IO " -c 'write -P 7 1M 1M'; " IO " -c 'write -P 8 3M 4k'", "qcow2", "b/disk.qcow2", "qcow2", "b/top.qcow2");
+	from.file = lasting("b/top.qcow2");
+	from.backing.path[from.backing.count++] = lasting("a/disk.qcow2");
+	add_target("delta");
+	refused(-ERANGE, "is an overlay, too");
+	from.chain = true;
+	add_target("d2");
+	imported();
+	judge("qcow2", "b/top.qcow2");
+	/* both are named, in any order */
+	run("rm delta d2; truncate -s 64M delta d2");
+	from.backing.path[from.backing.count++] = lasting("b/disk.qcow2");
+	imported();
+	judge("qcow2", "b/top.qcow2");
+	/* moved: which of both it is cannot be told */
+	run("mkdir c; mv b/top.qcow2 c/top.qcow2; rm delta d2; truncate -s 64M delta d2");
+	from.file = lasting("c/top.qcow2");
+	refused(-ESTALE, "two of that name");
+}
+
+/* Of a link, qemu looks for what it lies on beside the link, and not beside the file. */
+static void links(void **state)
+{
+	(void)state;
+	run("mkdir a b; head -c 4M /dev/urandom >base; cp base a/base.raw; head -c 4M /dev/urandom >b/base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw a/top.qcow2; ln -s ../a/top.qcow2 b/link.qcow2; ln -s a/top.qcow2 link.qcow2");
+	run(IO " -c 'write -P 7 1M 1M'", "qcow2", "a/top.qcow2");
+	from.file = lasting("b/link.qcow2");
+	add_target("delta");
+	refused(-EPERM, "is another file beside that");
+	from.backing.path[from.backing.count++] = lasting("a/base.raw");
+	imported();
+	judge("qcow2", "a/top.qcow2");
+	run("rm delta; truncate -s 64M delta");
+	from.backing.count = 0;
+	from.file = lasting("link.qcow2");
+	imported();
+	judge("qcow2", "a/top.qcow2");
+}
+
+/* A base that is trusted is that of the lowest file: an overlay between is not left out. */
+static void trusted(void **state)
+{
+	(void)state;
+	make_chain();
+	from = (struct lclone_import_from){ .file = lasting("2.qcow2"), .trust_base = true };
+	add_target("delta");
+	refused(-ERANGE, "is an overlay, too");
+	run("mv 1.qcow2 other; qemu-img rebase -u -f qcow2 -b other/1.qcow2 -F qcow2 2.qcow2");
+	refused(-EPERM, "not in its folder");
+	run("rm other/1.qcow2");
+	assert_int_equal(lclone_import_to(&to), 0);
+	run("rm delta; truncate -s 64M delta; qemu-img create -q -f qcow2 -b nbd://nowhere/x -F raw top.qcow2 8M || qemu-img create -q -u -f qcow2 -b nbd://nowhere/x -F raw top.qcow2 8M");
+	from.file = lasting("top.qcow2");
+	assert_int_equal(lclone_import_to(&to), 0);
+	/* the same of VHDs */
+	vhd_chain(3, 4000, 4096);
+	from.chain = false;
+	from.trust_base = true;
+	to.to.count = 1;
+	refused(-ERANGE, "is an overlay, too");
+}
+
 static void loops(void **state)
 {
 	(void)state;
@@ -540,6 +609,9 @@ static void onto_itself(void **state)
 	add_target("top.qcow2");
 	refused(-EBUSY, "is what would be imported");
 	from.trust_base = true;
+	refused(-EBUSY, "is what would be imported");
+	to.to.count = 0;
+	add_target("base.raw");
 	refused(-EBUSY, "is what would be imported");
 	run("cmp top.qcow2 other/top.qcow2; cmp base.raw other/base.raw");
 	/* the raw part of a vmdk */
@@ -640,6 +712,9 @@ int main(void)
 		cmocka_unit_test_setup(vmdk, begin),
 		cmocka_unit_test_setup(vhd, begin),
 		cmocka_unit_test_setup(other_folders, begin),
+		cmocka_unit_test_setup(same_names, begin),
+		cmocka_unit_test_setup(links, begin),
+		cmocka_unit_test_setup(trusted, begin),
 		cmocka_unit_test_setup(loops, begin),
 		cmocka_unit_test_setup(not_read, begin),
 		cmocka_unit_test_setup(in_use, begin),

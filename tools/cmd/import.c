@@ -127,7 +127,8 @@ static int refuse_overlay(const struct arguments *a)
 
 	if (stat(a->from.file, &st) || !S_ISREG(st.st_mode))
 		return 0;
-	err = lclone_image_chain_open(&images, a->from.file, &a->from.backing, true);
+	err = lclone_image_chain_open(&images, a->from.file, &a->from.backing,
+				      LCLONE_IMAGES_ONE);
 	if (!err && images.file[0].overlay)
 		err = lclone_fail(-ERANGE, "%s lies on another image: make a template of that, and say here which one it is (--base)",
 				  a->from.file);

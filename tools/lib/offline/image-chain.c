@@ -21,6 +21,7 @@
 struct walk {
 	struct lclone_image_chain *chain;
 	const struct lclone_image_names *named;
+	enum lclone_image_depth depth;
 	bool used[LCLONE_IMAGES_MAX];	/* which of these have been found */
 };
 
@@ -53,10 +54,9 @@ static int add_file(struct lclone_image_chain *chain, const char *path)
 			return lclone_fail(-ELOOP, "%s lies on itself", chain->file[i].path);
 	*file = (struct lclone_image_file){ .dev = st.st_dev, .ino = st.st_ino };
 	file->path = strdup(real);
-	if (!file->path)
-		return lclone_fail(-ENOMEM, "out of memory");
+	file->given = strdup(path);
 	chain->count++;
-	return 0;
+	return file->path && file->given ? 0 : lclone_fail(-ENOMEM, "out of memory");
 }
 
 static const char *name_in(const char *path)
@@ -72,45 +72,93 @@ static int elsewhere(const char *path, const char *backing)
 			   path, backing);
 }
 
-/* By its path, or, as files are moved, by its name.  -1: it was not named. */
-static int find_named(const struct walk *w, const char *backing)
+/* By its path.  -1: it was not named. */
+static int find_named(const struct walk *w, const char *real)
 {
-	char real[PATH_MAX], other[PATH_MAX];
-	bool is_there = realpath(backing, real);
+	char other[PATH_MAX];
 	u32 i;
 
 	for (i = 0; i < w->named->count; i++)
-		if (is_there && realpath(w->named->path[i], other) && !strcmp(real, other))
-			return i;
-	for (i = 0; i < w->named->count; i++)
-		if (!strcmp(name_in(w->named->path[i]), name_in(backing)))
+		if (realpath(w->named->path[i], other) && !strcmp(real, other))
 			return i;
 	return -1;
 }
 
-/* What a qcow2 or a vmdk has as the name of the file that it lies on */
-static int follow_name(struct walk *w, const char *path, const char *name)
+/* As files are moved, by its name, if one has it that is not taken.  -1: it was not named. */
+static int find_moved(const struct walk *w, const char *path, const char *name)
+{
+	int found = -1;
+	u32 i;
+
+	for (i = 0; i < w->named->count; i++) {
+		if (w->used[i] || strcmp(name_in(w->named->path[i]), name_in(name)))
+			continue;
+		if (found >= 0)
+			return lclone_fail(-ESTALE, "%s lies on \"%s\", which is not there, and two of that name are given (--backing): which it is cannot be told",
+					   path, name);
+		found = i;
+	}
+	return found;
+}
+
+/* What @name is in the folder of @path, before and after all links; false: nothing. */
+static bool resolve(const char *path, const char *name, char joined[2 * PATH_MAX],
+		    char real[PATH_MAX])
 {
 	const int folder = name[0] == '/' ? 0 : name_in(path) - path;
-	char backing[2 * PATH_MAX];
+
+	snprintf(joined, 2 * PATH_MAX, "%.*s%s", folder, path, name);
+	return realpath(joined, real);
+}
+
+/* It is not where the one above says. */
+static int follow_moved(struct walk *w, const char *path, const char *name)
+{
+	const bool other = strcspn(name, ":") < strcspn(name, "/");	/* qemu: a protocol */
+	int i = find_moved(w, path, name);
+
+	if (i >= 0) {
+		w->used[i] = true;
+		return add_file(w->chain, w->named->path[i]);
+	}
+	if (i != -1)
+		return i;
+	return other ? elsewhere(path, name) :
+	       lclone_fail(-ENOENT, "%s lies on \"%s\", which is not there: if it is elsewhere now, name it: --backing FILE",
+			   path, name);
+}
+
+/*
+ * What a qcow2 or a vmdk has as the name of the file that it lies on.  Of one that was given by a
+ * link in another folder qemu looks for that name beside the link.
+ */
+static int follow_name(struct walk *w, const struct lclone_image_file *file, const char *name)
+{
+	char joined[2 * PATH_MAX], real[PATH_MAX], by_link[PATH_MAX];
+	const char *path = file->path;
+	bool is_there, is_at_link;
 	int i;
 
 	if (!name[0])
 		return lclone_fail(-EPROTONOSUPPORT, "%s lies on another image, and does not say on which",
 				   path);
-	snprintf(backing, sizeof(backing), "%.*s%s", folder, path, name);
-	i = find_named(w, backing);
+	is_there = resolve(path, name, joined, real);
+	is_at_link = resolve(file->given, name, joined, by_link);
+	if (!is_there && !is_at_link)
+		return follow_moved(w, path, name);
+	i = is_there ? find_named(w, real) : -1;
+	if (i < 0 && is_at_link)
+		i = find_named(w, by_link);
 	if (i >= 0) {
 		w->used[i] = true;
 		return add_file(w->chain, w->named->path[i]);
 	}
-	if (strcspn(name, ":") < strcspn(name, "/"))	/* qemu would take it for a protocol */
+	if (!is_there || (is_at_link && strcmp(real, by_link)))
+		return lclone_fail(-EPERM, "%s lies on \"%s\", which is another file beside that than beside the link %s: name the right one: --backing FILE",
+				   path, name, file->given);
+	if (!lclone_image_beside(path, real) || strcspn(name, ":") < strcspn(name, "/"))
 		return elsewhere(path, name);
-	if (access(backing, F_OK))
-		return lclone_fail(-ENOENT, "%s lies on \"%s\", which is not there: if it is elsewhere now, name it: --backing FILE",
-				   path, name);
-	return lclone_image_beside(path, backing) ? add_file(w->chain, backing) :
-						    elsewhere(path, name);
+	return add_file(w->chain, is_at_link ? joined : real);
 }
 
 /* A VHD knows its parent by its uuid */
@@ -209,13 +257,20 @@ static int follow_uuid(struct walk *w, const struct lclone_vhd *vhd)
 	return ret < 0 ? ret : ret ? add_file(w->chain, path) : no_parent(vhd);
 }
 
-static int look_at_vhd(struct walk *w, struct lclone_image_file *file, bool only)
+/* The one at the lower end is followed, unless what it lies on is the base's matter. */
+static bool goes_on(const struct walk *w)
+{
+	return w->depth == LCLONE_IMAGES_ALL ||
+	       (w->depth == LCLONE_IMAGES_TWO && w->chain->count == 1);
+}
+
+static int look_at_vhd(struct walk *w, struct lclone_image_file *file)
 {
 	struct opened o;
 	int err = open_vhd(&o, file->path);
 
 	file->overlay = !err && o.vhd.type == LCLONE_VHD_DIFFERENCING;
-	if (file->overlay && !only)
+	if (file->overlay && goes_on(w))
 		err = follow_uuid(w, &o.vhd);
 	close_vhd(&o);
 	return err;
@@ -245,11 +300,19 @@ static int refuse_changed(const struct lclone_image_file *above, const struct lc
 			   file->path, above->path, id, wanted);
 }
 
-/* The file at the lower end, and, unless @only, those that it lies on */
-static int look(struct walk *w, bool only)
+/* Of what lies below the first nothing is read then: it matters only whether it is an overlay. */
+static bool is_enough(const struct walk *w, const char *format, int err)
+{
+	return w->depth == LCLONE_IMAGES_TWO && w->chain->count == 1 &&
+	       (err == -ENOENT || (err == -EPERM && !strcmp(format, "raw")));
+}
+
+/* The file at the lower end, and those that it lies on */
+static int look(struct walk *w)
 {
 	struct lclone_image_header above = { .overlay = false }, header;
 	struct lclone_image_file *file;
+	bool is_read;
 	u32 i = 0;
 	int fd, err = 0;
 
@@ -263,16 +326,19 @@ static int look(struct walk *w, bool only)
 		if (!err)
 			err = lclone_image_header_read(fd, file->path, file->format, &header);
 		close(fd);
-		if (!err && strcmp(file->format, "raw") && strcmp(file->format, "vpc"))
+		is_read = !i || w->depth == LCLONE_IMAGES_ALL;
+		if (!err && is_read && strcmp(file->format, "raw") && strcmp(file->format, "vpc"))
 			err = lclone_image_refuse_damaged(file->path, file->format);
-		if (!err && i)
+		if (!err && is_read && i)
 			err = refuse_changed(file - 1, file, above.backing_id, header.id);
 		if (!err && !strcmp(file->format, "vpc"))
-			err = look_at_vhd(w, file, only);
+			err = look_at_vhd(w, file);
 		file->overlay |= header.overlay;
 		file->snapshots = header.snapshots;
-		if (!err && header.overlay && !only)
-			err = follow_name(w, file->path, header.backing);
+		if (!err && header.overlay && goes_on(w))
+			err = follow_name(w, file, header.backing);
+		if (is_enough(w, header.backing_format, err))
+			err = 0;
 		above = header;
 		i++;
 	}
@@ -280,14 +346,15 @@ static int look(struct walk *w, bool only)
 }
 
 int lclone_image_chain_open(struct lclone_image_chain *chain, const char *path,
-			    const struct lclone_image_names *named, bool only)
+			    const struct lclone_image_names *named,
+			    enum lclone_image_depth depth)
 {
-	struct walk w = { .chain = chain, .named = named };
+	struct walk w = { .chain = chain, .named = named, .depth = depth };
 	int err;
 	u32 i;
 
 	chain->count = 0;
-	err = add_file(chain, path) ?: look(&w, only);
+	err = add_file(chain, path) ?: look(&w);
 	for (i = 0; !err && i < named->count; i++)
 		if (!w.used[i])
 			err = lclone_fail(-ESTALE, "%s does not lie on %s", path, named->path[i]);
@@ -298,7 +365,9 @@ void lclone_image_chain_close(struct lclone_image_chain *chain)
 {
 	u32 i;
 
-	for (i = 0; i < chain->count; i++)
+	for (i = 0; i < chain->count; i++) {
 		free(chain->file[i].path);
+		free(chain->file[i].given);
+	}
 	chain->count = 0;
 }

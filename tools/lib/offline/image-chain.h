@@ -25,6 +25,7 @@ int lclone_add_image_name(struct lclone_image_names *names, const char *path);
 
 struct lclone_image_file {
 	char *path;			/* a real one */
+	char *given;			/* as it was called, which may be a link */
 	const char *format;		/* qemu's word for it */
 	bool overlay;			/* it lies on the next one */
 	u32 snapshots;			/* that are inside of it, and are not imported */
@@ -37,13 +38,21 @@ struct lclone_image_chain {
 	struct lclone_image_file file[LCLONE_IMAGES_MAX];	/* the topmost first */
 };
 
+/* How far down is looked: at all, at the file itself, or also at what it lies on, if that is there */
+enum lclone_image_depth {
+	LCLONE_IMAGES_ALL,
+	LCLONE_IMAGES_ONE,
+	LCLONE_IMAGES_TWO,
+};
+
 /*
- * Looks at @path, and at all that it lies on, or (@only) not that.  -ENOENT: a file is not there;
+ * Looks at @path, and at what it lies on, as far as is wished.  -ENOENT: a file is not there;
  * -EPERM: it is elsewhere, and not named; -ELOOP: one lies on itself; -ESTALE: it is not what the
  * one above has recorded; else it cannot be read.  Close it in any case.
  */
 int lclone_image_chain_open(struct lclone_image_chain *chain, const char *path,
-			    const struct lclone_image_names *named, bool only);
+			    const struct lclone_image_names *named,
+			    enum lclone_image_depth depth);
 void lclone_image_chain_close(struct lclone_image_chain *chain);
 
 #endif /* LCLONE_IMAGE_CHAIN_H */

@@ -11,7 +11,8 @@ int lclone_import_look(const struct lclone_import_from *from, struct lclone_imag
 		       u32 *overlays)
 {
 	int err = lclone_image_chain_open(images, from->file, &from->backing,
-					  from->trust_base && !from->chain);
+					  from->trust_base && !from->chain ?
+					  LCLONE_IMAGES_TWO : LCLONE_IMAGES_ALL);
 	u32 i;
 
 	*overlays = 0;
