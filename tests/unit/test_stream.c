@@ -4,6 +4,7 @@
  *
  * The Makefile puts fsync() out of the way: what a crash leaves is for test_writer.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -21,11 +22,67 @@
 #include "offline/writer.h"
 #include "test.h"
 
+static int sync_errno;
+
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
 	(void)fd;
+	errno = sync_errno;
+	return sync_errno ? -1 : 0;
+}
+
+/* A target that is said to be a block device, and the lock that whoever receives on one has */
+
+static bool device;
+static int lock_fd = -1;
+static int looks, begins;		/* behind the lock */
+
+static bool is_locked(void)
+{
+	return lock_fd >= 0 && fcntl(lock_fd, F_GETFD) >= 0;
+}
+
+int __real_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
+{
+	int err = __real_lclone_file_open_ready(file, path, flags);
+
+	if (!err && device && (flags & O_ACCMODE) == O_RDWR)
+		file->block = true;
+	return err;
+}
+
+int __wrap_lclone_lock_receive(void);
+int __wrap_lclone_lock_receive(void)
+{
+	lock_fd = open("/dev/null", O_RDONLY);
+	return lock_fd;
+}
+
+int __real_lclone_inventory_read(struct lclone_inventory *inv);
+int __wrap_lclone_inventory_read(struct lclone_inventory *inv);
+int __wrap_lclone_inventory_read(struct lclone_inventory *inv)
+{
+	if (!device)
+		return __real_lclone_inventory_read(inv);
+	memset(inv, 0, sizeof(*inv));
+	looks += is_locked();
 	return 0;
+}
+
+int __real_lclone_writer_begin(struct lclone_writer **w, struct lclone_file *file,
+			       const struct lclone_writer_options *o);
+int __wrap_lclone_writer_begin(struct lclone_writer **w, struct lclone_file *file,
+			       const struct lclone_writer_options *o);
+int __wrap_lclone_writer_begin(struct lclone_writer **w, struct lclone_file *file,
+			       const struct lclone_writer_options *o)
+{
+	int err = __real_lclone_writer_begin(w, file, o);
+
+	begins += is_locked();
+	return err;
 }
 
 /* Layers L0 on a base, L1 on L0, L2 on L1, as files, and what each disk has */
@@ -372,6 +429,18 @@ static void sender_refuses(void **state)
 	lclone_writer_free(w);
 	lclone_file_close(&file);
 	assert_int_equal(send_to("s", 0, "-", -1, false), -EBUSY);
+	free_layers();
+}
+
+/* A file that is full only when the page cache is written is not called sent. */
+static void not_durable(void **state)
+{
+	(void)state;
+	make_layers(8000, 128, false, 35);
+	sync_errno = EDQUOT;
+	assert_int_equal(send_to("s", 0, "-", -1, false), -EDQUOT);
+	sync_errno = 0;
+	must(send_to("s", 0, "-", -1, false));
 	free_layers();
 }
 
@@ -804,6 +873,23 @@ static void target(void **state)
 	free_layers();
 }
 
+/* Two that receive the same at once would both find nothing, and both begin. */
+static void alone(void **state)
+{
+	(void)state;
+	make_layers(8000, 128, false, 75);
+	new_targets();
+	must(send_to("s0", 0, "-", -1, false));
+	device = true;
+	must(receive_on("s0", "R0", 0, NULL, 0));
+	device = false;
+	assert_true(looks > 0);
+	assert_int_equal(begins, 1);
+	assert_false(is_locked());
+	check_disk("R0", 0, NULL, model[0]);
+	free_layers();
+}
+
 /* Ceph's own program reads two streams and makes one of them. */
 static void merged_by_rbd(void **state)
 {
@@ -895,6 +981,7 @@ int main(void)
 		cmocka_unit_test(incremental),
 		cmocka_unit_test(other_chunks),
 		cmocka_unit_test(sender_refuses),
+		cmocka_unit_test(not_durable),
 		cmocka_unit_test(cut_off),
 		cmocka_unit_test(bit_flips),
 		cmocka_unit_test(by_hand),
@@ -903,6 +990,7 @@ int main(void)
 		cmocka_unit_test(foreign_names),
 		cmocka_unit_test(wrong_parent),
 		cmocka_unit_test(target),
+		cmocka_unit_test(alone),
 		cmocka_unit_test(merged_by_rbd),
 		cmocka_unit_test(changes_by_nbd),
 	};

@@ -239,6 +239,11 @@ int lclone_lock_creation(enum lclone_lock_kind kind)
 	return lock_named("creation", kind, "the making of clones", SWITCH_MS);
 }
 
+int lclone_lock_receive(void)
+{
+	return lock_named("receive", LCLONE_LOCK_EXCLUSIVE, "what is received", SWITCH_MS);
+}
+
 int lclone_lock_tab(const char *path)
 {
 	return lock_named("tab", LCLONE_LOCK_EXCLUSIVE, path, SWITCH_MS);

@@ -89,6 +89,12 @@ int lclone_lock_clone(const char *name);
  */
 int lclone_lock_creation(enum lclone_lock_kind kind);
 
+/*
+ * Who makes a layer with an identity that others gave it: from the look whether it is here until
+ * a superblock says so.  The same.
+ */
+int lclone_lock_receive(void);
+
 /* Who changes lclonetab(5), whose @path is for sentences. The same. */
 int lclone_lock_tab(const char *path);
 

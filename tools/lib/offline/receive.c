@@ -16,6 +16,7 @@
 #include "format/stream.h"
 #include "format_user.h"
 #include "host/find.h"
+#include "host/lock.h"
 #include "offline/receive.h"
 #include "offline/writer.h"
 
@@ -325,7 +326,10 @@ static bool is_received(const struct receive *r)
 	return is;
 }
 
-/* Two of one identity on a host are taken for each other. */
+/*
+ * Two of one identity on a host are taken for each other. A plain file is no device, where nobody
+ * looks for layers: it is a backup also beside what it was made of.
+ */
 static int refuse_twin(struct receive *r)
 {
 	struct lclone_inventory inv = { .count = 0 };
@@ -369,6 +373,22 @@ static int begin(struct receive *r)
 	if (r->has_parent)
 		options.format.parent = &r->parent.delta.sb;
 	return lclone_writer_begin(&r->writer, &r->file, &options);
+}
+
+/* Of two who receive the same at once, the second sees the superblock of the first. */
+static int begin_alone(struct receive *r)
+{
+	int lock = -1, err;
+
+	if (r->file.block) {
+		lock = lclone_lock_receive();
+		if (lock < 0)
+			return lock;
+	}
+	err = refuse_twin(r) ?: begin(r);
+	if (lock >= 0)
+		close(lock);
+	return err;
 }
 
 /* The content */
@@ -452,7 +472,7 @@ static int receive(struct receive *r)
 	if (!err)
 		err = lclone_file_open_ready(&r->file, r->receiving->layer, O_RDWR | O_EXCL);
 	if (!err)
-		err = open_below(r) ?: refuse_twin(r) ?: begin(r);
+		err = open_below(r) ?: begin_alone(r);
 	if (!err)
 		err = get_content(r, tag);
 	if (!err && r->has_parent)

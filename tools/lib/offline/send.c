@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -193,6 +194,17 @@ static int write_end(struct send *s)
 	return flush(s);
 }
 
+/* Of what is sent to a file it is said that it is there: then that is also so after a power cut. */
+static int make_durable(const struct send *s)
+{
+	struct stat st;
+
+	if (fstat(s->sending->out, &st) || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) ||
+	    !fsync(s->sending->out))
+		return 0;
+	return lclone_fail(-errno, "the stream cannot be written: %m");
+}
+
 /* Reading */
 
 static bool wanted(const struct send *s, const struct lclone_chain_extent *e)
@@ -360,7 +372,7 @@ static int send_disk(struct lclone_sending *o, struct disk *disk, struct lclone_
 	if (!err)
 		err = write_header(s);
 	if (!err)
-		err = send_content(s) ?: refuse_changed(s) ?: write_end(s);
+		err = send_content(s) ?: refuse_changed(s) ?: write_end(s) ?: make_durable(s);
 	lclone_queue_free(s->queue);
 	free(s);
 	return err;

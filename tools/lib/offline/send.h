@@ -26,7 +26,8 @@ struct lclone_sending {
 
 /*
  * Writes the stream.  Without since and since_base it is the whole disk, without what is zero.
- * The last record is written only if all that was read is what it was at the beginning.
+ * The last record is written only if all that was read is what it was at the beginning.  A stream
+ * that goes to a file or device is durable at the end.
  */
 int lclone_send(struct lclone_sending *sending);
 
