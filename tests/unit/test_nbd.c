@@ -3,7 +3,6 @@
  * Images of qemu, by qemu-nbd: they are read and written, what each has itself is told, and a
  * qemu-nbd that ends, or was never there, is a sentence.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -92,6 +91,19 @@ static bool no_library;
 void *__wrap_dlopen(const char *name, int flags)
 {
 	return no_library ? NULL : __real_dlopen(name, flags);
+}
+
+int __real_rmdir(const char *path);
+int __wrap_rmdir(const char *path);
+
+static int sockets_removed;		/* the directories that libnbd has them in */
+
+int __wrap_rmdir(const char *path)
+{
+	int ret = __real_rmdir(path);
+
+	sockets_removed += !ret && !strncmp(path, "/tmp/libnbd", strlen("/tmp/libnbd"));
+	return ret;
 }
 
 static int write_at(struct lclone_nbd *nbd, int byte, u64 at, u64 bytes)
@@ -312,7 +324,9 @@ static void killed(void **state)
 
 	(void)state;
 	create("-f qcow2", "killed", "64M");
+	sockets_removed = 0;
 	assert_int_equal(open_image(&nbd, "killed", "qcow2", NULL, true), 0);
+	assert_int_equal(sockets_removed, 1);	/* nothing is left if it is us */
 	pid = child();
 	kill(pid, SIGSTOP);
 	memset(r, 0, sizeof(r));

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "basic/text.h"
@@ -273,6 +274,22 @@ static void more_room(const struct lclone_nbd *nbd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+/* Both ends have it: its name, which libnbd keeps until we close, would be left if we are killed. */
+static void forget_name(const struct lclone_nbd *nbd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(name) - 1;
+	char *slash;
+
+	if (getpeername(lib.aio_get_fd(nbd->h), (struct sockaddr *)&name, &size))
+		return;
+	slash = strrchr(name.sun_path, '/');
+	if (!slash || unlink(name.sun_path))
+		return;
+	*slash = '\0';
+	rmdir(name.sun_path);
+}
+
 static int start(struct lclone_nbd *nbd, const struct lclone_nbd_image *image, bool write)
 {
 	int fds[NODES], err, i;
@@ -293,6 +310,7 @@ static int start(struct lclone_nbd *nbd, const struct lclone_nbd_image *image, b
 	if (err)
 		return err;
 	more_room(nbd);
+	forget_name(nbd);
 	size = lib.get_size(nbd->h);
 	if (size < 0)
 		return call_failed(nbd, false);
