@@ -4,6 +4,7 @@
  * qemu-nbd that ends, or was never there, is a sentence.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
