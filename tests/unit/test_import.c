@@ -345,6 +345,39 @@ static void sibling(void **state)
 	refused(-ESTALE, "is no layer");
 }
 
+/* The layer that was compared becomes another one before it is used. */
+static void exchange(void *ctx, const struct lclone_image_file *file, const char *path,
+		     const struct lclone_sb *sb)
+{
+	(void)ctx;
+	(void)file;
+	(void)path;
+	if (!sb)
+		run("mv other/delta delta");
+}
+
+static void exchanged(void **state)
+{
+	(void)state;
+	run("head -c 8M /dev/urandom >base; cp base 0.raw");
+	run("for i in 1 2; do qemu-img create -q -f qcow2 -b 0.raw -F raw $i.qcow2; qemu-io -f qcow2 $i.qcow2 -c \"write -P $i 1M 1M\"; done");
+	run("qemu-img create -q -f qcow2 -b 1.qcow2 -F qcow2 top.qcow2; qemu-img create -q -f qcow2 -b 2.qcow2 -F qcow2 other.qcow2");
+	from.chain = true;
+	from.file = lasting("other.qcow2");
+	add_target("delta");
+	add_target("d2");
+	imported();
+	run("mv delta other; rm d2; truncate -s 64M delta d2");
+	from.file = lasting("top.qcow2");
+	imported();
+	run("rm d2; truncate -s 64M d2");
+	to.layers.path[to.layers.count++] = lasting("delta");
+	to.to.count = 0;
+	add_target("d2");
+	to.told = exchange;
+	refused(-ESTALE, "is another layer than it was");
+}
+
 static void vmdk(void **state)
 {
 	(void)state;
@@ -709,6 +742,7 @@ int main(void)
 		cmocka_unit_test_setup(another_base, begin),
 		cmocka_unit_test_setup(chain, begin),
 		cmocka_unit_test_setup(sibling, begin),
+		cmocka_unit_test_setup(exchanged, begin),
 		cmocka_unit_test_setup(vmdk, begin),
 		cmocka_unit_test_setup(vhd, begin),
 		cmocka_unit_test_setup(other_folders, begin),

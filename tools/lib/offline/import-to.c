@@ -45,11 +45,12 @@ static int refuse_count(const struct lclone_import_to *import, u32 overlays)
 static int import_all(const struct lclone_import_to *to, const struct lclone_import *import,
 		      u32 overlays)
 {
+	struct lclone_import_below below = { .layers = { .count = 0 } };
 	struct lclone_import_target target = {
-		.chunk_sectors = to->chunk_sectors, .force = to->force,
+		.chunk_sectors = to->chunk_sectors, .force = to->force, .below = &below,
 	};
 	const struct lclone_image_file *file;
-	struct lclone_sb sb;
+	struct lclone_sb sb = { .seq = 0 };
 	u32 i, n;
 	int ret = 1;
 
@@ -58,7 +59,7 @@ static int import_all(const struct lclone_import_to *to, const struct lclone_imp
 		file = &import->images->file[i];
 		if (n < to->layers.count) {
 			target.path = to->layers.path[n];
-			ret = lclone_import_is_layer(import, i, &target.parents, target.path);
+			ret = lclone_import_is_layer(import, i, &below, target.path, &sb);
 			if (!ret)
 				ret = lclone_fail(-ESTALE, "%s", lclone_why());
 		} else {
@@ -69,7 +70,9 @@ static int import_all(const struct lclone_import_to *to, const struct lclone_imp
 		}
 		if (ret > 0)
 			to->told(to->ctx, file, target.path, n < to->layers.count ? NULL : &sb);
-		target.parents.path[target.parents.count++] = target.path;
+		if (i)
+			below.layers.path[below.layers.count++] = target.path;
+		below.last = sb;
 	}
 	return ret < 0 ? ret : 0;
 }

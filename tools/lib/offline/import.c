@@ -48,22 +48,34 @@ static int refuse_unfit(const struct below *b, const char *path)
 	return lclone_verify_base(&b->disk->delta, (struct lclone_file *)b->base);
 }
 
-static int open_below(struct below *b, const struct lclone_import *import,
-		      const struct lclone_parents *parents)
+/* From here on its lock keeps it as it is. */
+static int refuse_exchanged(const struct lclone_sb *sb, const struct lclone_sb *wanted,
+			    const char *path)
 {
-	struct lclone_parents lower = *parents;
+	if (!memcmp(sb->uuid, wanted->uuid, LCLONE_UUID_SIZE) &&
+	    sb->generation == wanted->generation)
+		return 0;
+	return lclone_fail(-ESTALE, "%s is another layer than it was a moment ago, as after a merge: run this again",
+			   path);
+}
+
+static int open_below(struct below *b, const struct lclone_import *import,
+		      const struct lclone_import_below *below)
+{
+	struct lclone_parents lower = below->layers;
 	const char *path;
 	int err;
 	u32 i;
 
 	*b = (struct below){ .base = import->base, .sectors = UINT64_MAX };
-	if (!parents->count)
+	if (!lower.count)
 		return 0;
 	b->disk = calloc(1, sizeof(*b->disk));
 	if (!b->disk)
 		return lclone_fail(-ENOMEM, "out of memory");
-	path = parents->path[--lower.count];
-	err = lclone_open_disk(path, O_RDONLY, &lower, b->disk) ?: refuse_unfit(b, path);
+	path = below->layers.path[--lower.count];
+	err = lclone_open_disk(path, O_RDONLY, &lower, b->disk) ?: refuse_unfit(b, path) ?:
+	      refuse_exchanged(&b->disk->delta.sb, &below->last, path);
 	b->sectors = b->disk->delta.sb.virtual_sectors;
 	b->shown = import->base->dev.sectors;
 	for (i = 1; !err && i < b->disk->chain.count; i++)
@@ -455,7 +467,7 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 	struct below b;
 	int err;
 
-	err = open_below(&b, import, &target->parents);
+	err = open_below(&b, import, target->below);
 	if (!err)
 		err = lclone_file_open_ready(&file, target->path, O_RDWR | O_EXCL) ?:
 		      refuse_parts(import, &file, &b);
@@ -606,7 +618,8 @@ static int open_layer(struct layer *l, const char *path, u64 sectors)
 }
 
 int lclone_import_is_layer(const struct lclone_import *import, u32 i,
-			   const struct lclone_parents *parents, const char *path)
+			   const struct lclone_import_below *below, const char *path,
+			   struct lclone_sb *sb)
 {
 	const struct lclone_image_file *image = &import->images->file[i];
 	struct lclone_image_reader *reader = NULL;
@@ -619,13 +632,14 @@ int lclone_import_is_layer(const struct lclone_import *import, u32 i,
 	int err;
 
 	c.buf = aligned_alloc(LCLONE_BLOCK_SIZE, PIECE_SECTORS << 9);
-	err = open_below(&b, import, parents);
+	err = open_below(&b, import, below);
 	if (!err && !c.buf)
 		err = lclone_fail(-ENOMEM, "out of memory");
 	err = err ?: lclone_image_reader_open(&reader, image->path, image->format);
 	if (!err)
 		err = open_layer(&l, path, lclone_image_reader_sectors(reader)) ?:
 		      compare_layer(&c, &l, reader);
+	*sb = l.delta.sb;
 	lclone_image_reader_close(reader);
 	lclone_delta_close(&l.delta);
 	if (l.file.fd >= 0)

@@ -26,13 +26,22 @@ struct lclone_import {
  */
 int lclone_import_verify(const struct lclone_import *import);
 
+/*
+ * The layers of the files below one; @last is the superblock of the last of them, which is right
+ * below, as it was made or compared: -ESTALE if it is another one when it is used.
+ */
+struct lclone_import_below {
+	struct lclone_parents layers;
+	struct lclone_sb last;
+};
+
 struct lclone_import_target {
 	const char *path;
 	const char *label;		/* or NULL */
 	const u8 *uuid;			/* NULL: a new one, or that of the rest of an earlier run */
 	u32 chunk_sectors;		/* 0: that of the layer below, or the default */
 	bool sealed, force;
-	struct lclone_parents parents;	/* layers of the files below; the last is right below */
+	const struct lclone_import_below *below;
 };
 
 /* How large a device has to be for file @i, in chunks of that size, or (0) the default. */
@@ -45,9 +54,10 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 
 /*
  * Is the layer at @path, on the layers of the files below, what would be made of file @i?  All of
- * both is compared: 1, or 0, and why not is lclone_why().
+ * both is compared: 1, and its superblock is in @sb; or 0, and why not is lclone_why().
  */
 int lclone_import_is_layer(const struct lclone_import *import, u32 i,
-			   const struct lclone_parents *parents, const char *path);
+			   const struct lclone_import_below *below, const char *path,
+			   struct lclone_sb *sb);
 
 #endif /* LCLONE_IMPORT_H */

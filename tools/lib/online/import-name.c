@@ -35,7 +35,7 @@ struct plan {
 	char base[LCLONE_LV_PATH_SIZE];
 	const char *vg;
 	struct layer layer[LCLONE_LAYERS_MAX];
-	struct lclone_parents parents;	/* these layers, bottom first */
+	struct lclone_import_below below;	/* these layers, bottom first */
 	struct lclone_lv *lvs;
 	size_t count;
 };
@@ -69,7 +69,7 @@ static bool is_taken(const struct plan *p, const char *snapshot)
 {
 	u32 i;
 
-	for (i = 0; i < p->parents.count; i++)
+	for (i = 0; i < p->below.layers.count; i++)
 		if (!strcmp(p->layer[i].lv.snapshot, snapshot))
 			return true;
 	return false;
@@ -93,7 +93,7 @@ static int name_layer(const struct plan *p, const struct lclone_image_file *file
 	snprintf(stem, sizeof(stem), "%.*s", (int)len, name);
 	err = lclone_snapshot_label(p->in->name, stem, label);
 	if (err || is_taken(p, stem)) {
-		snprintf(stem, sizeof(stem), "import%u", p->parents.count + 1);
+		snprintf(stem, sizeof(stem), "import%u", p->below.layers.count + 1);
 		err = lclone_snapshot_label(p->in->name, stem, label);
 	}
 	if (err)
@@ -107,7 +107,7 @@ static int name_layer(const struct plan *p, const struct lclone_image_file *file
 
 static bool may_be(const struct plan *p, const struct lclone_lv *lv, const struct lclone_sb *sb)
 {
-	const struct lclone_sb *below = p->parents.count ? &p->layer[p->parents.count - 1].sb : NULL;
+	const struct lclone_sb *below = p->below.layers.count ? &p->below.last : NULL;
 
 	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_written(sb) ||
 	    strcmp(lv->from, p->template.name))
@@ -132,7 +132,8 @@ static int find_layer(struct plan *p, u32 i, struct layer *layer)
 			return ret;
 		if (lclone_sb_of(layer->path, &layer->sb) || !may_be(p, &layer->lv, &layer->sb))
 			continue;
-		ret = lclone_import_is_layer(&p->import, i, &p->parents, layer->path);
+		ret = lclone_import_is_layer(&p->import, i, &p->below, layer->path,
+					     &layer->sb);
 	}
 	return ret;
 }
@@ -189,7 +190,7 @@ static int make_layer(struct plan *p, u32 i, struct layer *layer)
 	char label[LCLONE_LABEL_SIZE];
 	struct lclone_import_target target = {
 		.path = layer->path, .label = label, .uuid = layer->sb.uuid,
-		.chunk_sectors = p->in->chunk_sectors, .sealed = true, .parents = p->parents,
+		.chunk_sectors = p->in->chunk_sectors, .sealed = true, .below = &p->below,
 	};
 	int err, lock;
 
@@ -221,14 +222,15 @@ static int get_layers(struct plan *p, u32 overlays)
 	int ret = 1;
 
 	for (i = overlays - 1; ret > 0 && i > 0; i--) {
-		layer = &p->layer[p->parents.count];
+		layer = &p->layer[p->below.layers.count];
 		ret = find_layer(p, i, layer);
 		if (!ret)
 			ret = make_layer(p, i, layer) ?: 1;
 		if (ret < 0)
 			return ret;
 		p->in->told(p->in->ctx, &p->images.file[i], layer->path, layer->made);
-		p->parents.path[p->parents.count++] = layer->path;
+		p->below.layers.path[p->below.layers.count++] = layer->path;
+		p->below.last = layer->sb;
 	}
 	return 0;
 }
@@ -239,8 +241,8 @@ static void remove_layers(struct plan *p)
 	struct layer *layer;
 
 	lclone_why_hold();
-	while (p->parents.count) {
-		layer = &p->layer[--p->parents.count];
+	while (p->below.layers.count) {
+		layer = &p->layer[--p->below.layers.count];
 		if (layer->made && !lclone_refuse_depended(layer->path, &layer->sb, NULL))
 			(void)lclone_lv_remove(&layer->lv);
 	}
@@ -254,7 +256,7 @@ static int fill(void *ctx, const char *path, const struct format_arguments *form
 	struct plan *p = ctx;
 	const struct lclone_import_target target = {
 		.path = path, .label = format->label, .uuid = format->uuid,
-		.chunk_sectors = p->in->chunk_sectors, .parents = format->parents,
+		.chunk_sectors = p->in->chunk_sectors, .below = &p->below,
 	};
 	struct lclone_sb sb;
 
@@ -277,7 +279,7 @@ static int make_clone(struct plan *p)
 	};
 	struct deployment d = {
 		.from = p->in->template, .vg = p->vg, .delta_sectors = p->in->delta_sectors,
-		.creation = &creation, .layers = &p->parents, .fill = fill, .told = told, .ctx = p,
+		.creation = &creation, .layers = &p->below.layers, .fill = fill, .told = told, .ctx = p,
 	};
 	struct lclone_names failed;
 	u64 needed;
