@@ -7,49 +7,21 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
-#include "clone/snapshot.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/export.h"
 #include "ui/options.h"
 #include "ui/output.h"
 #include "ui/progress.h"
 
-/* A clone, a snapshot or a delta, and the base if that is known */
-struct source {
-	char delta[PATH_MAX], base[PATH_MAX];
-};
-
-static int find_named(const char *word, struct source *s)
+static int find_source(const char *word, struct lclone_word *s)
 {
-	static struct lclone_layers layers;
-	static struct lclone_named named;
-	char clone[LCLONE_NAME_SIZE];
-	const char *snapshot = lclone_snapshot_split(word, clone);
-	u32 at = 0;
-	int err;
+	int err = lclone_word_find(word, s);
 
-	if (snapshot)
-		err = lclone_snapshot_find(clone, snapshot, &named, &layers, &at);
-	else
-		err = lclone_name_find(word, &named) ?: lclone_named_activate(&named);
-	if (!err && !snapshot && named.active)
+	if (!err && s->changes)
 		err = lclone_fail(-EBUSY, "%s is active, and changes: take a snapshot, and export that (lclone snapshot %s NAME; lclone export ... %s@NAME FILE)",
 				  word, word, word);
-	if (!err) {
-		snprintf(s->delta, sizeof(s->delta), "%s",
-			 snapshot ? layers.layer[at].path : named.delta);
-		snprintf(s->base, sizeof(s->base), "%s", named.base);
-	}
-	lclone_layers_free(&layers);
-	lclone_named_free(&named);
 	return err;
-}
-
-static int find_source(const char *word, struct source *s)
-{
-	s->base[0] = '\0';
-	snprintf(s->delta, sizeof(s->delta), "%s", word);
-	return strchr(word, '/') || !access(word, F_OK) ? 0 : find_named(word, s);
 }
 
 /* What is told of images that were made, at once or as one object */
@@ -81,7 +53,7 @@ static int progress(void *ctx, const char *phase, u64 done, u64 total)
 	return interrupted();
 }
 
-static int run_export(struct lclone_export *e, const struct source *s,
+static int run_export(struct lclone_export *e, const struct lclone_word *s,
 		      const struct lclone_parents *parents, bool json)
 {
 	struct json_object *o = json ? json_object_new_object() : NULL;
@@ -173,7 +145,7 @@ static int check(const struct lclone_export *e, const struct arguments *a, int w
 
 static int run(int argc, char **argv)
 {
-	static struct source source, against;
+	static struct lclone_word source, against;
 	struct lclone_export e = { .format = NULL };
 	struct arguments a = { .against = NULL };
 	int words, ret = 0;
@@ -186,12 +158,9 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	e.file = argv[words - 1];
-	if (words == 3) {
+	ret = find_source(argv[words - 2], &source);
+	if (words == 3)
 		snprintf(source.base, sizeof(source.base), "%s", argv[0]);
-		snprintf(source.delta, sizeof(source.delta), "%s", argv[1]);
-	} else {
-		ret = find_source(argv[0], &source);
-	}
 	if (!ret && a.against)
 		ret = find_source(a.against, &against);
 	if (ret)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
-#include "clone/snapshot.h"
+#include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/send.h"
 #include "ui/options.h"
@@ -17,30 +17,6 @@
 #include "ui/stream.h"
 
 #define PIPE_BYTES	(1 << 20)
-
-/* A snapshot by its name, or a path. @base gets that of the clone, if it is known by the name. */
-static int layer_path(const char *word, char path[PATH_MAX], char base[PATH_MAX])
-{
-	static struct lclone_layers layers;
-	static struct lclone_named named;
-	char clone[LCLONE_NAME_SIZE];
-	const char *snapshot = lclone_snapshot_split(word, clone);
-	u32 at;
-	int err;
-
-	base[0] = '\0';
-	snprintf(path, PATH_MAX, "%s", word);
-	if (!snapshot || strchr(word, '/') || !access(word, F_OK))
-		return 0;
-	err = lclone_snapshot_find(clone, snapshot, &named, &layers, &at);
-	if (!err) {
-		snprintf(path, PATH_MAX, "%s", layers.layer[at].path);
-		snprintf(base, PATH_MAX, "%s", named.base);
-	}
-	lclone_layers_free(&layers);
-	lclone_named_free(&named);
-	return err;
-}
 
 /* From now on what is printed goes to the standard error: nothing but the stream may get into it. */
 static int take_output(int *fd)
@@ -64,7 +40,7 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-	static char layer[PATH_MAX], base[PATH_MAX], since[PATH_MAX], ignored[PATH_MAX];
+	static struct lclone_word layer, since;
 	struct lclone_sending s = { .base = NULL };
 	struct meter meter;
 	struct lclone_watch watch = { .progress = show_stream, .ctx = &meter };
@@ -100,16 +76,19 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_send, "needs a snapshot or a layer, and the base before it if the whole disk is sent");
 	if (isatty(STDOUT_FILENO))
 		return usage_error(&cmd_send, "a stream is not for a terminal: redirect it to a file, or to lclone receive");
-	ret = layer_path(argv[argc - 1], layer, base);
+	ret = lclone_word_find(argv[argc - 1], &layer);
+	if (!ret && layer.changes)
+		ret = lclone_fail(-EBUSY, "%s is active, and changes: make a snapshot, and send that (lclone snapshot %s NAME; lclone send %s@NAME)",
+				  argv[argc - 1], argv[argc - 1], argv[argc - 1]);
 	if (!ret && word)
-		ret = layer_path(word, since, ignored);
+		ret = lclone_word_find(word, &since);
 	if (!ret)
 		ret = take_output(&s.out);
 	if (ret)
 		return ret;
-	s.layer = layer;
-	s.base = argc == 2 ? argv[0] : base[0] ? base : NULL;
-	s.since = word ? since : NULL;
+	s.layer = layer.delta;
+	s.base = argc == 2 ? argv[0] : layer.base[0] ? layer.base : NULL;
+	s.since = word ? since.delta : NULL;
 	s.watch = &watch;
 	meter_init(&meter, json);
 	ret = lclone_send(&s);

@@ -9,18 +9,19 @@
 #include "clone/word.h"
 
 /* device-mapper takes an @ in the name of a clone, too: such a clone is meant first. */
-static int find(const char *word, struct lclone_named *named)
+static int find(const char *word, struct lclone_named *named, bool *snapshot)
 {
 	static struct lclone_layers layers;
 	char clone[LCLONE_NAME_SIZE];
-	const char *snapshot = lclone_snapshot_split(word, clone);
+	const char *name = lclone_snapshot_split(word, clone);
 	int err = lclone_name_find(word, named);
 	u32 at;
 
-	if (!snapshot || err != -ENXIO)
+	*snapshot = name && err == -ENXIO;
+	if (!*snapshot)
 		return err ?: lclone_named_activate(named);
 	lclone_named_free(named);
-	err = lclone_snapshot_find(clone, snapshot, named, &layers, &at);
+	err = lclone_snapshot_find(clone, name, named, &layers, &at);
 	if (!err)
 		snprintf(named->delta, sizeof(named->delta), "%s", layers.layer[at].path);
 	lclone_layers_free(&layers);
@@ -29,7 +30,8 @@ static int find(const char *word, struct lclone_named *named)
 
 int lclone_pair_of(const char *name, struct lclone_named *named)
 {
-	int err = find(name, named);
+	bool snapshot;
+	int err = find(name, named, &snapshot);
 
 	if (!err && !named->base[0])
 		err = lclone_fail(-ENOENT, "the base of %s is not found: name it, and %s", name,
@@ -39,17 +41,32 @@ int lclone_pair_of(const char *name, struct lclone_named *named)
 	return err;
 }
 
-int lclone_delta_path(const char *word, char path[PATH_MAX])
+int lclone_word_find(const char *word, struct lclone_word *meant)
 {
 	static struct lclone_named named;
+	bool file = !access(word, F_OK), snapshot;
 	int err;
 
-	snprintf(path, PATH_MAX, "%s", word);
-	if (strchr(word, '/') || !access(word, F_OK))
+	meant->base[0] = '\0';
+	meant->changes = false;
+	snprintf(meant->delta, sizeof(meant->delta), "%s", word);
+	if (strchr(word, '/') || (file && !strchr(word, '@')))
 		return 0;
-	err = find(word, &named);
-	if (!err)
-		snprintf(path, PATH_MAX, "%s", named.delta);
+	err = find(word, &named, &snapshot);
+	if (!err) {
+		snprintf(meant->delta, sizeof(meant->delta), "%s", named.delta);
+		snprintf(meant->base, sizeof(meant->base), "%s", named.base);
+		meant->changes = named.active && !snapshot;
+	}
 	lclone_named_free(&named);
+	return file && (err == -ENXIO || err == -EINVAL || err == -ENOENT) ? 0 : err;
+}
+
+int lclone_delta_path(const char *word, char path[PATH_MAX])
+{
+	static struct lclone_word meant;
+	int err = lclone_word_find(word, &meant);
+
+	snprintf(path, PATH_MAX, "%s", meant.delta);
 	return err == -ENXIO || err == -EINVAL ? 0 : err;
 }
