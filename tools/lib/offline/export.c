@@ -12,6 +12,7 @@
 #include "clone/base.h"
 #include "clone/disk.h"
 #include "format_user.h"
+#include "host/device.h"
 #include "host/nbd.h"
 #include "host/part.h"
 #include "offline/copy-out.h"
@@ -158,10 +159,13 @@ static int set_name(struct below *below, const char *path, const char *overlay)
 {
 	char real[PATH_MAX], dir[PATH_MAX], real_dir[PATH_MAX], *name;
 	const char *slash = strrchr(overlay, '/');
+	dev_t rdev = lclone_dev_at(path);
 
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - overlay + 1) : 1,
 		 slash ? overlay : ".");
-	if (!realpath(path, real))
+	if (rdev)
+		lclone_dev_name(rdev, real);	/* the number of dm-3 is another tomorrow */
+	else if (!realpath(path, real))
 		return lclone_fail(-errno, "%s: %m", path);
 	if (!realpath(dir, real_dir))
 		return lclone_fail(-errno, "%s: %m", dir);
