@@ -33,7 +33,7 @@ struct one {
 	bool earlier;			/* a run that was killed has made its volume */
 	bool opened;			/* ... and has opened it: it is taken as it is */
 	bool entered;			/* ... and has entered its line */
-	bool kept;			/* ... and has ended with it */
+	bool kept;			/* ... and has ended with it; or what is filled is whole */
 	bool volume, active;		/* what there is */
 	bool told;			/* that it could not be made */
 };
@@ -148,6 +148,9 @@ static int take_over(struct plan *p, struct one *one, const struct lclone_lv *lv
 		return err;
 	if (entry && made == LCLONE_MADE_VOLUME)
 		return refuse_line(entry);
+	if (made != LCLONE_MADE_VOLUME && p->d->fill)
+		return lclone_fail(-EEXIST, "%s was made by an lclone that was killed, of what cannot be told: remove it (lclone remove %s)",
+				   lv->name, lv->name);
 	err = made == LCLONE_MADE_VOLUME ? 0 : lies_on_wanted(p, lv);
 	if (err)
 		return err;
@@ -433,6 +436,22 @@ static int make_volumes(struct plan *p)
 	return err;
 }
 
+/*
+ * What it was filled with is not in its tags: from before it can be opened on it is nobody's to
+ * take over, who would take it for something else.
+ */
+static int make_filled(struct plan *p, struct one *one, const char *path,
+		       const struct format_arguments *format)
+{
+	int err;
+
+	err = lclone_wipe_recycled(path) ?: p->d->fill(p->d->ctx, path, format) ?:
+	      lclone_lv_keep(&one->lv);
+	one->kept = !err;
+	return err ?: lclone_open_clone(one->name, p->base, path, &format->parents,
+					p->d->creation->features, p->d->creation->host);
+}
+
 static int make_one(struct plan *p, struct one *one)
 {
 	struct format_arguments format = *p->d->creation->format;
@@ -449,9 +468,7 @@ static int make_one(struct plan *p, struct one *one)
 		err = lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
 					c.host);
 	else if (p->d->fill)
-		err = lclone_wipe_recycled(path) ?: p->d->fill(p->d->ctx, path, &format) ?:
-		      lclone_open_clone(one->name, p->base, path, &format.parents, c.features,
-					c.host);
+		err = make_filled(p, one, path, &format);
 	else
 		err = lclone_wipe_recycled(path) ?:
 		      lclone_create_clone(one->name, p->base, path, &c);
@@ -490,7 +507,10 @@ static int undo(struct plan *p, size_t from, size_t end)
 		if (one->active)	/* or the volume's next owner would find a delta on it */
 			lclone_remove_delta(path);
 		one->active = false;
-		gone[count++] = one->lv;
+		if (one->kept)
+			err = lclone_lv_remove(&one->lv) ?: err;
+		else
+			gone[count++] = one->lv;
 		one->volume = false;
 	}
 	err = lclone_lv_remove_new_many(gone, count) ?: err;

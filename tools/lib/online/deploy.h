@@ -33,7 +33,8 @@ struct deployment {
  * could not.  Names, and what they would be in the way of, are looked at before anything is made.
  *
  * What a run that was killed has begun with these names is ended: clones that it has opened are
- * taken as they are, and stay also if others cannot be made; the rest is made anew.
+ * taken as they are, and stay also if others cannot be made; the rest is made anew.  With fill
+ * nothing is taken, -EEXIST: what a clone was filled with cannot be told, nor whether it was.
  */
 int lclone_deploy(const char *const *names, size_t count, const struct deployment *d,
 		  struct lclone_names *failed);

@@ -29,8 +29,9 @@ struct lclone_import_name {
 
 /*
  * A layer that another clone of the template lies on is taken if it has just what its file has:
- * all of it is compared.  If this fails nothing is left that it has made.  What a run that was
- * killed has left is taken if it is whole, else made anew.
+ * all of it is compared.  If this fails nothing is left that it has made.  A layer that a run which
+ * was killed has left is taken if it is whole, else made anew; a delta is made anew, or if it is
+ * whole it is a clone, -EEXIST, as of what it was made cannot be told.
  */
 int lclone_import_by_name(const struct lclone_import_name *import);
 

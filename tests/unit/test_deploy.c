@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A clone that gets the content of images, and what a run that was killed has left in its place. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "basic/fail.h"
+#include "dir.h"
+#include "host/file.h"
+#include "online/deploy.h"
+#include "online/half-made.h"
+#include "test.h"
+
+/* A host with a template, and perhaps a volume that a killed run has made; what is done is noted. */
+static struct {
+	bool earlier;
+	enum lclone_half_made made;
+	bool no_open;
+	char done[256];
+} host;
+
+static void note(const char *what)
+{
+	strcat(host.done, what);
+}
+
+int __wrap_lclone_lock_creation(int kind);
+int __wrap_lclone_lock_creation(int kind)
+{
+	(void)kind;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv);
+int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv)
+{
+	*lv = (struct lclone_lv){ .kind = LCLONE_LV_BASE, .vg = "vg", .sectors = 2048 };
+	strcpy(lv->name, name);
+	strcpy(lv->lv, name);
+	return 0;
+}
+
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count);
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count)
+{
+	*lvs = calloc(1, sizeof(**lvs));
+	**lvs = (struct lclone_lv){ .kind = LCLONE_LV_DELTA, .vg = "vg", .lv = "web1-delta",
+				    .name = "web1", .from = "deb", .is_new = true };
+	*count = host.earlier;
+	return 0;
+}
+
+int __wrap_lclone_half_made(const struct lclone_lv *lv, const char *base,
+			    const struct lclone_parents *parents,
+			    const struct lclone_features *features, enum lclone_half_made *made);
+int __wrap_lclone_half_made(const struct lclone_lv *lv, const char *base,
+			    const struct lclone_parents *parents,
+			    const struct lclone_features *features, enum lclone_half_made *made)
+{
+	(void)lv;
+	(void)base;
+	(void)parents;
+	(void)features;
+	*made = host.made;
+	return 0;
+}
+
+int __wrap_lclone_open_base(const char *path, struct lclone_file *file, struct lclone_file **base);
+int __wrap_lclone_open_base(const char *path, struct lclone_file *file, struct lclone_file **base)
+{
+	(void)path;
+	(void)file;
+	*base = NULL;
+	return 0;
+}
+
+int __wrap_lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made);
+int __wrap_lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made)
+{
+	(void)lvs;
+	assert_int_equal(count, 1);
+	*made = true;
+	note("created ");
+	return 0;
+}
+
+int __wrap_lclone_open_clone(const char *name, const char *base, const char *delta,
+			     const struct lclone_parents *parents,
+			     const struct lclone_features *features, bool on_host);
+int __wrap_lclone_open_clone(const char *name, const char *base, const char *delta,
+			     const struct lclone_parents *parents,
+			     const struct lclone_features *features, bool on_host)
+{
+	(void)name;
+	(void)base;
+	(void)delta;
+	(void)parents;
+	(void)features;
+	(void)on_host;
+	note("opened ");
+	return host.no_open ? lclone_fail(-EBUSY, "it is in use") : 0;
+}
+
+/* Alike for all that is only noted, or is nothing here */
+#define NOTED(name, type, what)						\
+int __wrap_##name(type arg);						\
+int __wrap_##name(type arg)						\
+{									\
+	(void)arg;							\
+	note(what);							\
+	return 0;							\
+}
+
+NOTED(lclone_lv_activate, const struct lclone_lv *, "")
+NOTED(lclone_check_free_name, const char *, "")
+NOTED(lclone_wipe_recycled, const char *, "")
+NOTED(lclone_lv_keep, const struct lclone_lv *, "kept ")
+NOTED(lclone_lv_remove, const struct lclone_lv *, "removed ")
+
+bool __wrap_lclone_is_open_so(void);
+bool __wrap_lclone_is_open_so(void)
+{
+	return false;
+}
+
+int __wrap_lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count);
+int __wrap_lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count)
+{
+	(void)lvs;
+	if (count)
+		note("removed-new ");
+	return 0;
+}
+
+static int fill(void *ctx, const char *path, const struct format_arguments *format)
+{
+	(void)ctx;
+	(void)path;
+	(void)format;
+	note("filled ");
+	return 0;
+}
+
+static void told(void *ctx, const char *name, const struct lclone_lv *lv, const char *why)
+{
+	(void)ctx;
+	(void)name;
+	(void)lv;
+	assert_null(why);
+	note("told ");
+}
+
+static int deploy(void)
+{
+	static const struct lclone_features features;
+	static const struct format_arguments format;
+	const struct creation creation = { .format = &format, .features = &features };
+	const struct deployment d = { .from = "deb", .creation = &creation, .fill = fill,
+				      .told = told };
+	const char *const name = "web1";
+	struct lclone_names failed;
+
+	setenv("LCLONE_TAB", path_of("tab"), 1);
+	return lclone_deploy(&name, 1, &d, &failed);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&host, 0, sizeof(host));
+	return 0;
+}
+
+/* What a run that was killed has opened may have the content of another image, or of none. */
+static void not_taken_over(void **state)
+{
+	(void)state;
+	host.earlier = true;
+	host.made = LCLONE_MADE_ACTIVE;
+	assert_int_equal(deploy(), -EEXIST);
+	assert_non_null(strstr(lclone_why(), "remove it (lclone remove web1)"));
+	host.made = LCLONE_MADE_OPENED;
+	assert_int_equal(deploy(), -EEXIST);
+	assert_string_equal(host.done, "");
+}
+
+/* Nor does another take over what has content of an image: it is kept before it is opened. */
+static void kept_first(void **state)
+{
+	(void)state;
+	host.no_open = true;
+	assert_int_equal(deploy(), -EBUSY);
+	assert_string_equal(host.done, "created filled kept opened removed ");
+	begin(NULL);
+	host.no_open = host.earlier = true;
+	assert_int_equal(deploy(), -EBUSY);
+	assert_string_equal(host.done, "removed-new created filled kept opened removed ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(not_taken_over, begin),
+		cmocka_unit_test_setup(kept_first, begin),
+	};
+
+	return cmocka_run_group_tests_name("deploy", tests, make_dir, remove_dir);
+}
