@@ -217,7 +217,9 @@ int lclone_queue_new(struct lclone_queue **queue)
 	if (err)
 		return lclone_fail(err, "io_uring is not available: %s", strerror(-err));
 	q->have_ring = true;
-	return 0;
+	/* a program that is started meanwhile has no part in it */
+	err = io_uring_ring_dontfork(&q->ring);
+	return err ? lclone_fail(err, "io_uring: %s", strerror(-err)) : 0;
 }
 
 void lclone_queue_free(struct lclone_queue *q)

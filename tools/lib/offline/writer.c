@@ -424,11 +424,11 @@ int lclone_writer_begin(struct lclone_writer **writer, struct lclone_file *file,
 	w->sealed_at = o->sealed_at;
 	w->below = o->below;
 	w->ctx = o->ctx;
-	err = lclone_queue_new(&w->queue);
-	if (!err)
-		err = begin(w, o);
+	err = begin(w, o);
 	if (!err)
 		err = prepare(w);
+	if (!err)
+		err = lclone_queue_new(&w->queue);
 	return err ?: new_buffer(w);
 }
 
