@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/base.h"
 #include "clone/disk.h"
 #include "dir.h"
 #include "makevhd.h"
@@ -263,6 +264,82 @@ static void sizes(void **state)
 	run("printf x | dd of=base bs=1 seek=$((7 * 1024 * 1024 + 5)) conv=notrunc");
 	run("rm delta; truncate -s 64M delta");
 	refused(-ESTALE, "differ at byte 7340037");
+}
+
+/* A base that ends within a sector, and a disk that has none */
+static void odd_sizes(void **state)
+{
+	(void)state;
+	run("head -c 1000000 /dev/urandom >base.raw; cp base.raw base; truncate -s 1M base");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 1M");
+	run(IO " -c 'write -P 1 64k 4k'", "qcow2", "top.qcow2");
+	add_target("delta");
+	imported();
+	judge("qcow2", "top.qcow2");
+	run("rm delta top.qcow2; truncate -s 64M delta; qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 0");
+	refused(-ERANGE, "a disk of no size");
+	run("cmp -n 67108864 delta /dev/zero");
+}
+
+/* A device of the size that is told is large enough. */
+static void fits(u32 i, const struct lclone_import_below *below, u32 chunk_sectors)
+{
+	static struct lclone_image_chain images;
+	const struct lclone_image_names none = { .count = 0 };
+	struct lclone_import import = { .images = &images };
+	struct lclone_import_target target = {
+		.path = lasting("d5"), .chunk_sectors = chunk_sectors, .sealed = true,
+		.below = below,
+	};
+	struct lclone_file base;
+	struct lclone_sb sb;
+	u64 sectors;
+	int err;
+
+	err = lclone_image_chain_open(&images, path_of("top.qcow2"), &none, LCLONE_IMAGES_ALL) ?:
+	      lclone_open_base(to.base, &base, &import.base) ?:
+	      lclone_import_sectors(&import, i, below, chunk_sectors, &sectors);
+	if (err)
+		fail_msg("%s", lclone_why());
+	run("rm -f d5; truncate -s %llu d5", (unsigned long long)sectors << 9);
+	if (lclone_import_file(&import, i, &target, &sb))
+		fail_msg("%s", lclone_why());
+	lclone_close_base(import.base);
+	lclone_image_chain_close(&images);
+}
+
+static void sizes_fit(void **state)
+{
+	const struct lclone_import_below nothing = { .layers = { .count = 0 } };
+	struct lclone_import_below below = { .layers = { .count = 1 } };
+	struct lclone_file file;
+	struct lclone_delta delta;
+
+	(void)state;
+	/* zeros that are less than a subchunk */
+	run("truncate -s 64M base; qemu-img create -q -f qcow2 -o cluster_size=512 -b base -F raw top.qcow2");
+	run("for i in $(seq 0 900); do echo write -z $((i * 65536 + 1024)) 512; done | qemu-io -f qcow2 top.qcow2 >/dev/null");
+	fits(0, &nothing, 0);
+	run("rm top.qcow2; qemu-img create -q -f qcow2 -b base -F raw top.qcow2");
+	run("for i in $(seq 0 31); do echo write -z $((i * 2))M 64k; done | qemu-io -f qcow2 top.qcow2 >/dev/null");
+	fits(0, &nothing, 4096);
+	/* on a layer that is smaller than the base, and has larger chunks */
+	run("truncate -s 6G base; rm -f top.qcow2; qemu-img create -q -f qcow2 -b base -F raw 1.qcow2 1M; "
+	    "qemu-img create -q -f qcow2 -b 1.qcow2 -F qcow2 top.qcow2 6G");
+	run(IO " -c 'write -P 1 0 64k'; " IO " -c 'write -P 1 1k 1k'", "qcow2", "1.qcow2", "qcow2", "top.qcow2");
+	from.chain = true;
+	to.chunk_sectors = 16;
+	add_target("delta");
+	run("truncate -s 1G d2");
+	add_target("d2");
+	assert_int_equal(lclone_import_to(&to), 0);
+	below.layers.path[0] = lasting("delta");
+	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDONLY), 0);
+	assert_int_equal(lclone_delta_open_sb(&delta, &file.dev), 0);
+	below.last = delta.sb;
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	fits(0, &below, 0);
 }
 
 static void another_base(void **state)
@@ -739,6 +816,8 @@ int main(void)
 		cmocka_unit_test_setup(qcow2_kinds, begin),
 		cmocka_unit_test_setup(inner_snapshots, begin),
 		cmocka_unit_test_setup(sizes, begin),
+		cmocka_unit_test_setup(odd_sizes, begin),
+		cmocka_unit_test_setup(sizes_fit, begin),
 		cmocka_unit_test_setup(another_base, begin),
 		cmocka_unit_test_setup(chain, begin),
 		cmocka_unit_test_setup(sibling, begin),

@@ -77,6 +77,7 @@ int lclone_image_reader_open(struct lclone_image_reader **reader, const char *pa
 			     const char *format)
 {
 	struct lclone_image_reader *r = *reader = calloc(1, sizeof(*r));
+	int err;
 
 	if (r)
 		r->memory = aligned_alloc(LCLONE_BLOCK_SIZE, MEMORY);
@@ -84,7 +85,9 @@ int lclone_image_reader_open(struct lclone_image_reader **reader, const char *pa
 		return lclone_fail(-ENOMEM, "out of memory");
 	r->path = path;
 	r->file.fd = -1;
-	return strcmp(format, "vpc") ? open_nbd(r, format) : open_vhd(r);
+	err = strcmp(format, "vpc") ? open_nbd(r, format) : open_vhd(r);
+	return err || r->sectors ? err :
+	       lclone_fail(-ERANGE, "%s is a disk of no size", path);
 }
 
 void lclone_image_reader_close(struct lclone_image_reader *r)
@@ -117,9 +120,14 @@ static int look_nbd(struct lclone_image_reader *r, struct lclone_piece *piece)
 {
 	struct lclone_nbd_extent extent;
 	int err = lclone_nbd_extent_at(r->nbd, piece->sector << 9, &extent);
+	bool ends;
 
 	if (err)
 		return err;
+	/* a raw file may end within its last sector, whose rest is zero */
+	ends = extent.depth && piece->sector + (extent.bytes >> 9) + 1 == r->sectors;
+	if (extent.bytes % 512 && ends)
+		extent.bytes = (extent.bytes + 511) / 512 * 512;
 	if (extent.bytes % 512)
 		return lclone_fail(-EPROTONOSUPPORT, "%s changes within the sector %" PRIu64,
 				   r->path, piece->sector + (extent.bytes >> 9));

@@ -273,49 +273,91 @@ struct need {
 	u64 leaves, next_leaf;
 };
 
-static void count(struct need *n, const struct lclone_piece *piece)
+static void count(struct need *n, u64 from, u64 to, bool data)
 {
-	u64 first = piece->sector / n->chunk_sectors, leaf;
-	u64 end = (piece->sector + piece->sectors - 1) / n->chunk_sectors + 1, leaf_end;
+	u64 first = from / n->chunk_sectors, end = (to - 1) / n->chunk_sectors + 1;
+	u64 leaf = first / LCLONE_LEAF_EXCEPTIONS;
+	u64 leaf_end = (end - 1) / LCLONE_LEAF_EXCEPTIONS + 1;
 
-	leaf = first / LCLONE_LEAF_EXCEPTIONS;
-	leaf_end = (end - 1) / LCLONE_LEAF_EXCEPTIONS + 1;
 	leaf = leaf > n->next_leaf ? leaf : n->next_leaf;
 	if (leaf_end > leaf) {
 		n->leaves += leaf_end - leaf;
 		n->next_leaf = leaf_end;
 	}
 	first = first > n->next ? first : n->next;
-	if (piece->kind == LCLONE_PIECE_DATA && end > first) {
+	if (data && end > first) {
 		n->chunks += end - first;
 		n->next = end;
 	}
 }
 
-int lclone_import_sectors(const struct lclone_import *import, u32 i, u32 chunk_sectors,
-			  u64 *sectors)
+/* A subchunk that is zero in part is filled up by data, unless the disk ends in it. */
+static void count_zeros(struct need *n, u64 from, u64 to, u64 total)
 {
-	const struct lclone_image_file *file = &import->images->file[i];
-	struct need n = { .chunk_sectors = chunk_sectors ?: LCLONE_CHUNK_SECTORS_DEFAULT };
+	const u32 sub = n->chunk_sectors / LCLONE_SUBCHUNKS;
+
+	if (from % sub)
+		count(n, from, from + 1, true);
+	count(n, from, to, false);
+	if (to % sub && to < total)
+		count(n, to - 1, to, true);
+}
+
+/* As write_piece() does it */
+static void count_piece(struct need *n, const struct below *b, const struct lclone_piece *piece,
+			u64 total)
+{
+	u64 from = piece->sector, to = piece->sector + piece->sectors;
+
+	if (piece->kind == LCLONE_PIECE_BELOW) {
+		from = from > b->sectors ? from : b->sectors;
+		to = min_u64(to, b->shown);
+	}
+	if (piece->kind == LCLONE_PIECE_DATA)
+		count(n, from, to, true);
+	else if (from < to)
+		count_zeros(n, from, to, total);
+}
+
+static int count_file(const struct lclone_import *import, const struct lclone_image_file *file,
+		      const struct below *b, struct need *n, u64 *total)
+{
 	struct lclone_image_reader *reader;
 	struct lclone_piece piece;
-	u64 total = 0, sector, nodes, least;
 	struct lclone_sb sb;
+	u64 sector, least;
 	int err;
 
 	err = lclone_image_reader_open(&reader, file->path, file->format);
 	if (!err)
-		total = lclone_image_reader_sectors(reader);
-	if (!err && lclone_sb_init(&sb, 1ULL << 45, total, n.chunk_sectors, &least) == -EFBIG)
+		*total = lclone_image_reader_sectors(reader);
+	if (!err && lclone_sb_init(&sb, 1ULL << 45, *total, n->chunk_sectors, &least) == -EFBIG)
 		err = lclone_fail(-ERANGE, "%s is too large for chunks of %s", file->path,
-				  LCLONE_SIZE(n.chunk_sectors));
-	for (sector = 0; !err && sector < total; sector += piece.sectors) {
-		err = stopped(import, "measuring", sector, total) ?:
+				  LCLONE_SIZE(n->chunk_sectors));
+	for (sector = 0; !err && sector < *total; sector += piece.sectors) {
+		err = stopped(import, "measuring", sector, *total) ?:
 		      lclone_image_reader_look(reader, sector, &piece);
-		if (!err && piece.kind != LCLONE_PIECE_BELOW)
-			count(&n, &piece);
+		if (!err)
+			count_piece(n, b, &piece, *total);
 	}
 	lclone_image_reader_close(reader);
+	return err;
+}
+
+int lclone_import_sectors(const struct lclone_import *import, u32 i,
+			  const struct lclone_import_below *below, u32 chunk_sectors, u64 *sectors)
+{
+	struct need n = { .chunk_sectors = chunk_sectors ?: LCLONE_CHUNK_SECTORS_DEFAULT };
+	u64 total = 0, nodes, least;
+	struct lclone_sb sb;
+	struct below b;
+	int err;
+
+	err = open_below(&b, import, below);
+	if (!err && b.disk && !chunk_sectors)
+		n.chunk_sectors = b.disk->delta.sb.chunk_sectors;
+	err = err ?: count_file(import, &import->images->file[i], &b, &n, &total);
+	close_below(&b);
 	if (err)
 		return err;
 	/* index nodes are fewer than leaves by far, and a chunk of nodes may be half used */

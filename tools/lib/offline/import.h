@@ -44,9 +44,12 @@ struct lclone_import_target {
 	const struct lclone_import_below *below;
 };
 
-/* How large a device has to be for file @i, in chunks of that size, or (0) the default. */
-int lclone_import_sectors(const struct lclone_import *import, u32 i, u32 chunk_sectors,
-			  u64 *sectors);
+/*
+ * How large a device has to be for file @i on these layers, in chunks of that size, or (0) of that
+ * of the layer below, or the default.
+ */
+int lclone_import_sectors(const struct lclone_import *import, u32 i,
+			  const struct lclone_import_below *below, u32 chunk_sectors, u64 *sectors);
 
 /* Writes file @i, which is an overlay, to the target. */
 int lclone_import_file(const struct lclone_import *import, u32 i,

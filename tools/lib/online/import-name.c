@@ -180,7 +180,7 @@ static int new_volume(struct plan *p, u32 i, struct layer *layer)
 	if (snprintf(first, sizeof(first), "%s-%s", lv->layer, lv->snapshot) >= LCLONE_NAME_SIZE)
 		snprintf(first, sizeof(first), "%.100s-layer", lv->layer);
 	err = lclone_lv_set_vg(lv, p->vg) ?: lclone_lv_free_name(lv->vg, first, lv->lv) ?:
-	      lclone_import_sectors(&p->import, i, p->in->chunk_sectors, &lv->sectors);
+	      lclone_import_sectors(&p->import, i, &p->below, p->in->chunk_sectors, &lv->sectors);
 	lclone_lv_path(lv, layer->path);
 	return err ?: lclone_lv_create(lv);
 }
@@ -286,7 +286,7 @@ static int make_clone(struct plan *p)
 	int err = 0;
 
 	if (!d.delta_sectors) {
-		err = lclone_import_sectors(&p->import, 0, p->in->chunk_sectors, &needed);
+		err = lclone_import_sectors(&p->import, 0, &p->below, p->in->chunk_sectors, &needed);
 		d.delta_sectors = needed + lclone_small_delta(p->template.sectors);
 	}
 	return err ?: lclone_deploy(&p->in->name, 1, &d, &failed);
