@@ -27,7 +27,8 @@ FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/n
 FLOORS	+= lib/clone/super.o lib/clone/protect.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/delta-file.o lib/clone/active.o lib/clone/half-merged.o lib/clone/base.o \
 	   lib/clone/blocks.o \
-	   lib/clone/chain.o lib/clone/disk.o lib/clone/family.o lib/clone/overview.o \
+	   lib/clone/chain.o lib/clone/overlay.o lib/clone/disk.o lib/clone/family.o \
+	   lib/clone/overview.o \
 	   lib/clone/load.o lib/clone/users.o lib/clone/overwrite.o lib/clone/make.o
 
 FLOORS	+= lib/clone/name.o lib/clone/snapshot.o lib/clone/word.o

@@ -50,10 +50,24 @@ static void write_file(const char *name, const void *data, u64 sectors)
 	close(fd);
 }
 
+/* What layer @i has below it: where one ends those that are deeper show, and the base. */
+static u8 *under(const struct stack *s, int i, const struct image_size *size)
+{
+	u8 *disk = calloc(size[i].virtual_sectors, 512);
+
+	memcpy(disk, s->img[0].base_data,
+	       min_u64(size->base_sectors, size[i].virtual_sectors) << 9);
+	for (int k = 0; k < i; k++)
+		memcpy(disk, s->model[k],
+		       min_u64(size[k].virtual_sectors, size[i].virtual_sectors) << 9);
+	return disk;
+}
+
 /* Files: base, layer0 and up, and what each makes of the disk: disk0 and up */
 static void build(struct stack *s, int count, const struct image_size *size)
 {
 	char name[32];
+	u8 *below;
 
 	memset(s, 0, sizeof(*s));
 	s->count = count;
@@ -62,9 +76,9 @@ static void build(struct stack *s, int count, const struct image_size *size)
 		image_populate(&s->img[i], 100);
 		s->img[i].sb.base_fp = s->img[0].sb.base_fp;
 		image_link(&s->img[i], i ? &s->img[i - 1] : NULL, i < count - 1);
-		s->model[i] = i ? image_cover(&s->img[i], s->model[i - 1],
-					      size[i - 1].virtual_sectors) :
-				  image_cover(&s->img[i], s->img[i].clone, size[i].virtual_sectors);
+		below = under(s, i, size);
+		s->model[i] = image_cover(&s->img[i], below, size[i].virtual_sectors);
+		free(below);
 		snprintf(name, sizeof(name), "layer%d", i);
 		write_file(name, s->img[i].data, size[i].device_sectors);
 		if (i < count - 1)
@@ -392,6 +406,50 @@ static void chain(void **state)
 	destroy(&s);
 }
 
+/* Disks were made larger, and one smaller: behind the end of one the base, or another, shows. */
+static void grown(void **state)
+{
+	static const struct image_size size[LAYERS] = {
+		{ 65536, 30001, 20001, 64 },
+		{ 65536, 30001, 15003, 64 },
+		{ 65536, 30001, 25003, 64 },
+		{ 65536, 30001, 40001, 64 },
+	};
+	static const char *const names[] = { "out.1.qcow2", "out.2.qcow2", "out.3.qcow2",
+					     "out.qcow2" };
+	struct lclone_export e = { .format = "qcow2" };
+	static struct stack s;
+	int i;
+
+	(void)state;
+	build(&s, LAYERS, size);
+	e.backing = keep("base");
+	e.file = keep("out.qcow2");
+	assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), 0);
+	same("disk3", "qcow2", "out.qcow2");
+	unlink(e.file);
+
+	e.chain = true;
+	assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), -ENOENT);
+	assert_non_null(strstr(lclone_why(), "name the base before the delta"));
+	assert_int_equal(export(&e, &s.parents, keep("base"), keep("layer3")), 0);
+	for (i = 0; i < LAYERS; i++)
+		same((char[]){ 'd', 'i', 's', 'k', '0' + i, 0 }, "qcow2", names[i]);
+	for (i = 0; i < LAYERS; i++)
+		unlink(path_of(names[i]));
+
+	e.chain = false;
+	for (i = 0; i < LAYERS - 1; i++) {
+		e.backing = keep((char[]){ 'd', 'i', 's', 'k', '0' + i, 0 });
+		e.against = keep((char[]){ 'l', 'a', 'y', 'e', 'r', '0' + i, 0 });
+		assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), -ENOENT);
+		assert_int_equal(export(&e, &s.parents, keep("base"), keep("layer3")), 0);
+		same("disk3", "qcow2", "out.qcow2");
+		unlink(e.file);
+	}
+	destroy(&s);
+}
+
 /* The delta @name has what the layer has, each sector as it is there. */
 static void same_delta(struct image *img, const char *name)
 {
@@ -685,6 +743,7 @@ int main(void)
 		cmocka_unit_test(sparse),
 		cmocka_unit_test(overlay),
 		cmocka_unit_test(chain),
+		cmocka_unit_test(grown),
 		cmocka_unit_test(and_back),
 		cmocka_unit_test(backing),
 		cmocka_unit_test(shorter),

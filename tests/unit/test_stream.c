@@ -127,7 +127,7 @@ static size_t read_file(const char *name, u8 **data)
 	return st.st_size;
 }
 
-static void make_layer(int i, u32 chunk, u32 unit, bool on_base)
+static void make_layer(int i, u64 below, u32 chunk, u32 unit, bool on_base)
 {
 	struct lclone_writer_options o = {
 		.format = { .virtual_sectors = disk_sectors, .chunk_sectors = i ? 0 : chunk },
@@ -139,7 +139,9 @@ static void make_layer(int i, u32 chunk, u32 unit, bool on_base)
 	u64 at = 0, n;
 
 	model[i] = malloc(disk_sectors << 9);
-	memcpy(model[i], i ? model[i - 1] : base_data, disk_sectors << 9);
+	memcpy(model[i], base_data, disk_sectors << 9);
+	if (i)		/* of a larger disk the base shows behind its end */
+		memcpy(model[i], model[i - 1], below << 9);
 	new_file(layer[i], disk_sectors + 32768);
 	assert_int_equal(lclone_file_open(&file, path_of(layer[i]), O_RDWR | O_EXCL), 0);
 	if (!i && on_base) {
@@ -171,19 +173,26 @@ static void make_layer(int i, u32 chunk, u32 unit, bool on_base)
 	lclone_file_close(&base);
 }
 
-static void make_layers(u64 sectors, u32 chunk, bool on_base, u64 seed)
+/* Each disk is at least as large as the one below. */
+static void make_layers_of(const u64 sizes[LEVELS], u32 chunk, bool on_base, u64 seed)
 {
 	const struct image_size size = { 65536, 0, 8, 128 };
-	u64 end = sectors / 3 * 2;		/* of the base; the disk is larger */
+	u64 sectors = sizes[LEVELS - 1], end = sectors / 3 * 2;	/* of the base */
 
 	image_init(&dice, &size, seed);
-	disk_sectors = sectors;
 	base_data = calloc(sectors, 512);
 	for (u64 k = 0; on_base && k < end << 9; k++)	/* with holes of zeros */
 		base_data[k] = k >> 14 & 1 ? image_random(&dice, 256) : 0;
 	write_file("base", base_data, end << 9);
-	for (int i = 0; i < LEVELS; i++)
-		make_layer(i, chunk, chunk / LCLONE_SUBCHUNKS, on_base);
+	for (int i = 0; i < LEVELS; i++) {
+		disk_sectors = sizes[i];
+		make_layer(i, i ? sizes[i - 1] : 0, chunk, chunk / LCLONE_SUBCHUNKS, on_base);
+	}
+}
+
+static void make_layers(u64 sectors, u32 chunk, bool on_base, u64 seed)
+{
+	make_layers_of((u64[]){ sectors, sectors, sectors }, chunk, on_base, seed);
 }
 
 static void free_layers(void)
@@ -667,6 +676,65 @@ static void by_hand(void **state)
 	expect(0);
 }
 
+/*
+ * A disk was enlarged over a base that is longer than it was: what it shows of the base is in the
+ * stream, also for who has the layer below without a base.
+ */
+static void grown(void **state)
+{
+	static const u64 sizes[LEVELS] = { 10001, 14001, 25001 };
+	static const char *const target[LEVELS] = { "R0", "R1", "R2" };
+	struct lclone_sb sb;
+	char name[LCLONE_STREAM_NAME];
+	u8 *want;
+
+	(void)state;
+	make_layers_of(sizes, 128, true, 21);
+	for (int based = 0; based < 2; based++) {
+		const char *base = based ? "base" : NULL;
+
+		new_targets();
+		must(send_to("s0", 0, based ? "-" : "base", -1, based));
+		assert_int_equal(send_to("s1", 1, "-", 0, false), -ESTALE);
+		must(send_to("s1", 1, "base", 0, false));
+		must(send_to("s2", 2, "base", 1, false));
+		must(receive_on("s0", "R0", 0, base, 0));
+		must(receive_on("s1", "R1", 1, base, 0));
+		must(receive_on("s2", "R2", 2, base, 0));
+		for (int i = 0; i < LEVELS; i++) {
+			disk_sectors = sizes[i];
+			check_disk(target[i], i, base, model[i]);
+		}
+		new_file("R1", disk_sectors + 32768);
+		must(send_to("s1", 2, "base", 0, false));
+		must(receive_on("s1", "R1", 1, base, 0));
+		check_disk("R1", 1, base, model[2]);
+	}
+
+	/* and by somebody else: the rest of a subchunk is the base's */
+	new_targets();
+	must(send_to("s0", 0, "-", -1, true));
+	must(receive_on("s0", "R0", 0, "base", 2048));
+	must(lclone_sb_of(path_of("R0"), &sb));
+	lclone_stream_name(&sb, name);
+	start();
+	put_name('f', name);
+	put_name('t', a_name);
+	put_number('s', sizes[1] << 9);
+	put_data(12001 << 9, 4096);
+	put("e", 1);
+	write_file("text", text, text_len);
+	must(receive_on("text", "R1", 1, "base", 0));
+	want = malloc(sizes[1] << 9);
+	memcpy(want, base_data, sizes[1] << 9);
+	memcpy(want, model[0], sizes[0] << 9);
+	memset(want + (12001 << 9), 0x77, 4096);
+	disk_sectors = sizes[1];
+	check_disk("R1", 1, "base", want);
+	free(want);
+	free_layers();
+}
+
 static void bad_content(void **state)
 {
 	static const struct {
@@ -985,6 +1053,7 @@ int main(void)
 		cmocka_unit_test(cut_off),
 		cmocka_unit_test(bit_flips),
 		cmocka_unit_test(by_hand),
+		cmocka_unit_test(grown),
 		cmocka_unit_test(bad_content),
 		cmocka_unit_test(bad_header),
 		cmocka_unit_test(foreign_names),

@@ -72,8 +72,8 @@ static int run(int argc, char **argv)
 	argv += optind;
 	if (word && s.since_base)
 		return usage_error(&cmd_send, "--since and --since-base exclude each other");
-	if (argc != 1 && (argc != 2 || word || s.since_base))
-		return usage_error(&cmd_send, "needs a snapshot or a layer, and the base before it if the whole disk is sent");
+	if (argc != 1 && (argc != 2 || s.since_base))
+		return usage_error(&cmd_send, "needs a snapshot or a layer, and before it the base, if that is sent, too");
 	if (isatty(STDOUT_FILENO))
 		return usage_error(&cmd_send, "a stream is not for a terminal: redirect it to a file, or to lclone receive");
 	ret = lclone_word_find(argv[argc - 1], &layer);
@@ -106,7 +106,8 @@ const struct command cmd_send = {
 	.usage =
 	"send [--since NAME@SNAPSHOT|--since-base] [--json] NAME@SNAPSHOT >FILE\n"
 	"       lclone send [--parent LAYER]... [BASE|-] LAYER >FILE\n"
-	"       lclone send --since LAYER|--since-base [--parent LAYER]... LAYER >FILE\n\n"
+	"       lclone send --since LAYER [--parent LAYER]... [BASE|-] LAYER >FILE\n"
+	"       lclone send --since-base [--parent LAYER]... LAYER >FILE\n\n"
 	"Writes what a snapshot, or another sealed layer, has, in the format \"rbd diff v1\", to the\n"
 	"standard output: to a file, or to lclone receive on another host. Without an option that is\n"
 	"the whole disk, of which what is zero is left out; it needs nothing where it is received.\n"

@@ -246,16 +246,15 @@ int lclone_chain_extents_next(struct lclone_chain_extents *x, struct lclone_chai
 	return 1;
 }
 
-int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
-		      u64 sector, u32 count)
+static int read_extents(struct lclone_chain_extents *x, const struct lclone_file *base, void *buf,
+			u64 sector)
 {
-	static struct lclone_chain_extents x;
+	struct lclone_chain *chain = x->chain;
 	const struct lclone_dev *dev;
 	struct lclone_chain_extent e;
 	int ret, err;
 
-	lclone_chain_extents_init(&x, chain, chain->count, sector, count);
-	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
+	while ((ret = lclone_chain_extents_next(x, &e)) > 0) {
 		u8 *to = (u8 *)buf + ((e.sector - sector) << 9);
 
 		dev = e.source == LCLONE_FROM_DELTA ? &chain->file[e.level]->dev :
@@ -267,6 +266,26 @@ int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base
 			return lclone_fail(err, "sector %" PRIu64 " cannot be read: %s", e.sector,
 					   strerror(-err));
 	}
-	return ret < 0 ? lclone_fail(ret, "%s: %s", chain->file[x.failed]->path,
-				     chain->delta[x.failed]->why) : 0;
+	return ret < 0 ? lclone_fail(ret, "%s: %s", chain->file[x->failed]->path,
+				     chain->delta[x->failed]->why) : 0;
+}
+
+int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
+		      u64 sector, u32 count)
+{
+	static struct lclone_chain_extents x;
+
+	lclone_chain_extents_init(&x, chain, chain->count, sector, count);
+	return read_extents(&x, base, buf, sector);
+}
+
+int lclone_chain_read_below(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
+			    u64 sector, u32 count)
+{
+	static struct lclone_chain_extents x;
+
+	lclone_chain_extents_init(&x, chain, chain->count, sector, count);
+	x.sector = sector;
+	x.end = sector + count;
+	return read_extents(&x, base, buf, sector);
 }

@@ -80,5 +80,8 @@ int lclone_chain_extents_next(struct lclone_chain_extents *x, struct lclone_chai
  */
 int lclone_chain_read(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
 		      u64 sector, u32 count);
+/* What a level above it would have from below, also behind its end */
+int lclone_chain_read_below(struct lclone_chain *chain, const struct lclone_file *base, void *buf,
+			    u64 sector, u32 count);
 
 #endif /* LCLONE_CHAIN_H */

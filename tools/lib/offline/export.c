@@ -11,6 +11,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/overlay.h"
 #include "format_user.h"
 #include "host/device.h"
 #include "host/nbd.h"
@@ -32,53 +33,34 @@ struct work {
 	u64 before, total;		/* bytes of what was copied, and of all that is */
 };
 
-/* Extents of an overlay: what some levels have, from the topmost on */
+/* An overlay, for the engine of copies */
 struct own {
 	struct lclone_copy_extents extents;
 	struct lclone_chain *chain;
 	u32 levels;
-	struct lclone_chain_extents x;
+	struct lclone_overlay overlay;
 };
 
 static void own_start(struct lclone_copy_extents *extents)
 {
 	struct own *own = container_of(extents, struct own, extents);
 
-	lclone_chain_extents_init(&own->x, own->chain, own->levels, 0, UINT64_MAX);
-	own->x.base_sectors = UINT64_MAX;	/* what nobody has changed, beyond the base's end, too */
+	lclone_overlay_start(&own->overlay, own->chain, own->levels);
 }
 
 static int own_next(struct lclone_copy_extents *extents, struct lclone_chain_extent *e)
 {
-	struct own *own = container_of(extents, struct own, extents);
-	int ret;
-
-	do {
-		ret = lclone_chain_extents_next(&own->x, e);
-	} while (ret > 0 && e->source == LCLONE_FROM_BASE);
-	if (ret < 0)
-		return lclone_fail(ret, "%s: %s", own->chain->file[own->x.failed]->path,
-				   own->chain->delta[own->x.failed]->why);
-	return ret;
-}
-
-static void own_init(struct own *own, struct lclone_chain *chain, u32 levels)
-{
-	own->extents.start = own_start;
-	own->extents.next = own_next;
-	own->chain = chain;
-	own->levels = levels;
+	return lclone_overlay_next(&container_of(extents, struct own, extents)->overlay, e);
 }
 
 static int count_own(struct lclone_chain *chain, u32 levels, u64 *bytes)
 {
-	static struct own own;
+	static struct lclone_overlay overlay;
 	struct lclone_chain_extent e;
 	int ret;
 
-	own_init(&own, chain, levels);
-	own_start(&own.extents);
-	while ((ret = own_next(&own.extents, &e)) > 0)
+	lclone_overlay_start(&overlay, chain, levels);
+	while ((ret = lclone_overlay_next(&overlay, &e)) > 0)
 		*bytes += e.sectors << 9;
 	return ret;
 }
@@ -108,7 +90,7 @@ static int fill(struct work *w, struct lclone_chain *chain, u32 levels,
 	static struct own own;
 	struct lclone_merge merge = {
 		.chain = chain,
-		.base = levels ? NULL : w->base,
+		.base = !levels || lclone_overlay_shows_base(chain, levels) ? w->base : NULL,
 		.sink = sink,
 		.target = target,
 		.target_is_zero = !levels,
@@ -119,7 +101,10 @@ static int fill(struct work *w, struct lclone_chain *chain, u32 levels,
 	struct lclone_copy *copy;
 	int err;
 
-	own_init(&own, chain, levels);
+	own.extents.start = own_start;
+	own.extents.next = own_next;
+	own.chain = chain;
+	own.levels = levels;
 	err = levels ? lclone_copy_new_extents(&copy, &merge, &own.extents) :
 		       lclone_copy_new(&copy, &merge, 0, false);
 	if (!err)
@@ -342,18 +327,27 @@ static int name_of_layer(const char *file, u32 number, char path[PATH_MAX])
 	return 0;
 }
 
-/* The delta, and each layer, is a chain of one, of which only the topmost level is looked at. */
+/* The disk as a level has it, of which its overlay is the topmost level */
+static void chain_from(const struct lclone_chain *chain, u32 level, struct lclone_chain *from)
+{
+	u32 i;
+
+	from->count = chain->count - level;
+	for (i = 0; i < from->count; i++) {
+		from->delta[i] = chain->delta[level + i];
+		from->file[i] = chain->file[level + i];
+	}
+}
+
 static int make_layer(struct work *w, struct lclone_image_new *image, u32 level,
 		      const struct below *below)
 {
-	static struct lclone_chain one;
+	static struct lclone_chain chain;
 	u64 bytes = 0;
 	int err;
 
-	one.count = 1;
-	one.delta[0] = w->chain->delta[level];
-	one.file[0] = w->chain->file[level];
-	err = make_image(w, image, &one, 1, below) ?: count_own(&one, 1, &bytes);
+	chain_from(w->chain, level, &chain);
+	err = make_image(w, image, &chain, 1, below) ?: count_own(&chain, 1, &bytes);
 	w->before += bytes;
 	return err;
 }
@@ -396,6 +390,7 @@ static int make_chain(struct work *w)
 {
 	struct lclone_image_new *images = calloc(w->levels, sizeof(*images));
 	struct below *below = calloc(w->levels, sizeof(*below));
+	static struct lclone_chain chain;
 	u32 i;
 	int err = 0;
 
@@ -404,9 +399,8 @@ static int make_chain(struct work *w)
 	for (i = 0; images && i < w->levels; i++)
 		images[i].part.file.fd = -1;
 	for (i = 0; !err && i < w->levels; i++) {
-		struct lclone_chain one = { 1, { w->chain->delta[i] }, { w->chain->file[i] } };
-
-		err = count_own(&one, 1, &w->total);
+		chain_from(w->chain, i, &chain);
+		err = count_own(&chain, 1, &w->total);
 	}
 	if (!err)
 		err = open_all(w, images, below);
@@ -430,6 +424,22 @@ static int refuse(const struct lclone_export *e)
 	return 0;
 }
 
+/* An overlay may have to have what the base shows behind the end of a shorter layer. */
+static int refuse_unknown_base(const struct work *w)
+{
+	static struct lclone_chain chain;
+	u32 levels = w->export->chain ? 1 : w->levels;
+	u32 i, count = w->export->chain ? w->levels : 1;
+
+	for (i = 0; !w->base && w->export->backing && i < count; i++) {
+		chain_from(w->chain, i, &chain);
+		if (lclone_overlay_shows_base(&chain, levels))
+			return lclone_fail(-ENOENT, "%s was made larger than %s, and shows the base behind its end: name the base before the delta",
+					   chain.file[0]->path, chain.file[levels]->path);
+	}
+	return 0;
+}
+
 static int export_pair(const struct lclone_export *e, struct lclone_pair *pair)
 {
 	struct work w = { .export = e, .chain = &pair->disk.chain, .base = pair->base };
@@ -441,6 +451,8 @@ static int export_pair(const struct lclone_export *e, struct lclone_pair *pair)
 		err = lclone_refuse_damaged(w.chain->file[i]);
 	if (!err && e->against)
 		err = lclone_disk_levels_above(&pair->disk, e->against, &w.levels);
+	if (!err)
+		err = refuse_unknown_base(&w);
 	if (err)
 		return err;
 	if (e->chain)

@@ -29,8 +29,9 @@ struct lclone_export {
 
 /*
  * Of @delta and the layers below it, of which @parents are named, and @base ("-": it has none;
- * NULL: it is not known, for an overlay, which needs it if @backing is shorter).  A file that is there is never overwritten: -EEXIST.  If this fails none
- * of its files are left.
+ * NULL: it is not known, for an overlay, which needs it if @backing is shorter, and if a layer is
+ * shorter than the base and the disk).  A file that is there is never overwritten: -EEXIST.  If this
+ * fails none of its files are left.
  */
 int lclone_export(const struct lclone_export *export, const char *base, const char *delta,
 		  const struct lclone_parents *parents);

@@ -308,11 +308,8 @@ static int read_base(void *ctx, void *buf, u64 sector, u32 sectors)
 static int read_parent(void *ctx, void *buf, u64 sector, u32 sectors)
 {
 	struct receive *r = ctx;
-	u64 size = r->parent.delta.sb.virtual_sectors;
-	u32 n = sector < size ? min_u64(size - sector, sectors) : 0;
 
-	memset((u8 *)buf + ((size_t)n << 9), 0, (size_t)(sectors - n) << 9);
-	return n ? lclone_chain_read(&r->parent.chain, r->base, buf, sector, n) : 0;
+	return lclone_chain_read_below(&r->parent.chain, r->base, buf, sector, sectors);
 }
 
 static bool is_received(const struct receive *r)

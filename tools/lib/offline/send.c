@@ -15,6 +15,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/overlay.h"
 #include "format/stream.h"
 #include "format_user.h"
 #include "host/find.h"
@@ -49,7 +50,10 @@ struct send {
 	struct lclone_file *base;	/* NULL: none is read */
 	u32 levels;
 	bool full;			/* the other side has nothing: zeros are left out */
-	struct lclone_chain_extents extents;
+	union {
+		struct lclone_chain_extents disk;	/* full */
+		struct lclone_overlay changes;
+	} extents;
 	struct lclone_chain_extent extent;	/* what is left of the one at hand */
 	bool ended;
 	struct lclone_queue *queue;
@@ -207,40 +211,40 @@ static int make_durable(const struct send *s)
 
 /* Reading */
 
-static bool wanted(const struct send *s, const struct lclone_chain_extent *e)
-{
-	switch (e->source) {
-	case LCLONE_FROM_BASE:
-		return s->full;
-	case LCLONE_FROM_ZERO:
-		return !s->full;
-	default:
-		return true;
-	}
-}
-
 static void start_extents(struct send *s)
 {
-	lclone_chain_extents_init(&s->extents, s->chain, s->levels, 0, UINT64_MAX);
-	if (!s->full)	/* what nobody has changed, beyond the base's end, too */
-		s->extents.base_sectors = UINT64_MAX;
+	if (s->full)
+		lclone_chain_extents_init(&s->extents.disk, s->chain, s->levels, 0, UINT64_MAX);
+	else
+		lclone_overlay_start(&s->extents.changes, s->chain, s->levels);
 	s->extent.sectors = 0;
 	s->ended = false;
+}
+
+/* What is not zero */
+static int next_of_disk(struct send *s)
+{
+	struct lclone_chain_extents *x = &s->extents.disk;
+	int ret;
+
+	do {
+		ret = lclone_chain_extents_next(x, &s->extent);
+	} while (ret > 0 && s->extent.source == LCLONE_FROM_ZERO);
+	return ret < 0 ? lclone_fail(ret, "%s: %s", s->chain->file[x->failed]->path,
+				     s->chain->delta[x->failed]->why) : ret;
 }
 
 /* The extent at hand is the next that has something: 1, 0 if there is none, or an error. */
 static int next_extent(struct send *s)
 {
-	struct lclone_chain_extents *x = &s->extents;
-	int ret = 1;
+	int ret;
 
-	while (!s->extent.sectors && ret > 0) {
-		ret = lclone_chain_extents_next(x, &s->extent);
-		if (ret > 0 && !wanted(s, &s->extent))
-			s->extent.sectors = 0;
-	}
-	return ret < 0 ? lclone_fail(ret, "%s: %s", s->chain->file[x->failed]->path,
-				     s->chain->delta[x->failed]->why) : ret;
+	if (s->extent.sectors)
+		return 1;
+	ret = s->full ? next_of_disk(s) : lclone_overlay_next(&s->extents.changes, &s->extent);
+	if (ret <= 0)
+		s->extent.sectors = 0;
+	return ret;
 }
 
 static int count_bytes(struct send *s)
@@ -348,7 +352,8 @@ static int refuse_changed(const struct send *s)
 	return err;
 }
 
-static int send_disk(struct lclone_sending *o, struct disk *disk, struct lclone_file *base)
+static int send_disk(struct lclone_sending *o, struct disk *disk, u32 levels,
+		     struct lclone_file *base)
 {
 	struct send *s = calloc(1, sizeof(*s));
 	u32 i;
@@ -356,10 +361,8 @@ static int send_disk(struct lclone_sending *o, struct disk *disk, struct lclone_
 
 	if (!s)
 		return lclone_fail(-ENOMEM, "out of memory");
-	*s = (struct send){ .sending = o, .chain = &disk->chain, .levels = disk->chain.count,
+	*s = (struct send){ .sending = o, .chain = &disk->chain, .levels = levels,
 			    .full = !o->since && !o->since_base, .base = base };
-	if (o->since)
-		err = lclone_disk_levels_above(disk, o->since, &s->levels);
 	for (i = 0; !err && i < disk->chain.count; i++)
 		err = lclone_refuse_damaged(disk->chain.file[i]);
 	if (!err && o->since)
@@ -386,15 +389,15 @@ static int refuse_delta(const struct disk *disk)
 			   disk->file.path);
 }
 
-/* Of the whole disk the base is a part. */
-static int open_base_of(const struct lclone_sending *o, struct disk *disk,
+/* Of the whole disk the base is a part, and of what shows it behind the end of a shorter one. */
+static int open_base_of(const struct lclone_sending *o, struct disk *disk, u32 levels,
 			struct lclone_file *file, struct lclone_file **base)
 {
 	char path[PATH_MAX];
 	int err = 0;
 
 	*base = NULL;
-	if (o->since || o->since_base)
+	if (o->since_base || (o->since && !lclone_overlay_shows_base(&disk->chain, levels)))
 		return 0;
 	snprintf(path, sizeof(path), "%s", o->base ?: "-");
 	if (!o->base && disk->delta.sb.base_fp_alg != LCLONE_FP_NONE) {
@@ -412,6 +415,7 @@ int lclone_send(struct lclone_sending *o)
 {
 	struct lclone_file base_file, *base = NULL;
 	static struct disk disk;
+	u32 levels;
 	int err;
 
 	o->from[0] = o->to[0] = '\0';
@@ -420,10 +424,13 @@ int lclone_send(struct lclone_sending *o)
 		err = refuse_delta(&disk);
 	if (!err && o->since_base && disk.delta.sb.base_fp_alg == LCLONE_FP_NONE)
 		err = lclone_fail(-ESTALE, "%s has no base", o->layer);
+	levels = disk.chain.count;
+	if (!err && o->since)
+		err = lclone_disk_levels_above(&disk, o->since, &levels);
 	if (!err)
-		err = open_base_of(o, &disk, &base_file, &base);
+		err = open_base_of(o, &disk, levels, &base_file, &base);
 	if (!err)
-		err = send_disk(o, &disk, base);
+		err = send_disk(o, &disk, levels, base);
 	lclone_close_base(base);
 	lclone_close_disk(&disk);
 	return err;

@@ -12,7 +12,7 @@
 #include "clone/chain.h"
 
 struct lclone_sending {
-	const char *base;		/* "-": there is none; NULL: not known, and looked for */
+	const char *base;		/* "-": there is none; NULL: not known, and looked for if needed */
 	const char *layer;
 	struct lclone_parents parents;	/* layers below it that are named */
 	const char *since;		/* a layer that it lies on, or NULL */
