@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "basic/text.h"
@@ -16,6 +18,7 @@
 #include "offline/head.h"
 #include "offline/merge.h"
 #include "host/device.h"
+#include "host/lock.h"
 #include "host/lv-extend.h"
 #include "online/below.h"
 #include "online/create.h"
@@ -162,6 +165,29 @@ static int keep_target(const char *path)
 	return !ret && lv.kind == LCLONE_LV_TARGET ? lclone_lv_drop_tags(&lv) : ret < 0 ? ret : 0;
 }
 
+/*
+ * It is closed, but the kernel lets go what io_uring has had of it when it gets to that: till then
+ * it is claimed, and no table can have it.
+ */
+static void wait_for_claim(struct lclone_file *target)
+{
+	const struct timespec poll = { .tv_nsec = LCLONE_LOCK_POLL_MS * 1000000 };
+	unsigned int waited = 0;
+	int fd;
+
+	if (target->fd < 0)
+		return;
+	lclone_file_yield(target);
+	for (; waited < LCLONE_LOCK_MS; waited += LCLONE_LOCK_POLL_MS) {
+		fd = open(target->path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != EBUSY)
+			return;
+		nanosleep(&poll, NULL);
+	}
+}
+
 static int look(struct flatten *f, struct lclone_clone *clone, struct lclone_status *status)
 {
 	int err = lclone_look_at_writable(f->merge.online, clone, status);
@@ -204,7 +230,7 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	if (!err)
 		err = lclone_head_end(&below.disk.chain, below.base, &target);
 	lclone_below_close(&below);
-	lclone_file_yield(&target);
+	wait_for_claim(&target);
 	if (!err)
 		err = refuse_changed(&clone, before);
 	if (err)
