@@ -3,6 +3,7 @@
 
 #include "cmd/commands.h"
 #include "online/tags.h"
+#include "ui/output.h"
 
 static const struct option options[] = {
 	{ "dry-run", no_argument, NULL, 'n' },
@@ -16,13 +17,13 @@ static void tell_changed(void *ctx, const struct lclone_lv *was, const struct lc
 
 	(void)ctx;
 	lclone_lv_changes(was, now, changes);
-	printf("%s/%s:%s\n", was->vg, was->lv, changes);
+	say("%s/%s:%s\n", was->vg, was->lv, changes);
 }
 
 static void tell_unclear(void *ctx, const char *path, const char *why)
 {
 	(void)ctx;
-	fprintf(stderr, "lclone scan: %s %s\n", path, why);
+	say_to(stderr, "lclone scan: %s %s\n", path, why);
 }
 
 static int run(int argc, char **argv)
