@@ -16,6 +16,8 @@ int __wrap_lclone_name_find(const char *name, struct lclone_named *named);
 int __wrap_lclone_name_find(const char *name, struct lclone_named *named)
 {
 	memset(named, 0, sizeof(*named));
+	if (!strncmp(name, "web4", 4))
+		return lclone_fail(-EIO, "there is no device-mapper");
 	if (strcmp(name, "web1") && strcmp(name, "web2") && strcmp(name, "a@b"))
 		return lclone_fail(-ENXIO, "there is no clone %s", name);
 	snprintf(named->delta, sizeof(named->delta), "/dev/vg/%s", name);
@@ -99,11 +101,14 @@ static void all_of_them_files(void **state)
 	make_file("web1@monday");
 	make_file("web1@friday");
 	make_file("web3@monday");
+	make_file("web4@monday");
 	means("web1", "web1", "", false);
 	means("./web1@monday", "./web1@monday", "", false);
 	means("web1@monday", "/dev/vg/web1-monday", "/dev/vg/deb", false);
 	means("web1@friday", "web1@friday", "", false);
 	means("web3@monday", "web3@monday", "", false);
+	assert_int_equal(lclone_word_find("web4@monday", &meant), -EIO);	/* nobody knows */
+	assert_non_null(strstr(lclone_why(), "./web4@monday is the file"));
 	assert_int_equal(chdir("/"), 0);
 }
 

@@ -59,7 +59,11 @@ int lclone_word_find(const char *word, struct lclone_word *meant)
 		meant->changes = named.active && !snapshot;
 	}
 	lclone_named_free(&named);
-	return file && (err == -ENXIO || err == -EINVAL || err == -ENOENT) ? 0 : err;
+	if (!file || !err)
+		return err;
+	if (err == -ENXIO || err == -EINVAL || err == -ENOENT)
+		return 0;
+	return lclone_fail(err, "%s (./%s is the file)", lclone_why(), word);
 }
 
 int lclone_delta_path(const char *word, char path[PATH_MAX])
