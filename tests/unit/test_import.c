@@ -704,6 +704,42 @@ static void in_use(void **state)
 	refused(-EBUSY, "is in use");
 }
 
+static void vhd_in_use(void **state)
+{
+	(void)state;
+	vhd_chain(3, 4000, 4096);
+	run("rm delta d2 d3; truncate -s 64M delta d2 d3");
+	run("mkfifo fifo; qemu-io -f vpc 3.vhd <fifo >said & exec 3>fifo; printf 'write 0 4k\\n' >&3; "
+	    "until grep -q wrote said; do sleep 0.1; done; (sleep 3) >/dev/null 2>&1 & :");
+	refused(-EBUSY, "is in use");
+}
+
+/* Somebody writes to the file while it is read, or between that it is measured and read. */
+static int write_meanwhile(void *ctx, const char *phase, u64 done, u64 total)
+{
+	if (!strcmp(phase, "importing") && done == total)
+		run("touch -d @%d %s", 1000, (const char *)ctx);
+	return 0;
+}
+
+static void changed(void **state)
+{
+	struct lclone_watch watch = { .progress = write_meanwhile, .ctx = "top.qcow2" };
+
+	(void)state;
+	run("head -c 1M /dev/urandom >base; cp base base.raw; qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2");
+	add_target("delta");
+	to.watch = &watch;
+	refused(-EBUSY, "was changed while it was read");
+	to.watch = NULL;
+	imported();
+	vhd_chain(3, 4000, 4096);
+	run("rm delta d2 d3; truncate -s 64M delta d2 d3");
+	watch.ctx = "2.vhd";
+	to.watch = &watch;
+	refused(-EBUSY, "was changed while it was read");
+}
+
 /* What is imported would be overwritten while it is read: that is refused, also with --force. */
 static void onto_itself(void **state)
 {
@@ -831,6 +867,8 @@ int main(void)
 		cmocka_unit_test_setup(loops, begin),
 		cmocka_unit_test_setup(not_read, begin),
 		cmocka_unit_test_setup(in_use, begin),
+		cmocka_unit_test_setup(vhd_in_use, begin),
+		cmocka_unit_test_setup(changed, begin),
 		cmocka_unit_test_setup(onto_itself, begin),
 		cmocka_unit_test_setup(reader_dies, begin),
 		cmocka_unit_test_setup(stopped, begin),

@@ -52,7 +52,8 @@ static int add_file(struct lclone_image_chain *chain, const char *path)
 	for (i = 0; i < chain->count; i++)
 		if (chain->file[i].dev == st.st_dev && chain->file[i].ino == st.st_ino)
 			return lclone_fail(-ELOOP, "%s lies on itself", chain->file[i].path);
-	*file = (struct lclone_image_file){ .dev = st.st_dev, .ino = st.st_ino };
+	*file = (struct lclone_image_file){ .dev = st.st_dev, .ino = st.st_ino,
+					    .bytes = st.st_size, .changed = st.st_mtim };
 	file->path = strdup(real);
 	file->given = strdup(path);
 	chain->count++;
@@ -267,8 +268,10 @@ static bool goes_on(const struct walk *w)
 static int look_at_vhd(struct walk *w, struct lclone_image_file *file)
 {
 	struct opened o;
-	int err = open_vhd(&o, file->path);
+	int err = lclone_image_refuse_used(file->path, file->format);
 
+	o = (struct opened){ .file = { .fd = -1 } };
+	err = err ?: open_vhd(&o, file->path);
 	file->overlay = !err && o.vhd.type == LCLONE_VHD_DIFFERENCING;
 	if (file->overlay && goes_on(w))
 		err = follow_uuid(w, &o.vhd);
@@ -359,6 +362,20 @@ int lclone_image_chain_open(struct lclone_image_chain *chain, const char *path,
 		if (!w.used[i])
 			err = lclone_fail(-ESTALE, "%s does not lie on %s", path, named->path[i]);
 	return err;
+}
+
+int lclone_image_refuse_changed(const struct lclone_image_file *file)
+{
+	struct stat st;
+
+	if (stat(file->path, &st))
+		return lclone_fail(-errno, "%s: %m", file->path);
+	if (st.st_dev == file->dev && st.st_ino == file->ino && st.st_size == file->bytes &&
+	    st.st_mtim.tv_sec == file->changed.tv_sec &&
+	    st.st_mtim.tv_nsec == file->changed.tv_nsec)
+		return 0;
+	return lclone_fail(-EBUSY, "%s was changed while it was read: run this again when nobody writes to it",
+			   file->path);
 }
 
 void lclone_image_chain_close(struct lclone_image_chain *chain)

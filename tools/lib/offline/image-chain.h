@@ -10,6 +10,8 @@
 #ifndef LCLONE_IMAGE_CHAIN_H
 #define LCLONE_IMAGE_CHAIN_H
 
+#include <sys/stat.h>
+
 #include "clone/chain.h"
 
 #define LCLONE_IMAGES_MAX	(LCLONE_CHAIN_MAX + 1)	/* and one that is the base */
@@ -31,6 +33,8 @@ struct lclone_image_file {
 	u32 snapshots;			/* that are inside of it, and are not imported */
 	dev_t dev;
 	ino_t ino;
+	off_t bytes;			/* when it was looked at first; and when it was written last */
+	struct timespec changed;
 };
 
 struct lclone_image_chain {
@@ -53,6 +57,8 @@ enum lclone_image_depth {
 int lclone_image_chain_open(struct lclone_image_chain *chain, const char *path,
 			    const struct lclone_image_names *named,
 			    enum lclone_image_depth depth);
+/* -EBUSY if it is not as it was then: not all that was read of it need be of one time. */
+int lclone_image_refuse_changed(const struct lclone_image_file *file);
 void lclone_image_chain_close(struct lclone_image_chain *chain);
 
 #endif /* LCLONE_IMAGE_CHAIN_H */

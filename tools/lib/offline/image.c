@@ -100,16 +100,46 @@ static int damaged(const char *path, const char *format)
 			   format, path);
 }
 
-/* What it has said, into the file @said, tells why. */
-static int not_opened(const char *path, const char *format, int said)
+/* What it has said, into the file @said */
+static bool is_locked(int said)
 {
 	char text[4096];
 	ssize_t n = pread(said, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
-	if (strstr(text, " lock\n"))
-		return lclone_fail(-EBUSY, "%s is in use, as by a virtual machine that runs", path);
-	return damaged(path, format);
+	return strstr(text, " lock\n");
+}
+
+enum { NOT_OPENED = 1, LEAKS = 3, NOT_CHECKED = 63 };
+
+/* Its exit status, or a negative errno; -EBUSY: somebody writes to it. */
+static int check(const char *path, const char *format)
+{
+	char *name = alone(path, format);
+	const char *const argv[] = { "qemu-img", "check", "-q", name, NULL };
+	struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .apart = true,
+					  .plain = true };
+	int status = lclone_fail(-ENOMEM, "out of memory");
+	pid_t pid;
+
+	program.err = memfd_create("qemu-img", MFD_CLOEXEC);
+	if (name && program.err >= 0) {
+		pid = lclone_program_start(&program);
+		status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
+	}
+	if (status == NOT_OPENED && is_locked(program.err))
+		status = lclone_fail(-EBUSY, "%s is in use, as by a virtual machine that runs",
+				     path);
+	if (program.err >= 0)
+		close(program.err);
+	free(name);
+	return status;
+}
+
+/* What it cannot open otherwise may be one that is read here all the same. */
+int lclone_image_refuse_used(const char *path, const char *format)
+{
+	return check(path, format) == -EBUSY ? -EBUSY : 0;
 }
 
 /*
@@ -118,34 +148,14 @@ static int not_opened(const char *path, const char *format, int said)
  */
 int lclone_image_refuse_damaged(const char *path, const char *format)
 {
-	enum { NOT_OPENED = 1, LEAKS = 3, NOT_CHECKED = 63 };
-	char *name = alone(path, format);
-	const char *const argv[] = { "qemu-img", "check", "-q", name, NULL };
-	struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .apart = true,
-					  .plain = true };
-	int status = -ENOMEM;
-	pid_t pid;
+	int status = check(path, format);
 
-	program.err = memfd_create("qemu-img", MFD_CLOEXEC);
-	if (name && program.err >= 0) {
-		pid = lclone_program_start(&program);
-		status = pid < 0 ? pid : lclone_program_status(pid, argv[0]);
-	}
-	if (status == NOT_OPENED)
-		status = not_opened(path, format, program.err);
-	else if (status == -ENOMEM)
-		lclone_fail(status, "out of memory");
-	else if (status == -ENOENT)
-		lclone_fail(status, "%s is in the format %s, which qemu-img reads: it is not installed (qemu-utils)",
-			    path, format);
-	else if (status == LEAKS || status == NOT_CHECKED)
-		status = 0;
-	else if (status > 0)
-		status = damaged(path, format);
-	if (program.err >= 0)
-		close(program.err);
-	free(name);
-	return status;
+	if (status == -ENOENT)
+		return lclone_fail(status, "%s is in the format %s, which qemu-img reads: it is not installed (qemu-utils)",
+				   path, format);
+	if (status <= 0 || status == LEAKS || status == NOT_CHECKED)
+		return status < 0 ? status : 0;
+	return damaged(path, format);
 }
 
 /* A plain file need not have whole sectors before its format is known. */

@@ -32,6 +32,9 @@ void lclone_image_close(struct lclone_image *image);
  */
 int lclone_image_refuse_damaged(const char *path, const char *format);
 
+/* -EBUSY if qemu writes to it; 0 also if that cannot be told, as without qemu-img. */
+int lclone_image_refuse_used(const char *path, const char *format);
+
 /* Its content to a device that is as large, or larger; what is behind it is not written. */
 int lclone_image_copy(struct lclone_image *image, const char *device,
 		      const struct lclone_watch *watch);

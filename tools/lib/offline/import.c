@@ -257,7 +257,7 @@ int lclone_import_verify(const struct lclone_import *import)
 	err = c.buf ? lclone_queue_new(&ahead.queue) : lclone_fail(-ENOMEM, "out of memory");
 	if (!err)
 		err = lclone_image_reader_open(&reader, lowest->path, lowest->format) ?:
-		      compare_all(&c, reader);
+		      compare_all(&c, reader) ?: lclone_image_refuse_changed(lowest);
 	lclone_image_reader_close(reader);
 	lclone_queue_free(ahead.queue);
 	free(c.buf);
@@ -467,9 +467,9 @@ static int refuse_parts(const struct lclone_import *import, const struct lclone_
 	return err;
 }
 
-static int write_file(const struct lclone_import *import, struct lclone_file *file,
-		      const struct lclone_import_target *target, struct below *b,
-		      struct lclone_image_reader *reader, struct lclone_sb *sb)
+static int write_file(const struct lclone_import *import, const struct lclone_image_file *image,
+		      struct lclone_file *file, const struct lclone_import_target *target,
+		      struct below *b, struct lclone_image_reader *reader, struct lclone_sb *sb)
 {
 	u8 uuid[LCLONE_UUID_SIZE];
 	struct lclone_writer_options options = {
@@ -495,7 +495,8 @@ static int write_file(const struct lclone_import *import, struct lclone_file *fi
 	if (!target->uuid && is_rest(file, target, b, options.format.virtual_sectors, uuid))
 		options.format.uuid = uuid;
 	err = lclone_writer_begin(&writer, file, &options) ?:
-	      write_all(import, writer, reader, b) ?: lclone_writer_end(writer, sb);
+	      write_all(import, writer, reader, b) ?: lclone_image_refuse_changed(image) ?:
+	      lclone_writer_end(writer, sb);
 	lclone_writer_free(writer);
 	return err;
 }
@@ -515,7 +516,7 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 		      refuse_parts(import, &file, &b);
 	if (!err)
 		err = lclone_image_reader_open(&reader, image->path, image->format) ?:
-		      write_file(import, &file, target, &b, reader, sb);
+		      write_file(import, image, &file, target, &b, reader, sb);
 	lclone_image_reader_close(reader);
 	if (file.fd >= 0)
 		lclone_file_close(&file);
@@ -680,7 +681,7 @@ int lclone_import_is_layer(const struct lclone_import *import, u32 i,
 	err = err ?: lclone_image_reader_open(&reader, image->path, image->format);
 	if (!err)
 		err = open_layer(&l, path, lclone_image_reader_sectors(reader)) ?:
-		      compare_layer(&c, &l, reader);
+		      compare_layer(&c, &l, reader) ?: lclone_image_refuse_changed(image);
 	*sb = l.delta.sb;
 	lclone_image_reader_close(reader);
 	lclone_delta_close(&l.delta);
