@@ -340,9 +340,19 @@ static const struct image_size chain_sizes[LAYERS] = {
 	{ 65536, 15001, 30001, 64 },
 };
 
+static int take_name(void *ctx, const char *phase, u64 done, u64 total)
+{
+	(void)ctx;
+	(void)phase;
+	(void)done;
+	(void)total;
+	return shell("echo x >'%s'", path_of("out.2.qcow2"));
+}
+
 /* All layers as one overlay, those above a layer, and each as an overlay of its own */
 static void chain(void **state)
 {
+	const struct lclone_watch taken = { .progress = take_name };
 	static const char *const names[] = { "out.1.qcow2", "out.2.qcow2", "out.3.qcow2",
 					     "out.qcow2" };
 	struct lclone_export e = { .format = "qcow2" };
@@ -379,6 +389,24 @@ static void chain(void **state)
 	gone("out.qcow2.part");
 	gone("out.1.qcow2");
 	gone("out.1.qcow2.part");
+
+	/* somebody takes one of the names in the middle of it */
+	unlink(path_of("out.2.qcow2"));
+	unlink(path_of("out.3.qcow2"));
+	e.watch = &taken;
+	assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), -EEXIST);
+	assert_int_equal(shell("echo x | cmp -s - '%s'", path_of("out.2.qcow2")), 0);
+	unlink(path_of("out.2.qcow2"));
+	for (i = 0; i < LAYERS; i++) {
+		char part[64];
+
+		gone(names[i]);
+		snprintf(part, sizeof(part), "%s.part", names[i]);
+		gone(part);
+	}
+	e.watch = NULL;
+	assert_int_equal(export(&e, &s.parents, NULL, keep("layer3")), 0);
+	unlink(e.file);
 
 	/* layer 1 is there already: what is above it */
 	e.chain = false;
@@ -722,6 +750,10 @@ static void ended(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(access(path_of("out.part"), F_OK), 0);
 	e.watch = NULL;
+	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EEXIST);
+	assert_non_null(strstr(lclone_why(), "/out.part exists: remove it if a run"));
+	unlink(path_of("out.part"));
+	write_file("out.part", "", 0);
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), 0);
 	same("disk0", "qcow2", "out");
 	gone("out.part");
@@ -731,6 +763,11 @@ static void ended(void **state)
 	write_file("out.part", s.img[0].base_data, 1);
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EEXIST);
 	assert_int_equal(access(path_of("out.part"), F_OK), 0);
+	assert_int_equal(shell("qemu-img create -q -f qcow2 '%s' 1M && chmod 600 '%s'",
+			       path_of("out.part"), path_of("out.part")), 0);
+	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EEXIST);
+	assert_int_equal(shell("qemu-img info '%s' | grep -q 'virtual size: 1 MiB'",
+			       path_of("out.part")), 0);
 	e.file = keep("nowhere/out");
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -ENOENT);
 	destroy(&s);

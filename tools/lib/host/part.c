@@ -69,20 +69,13 @@ static int try_names(struct lclone_part *part)
 	return 0;
 }
 
-static bool is_ours(const struct lclone_part *part, const struct stat *st, int fd)
+static bool is_ours(const struct lclone_part *part, const struct stat *st)
 {
-	char magic[LCLONE_PART_MAGIC];
-
 	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_nlink != 1)
 		return false;
 	if (!st->st_size)
 		return true;
-	if ((st->st_mode & 07777) != 0600)
-		return false;
-	if (!part->magic)
-		return (u64)st->st_size == part->sectors << 9;
-	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
-	       !memcmp(magic, part->magic, sizeof(magic));
+	return (st->st_mode & 07777) == 0600 && (u64)st->st_size == part->sectors << 9;
 }
 
 /* The file that the name still leads to, now that it is locked: else it was another's. */
@@ -94,7 +87,10 @@ static int verify(const struct lclone_part *part, const struct lclone_file *file
 		return lclone_fail(-errno, "%s: %m", part->part);
 	if (lstat(part->part, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino)
 		return lclone_fail(-EBUSY, "%s is in use by another lclone", part->part);
-	if (!is_ours(part, &st, file->fd))
+	if (!is_ours(part, &st) && !part->sectors)
+		return lclone_fail(-EEXIST, "%s exists: remove it if a run that was killed has left it, of which nothing is used again, else rename it",
+				   part->part);
+	if (!is_ours(part, &st))
 		return lclone_fail(-EEXIST, "%s exists, and is not what an interrupted copy of this clone has left: remove or rename it",
 				   part->part);
 	if (!lstat(part->path, &named))
@@ -167,11 +163,9 @@ int lclone_part_open(struct lclone_part *part, const char *path, u64 sectors)
 	return open_part(part, path);
 }
 
-int lclone_part_open_image(struct lclone_part *part, const char *path,
-			   const char magic[LCLONE_PART_MAGIC])
+int lclone_part_open_image(struct lclone_part *part, const char *path)
 {
 	memset(part, 0, sizeof(*part));
-	part->magic = magic;
 	return open_part(part, path);
 }
 
@@ -182,16 +176,18 @@ int lclone_part_finish(struct lclone_part *part)
 	if (err)
 		return lclone_fail(err, "%s is complete, but cannot become %s: %s", part->part,
 				   part->path, strerror(-err));
+	part->named = true;
 	return lclone_sync_directory(part->path);
 }
 
 void lclone_part_abandon(struct lclone_part *part)
 {
+	const char *name = part->named ? part->path : part->part;
 	struct stat st, named;
 
-	if (part->ours && !fstat(part->file.fd, &st) && !lstat(part->part, &named) &&
+	if (part->ours && !fstat(part->file.fd, &st) && !lstat(name, &named) &&
 	    named.st_dev == st.st_dev && named.st_ino == st.st_ino)
-		unlink(part->part);
+		unlink(name);
 	lclone_part_close(part);
 }
 

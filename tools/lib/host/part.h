@@ -13,14 +13,12 @@
 
 #include "host/file.h"
 
-#define LCLONE_PART_MAGIC	4	/* bytes */
-
 struct lclone_part {
 	struct lclone_file file;	/* open with O_RDWR, locked, reads as zeros */
 	char path[PATH_MAX], part[PATH_MAX];
-	u64 sectors;
-	const char *magic;		/* NULL: it has that size */
-	bool ours;			/* it was opened, and may be removed */
+	u64 sectors;			/* 0: an image */
+	bool ours;			/* it was opened, and may be removed ... */
+	bool named;			/* ... from @path, which it has got */
 };
 
 /*
@@ -33,12 +31,11 @@ int lclone_part_finish(struct lclone_part *part);
 void lclone_part_close(struct lclone_part *part);
 
 /*
- * The same for a file of any size, which is empty at first, and begins with @magic later: a part
- * of ours is one that does.
+ * The same for a file of any size, which is empty at first.  Nothing tells one that a run has left
+ * from somebody else's download of an image: what is not empty is refused.
  */
-int lclone_part_open_image(struct lclone_part *part, const char *path,
-			   const char magic[LCLONE_PART_MAGIC]);
-/* It is of no use: no part is left. */
+int lclone_part_open_image(struct lclone_part *part, const char *path);
+/* It is of no use: no part is left, nor what has got its name. */
 void lclone_part_abandon(struct lclone_part *part);
 
 /* Makes the entry of @path in its directory durable. */

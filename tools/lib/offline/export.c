@@ -308,7 +308,7 @@ static int make_one(struct work *w)
 	if (!err)
 		err = make_image(w, &image, w->chain, e->backing ? w->levels : 0,
 				 e->backing ? &below : NULL) ?:
-		      lclone_image_new_finish(&image);
+		      lclone_image_new_finish(&image, 1);
 	lclone_image_new_close(&image);
 	if (!err)
 		tell(w, &image, 0, e->backing ? &below : NULL);
@@ -356,13 +356,10 @@ static int make_layer(struct work *w, struct lclone_image_new *image, u32 level,
 static int finish_all(struct work *w, struct lclone_image_new *images, struct below *below)
 {
 	u32 i;
-	int err = 0;
+	int err = lclone_image_new_finish(images, w->levels);
 
-	for (i = w->levels; !err && i--;) {
-		err = lclone_image_new_finish(&images[i]);
-		if (!err)
-			tell(w, &images[i], i, &below[i]);
-	}
+	for (i = w->levels; !err && i--;)
+		tell(w, &images[i], i, &below[i]);
 	return err;
 }
 

@@ -16,24 +16,12 @@
 #define CLUSTER_MIN	(16u << 10)	/* with that */
 #define CLUSTER_MAX	(2u << 20)
 
-static const struct {
-	const char *name, magic[LCLONE_PART_MAGIC];
-} formats[] = {
-	{ "qcow2", { 'Q', 'F', 'I', '\xfb' } },
-	{ "vmdk", { 'K', 'D', 'M', 'V' } },
-};
-
 int lclone_image_new_open(struct lclone_image_new *image, const char *path, const char *format)
 {
-	size_t i;
-
 	memset(image, 0, sizeof(*image));
 	image->part.file.fd = -1;
 	image->format = format;
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (!strcmp(format, formats[i].name))
-			return lclone_part_open_image(&image->part, path, formats[i].magic);
-	return lclone_fail(-EINVAL, "no images of the format %s are made", format);
+	return lclone_part_open_image(&image->part, path);
 }
 
 /*
@@ -199,11 +187,18 @@ int lclone_image_new_written(struct lclone_image_new *image)
 	return err ?: lclone_file_sync(&image->part.file);
 }
 
-int lclone_image_new_finish(struct lclone_image_new *image)
+int lclone_image_new_finish(struct lclone_image_new *images, u32 count)
 {
-	int err = lclone_part_finish(&image->part);
+	int err = 0;
+	u32 i;
 
-	lclone_part_close(&image->part);	/* it is complete, and stays, also without its name */
+	for (i = count; !err && i--;)
+		err = lclone_part_finish(&images[i].part);
+	if (err && count > 1)
+		return lclone_fail(err, "%s cannot get its name: %s; the whole chain is removed again",
+				   images[i].part.path, strerror(-err));
+	for (i = 0; i < count; i++)
+		lclone_part_close(&images[i].part);
 	return err;
 }
 

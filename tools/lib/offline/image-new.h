@@ -36,10 +36,14 @@ struct lclone_image_options {
 /* Is the name free?  Nobody else writes there from now on.  Close it in any case. */
 int lclone_image_new_open(struct lclone_image_new *image, const char *path, const char *format);
 
-/* Makes an empty one, to be written; and when that has been done: durable, under its own name. */
+/* Makes an empty one, to be written; and when that has been done: durable. */
 int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_image_options *o);
 int lclone_image_new_written(struct lclone_image_new *image);
-int lclone_image_new_finish(struct lclone_image_new *image);
+/*
+ * Give them their names, the last first.  If that fails the only one stays, complete, without;
+ * of more, close removes all.
+ */
+int lclone_image_new_finish(struct lclone_image_new *images, u32 count);
 
 /* What was not finished is removed. */
 void lclone_image_new_close(struct lclone_image_new *image);
