@@ -8,7 +8,7 @@
 # command is killed before its second call, and before each 29th from there.
 
 killed_commands=(format create create_volume create_from open close remove snapshot revert
-		 snapshot_volume revert_volume drop_snapshot resize resize_inactive
+		 snapshot_volume revert_volume drop_snapshot scan resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop flatten_volumes
 		 flatten_to_volume rebase)
@@ -185,6 +185,22 @@ prepare_drop_snapshot()
 }
 command_drop_snapshot()		{ words=(remove --yes t1@one); }
 verify_drop_snapshot()		{ has_volumes t1@two t1-delta t1-delta3; }
+
+# The tags that the clone's volume lost
+prepare_scan()
+{
+	prepare_snapshot_volume
+	ok lvchange -qq --deltag lclone.name=t1 ttvg/t1-delta
+	rm "$LCLONE_TAB"
+}
+command_scan()		{ words=(scan); }
+verify_scan()
+{
+	lvs --noheadings -o lv_tags ttvg/t1-delta | grep -q lclone.name=t1, || fail "no tag"
+	is_model
+	ok lclone close t1
+	opens /dev/ttvg/t1-delta
+}
 
 is_large()		{ [ "$(blockdev --getsize64 /dev/mapper/t1)" = 3145728 ] || fail "size"; }
 prepare_resize()	{ active; }
