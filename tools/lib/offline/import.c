@@ -643,7 +643,7 @@ static bool lies_there(const struct lclone_sb *sb, const struct below *b)
 			   sb->parent_generation == parent->generation);
 }
 
-static int open_layer(struct layer *l, const char *path, u64 sectors)
+static int open_layer(struct layer *l, const char *path)
 {
 	int err;
 
@@ -655,8 +655,8 @@ static int open_layer(struct layer *l, const char *path, u64 sectors)
 	if (err)
 		return lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
 				   l->delta.why);
-	if (!lies_there(&l->delta.sb, l->below) || l->delta.sb.virtual_sectors != sectors)
-		return lclone_fail(-ESTALE, "%s is no layer of that size, on the same", path);
+	if (!lies_there(&l->delta.sb, l->below))
+		return lclone_fail(-ESTALE, "%s is no layer on the same", path);
 	return lclone_verify_base(&l->delta, (struct lclone_file *)l->below->base);
 }
 
@@ -678,10 +678,12 @@ int lclone_import_is_layer(const struct lclone_import *import, u32 i,
 	err = open_below(&b, import, below);
 	if (!err && !c.buf)
 		err = lclone_fail(-ENOMEM, "out of memory");
-	err = err ?: lclone_image_reader_open(&reader, image->path, image->format);
+	err = err ?: open_layer(&l, path) ?:
+	      lclone_image_reader_open(&reader, image->path, image->format);
+	if (!err && l.delta.sb.virtual_sectors != lclone_image_reader_sectors(reader))
+		err = lclone_fail(-ESTALE, "%s is no layer of that size", path);
 	if (!err)
-		err = open_layer(&l, path, lclone_image_reader_sectors(reader)) ?:
-		      compare_layer(&c, &l, reader) ?: lclone_image_refuse_changed(image);
+		err = compare_layer(&c, &l, reader) ?: lclone_image_refuse_changed(image);
 	*sb = l.delta.sb;
 	lclone_image_reader_close(reader);
 	lclone_delta_close(&l.delta);

@@ -105,35 +105,49 @@ static int name_layer(const struct plan *p, const struct lclone_image_file *file
 
 /* A layer that is there */
 
-static bool may_be(const struct plan *p, const struct lclone_lv *lv, const struct lclone_sb *sb)
+static bool may_be(const struct plan *p, const struct lclone_sb *sb)
 {
 	const struct lclone_sb *below = p->below.layers.count ? &p->below.last : NULL;
+	const u32 chunk_sectors = p->in->chunk_sectors;
 
 	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_written(sb) ||
-	    strcmp(lv->from, p->template.name))
+	    (chunk_sectors && sb->chunk_sectors != chunk_sectors))
 		return false;
-	return below ? !memcmp(sb->parent_uuid, below->uuid, LCLONE_UUID_SIZE) :
+	return below ? !memcmp(sb->parent_uuid, below->uuid, LCLONE_UUID_SIZE) &&
+		       sb->parent_generation == below->generation :
 		       !lclone_has_parent(sb);
 }
 
-/* 1: *layer is a layer that has what file @i has. */
+/*
+ * 1: it has what file @i has.  What fails of a layer of somebody else's is no reason to fail: then
+ * it is not shared, and what is wrong with the file is told by who makes a new one of it.
+ */
+static int is_shared(struct plan *p, u32 i, struct layer *layer)
+{
+	int ret;
+
+	if (lclone_lv_activate(&layer->lv) || lclone_sb_of(layer->path, &layer->sb) ||
+	    !may_be(p, &layer->sb))
+		return 0;
+	ret = lclone_import_is_layer(&p->import, i, &p->below, layer->path, &layer->sb);
+	return ret < 0 && ret != -EINTR && ret != -ENOMEM ? 0 : ret;
+}
+
+/* 1: *layer is a layer that has what file @i has.  Others may have made some meanwhile. */
 static int find_layer(struct plan *p, u32 i, struct layer *layer)
 {
 	size_t k;
-	int ret = 0;
+	int ret;
 
+	free(p->lvs);
+	ret = lclone_lv_list(&p->lvs, &p->count);
 	for (k = 0; !ret && k < p->count; k++) {
 		layer->lv = p->lvs[k];
-		if (layer->lv.kind != LCLONE_LV_DELTA || !layer->lv.layer[0])
+		if (layer->lv.kind != LCLONE_LV_DELTA || !layer->lv.layer[0] ||
+		    strcmp(layer->lv.from, p->template.name))
 			continue;
 		lclone_lv_path(&layer->lv, layer->path);
-		ret = lclone_lv_activate(&layer->lv);
-		if (ret)
-			return ret;
-		if (lclone_sb_of(layer->path, &layer->sb) || !may_be(p, &layer->lv, &layer->sb))
-			continue;
-		ret = lclone_import_is_layer(&p->import, i, &p->below, layer->path,
-					     &layer->sb);
+		ret = is_shared(p, i, layer);
 	}
 	return ret;
 }

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Layers that are there are shared by what is imported, and what is wrong with others is not ours. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/fail.h"
+#include "dir.h"
+#include "online/deploy.h"
+#include "online/import-name.h"
+#include "test.h"
+
+/* Volumes are files in the directory of the tests. */
+static struct lclone_lv volumes[8];
+static size_t count;
+static const char *broken;		/* cannot be activated */
+static char done[512];
+
+static void note(const char *what)
+{
+	strcat(strcat(done, what), " ");
+}
+
+static void run(const char *script)
+{
+	char command[4096];
+
+	snprintf(command, sizeof(command), "set -e; cd %s; { %s; } >log 2>&1 || { cat log; false; }",
+		 path_of("."), script);
+	if (system(command))
+		fail_msg("%s", script);
+}
+
+int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv);
+int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv)
+{
+	*lv = (struct lclone_lv){ .kind = LCLONE_LV_BASE, .vg = "vg", .sectors = 2048 };
+	strcpy(lv->name, name);
+	strcpy(lv->lv, "base");
+	return 0;
+}
+
+void __wrap_lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE]);
+void __wrap_lclone_lv_path(const struct lclone_lv *lv, char path[LCLONE_LV_PATH_SIZE])
+{
+	snprintf(path, LCLONE_LV_PATH_SIZE, "%s", path_of(lv->lv));
+}
+
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *n);
+int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *n)
+{
+	*lvs = calloc(8, sizeof(**lvs));
+	memcpy(*lvs, volumes, sizeof(volumes));
+	*n = count;
+	return 0;
+}
+
+int __wrap_lclone_lv_activate(const struct lclone_lv *lv);
+int __wrap_lclone_lv_activate(const struct lclone_lv *lv)
+{
+	return broken && !strcmp(lv->lv, broken) ? lclone_fail(-ECHILD, "lvchange failed") : 0;
+}
+
+int __wrap_lclone_lv_set_vg(struct lclone_lv *lv, const char *vg);
+int __wrap_lclone_lv_set_vg(struct lclone_lv *lv, const char *vg)
+{
+	strcpy(lv->vg, vg);
+	return 0;
+}
+
+int __wrap_lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE]);
+int __wrap_lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE])
+{
+	(void)vg;
+	strcpy(name, first);
+	return 0;
+}
+
+int __wrap_lclone_lv_create(const struct lclone_lv *lv);
+int __wrap_lclone_lv_create(const struct lclone_lv *lv)
+{
+	char script[256];
+
+	snprintf(script, sizeof(script), "truncate -s %llu %s",
+		 (unsigned long long)lv->sectors << 9, lv->lv);
+	run(script);
+	volumes[count++] = *lv;
+	note("created");
+	note(lv->lv);
+	return 0;
+}
+
+int __wrap_lclone_lv_keep(const struct lclone_lv *lv);
+int __wrap_lclone_lv_keep(const struct lclone_lv *lv)
+{
+	(void)lv;
+	return 0;
+}
+
+int __wrap_lclone_lock_creation(int kind);
+int __wrap_lclone_lock_creation(int kind)
+{
+	(void)kind;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int __wrap_lclone_check_free_name(const char *name);
+int __wrap_lclone_check_free_name(const char *name)
+{
+	(void)name;
+	return 0;
+}
+
+int __wrap_lclone_wipe_recycled(const char *path);
+int __wrap_lclone_wipe_recycled(const char *path)
+{
+	(void)path;
+	return 0;
+}
+
+int __wrap_lclone_deploy(const char *const *names, size_t n, const struct deployment *d,
+			 struct lclone_names *failed);
+int __wrap_lclone_deploy(const char *const *names, size_t n, const struct deployment *d,
+			 struct lclone_names *failed)
+{
+	u32 i;
+
+	(void)names;
+	(void)n;
+	(void)failed;
+	note("on");
+	for (i = 0; i < d->layers->count; i++)
+		note(strrchr(d->layers->path[i], '/') + 1);
+	return 0;
+}
+
+static void told(void *ctx, const struct lclone_image_file *file, const char *path, bool made)
+{
+	(void)ctx;
+	(void)file;
+	(void)path;
+	(void)made;
+}
+
+/* A base, and an overlay on an overlay on that */
+static int begin(void **state)
+{
+	(void)state;
+	run("rm -rf *; head -c 1M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw 1.qcow2; qemu-img create -q -f qcow2 -b 1.qcow2 -F qcow2 2.qcow2");
+	run("qemu-io -f qcow2 1.qcow2 -c 'write -P 1 64k 64k'; qemu-io -f qcow2 2.qcow2 -c 'write -P 2 96k 64k'");
+	memset(volumes, 0, sizeof(volumes));
+	count = 0;
+	broken = NULL;
+	setenv("LCLONE_TAB", path_of("tab"), 1);
+	return 0;
+}
+
+static int import(const char *name, u32 chunk_sectors)
+{
+	static const struct lclone_features features;
+	char file[512];
+	const struct lclone_import_from from = { .file = file, .chain = true };
+	const struct lclone_import_name in = {
+		.from = &from, .name = name, .template = "deb", .features = &features,
+		.chunk_sectors = chunk_sectors, .told = told,
+	};
+
+	snprintf(file, sizeof(file), "%s", path_of("2.qcow2"));
+	done[0] = '\0';
+	return lclone_import_by_name(&in);
+}
+
+static void imported(const char *name, u32 chunk_sectors, const char *wanted)
+{
+	if (import(name, chunk_sectors))
+		fail_msg("%s", lclone_why());
+	assert_string_equal(done, wanted);
+}
+
+static void shared(void **state)
+{
+	(void)state;
+	imported("web1", 0, "created web1-1 on web1-1 ");
+	imported("web2", 0, "on web1-1 ");
+	/* one with other chunks would be of no use to what lies on it */
+	imported("web3", 64, "created web3-1 on web3-1 ");
+	imported("web4", 64, "on web3-1 ");
+}
+
+/* A volume that cannot be activated, and one that is damaged */
+static void not_ours(void **state)
+{
+	(void)state;
+	imported("web1", 0, "created web1-1 on web1-1 ");
+	broken = "web1-1";
+	imported("web2", 0, "created web2-1 on web2-1 ");
+	strcpy(volumes[1].from, "another");
+	broken = NULL;
+	run("dd if=/dev/zero of=web1-1 bs=4k seek=4 count=$(($(stat -c %s web1-1) / 4096 - 4)) conv=notrunc");
+	imported("web3", 0, "created web3-1 on web3-1 ");
+}
+
+static int remove_all(void **state)
+{
+	run("rm -rf *");
+	return remove_dir(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(shared, begin),
+		cmocka_unit_test_setup(not_ours, begin),
+	};
+
+	return cmocka_run_group_tests_name("shared", tests, make_dir, remove_all);
+}
