@@ -6,7 +6,8 @@
 
 # The module's: lclone_format.h lclone_version.h, and what that has in user space:
 # lib/format_user.h
-# Text, sentences, time, how far a long walk is: lib/basic/clock.h lib/basic/watch.h
+# Text, sentences, time, zeros, how far a long walk is: lib/basic/clock.h lib/basic/zero.h
+# lib/basic/watch.h
 FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/dry.o lib/basic/signals.o lib/basic/sort.o \
 	   lib/basic/buffer.o lib/basic/crew.o
 

@@ -8,6 +8,7 @@
 
 #include "basic/sort.h"
 #include "basic/text.h"
+#include "basic/zero.h"
 #include "format/delta.h"
 #include "format_user.h"
 
@@ -36,11 +37,6 @@ static int why_fault(struct lclone_delta *delta, int err, const char *where, u64
 
 /* Superblocks */
 
-static bool is_zero(const u8 *buf, size_t len)
-{
-	return !buf[0] && !memcmp(buf, buf + 1, len - 1);
-}
-
 static void read_slot(struct lclone_slot *slot, const struct lclone_dev *dev, u32 block)
 {
 	union {
@@ -54,7 +50,7 @@ static void read_slot(struct lclone_slot *slot, const struct lclone_dev *dev, u3
 		slot->fault = (struct lclone_fault){ .what = "cannot be read" };
 		return;
 	}
-	slot->zero = is_zero(buf.bytes, sizeof(buf));
+	slot->zero = lclone_is_zero(buf.bytes, sizeof(buf));
 	slot->err = lclone_sb_unpack(&buf.sb, &slot->sb, &slot->fault);
 }
 

@@ -14,6 +14,7 @@
 
 #include "basic/clock.h"
 #include "basic/dry.h"
+#include "basic/zero.h"
 #include "offline/copy.h"
 #include "basic/fail.h"
 #include "format_user.h"
@@ -159,11 +160,6 @@ static void start_io(struct lclone_copy *c, struct io *io)
 	c->started++;
 }
 
-static bool is_zero(const u8 *buf, u64 len)
-{
-	return !buf[0] && !memcmp(buf, buf + 1, len - 1);
-}
-
 /* The length of the blocks from @at, of a batch of @size bytes, that are (not) all zero */
 static u64 run_of(const struct batch *b, u64 at, u64 size, bool zero)
 {
@@ -171,7 +167,7 @@ static u64 run_of(const struct batch *b, u64 at, u64 size, bool zero)
 
 	for (; end < size; end += n) {
 		n = min_u64(size - end, SPARSE_BYTES - (((b->sector << 9) + end) % SPARSE_BYTES));
-		if (is_zero(b->buf + end, n) != zero)
+		if (lclone_is_zero(b->buf + end, n) != zero)
 			break;
 	}
 	return end - at;

@@ -9,6 +9,7 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "basic/zero.h"
 #include "clone/base.h"
 #include "clone/disk.h"
 #include "clone/overlay.h"
@@ -198,7 +199,7 @@ static int is_zero_from(const struct lclone_file *base, u64 sector)
 		if (err)
 			return lclone_fail(err, "%s: cannot be read: %s", base->path,
 					   strerror(-err));
-		if (buf[0] || memcmp(buf, buf + 1, ((size_t)n << 9) - 1))
+		if (!lclone_is_zero(buf, (size_t)n << 9))
 			return 0;
 	}
 	return 1;

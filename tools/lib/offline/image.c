@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "basic/zero.h"
 #include "host/lvm.h"
 #include "host/program.h"
 #include "offline/image-format.h"
@@ -192,17 +193,12 @@ void lclone_image_close(struct lclone_image *image)
 	image->file.fd = -1;
 }
 
-static bool is_zero(const char *buf, size_t size)
-{
-	return !buf[0] && !memcmp(buf, buf + 1, size - 1);
-}
-
 /* What was on the device before is overwritten, where the image has zeros as well. */
 static int write_piece(struct lclone_file *to, const char *buf, u64 sector, u32 count)
 {
 	u64 range[2] = { sector << 9, (u64)count << 9 };
 
-	if (is_zero(buf, (size_t)count << 9) && !ioctl(to->fd, BLKZEROOUT, range))
+	if (lclone_is_zero(buf, (size_t)count << 9) && !ioctl(to->fd, BLKZEROOUT, range))
 		return 0;
 	return lclone_file_write(to, buf, sector, count);
 }

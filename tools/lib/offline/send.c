@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "basic/zero.h"
 #include "clone/base.h"
 #include "clone/disk.h"
 #include "clone/overlay.h"
@@ -115,11 +116,6 @@ static int add_record(struct send *s, u64 at, const void *data, u64 len)
 	return s->vectors > VECTORS - 2 ? flush(s) : 0;
 }
 
-static bool is_zero(const u8 *buf, u32 len)
-{
-	return !buf[0] && !memcmp(buf, buf + 1, len - 1);
-}
-
 /* Of data on nothing, blocks of zeros need not be told. */
 static int add_without_zeros(struct send *s, u64 at, const u8 *data, u64 len)
 {
@@ -128,7 +124,7 @@ static int add_without_zeros(struct send *s, u64 at, const u8 *data, u64 len)
 
 	for (to = 0; !err && to < len; to += n) {
 		n = min_u64(LCLONE_BLOCK_SIZE, len - to);
-		if (!is_zero(data + to, n))
+		if (!lclone_is_zero(data + to, n))
 			continue;
 		if (to > from)
 			err = add_record(s, at + from, data + from, to - from);
