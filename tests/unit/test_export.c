@@ -696,6 +696,22 @@ static int kill_child(void *ctx, const char *phase, u64 done, u64 total)
 	return 0;
 }
 
+/* The child hangs from then on, and somebody loses patience. */
+static int hang_child(void *ctx, const char *phase, u64 done, u64 total)
+{
+	FILE *f = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	(void)phase;
+	(void)done;
+	(void)total;
+	assert_non_null(f);
+	if (fscanf(f, "%d", &pid) == 1)
+		kill(pid, SIGSTOP);
+	fclose(f);
+	return !--*(int *)ctx;
+}
+
 static int end_self(void *ctx, const char *phase, u64 done, u64 total)
 {
 	(void)ctx;
@@ -711,6 +727,8 @@ static void ended(void **state)
 	const struct image_size size = { 49152, 131072, 131072, 128 };
 	const struct lclone_watch stop = { .progress = stop_now }, child = { .progress = kill_child };
 	const struct lclone_watch self = { .progress = end_self };
+	int patience;
+	const struct lclone_watch hang = { .progress = hang_child, .ctx = &patience };
 	struct lclone_export e = { .format = "qcow2" };
 	struct rlimit limit, small;
 	static struct stack s;
@@ -723,6 +741,14 @@ static void ended(void **state)
 	e.watch = &stop;
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EINTR);
 	gone("out.part");
+
+	alarm(120);	/* instead of for ever */
+	patience = 3;
+	e.watch = &hang;
+	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EINTR);
+	assert_non_null(strstr(lclone_why(), "interrupted: run again"));
+	gone("out.part");
+	alarm(0);
 
 	e.watch = &child;
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EPIPE);

@@ -346,6 +346,64 @@ static void killed(void **state)
 	lclone_nbd_close(nbd);
 }
 
+static bool stop_later(void *ctx)
+{
+	return !--*(int *)ctx;
+}
+
+/* It does not answer: who is asked whether to go on says no the second time. */
+static void hangs(void **state)
+{
+	static const char *const calls[] = { "read", "extent", "flush", "write" };
+	struct lclone_nbd_image image = { .format = "raw", .fd = -1, .stop = stop_later };
+	struct lclone_nbd_extent e;
+	struct lclone_nbd *nbd;
+	struct request r;
+	int asked, err;
+
+	(void)state;
+	create("-f raw", "hangs", "64M");
+	image.path = strdup(path_of("hangs"));
+	image.ctx = &asked;
+	alarm(60);	/* instead of for ever */
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		print_message("# %s\n", calls[i]);
+		asked = INT_MAX;
+		assert_int_equal(lclone_nbd_open(&nbd, &image, calls[i][0] == 'f' ||
+						 calls[i][0] == 'w'), 0);
+		assert_null(getenv("MALLOC_TRIM_THRESHOLD_"));	/* it was for the child */
+		kill(child(), SIGSTOP);
+		asked = 2;
+		r = (struct request){ .io = { .ended = ended } };
+		switch (calls[i][0]) {
+		case 'r':
+			err = lclone_dev_read(lclone_nbd_dev(nbd), buf, 0, 1);
+			break;
+		case 'e':
+			err = lclone_nbd_extent_at(nbd, 0, &e);
+			break;
+		case 'f':
+			err = lclone_nbd_flush(nbd);
+			break;
+		default:
+			assert_int_equal(lclone_nbd_write(nbd, &r.io, buf, 0, MIB), 0);
+			for (err = 0; !err && !r.ended;)
+				err = lclone_nbd_wait(nbd, 10000);
+			err = r.err;
+		}
+		assert_int_equal(err, -EINTR);
+		assert_int_equal(lclone_nbd_wait(nbd, 10000), -EINTR);
+		lclone_nbd_close(nbd);
+	}
+	/* nobody is asked where nobody waits */
+	image.stop = NULL;
+	assert_int_equal(lclone_nbd_open(&nbd, &image, false), 0);
+	kill(child(), SIGSTOP);
+	lclone_nbd_close(nbd);
+	alarm(0);
+	free((char *)image.path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +413,7 @@ int main(void)
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(hangs),
 	};
 
 	return cmocka_run_group_tests_name("nbd", tests, make_dir, remove_dir);

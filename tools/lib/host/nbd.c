@@ -34,13 +34,15 @@
 #define STATUS_BYTES	(1u << 30)	/* that are asked for at once; the answer has 32 bits */
 #define CHILD_FD	10		/* libnbd gives its child others below */
 #define NODES		256		/* of a chain; more are a mistake */
+#define STOP_MS		300		/* between two questions whether to go on waiting */
 
 #define CALLS(X)								\
 	X(create) X(close) X(get_error) X(get_errno) X(add_meta_context)	\
-	X(can_meta_context) X(connect_systemd_socket_activation) X(get_size)	\
-	X(is_read_only) X(aio_pread) X(aio_pwrite) X(aio_zero) X(flush)		\
-	X(block_status) X(poll) X(aio_get_fd) X(aio_get_direction)		\
-	X(aio_notify_read) X(aio_notify_write) X(aio_is_dead) X(aio_is_closed) X(pread)
+	X(can_meta_context) X(aio_connect_systemd_socket_activation) X(get_size) \
+	X(is_read_only) X(aio_pread) X(aio_pwrite) X(aio_zero) X(aio_flush)	\
+	X(aio_block_status) X(poll) X(aio_get_fd) X(aio_get_direction)		\
+	X(aio_notify_read) X(aio_notify_write) X(aio_is_dead) X(aio_is_closed)	\
+	X(aio_is_connecting) X(aio_is_ready) X(aio_command_completed) X(kill_subprocess)
 
 #define X(name)	typeof(nbd_##name) *name;
 static struct {
@@ -63,6 +65,10 @@ struct lclone_nbd {
 	struct ranges depth, state;	/* ... of the answer that came last, from here on: */
 	u64 known_from;
 	bool no_memory;
+	bool write;
+	bool killed;			/* by us */
+	bool (*stop)(void *ctx);
+	void *ctx;
 	char path[PATH_MAX];
 };
 
@@ -115,6 +121,8 @@ static int has_ended(const struct lclone_nbd *nbd)
 	char text[1024];
 	const char *words = last_words(nbd, text);
 
+	if (nbd->killed)
+		return lclone_fail(-EINTR, "interrupted");
 	return lclone_fail(-EPIPE, "%s: qemu-nbd has ended in the middle%s%s", nbd->path,
 			   words[0] ? ": " : "", words);
 }
@@ -128,6 +136,37 @@ static int call_failed(const struct lclone_nbd *nbd, bool write)
 		return has_ended(nbd);
 	return lclone_fail(lclone_io_error(err ? -err : -EIO, write), "%s: %s", nbd->path,
 			   lib.get_error());
+}
+
+/* Waiting */
+
+void lclone_nbd_kill(struct lclone_nbd *nbd)
+{
+	nbd->killed = true;
+	lib.kill_subprocess(nbd->h, SIGKILL);
+}
+
+/* Until something happens; at the first error false. */
+static bool wait_some(struct lclone_nbd *nbd, int ms)
+{
+	int ret = lib.poll(nbd->h, ms < 0 || ms > STOP_MS ? STOP_MS : ms);
+
+	if (!ret && !nbd->killed && nbd->stop && nbd->stop(nbd->ctx))
+		lclone_nbd_kill(nbd);
+	return ret >= 0 || lib.get_errno() == EINTR;
+}
+
+/* For the command that was started as @cookie, if it was */
+static int complete(struct lclone_nbd *nbd, int64_t cookie, bool write)
+{
+	int ret = cookie < 0 ? -1 : 0;
+
+	while (!ret) {
+		ret = lib.aio_command_completed(nbd->h, cookie);
+		if (!ret && !wait_some(nbd, -1))
+			ret = -1;
+	}
+	return ret < 0 ? call_failed(nbd, write) : 0;
 }
 
 /* Connection */
@@ -183,20 +222,32 @@ static int start_qemu_nbd(struct lclone_nbd *nbd, const char *node, bool write)
 	sigset_t interrupt, old;
 
 	/* It takes memory for each request, and is to keep it: new pages cost more than a copy. */
-	setenv("MALLOC_MMAP_THRESHOLD_", "33554432", 0);
-	setenv("MALLOC_TRIM_THRESHOLD_", "134217728", 0);
+	static const char *const malloc_env[][2] = { { "MALLOC_MMAP_THRESHOLD_", "33554432" },
+						     { "MALLOC_TRIM_THRESHOLD_", "134217728" } };
+	bool is_set[2];
+	int i;
+
 	if (saved < 0)
 		return lclone_fail(-errno, "cannot start qemu-nbd: %m");
+	for (i = 0; i < 2; i++) {
+		is_set[i] = getenv(malloc_env[i][0]);
+		setenv(malloc_env[i][0], malloc_env[i][1], 0);
+	}
 	argv[write ? 2 : 3] = (char *)node;
 	sigemptyset(&interrupt);
 	sigaddset(&interrupt, SIGINT);
 	sigprocmask(SIG_BLOCK, &interrupt, &old);
 	dup2(nbd->said, STDERR_FILENO);
-	ret = lib.connect_systemd_socket_activation(nbd->h, argv);
+	ret = lib.aio_connect_systemd_socket_activation(nbd->h, argv);
 	dup2(saved, STDERR_FILENO);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(saved);
-	return ret;
+	for (i = 0; i < 2; i++)
+		if (!is_set[i])
+			unsetenv(malloc_env[i][0]);
+	while (!ret && lib.aio_is_connecting(nbd->h))
+		ret = wait_some(nbd, -1) ? 0 : -1;
+	return ret || !lib.aio_is_ready(nbd->h) ? -1 : 0;
 }
 
 /* It has said why, or is not there at all. */
@@ -232,6 +283,8 @@ static int open_node(struct lclone_nbd *nbd, const struct lclone_nbd_image *imag
 		return err;
 	err = start_qemu_nbd(nbd, name, write);
 	free(name);
+	if (err && nbd->killed)
+		return has_ended(nbd);
 	return err ? not_opened(nbd, image->format) : 0;
 }
 
@@ -255,14 +308,15 @@ static int nbd_dev_read(const struct lclone_dev *dev, void *buf, u64 sector, u32
 	struct lclone_nbd *nbd = container_of(dev, struct lclone_nbd, dev);
 	u64 at = sector << 9, end = at + ((u64)count << 9);
 	u8 *to = buf;
+	int err = 0;
 	u32 n;
 
-	for (; at < end; at += n, to += n) {
+	for (; !err && at < end; at += n, to += n) {
 		n = min_u64(end - at, PIECE_BYTES);
-		if (lib.pread(nbd->h, to, n, at, 0))
-			return call_failed(nbd, false);
+		err = complete(nbd, lib.aio_pread(nbd->h, to, n, at, NBD_NULL_COMPLETION, 0),
+			       false);
 	}
-	return 0;
+	return err;
 }
 
 /* Two large requests fit into the socket, so that both ends need not wait for each other. */
@@ -337,6 +391,9 @@ int lclone_nbd_open(struct lclone_nbd **nbd, const struct lclone_nbd_image *imag
 	if (!*nbd)
 		return lclone_fail(-ENOMEM, "out of memory");
 	(*nbd)->said = -1;
+	(*nbd)->write = write;
+	(*nbd)->stop = image->stop;
+	(*nbd)->ctx = image->ctx;
 	snprintf((*nbd)->path, sizeof((*nbd)->path), "%s", image->path);
 	err = start(*nbd, image, write);
 	if (err) {
@@ -350,6 +407,8 @@ void lclone_nbd_close(struct lclone_nbd *nbd)
 {
 	if (!nbd)
 		return;
+	if (nbd->h && !nbd->write)
+		lclone_nbd_kill(nbd);		/* nothing is lost, and nobody waits until it has ended */
 	if (nbd->h)
 		lib.close(nbd->h);
 	if (nbd->said >= 0)
@@ -417,9 +476,7 @@ int lclone_nbd_zero(struct lclone_nbd *nbd, struct lclone_nbd_io *io, u64 at, u6
 
 int lclone_nbd_wait(struct lclone_nbd *nbd, int ms)
 {
-	if (lib.poll(nbd->h, ms) >= 0 || lib.get_errno() == EINTR)
-		return 0;
-	return call_failed(nbd, true);
+	return wait_some(nbd, ms) ? 0 : call_failed(nbd, true);
 }
 
 void lclone_nbd_poll_for(struct lclone_nbd *nbd, struct pollfd *p)
@@ -447,7 +504,7 @@ int lclone_nbd_polled(struct lclone_nbd *nbd, const struct pollfd *p)
 
 int lclone_nbd_flush(struct lclone_nbd *nbd)
 {
-	return lib.flush(nbd->h, 0) ? call_failed(nbd, true) : 0;
+	return complete(nbd, lib.aio_flush(nbd->h, NBD_NULL_COMPLETION, 0), true);
 }
 
 /* Extents */
@@ -496,9 +553,13 @@ static int ask_status(struct lclone_nbd *nbd, u64 at)
 
 	nbd->depth.count = nbd->depth.at = 0;
 	nbd->state.count = nbd->state.at = 0;
-	if (lib.block_status(nbd->h, min_u64(nbd->bytes - at, STATUS_BYTES), at, callback, 0)) {
+	int64_t cookie = lib.aio_block_status(nbd->h, min_u64(nbd->bytes - at, STATUS_BYTES), at,
+					      callback, NBD_NULL_COMPLETION, 0);
+	int err = complete(nbd, cookie, false);
+
+	if (err) {
 		nbd->depth.count = nbd->state.count = 0;
-		return call_failed(nbd, false);
+		return err;
 	}
 	return nbd->no_memory ? lclone_fail(-ENOMEM, "out of memory") : 0;
 }
@@ -560,6 +621,7 @@ void lclone_nbd_close(struct lclone_nbd *nbd)
 	}
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
+NEVER(void, lclone_nbd_kill, struct lclone_nbd *nbd)
 NEVER(u64, lclone_nbd_bytes, const struct lclone_nbd *nbd)
 NEVER(const struct lclone_dev *, lclone_nbd_dev, const struct lclone_nbd *nbd)
 NEVER(int, lclone_nbd_read, struct lclone_nbd *nbd, struct lclone_nbd_io *io, void *buf, u64 at,

@@ -8,7 +8,8 @@
  * header has.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().  -EPROTONOSUPPORT:
- * there is no libnbd, -ENOENT: no qemu-nbd; -EPIPE: qemu-nbd has ended meanwhile.
+ * there is no libnbd, -ENOENT: no qemu-nbd; -EPIPE: qemu-nbd has ended meanwhile; -EINTR: it was
+ * killed by us.
  */
 #ifndef LCLONE_NBD_H
 #define LCLONE_NBD_H
@@ -27,12 +28,23 @@ struct lclone_nbd_image {
 	int fd;
 	bool no_flush;			/* nothing is made durable: who has opened the file does that */
 	const struct lclone_nbd_image *backing;	/* what it lies on, or NULL: reads as zeros */
+	/*
+	 * Of the topmost: asked a few times a second while a call waits for qemu-nbd.  True: qemu-nbd
+	 * is killed, and the call fails with -EINTR, as all that follow do.  May be NULL.
+	 */
+	bool (*stop)(void *ctx);
+	void *ctx;
 };
 
 struct lclone_nbd;
 
 /* Opens it, and all that it lies on, to be read, or (the topmost) to be written, too. */
 int lclone_nbd_open(struct lclone_nbd **nbd, const struct lclone_nbd_image *image, bool write);
+/*
+ * All requests end, and no call waits any more: for who does not want what is there, and for a
+ * qemu-nbd that does not answer.
+ */
+void lclone_nbd_kill(struct lclone_nbd *nbd);
 /* Durable is only what was flushed before.  @nbd may be NULL. */
 void lclone_nbd_close(struct lclone_nbd *nbd);
 

@@ -393,8 +393,12 @@ static void tick(struct lclone_copy *c, bool last)
 	if (!last && now < c->next_tick)
 		return;
 	c->next_tick = now + TICK_MS;
-	if (c->merge->progress(c->merge, c->done, c->total) && !c->err)
+	if (!c->merge->progress(c->merge, c->done, c->total))
+		return;
+	if (!c->err)
 		c->err = lclone_fail(-EINTR, "interrupted: run it again to go on");
+	if (c->merge->sink && c->busy)
+		c->merge->sink->stop(c->merge->sink);
 }
 
 /* The kernel may lack memory for a moment. */

@@ -27,6 +27,8 @@ struct lclone_copy_sink {
 	bool (*poll_for)(struct lclone_copy_sink *sink, struct pollfd *p);
 	/* What to do then, also after a time without any event; if it fails all that was begun has ended. */
 	int (*polled)(struct lclone_copy_sink *sink, const struct pollfd *p);
+	/* Nothing of it is wanted any more: all that was begun is to end now. */
+	void (*stop)(struct lclone_copy_sink *sink);
 	struct lclone_copy *copy;	/* set by us */
 };
 

@@ -32,6 +32,7 @@ struct work {
 	struct lclone_file *base;	/* NULL: there is none, or it is not known */
 	u32 levels;			/* of the chain that are exported: those above @against */
 	u64 before, total;		/* bytes of what was copied, and of all that is */
+	u64 said_done, said_total;	/* what was told last */
 };
 
 /* An overlay, for the engine of copies */
@@ -70,8 +71,17 @@ static int progress(struct lclone_merge *merge, u64 done, u64 total)
 {
 	struct work *w = merge->ctx;
 
-	return lclone_watch_stops(w->export->watch, "exporting", w->before + done,
-				  w->total ?: total);
+	w->said_done = w->before + done;
+	w->said_total = w->total ?: total;
+	return lclone_watch_stops(w->export->watch, "exporting", w->said_done, w->said_total);
+}
+
+/* While it is waited for qemu-nbd */
+static bool stops(void *ctx)
+{
+	struct work *w = ctx;
+
+	return lclone_watch_stops(w->export->watch, "exporting", w->said_done, w->said_total);
 }
 
 static int run_copy(struct lclone_copy *copy)
@@ -81,7 +91,7 @@ static int run_copy(struct lclone_copy *copy)
 	do {
 		ret = lclone_copy_run(copy, SLICE_MS);
 	} while (ret > 0);
-	return ret == -EINTR ? lclone_fail(ret, "interrupted: run again, it begins anew") : ret;
+	return ret;
 }
 
 /* An overlay has what the @levels topmost of @chain have; else (0) all of it, and of the base. */
@@ -248,10 +258,11 @@ static int verify_backing(const struct work *w, const struct lclone_nbd_image *i
 	return err;
 }
 
-static int look_at_backing(const struct work *w, struct below *below)
+static int look_at_backing(struct work *w, struct below *below)
 {
 	const struct lclone_export *e = w->export;
-	struct lclone_nbd_image image = { .path = e->backing, .format = "raw" };
+	struct lclone_nbd_image image = { .path = e->backing, .format = "raw", .stop = stops,
+					  .ctx = w };
 	struct stat st;
 	int err = 0;
 
@@ -281,6 +292,8 @@ static int make_image(struct work *w, struct lclone_image_new *image, struct lcl
 		.unit_sectors = below ? sb->chunk_sectors / LCLONE_SUBCHUNKS : 0,
 		.backing = below ? below->name : NULL,
 		.backing_format = below ? below->format : NULL,
+		.stop = stops,
+		.ctx = w,
 	};
 
 	return lclone_image_new_begin(image, &options) ?:
@@ -440,7 +453,8 @@ static int refuse_unknown_base(const struct work *w)
 
 static int export_pair(const struct lclone_export *e, struct lclone_pair *pair)
 {
-	struct work w = { .export = e, .chain = &pair->disk.chain, .base = pair->base };
+	struct work w = { .export = e, .chain = &pair->disk.chain, .base = pair->base,
+			  .said_total = 1 };
 	u32 i;
 	int err = 0;
 
@@ -487,5 +501,5 @@ int lclone_export(const struct lclone_export *e, const char *base, const char *d
 	if (!err)
 		err = export_pair(e, &pair);
 	lclone_close_pair(&pair);
-	return err;
+	return err == -EINTR ? lclone_fail(err, "interrupted: run again, it begins anew") : err;
 }

@@ -163,6 +163,11 @@ static int polled(struct lclone_copy_sink *sink, const struct pollfd *p)
 	return err;
 }
 
+static void stop_sink(struct lclone_copy_sink *sink)
+{
+	lclone_nbd_kill(container_of(sink, struct lclone_image_new, sink)->nbd);
+}
+
 int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_image_options *o)
 {
 	const struct lclone_nbd_image file = {
@@ -170,11 +175,14 @@ int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_i
 		.format = image->format,
 		.fd = image->part.file.fd,
 		.no_flush = true,	/* it is of no use before the end, when all of it is */
+		.stop = o->stop,
+		.ctx = o->ctx,
 	};
 
 	image->sink.start = start;
 	image->sink.poll_for = poll_for;
 	image->sink.polled = polled;
+	image->sink.stop = stop_sink;
 	return lclone_file_buffered(&image->part.file) ?: create_file(image, o) ?: lclone_nbd_open(&image->nbd, &file, true);
 }
 
@@ -204,6 +212,8 @@ int lclone_image_new_finish(struct lclone_image_new *images, u32 count)
 
 void lclone_image_new_close(struct lclone_image_new *image)
 {
+	if (image->nbd)
+		lclone_nbd_kill(image->nbd);
 	lclone_nbd_close(image->nbd);
 	image->nbd = NULL;
 	lclone_part_abandon(&image->part);

@@ -31,6 +31,8 @@ struct lclone_image_options {
 	u32 unit_sectors;		/* what it is to tell apart, a power of two; 0: nothing special */
 	const char *backing;		/* as its header is to call it; NULL: it lies on nothing */
 	const char *backing_format;
+	bool (*stop)(void *ctx);	/* see nbd.h */
+	void *ctx;
 };
 
 /* Is the name free?  Nobody else writes there from now on.  Close it in any case. */
