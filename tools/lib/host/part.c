@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/part.h"
+
+#define MARK	"user.lclone.part"	/* of an image that is not complete: it has any size */
 
 int lclone_sync_directory(const char *path)
 {
@@ -69,13 +72,16 @@ static int try_names(struct lclone_part *part)
 	return 0;
 }
 
-static bool is_ours(const struct lclone_part *part, const struct stat *st)
+static bool is_ours(const struct lclone_part *part, const struct stat *st, int fd)
 {
 	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_nlink != 1)
 		return false;
 	if (!st->st_size)
 		return true;
-	return (st->st_mode & 07777) == 0600 && (u64)st->st_size == part->sectors << 9;
+	if ((st->st_mode & 07777) != 0600)
+		return false;
+	return part->sectors ? (u64)st->st_size == part->sectors << 9 :
+			       fgetxattr(fd, MARK, NULL, 0) >= 0;
 }
 
 /* The file that the name still leads to, now that it is locked: else it was another's. */
@@ -87,10 +93,10 @@ static int verify(const struct lclone_part *part, const struct lclone_file *file
 		return lclone_fail(-errno, "%s: %m", part->part);
 	if (lstat(part->part, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino)
 		return lclone_fail(-EBUSY, "%s is in use by another lclone", part->part);
-	if (!is_ours(part, &st) && !part->sectors)
-		return lclone_fail(-EEXIST, "%s exists: remove it if a run that was killed has left it, of which nothing is used again, else rename it",
+	if (!is_ours(part, &st, file->fd) && !part->sectors)
+		return lclone_fail(-EEXIST, "%s exists: remove it if a run that was killed has left it, else rename it",
 				   part->part);
-	if (!is_ours(part, &st))
+	if (!is_ours(part, &st, file->fd))
 		return lclone_fail(-EEXIST, "%s exists, and is not what an interrupted copy of this clone has left: remove or rename it",
 				   part->part);
 	if (!lstat(part->path, &named))
@@ -116,6 +122,8 @@ static int prepare(struct lclone_part *part, struct lclone_file *raw)
 		err = verify(part, raw);
 	if (!err && (ftruncate(raw->fd, 0) || fchmod(raw->fd, 0600)))
 		err = lclone_fail(-errno, "%s: %m", part->part);
+	if (!err && !part->sectors)
+		(void)fsetxattr(raw->fd, MARK, "", 0, 0);	/* where that cannot be, it is refused later */
 	if (!err)
 		err = try_names(part);
 	if (!err && ftruncate(raw->fd, part->sectors << 9))
@@ -171,8 +179,11 @@ int lclone_part_open_image(struct lclone_part *part, const char *path)
 
 int lclone_part_finish(struct lclone_part *part)
 {
-	int err = give_name(part->part, part->path);
+	int err;
 
+	if (!part->sectors)
+		(void)fremovexattr(part->file.fd, MARK);
+	err = give_name(part->part, part->path);
 	if (err)
 		return lclone_fail(err, "%s is complete, but cannot become %s: %s", part->part,
 				   part->path, strerror(-err));
