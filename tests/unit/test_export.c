@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -592,6 +593,55 @@ static void backing(void **state)
 	destroy(&s);
 }
 
+dev_t __real_lclone_dev_at(const char *path);
+dev_t __wrap_lclone_dev_at(const char *path);
+void __real_lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
+void __wrap_lclone_dev_name(dev_t rdev, char name[PATH_MAX]);
+
+static const char *device, *device_name;
+
+dev_t __wrap_lclone_dev_at(const char *path)
+{
+	return device && !strcmp(path, device) ? makedev(253, 7) : __real_lclone_dev_at(path);
+}
+
+void __wrap_lclone_dev_name(dev_t rdev, char name[PATH_MAX])
+{
+	if (device && rdev == makedev(253, 7))
+		snprintf(name, PATH_MAX, "%s", device_name);
+	else
+		__real_lclone_dev_name(rdev, name);
+}
+
+/* A device has a name in the overlay that it still has tomorrow. */
+static void on_device(void **state)
+{
+	static const char *const names[] = { "/dev/mapper/vg-base", "/dev/sda", "7:253" };
+	struct lclone_export e = { .format = "qcow2" };
+	static struct stack s;
+	struct json_object *info;
+
+	(void)state;
+	build(&s, 1, sizes);
+	device = keep("ata-disk-1");
+	assert_int_equal(symlink("base", device), 0);
+	assert_int_equal(mkdir(path_of("sub"), 0700), 0);
+	e.backing = device;
+	e.file = keep("sub/out");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		device_name = names[i];
+		assert_int_equal(export(&e, &none, NULL, keep("layer0")), 0);
+		info = ask("info -U", "sub/out");
+		assert_string_equal(string(info, "backing-filename"), i ? device : names[0]);
+		json_object_put(info);
+		unlink(e.file);
+	}
+	rmdir(path_of("sub"));
+	unlink(device);
+	device = NULL;
+	destroy(&s);
+}
+
 /* A template's volume is as large as LVM makes it; its image is shorter. */
 static void shorter(void **state)
 {
@@ -816,6 +866,7 @@ int main(void)
 		cmocka_unit_test(grown),
 		cmocka_unit_test(and_back),
 		cmocka_unit_test(backing),
+		cmocka_unit_test(on_device),
 		cmocka_unit_test(shorter),
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(ended),

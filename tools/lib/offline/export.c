@@ -148,6 +148,26 @@ struct below {
 };
 
 /*
+ * Of device-mapper it is the name, of other devices what the caller has, as below /dev/disk/by-id:
+ * the number of dm-3 is another tomorrow, and sda another disk.
+ */
+static int name_of_device(dev_t rdev, const char *path, char name[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX], real_dir[PATH_MAX];
+
+	lclone_dev_name(rdev, name);
+	if (!strncmp(name, "/dev/mapper/", strlen("/dev/mapper/")))
+		return 0;
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	if (!realpath(dir, real_dir))
+		return lclone_fail(-errno, "%s: %m", dir);
+	if (snprintf(name, PATH_MAX, "%s/%s", real_dir, slash ? slash + 1 : path) >= PATH_MAX)
+		return lclone_fail(-ENAMETOOLONG, "%.64s...: the name is too long", path);
+	return 0;
+}
+
+/*
  * What lies beside the overlay is called by its name alone, so that both can be moved together.  It
  * is never the name of a protocol.
  */
@@ -156,12 +176,13 @@ static int set_name(struct below *below, const char *path, const char *overlay)
 	char real[PATH_MAX], dir[PATH_MAX], real_dir[PATH_MAX], *name;
 	const char *slash = strrchr(overlay, '/');
 	dev_t rdev = lclone_dev_at(path);
+	int err = rdev ? name_of_device(rdev, path, real) : 0;
 
+	if (err)
+		return err;
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - overlay + 1) : 1,
 		 slash ? overlay : ".");
-	if (rdev)
-		lclone_dev_name(rdev, real);	/* the number of dm-3 is another tomorrow */
-	else if (!realpath(path, real))
+	if (!rdev && !realpath(path, real))
 		return lclone_fail(-errno, "%s: %m", path);
 	if (!realpath(dir, real_dir))
 		return lclone_fail(-errno, "%s: %m", dir);
