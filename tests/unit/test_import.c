@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
@@ -803,6 +804,39 @@ static void reader_dies(void **state)
 	judge("qcow2", "top.qcow2");
 }
 
+/* qemu-nbd hangs: who watches is asked meanwhile, and can stop it. */
+static int stop_hung(void *ctx, const char *phase, u64 done, u64 total)
+{
+	struct stat st;
+
+	slow(ctx, phase, done, total);
+	return !stat(path_of("hangs"), &st) && time(NULL) - st.st_mtime >= 3 &&
+	       stat(path_of("goes"), &st);
+}
+
+static void reader_hangs(void **state)
+{
+	const struct lclone_watch watch = { .progress = stop_hung };
+	char path[1024], *old = strdup(getenv("PATH"));
+
+	(void)state;
+	run("head -c 1M /dev/urandom >base; cp base base.raw");
+	run("qemu-img create -q -f qcow2 -b base.raw -F raw top.qcow2 80M; qemu-io -f qcow2 top.qcow2 -c 'write -P 1 0 80M'; truncate -s 128M delta");
+	run("cd %s; printf '#!/bin/sh\n(sleep 1; kill -STOP $$; : >hangs; : >killed; sleep 8; : >goes; kill -CONT $$) </dev/null >/dev/null 2>&1 &\nexec /usr/bin/qemu-nbd \"$@\"\n' >other/qemu-nbd; chmod +x other/qemu-nbd",
+	    path_of("."));
+	add_target("delta");
+	from.trust_base = true;
+	to.watch = &watch;
+	snprintf(path, sizeof(path), "%s:%s", path_of("other"), old);
+	setenv("PATH", path, 1);
+	assert_int_equal(chdir(path_of(".")), 0);
+	refused(-EINTR, "interrupted");
+	assert_int_equal(chdir("/"), 0);
+	setenv("PATH", old, 1);
+	free(old);
+	to.watch = NULL;
+}
+
 /* The device is too small, or the user has had enough: what is half made is refused, and gone over. */
 static int stop(void *ctx, const char *phase, u64 done, u64 total)
 {
@@ -871,6 +905,7 @@ int main(void)
 		cmocka_unit_test_setup(changed, begin),
 		cmocka_unit_test_setup(onto_itself, begin),
 		cmocka_unit_test_setup(reader_dies, begin),
+		cmocka_unit_test_setup(reader_hangs, begin),
 		cmocka_unit_test_setup(stopped, begin),
 	};
 

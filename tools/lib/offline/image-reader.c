@@ -45,6 +45,8 @@ struct lclone_image_reader {
 	struct lclone_piece next;	/* the next slot's, if it was looked at: else no sectors ... */
 	u64 next_at;			/* ... and where it is in a VHD */
 	u64 sector;			/* where it begins */
+	const struct lclone_watch *watch;	/* see lclone_image_reader_watch() */
+	const char *phase;
 	int err;			/* the first of a request, with its sentence */
 	char why[1024];
 };
@@ -100,6 +102,13 @@ void lclone_image_reader_close(struct lclone_image_reader *r)
 		lclone_file_close(&r->file);
 	free(r->memory);
 	free(r);
+}
+
+void lclone_image_reader_watch(struct lclone_image_reader *r, const struct lclone_watch *watch,
+			       const char *phase)
+{
+	r->watch = watch;
+	r->phase = phase;
 }
 
 u64 lclone_image_reader_sectors(const struct lclone_image_reader *r)
@@ -234,8 +243,12 @@ int lclone_image_reader_next(struct lclone_image_reader *r, struct lclone_piece 
 	if (ret < 0 || r->first == r->end)
 		return ret < 0 ? ret : 0;
 	slot = &r->slot[r->first % SLOTS];
-	while (!err && !r->err && slot->in_flight)
+	while (!err && !r->err && slot->in_flight) {
 		err = lclone_nbd_wait(r->nbd, WAIT_MS);
+		if (!err && slot->in_flight &&
+		    lclone_watch_stops(r->watch, r->phase, slot->piece.sector << 9, r->sectors << 9))
+			err = lclone_fail(-EINTR, "interrupted");
+	}
 	if (r->err)
 		return lclone_fail(r->err, "%s", r->why);
 	if (err)

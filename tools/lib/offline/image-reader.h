@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "lclone_format.h"
+#include "basic/watch.h"
 
 enum lclone_piece_kind {
 	LCLONE_PIECE_BELOW,		/* the image has nothing there */
@@ -33,6 +33,10 @@ struct lclone_image_reader;
 int lclone_image_reader_open(struct lclone_image_reader **reader, const char *path,
 			     const char *format);
 void lclone_image_reader_close(struct lclone_image_reader *reader);
+
+/* Who is asked, by this word, also while nothing comes: then lclone_image_reader_next() is -EINTR. */
+void lclone_image_reader_watch(struct lclone_image_reader *reader, const struct lclone_watch *watch,
+			       const char *phase);
 
 /* The size of the disk */
 u64 lclone_image_reader_sectors(const struct lclone_image_reader *reader);

@@ -224,6 +224,7 @@ static int compare_all(struct comparison *c, struct lclone_image_reader *reader)
 	u64 sector, n;
 	int ret;
 
+	lclone_image_reader_watch(reader, c->import->watch, "comparing");
 	while ((ret = lclone_image_reader_next(reader, &piece)) > 0) {
 		if (piece.sector >= total && piece.kind != LCLONE_PIECE_DATA)
 			continue;	/* behind the base there are zeros, too */
@@ -400,6 +401,7 @@ static int write_all(const struct lclone_import *import, struct lclone_writer *w
 	struct lclone_piece piece;
 	int ret;
 
+	lclone_image_reader_watch(reader, import->watch, "importing");
 	while ((ret = lclone_image_reader_next(reader, &piece)) > 0) {
 		ret = stopped(import, "importing", piece.sector, total) ?:
 		      write_piece(w, b, &piece);
@@ -622,6 +624,7 @@ static int compare_layer(struct comparison *c, struct layer *l, struct lclone_im
 
 	if (!buf)
 		return lclone_fail(-ENOMEM, "out of memory");
+	lclone_image_reader_watch(reader, c->import->watch, "comparing");
 	while (!err && (ret = lclone_image_reader_next(reader, &piece)) > 0) {
 		err = stopped(c->import, "comparing", piece.sector, total);
 		if (!err)

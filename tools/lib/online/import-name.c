@@ -249,17 +249,24 @@ static int get_layers(struct plan *p, u32 overlays)
 	return 0;
 }
 
-/* From the topmost on: on those of this run nothing lies, unless somebody was quick. */
+/*
+ * From the topmost on: on those of this run nothing lies, unless somebody was quick.  Nobody puts a
+ * clone on one between the look and its end.
+ */
 static void remove_layers(struct plan *p)
 {
 	struct layer *layer;
+	int lock;
 
 	lclone_why_hold();
-	while (p->below.layers.count) {
+	lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
+	while (lock >= 0 && p->below.layers.count) {
 		layer = &p->layer[--p->below.layers.count];
 		if (layer->made && !lclone_refuse_depended(layer->path, &layer->sb, NULL))
 			(void)lclone_lv_remove(&layer->lv);
 	}
+	if (lock >= 0)
+		close(lock);
 	lclone_why_release();
 }
 
