@@ -13,6 +13,7 @@
 
 #include "basic/fail.h"
 #include "clone/disk.h"
+#include "clone/overlay.h"
 #include "dir.h"
 #include "format/stream.h"
 #include "image.h"
@@ -709,6 +710,25 @@ static void grown(void **state)
 		must(send_to("s1", 2, "base", 0, false));
 		must(receive_on("s1", "R1", 1, base, 0));
 		check_disk("R1", 1, base, model[2]);
+	}
+
+	/* who copies the ranges that changed has the disk, too */
+	for (int i = 0; i < LEVELS - 1; i++) {
+		static struct lclone_overlay overlay;
+		struct lclone_parents parents = { .count = 0 };
+		struct lclone_chain_extent e;
+		static struct disk d;
+
+		name_below(&parents, "L", 2);
+		must(lclone_open_disk(path_of("L2"), O_RDONLY, &parents, &d));
+		want = calloc(disk_sectors, 512);
+		memcpy(want, model[i], sizes[i] << 9);
+		lclone_overlay_start(&overlay, &d.chain, 2 - i);
+		while (lclone_overlay_next(&overlay, &e) > 0)
+			memcpy(want + (e.sector << 9), model[2] + (e.sector << 9), e.sectors << 9);
+		assert_memory_equal(want, model[2], disk_sectors << 9);
+		free(want);
+		lclone_close_disk(&d);
 	}
 
 	/* and by somebody else: the rest of a subchunk is the base's */

@@ -4,6 +4,7 @@
 
 #include "basic/fail.h"
 #include "clone/disk.h"
+#include "clone/overlay.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
 #include "ui/options.h"
@@ -11,21 +12,18 @@
 /* One at a time: there may be many millions. */
 static int print_extents(struct disk *disk, u32 levels, bool json)
 {
-	static struct lclone_chain_extents x;
+	static struct lclone_overlay overlay;
 	struct lclone_chain_extent e;
 	const char *separator = "";
 	int ret;
 
 	if (json)
 		printf("[");
-	lclone_chain_extents_init(&x, &disk->chain, levels, 0, UINT64_MAX);
-	x.base_sectors = UINT64_MAX;	/* what nobody has changed, beyond the base's end, too */
-	while ((ret = lclone_chain_extents_next(&x, &e)) > 0) {
-		const char *kind = e.source == LCLONE_FROM_DELTA ? "data" : "zero";
+	lclone_overlay_start(&overlay, &disk->chain, levels);
+	while ((ret = lclone_overlay_next(&overlay, &e)) > 0) {
+		const char *kind = e.source == LCLONE_FROM_ZERO ? "zero" : "data";
 		unsigned long long byte = e.sector * 512, bytes = e.sectors * 512;
 
-		if (e.source == LCLONE_FROM_BASE)
-			continue;
 		if (json)
 			printf("%s\n  { \"kind\": \"%s\", \"byte\": %llu, \"bytes\": %llu }",
 			       separator, kind, byte, bytes);
@@ -35,10 +33,7 @@ static int print_extents(struct disk *disk, u32 levels, bool json)
 	}
 	if (json)
 		printf("\n]\n");
-	if (ret < 0)
-		return lclone_fail(ret, "%s: %s", disk->chain.file[x.failed]->path,
-				   disk->chain.delta[x.failed]->why);
-	return 0;
+	return ret;
 }
 
 static const struct option options[] = {
