@@ -57,12 +57,15 @@ static int open_parent(struct lclone_chain *chain, const char *path)
 	return err ? lclone_fail(err, "%s: %s %s", chain->file[i - 1]->path, path, why) : 0;
 }
 
+/* A volume of LVM may be named as VG/LV, as it is when a file is opened. */
 static bool is_part(const struct lclone_chain *chain, const char *path)
 {
 	struct stat st, part;
+	char dev[PATH_MAX];
 	u32 i;
 
-	if (stat(path, &st))
+	snprintf(dev, sizeof(dev), "/dev/%s", path);
+	if (stat(path, &st) && stat(dev, &st))
 		return false;
 	for (i = 1; i < chain->count; i++)
 		if (!fstat(chain->file[i]->fd, &part) &&
