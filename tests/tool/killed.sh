@@ -11,7 +11,7 @@ killed_commands=(format create create_volume create_from open close remove snaps
 		 snapshot_volume revert_volume drop_snapshot scan resize resize_inactive
 		 merge merge_stop merge_to merge_to_file merge_into_base merge_into_parent
 		 merge_layer flatten flatten_layer flatten_to flatten_stop flatten_volumes
-		 flatten_to_volume rebase)
+		 flatten_to_volume rebase receive)
 
 for command in "${killed_commands[@]}"; do
 	tests+=("killed_$command" "${command/_/ } that is killed anywhere, and run again, has ended what it began")
@@ -333,6 +333,24 @@ prepare_rebase()
 command_rebase()	{ words=(rebase "$delta" --base "$target"); }
 verify_rebase()		{ ok lclone open t1 "$target" "$delta"; is_model; }
 
+# The stream is of another host: nothing here has that layer
+prepare_receive()
+{
+	active
+	ok lclone snapshot --to "$new" t1
+	lclone send "$base" "$delta" >"$dir/stream" 2>"$dir/err" || fail "$(cat "$dir/err")"
+	ok lclone close t1
+	ok lclone remove "$new"
+	ok lclone remove "$delta"
+}
+command_receive()	{ words=(receive "$top"); input=$dir/stream; }
+verify_receive()
+{
+	ok lclone check "$top"
+	ok lclone create --parent "$top" t1 - "$new"
+	is_model
+}
+
 # Nothing stands still, nor has a table that waits to be used
 all_go_on()
 {
@@ -349,6 +367,7 @@ accept()
 	case $1 in
 	remove | merge_into_parent | merge_layer) grep -q "blank" "$dir/err" ;;
 	drop_snapshot) grep -q "has no snapshot one" "$dir/err" ;;
+	receive) grep -q "is here already" "$dir/err" ;;
 	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
 	*) false ;;
 	esac
@@ -367,7 +386,7 @@ next_kill()
 
 killed_everywhere()
 {
-	local new top target volumes words n rc again
+	local new top target volumes words input=/dev/null n rc again
 
 	[ -e "$stop_library" ] || fail "make -C tests/tool first" || return
 	disk base small-base 2
@@ -381,11 +400,12 @@ killed_everywhere()
 		"prepare_$1"
 		"command_$1"
 		rc=0
-		{ STOP_AT=$n LD_PRELOAD=$stop_library lclone "${words[@]}" >"$dir/out" 2>"$dir/err"; } \
+		{ STOP_AT=$n LD_PRELOAD=$stop_library lclone "${words[@]}" <"$input" >"$dir/out" 2>"$dir/err"; } \
 			2>/dev/null || rc=$?
 		if [ $rc = 137 ]; then
 			again=0
-			timeout 60 lclone "${words[@]}" >"$dir/out" 2>"$dir/err" || again=$?
+			timeout 60 lclone "${words[@]}" <"$input" >"$dir/out" 2>"$dir/err" ||
+				again=$?
 			[ $again = 0 ] || accept "$1" ||
 				fail "$1 was killed before call $n; again, it ends with $again: $(cat "$dir/err")"
 		elif [ $rc != 0 ]; then
