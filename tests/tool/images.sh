@@ -4,7 +4,7 @@
 # they are written with.
 
 tests+=(
-	exported "a snapshot of a clone in use goes to an image, by its name"
+	exported "a snapshot of a clone in use, and a closed clone, go to images, by their names"
 )
 
 # is_image FORMAT FILE CONTENT: also with all that it lies on
@@ -32,5 +32,35 @@ exported()
 	grep -q "^$dir/monday.qcow2: web1@monday, what was changed, on template$" "$dir/out" ||
 		fail "$(cat "$dir/out")"
 	is_image qcow2 "$dir/monday.qcow2" "$dir/monday"
+	ok lclone export --format vmdk web1@monday "$dir/monday.vmdk"
+	is_image vmdk "$dir/monday.vmdk" "$dir/monday"
+	puts_at 7
+	cp /dev/mapper/web1 "$dir/now"
+
+	# all of its volumes are activated for that
+	ok lclone close web1
+	ok lvchange -qq -an ttvg
+	ok lclone export --format raw web1 "$dir/web1.raw"
+	same "$dir/now" "$dir/web1.raw"
+	ok lclone export --format qcow2 --backing "$dir/monday.qcow2" --against web1@monday \
+		web1 "$dir/later.qcow2"
+	is_image qcow2 "$dir/later.qcow2" "$dir/now"
+	ok lclone export --json --format qcow2 --backing /dev/ttvg/deb --chain web1 "$dir/web1.qcow2"
+	grep -q "\"file\": \"$dir/web1.1.qcow2\", \"label\": \"web1@monday\", \"backing\": \"/dev/.*deb\"" \
+		"$dir/out" || fail "$(cat "$dir/out")"
+	is_image qcow2 "$dir/web1.qcow2" "$dir/now"
+	is_image qcow2 "$dir/web1.1.qcow2" "$dir/monday"
+
+	refused 3 "$dir/web1.qcow2 exists" lclone export --format vmdk web1 "$dir/web1.qcow2"
+	head -c 16M /dev/zero >"$dir/zeros"
+	refused 5 "wrong base" lclone export --format qcow2 --backing "$dir/zeros" web1 "$dir/new.qcow2"
+	refused 2 "is no format that is written" lclone export --format vhd web1 "$dir/new.vhd"
+	# a filesystem that is full keeps nothing of it
+	ok mount -t tmpfs -o size=4M none "$dir/mnt"
+	refused 5 "No space left on device" lclone export --format qcow2 web1 "$dir/mnt/web1.qcow2"
+	refused 5 "No space left on device" lclone export --format raw web1 "$dir/mnt/web1.raw"
+	[ -z "$(ls -A "$dir/mnt")" ] || fail "$(ls "$dir/mnt")"
+	umount "$dir/mnt"
+	ok lclone open web1
 	same "$dir/now" /dev/mapper/web1
 }

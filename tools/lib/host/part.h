@@ -31,8 +31,8 @@ int lclone_part_finish(struct lclone_part *part);
 void lclone_part_close(struct lclone_part *part);
 
 /*
- * The same for a file of any size, which is empty at first.  One that a run has left is used again if
- * it has the mark that it was given, an extended attribute; any other, which may be somebody else's
+ * The same for a file of any size, which is empty at first.  One that a run has left is used again
+ * if it has the mark that it was given, an extended attribute; any other, which may be somebody else's
  * download of an image, is refused.
  */
 int lclone_part_open_image(struct lclone_part *part, const char *path);
