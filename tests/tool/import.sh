@@ -8,6 +8,7 @@ tests+=(
 	import_refused "an overlay of another base, and what cannot be read, makes nothing"
 	import_devices "an overlay comes to a device that is named, and opens with its content"
 	killed_import "an import that is killed anywhere, and run again, has ended what it began"
+	killed_import_chain "an import of a chain that is killed anywhere, and run again, has ended what it began"
 )
 
 # overlay NAME ON FORMAT K...: 4 KiB are written at so many KiB each
@@ -149,6 +150,7 @@ import_devices()
 # Killed anywhere: see killed.sh
 
 killed_import()		{ killed_everywhere import; }
+killed_import_chain()	{ killed_everywhere import_chain; }
 
 # An overlay, and one on that, of which the model is what qemu-img makes
 make_images()
@@ -168,3 +170,26 @@ prepare_import()
 }
 command_import()	{ words=(import --force --base "$base" --to "$delta" "$dir/a.qcow2"); }
 verify_import()		{ opens "$delta"; }
+
+prepare_import_chain()
+{
+	export LCLONE_TAB=$dir/lclonetab
+	make_images
+	ok qemu-img convert -f qcow2 -O raw "$dir/b.qcow2" "$dir/model"
+	[ -n "$has_vg" ] || make_vg "$volumes"
+	lvremove -qq -y -S 'lv_name=~^t1' ttvg >/dev/null 2>&1
+	rm -f "$LCLONE_TAB"
+	lvs ttvg/deb >/dev/null 2>&1 || ok lclone template add deb "$base" --vg ttvg
+}
+command_import_chain()	{ words=(import --base deb --chain --delta-size 8M "$dir/b.qcow2" t1); }
+verify_import_chain()
+{
+	[ "$(xargs <"$LCLONE_TAB")" = "t1 /dev/ttvg/deb /dev/ttvg/t1-delta parent=/dev/ttvg/t1-a" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	is_model
+	! lvs --noheadings -o lv_tags ttvg | grep lclone.new || fail "something is new"
+	[ "$(volumes)" = "deb t1-a t1-delta" ] || fail "$(volumes)"
+	ok lclone close t1
+	ok lclone open t1
+	is_model
+}
