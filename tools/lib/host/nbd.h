@@ -23,7 +23,8 @@ struct lclone_nbd_image {
 	const char *format;		/* qemu's word for it */
 	/*
 	 * The file or device, if it is open: then @path is only for sentences.  Its lock lasts as
-	 * long as qemu-nbd does, which bypasses the page cache if this does (O_DIRECT).  -1: @path is opened, and if it has more files, those beside it.
+	 * long as qemu-nbd does, which bypasses the page cache if this does (O_DIRECT).
+	 * -1: @path is opened, and if it has more files, those beside it.
 	 */
 	int fd;
 	bool no_flush;			/* nothing is made durable: who has opened the file does that */

@@ -183,7 +183,8 @@ int lclone_image_new_begin(struct lclone_image_new *image, const struct lclone_i
 	image->sink.poll_for = poll_for;
 	image->sink.polled = polled;
 	image->sink.stop = stop_sink;
-	return lclone_file_buffered(&image->part.file) ?: create_file(image, o) ?: lclone_nbd_open(&image->nbd, &file, true);
+	return lclone_file_buffered(&image->part.file) ?: create_file(image, o) ?:
+	       lclone_nbd_open(&image->nbd, &file, true);
 }
 
 int lclone_image_new_written(struct lclone_image_new *image)
