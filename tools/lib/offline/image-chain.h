@@ -42,7 +42,7 @@ struct lclone_image_chain {
 	struct lclone_image_file file[LCLONE_IMAGES_MAX];	/* the topmost first */
 };
 
-/* How far down is looked: at all, at the file itself, or also at what it lies on, if that is there */
+/* How far down is looked: at all; at the file itself; also at what it lies on, if that is there */
 enum lclone_image_depth {
 	LCLONE_IMAGES_ALL,
 	LCLONE_IMAGES_ONE,

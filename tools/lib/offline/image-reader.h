@@ -34,7 +34,7 @@ int lclone_image_reader_open(struct lclone_image_reader **reader, const char *pa
 			     const char *format);
 void lclone_image_reader_close(struct lclone_image_reader *reader);
 
-/* Who is asked, by this word, also while nothing comes: then lclone_image_reader_next() is -EINTR. */
+/* Who is asked also while nothing comes: if he stops it, lclone_image_reader_next() is -EINTR. */
 void lclone_image_reader_watch(struct lclone_image_reader *reader, const struct lclone_watch *watch,
 			       const char *phase);
 
