@@ -103,7 +103,6 @@ backup_rotated()
 	received "$dir/sunday" --label web1@sunday ttfar/sunday
 	received "$dir/monday" --label web1@monday ttfar/monday
 	ok lclone merge --into-parent ttfar/monday
-	ok lclone remove ttfar/monday
 	received "$dir/tuesday" --label web1@tuesday ttfar/monday
 	ok lvremove -qq -y ttfar/delta
 	ok lclone create --parent ttfar/monday --vg ttfar --delta-size 16M web1 -
