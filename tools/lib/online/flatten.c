@@ -241,6 +241,9 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	table.features.merge = true;
 	table.features.rebase = true;
 	err = lclone_change_table(&clone, &table);
+	/* at once: what LVM is asked for takes its time; lclone_merge_online() says what fails */
+	if (!err)
+		(void)lclone_set_rate(o);
 out:
 	lclone_file_close(&target);
 	/* from here on nobody may open it on its old base */
