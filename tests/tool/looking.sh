@@ -161,7 +161,10 @@ map_active()
 	ok lclone map --json "$new"
 	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
 		fail "closed: $(cat "$dir/out")"
-	refused 1 "no active clone t1" lclone map t1
+	ok lclone map --json t1			# found by its label
+	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
+		fail "by its label: $(cat "$dir/out")"
+	refused 1 "no active clone t2" lclone map t2
 	echo "t1 $base $new parent=$delta" >"$dir/tab"
 	ok env LCLONE_TAB="$dir/tab" lclone map --json t1
 	[ "$(sed 's/"name": *"[^"]*"//; s/{[^{]*"kind": *"base"[^}]*}//' "$dir/out")" = "$active" ] ||
