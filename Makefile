@@ -19,8 +19,8 @@
 # make vm             a shell in such a machine, module loaded (K=6.1|6.12|newest)
 # make bench          speed beside dm-linear, dm-snapshot, dm-thin and qcow2
 # make crash          many crash states (N=...)
-# make check-tool     the tool tests with each command killed before each of its calls, and each
-#                     two at once: an hour or more
+# make check-tool     the tool tests with each command killed before each of its calls, each two
+#                     at once, and what takes long: an hour or more
 # make crash-mutants  bugs planted in the module, each must be found by those
 # make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run

@@ -8,7 +8,6 @@ tests+=(
 	import_refused "an overlay of another base, and what cannot be read, makes nothing"
 	import_devices "an overlay comes to a device that is named, and opens with its content"
 	killed_import "an import that is killed anywhere, and run again, has ended what it began"
-	killed_import_chain "an import of a chain that is killed anywhere, and run again, has ended what it began"
 )
 
 # overlay NAME ON FORMAT K...: 4 KiB are written at so many KiB each
@@ -150,7 +149,6 @@ import_devices()
 # Killed anywhere: see killed.sh
 
 killed_import()		{ killed_everywhere import; }
-killed_import_chain()	{ killed_everywhere import_chain; }
 
 # An overlay, and one on that, of which the model is what qemu-img makes
 make_images()
