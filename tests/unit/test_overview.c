@@ -20,6 +20,9 @@
 static const char * const paths[DELTAS] = { "vg/asleep", "/dev/vg/base-layer", "/dev/vg/d1",
 					    "/dev/vg/d2" };
 
+/* What is sealed besides base-layer, and when */
+static u64 sealed_at[DELTAS];
+
 /* d1 lies on base-layer and is the active clone web1; the others are not active. */
 int __wrap_lclone_family_read(struct family *t);
 int __wrap_lclone_family_read(struct family *t)
@@ -47,6 +50,13 @@ int __wrap_lclone_family_read(struct family *t)
 	t->node[2].parent = &t->node[1];
 	t->node[2].clone = &t->inv.clones[0];
 	t->node[3].parent = &t->node[1];
+	for (size_t i = 0; i < DELTAS; i++)
+		if (sealed_at[i]) {
+			t->inv.found[i].sb.state = LCLONE_STATE_SEALED;
+			t->inv.found[i].sb.sealed_at = sealed_at[i];
+		}
+	if (sealed_at[0])
+		t->node[0].parent = &t->node[3];
 	return 0;
 }
 
@@ -142,6 +152,31 @@ static void active_only(void **state)
 	lclone_overview_free(&o);
 }
 
+/* asleep lies on d2, and that on base-layer. */
+static void layers_are_in_order_of_their_chain(void **state)
+{
+	static const u64 times[][DELTAS] = {
+		{ 500, 500, 0, 500 },	/* in one second, as received ones can be */
+		{ 400, 600, 0, 500 },	/* by clocks that went wrong */
+		{ 1, 1ull << 33, 0, 2 },
+	};
+	struct lclone_overview o;
+
+	(void)state;
+	write_tab("");
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		memcpy(sealed_at, times[i], sizeof(sealed_at));
+		o = (struct lclone_overview){ .count = 0 };
+		assert_int_equal(lclone_overview_read_all(&o, true), 0);
+		assert_true(lclone_row_taken(row_of(&o, paths[1])) <
+			    lclone_row_taken(row_of(&o, paths[3])));
+		assert_true(lclone_row_taken(row_of(&o, paths[3])) <
+			    lclone_row_taken(row_of(&o, paths[0])));
+		lclone_overview_free(&o);
+	}
+	memset(sealed_at, 0, sizeof(sealed_at));
+}
+
 /* A delta in a file, which has a name below /dev, as lclonetab wants it */
 static int write_image(const struct image *img, const char *name, char path[32])
 {
@@ -201,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_those_of_the_tab),
 		cmocka_unit_test(active_only),
+		cmocka_unit_test(layers_are_in_order_of_their_chain),
 		cmocka_unit_test(map_takes_a_name_of_the_tab),
 	};
 

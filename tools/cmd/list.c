@@ -14,9 +14,10 @@
 static int by_base(const void *pa, const void *pb)
 {
 	const struct lclone_row *a = pa, *b = pb;
-	int ret = strcmp(a->base, b->base);
+	const double at = lclone_row_taken(a), bt = lclone_row_taken(b);
+	int ret = strcmp(a->base, b->base) ?: strcmp(a->name, b->name);
 
-	return ret ?: strcmp(a->name, b->name) ?: strcmp(a->delta, b->delta);
+	return ret ?: (at > bt) - (at < bt) ?: strcmp(a->delta, b->delta);
 }
 
 static void add_text(struct json_object *o, const char *key, const char *text)

@@ -139,7 +139,7 @@ static void snapshot(const void *row, char *text, size_t size)
 
 static double taken_value(const void *row)
 {
-	return ((const struct lclone_row *)row)->sb.sealed_at;
+	return lclone_row_taken(row);
 }
 
 static void taken(const void *row, char *text, size_t size)

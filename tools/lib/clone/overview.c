@@ -72,6 +72,15 @@ static struct lclone_row *row_of(struct lclone_overview *o, const struct lclone_
 	return NULL;
 }
 
+static void add_sb(struct lclone_row *r, const struct member *n)
+{
+	r->has_sb = true;
+	r->sb = n->found->sb;
+	for (; n; n = n->parent)
+		if (n->found->sb.sealed_at > r->taken)
+			r->taken = n->found->sb.sealed_at;
+}
+
 static void add_member(struct lclone_overview *o, const struct member *n)
 {
 	struct lclone_row *r = &o->row[o->count++];
@@ -84,8 +93,7 @@ static void add_member(struct lclone_overview *o, const struct member *n)
 	r->total_bytes = n->found->sb.device_sectors * 512;
 	for (below = n; below; below = below->parent)
 		r->depth++;
-	r->has_sb = true;
-	r->sb = n->found->sb;
+	add_sb(r, n);
 }
 
 /* Is it the row of the delta that lclonetab calls that, which need not be there? */
@@ -139,12 +147,10 @@ int lclone_overview_read_all(struct lclone_overview *o, bool inactive)
 		err = add_clones(o, &t.inv);
 	for (i = 0; !err && i < t.inv.count; i++) {
 		row = row_of(o, t.node[i].clone);
-		if (row) {
-			row->has_sb = true;
-			row->sb = t.inv.found[i].sb;
-		} else if (inactive && !t.node[i].clone) {
+		if (row)
+			add_sb(row, &t.node[i]);
+		else if (inactive && !t.node[i].clone)
 			add_member(o, &t.node[i]);
-		}
 	}
 	for (i = 0; !err && i < tab.count; i++)
 		add_entry(o, &tab.entry[i]);
@@ -159,6 +165,11 @@ void lclone_overview_free(struct lclone_overview *o)
 {
 	free(o->row);
 	lclone_inventory_free(&o->inv);
+}
+
+double lclone_row_taken(const struct lclone_row *r)
+{
+	return r->taken + r->depth / (LCLONE_LAYERS_MAX + 1.0);
 }
 
 double lclone_row_percent(const struct lclone_row *r)

@@ -25,6 +25,7 @@ struct lclone_row {
 	/* Of lclone_overview_read_all(): has it found the delta?  If not, all but names is 0. */
 	bool has_sb;
 	struct lclone_sb sb;
+	u64 taken;			/* when it was sealed, but not before what it lies on was */
 };
 
 struct lclone_overview {
@@ -44,6 +45,12 @@ int lclone_overview_read(struct lclone_overview *o);
  */
 int lclone_overview_read_all(struct lclone_overview *o, bool inactive);
 void lclone_overview_free(struct lclone_overview *o);
+
+/*
+ * By it layers are in the order in which they were sealed.  Those of one chain are, the lowest first,
+ * also if it was in one second, or a clock went wrong, or another host has them in another order.
+ */
+double lclone_row_taken(const struct lclone_row *row);
 
 /* Part of the delta that is used, in %; 0 if its size is not known */
 double lclone_row_percent(const struct lclone_row *row);
