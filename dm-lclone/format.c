@@ -96,6 +96,8 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	d->parent_generation = cpu_to_le64(sb->parent_generation);
 	d->block_size = cpu_to_le32(sb->block_size);
 	d->sealed_at = cpu_to_le64(sb->sealed_at);
+	d->owned_since = cpu_to_le64(sb->owned_since);
+	memcpy(d->took_over, sb->took_over, sizeof(d->took_over));
 	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
@@ -175,6 +177,11 @@ static int sb_check(const struct lclone_sb *sb, struct lclone_fault *fault)
 		return fail(fault, -EUCLEAN, names[0], sb->label[LCLONE_LABEL_SIZE - 1], 0);
 	if (sb->owner[LCLONE_OWNER_SIZE - 1])
 		return fail(fault, -EUCLEAN, names[1], sb->owner[LCLONE_OWNER_SIZE - 1], 0);
+	if (lclone_is_owned(sb) && (!lclone_owner_valid(sb->owner) || !sb->owned_since))
+		return fail(fault, -EUCLEAN, "form of the owner note, since", sb->owned_since, 1);
+	if (lclone_is_owned(sb) && sb->state & LCLONE_STATE_SEALED)
+		return fail(fault, -EUCLEAN, "owner note of a sealed delta, state", sb->state,
+			    sb->state & ~LCLONE_STATE_SEALED);
 	return lclone_ref_verify(sb, (struct lclone_ref){ sb->root_block, sb->root_csum }, fault) ?:
 	       spares_check(sb, fault);
 }
@@ -234,6 +241,8 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	sb->parent_generation = le64_to_cpu(d->parent_generation);
 	sb->block_size = le32_to_cpu(d->block_size);
 	sb->sealed_at = le64_to_cpu(d->sealed_at);
+	sb->owned_since = le64_to_cpu(d->owned_since);
+	memcpy(sb->took_over, d->took_over, sizeof(sb->took_over));
 	return sb_check(sb, fault);
 }
 
@@ -270,6 +279,120 @@ int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors
 	/* one data chunk, and twice the reserve: the old tree and the new */
 	*min_sectors = ((u64)sb->first_chunk + 2 * lclone_reserve_chunks(sb) + 1) * chunk_sectors;
 	return device_sectors < *min_sectors ? -ENOSPC : 0;
+}
+
+/* Owner note */
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* Returns the value of a digit, or a number past 15. */
+static u32 hex_value(char c)
+{
+	u32 i = 0;
+
+	while (i < 16 && hex_digits[i] != c)
+		i++;
+	return i;
+}
+
+static bool is_host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '-' || c == '_';
+}
+
+/* Returns what follows @digits hexadecimal digits, or NULL. */
+static const char *skip_hex(const char *s, u32 digits)
+{
+	for (; digits; digits--, s++)
+		if (hex_value(*s) > 15)
+			return NULL;
+	return s;
+}
+
+/* Returns what follows the host's name: the slash before its machine, in a valid note. */
+static const char *skip_name(const char *s)
+{
+	while (is_host_char(*s))
+		s++;
+	return s;
+}
+
+bool lclone_owner_valid(const char *text)
+{
+	const char *s = skip_name(text);
+
+	if (s == text || s - text > LCLONE_HOST_NAME_MAX || *s != '/')
+		return false;
+	s = skip_hex(s + 1, LCLONE_MACHINE_DIGITS);
+	if (!s || *s != '/')
+		return false;
+	s = skip_hex(s + 1, LCLONE_BOOT_DIGITS);
+	return s && !*s;
+}
+
+bool lclone_owner_same(const char *a, const char *b)
+{
+	return !memcmp(skip_name(a), skip_name(b), 1 + LCLONE_MACHINE_DIGITS);
+}
+
+/* The form of a uuid as text: a dash comes before these bytes. */
+static bool dash_before(u32 i)
+{
+	return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+/* Gives zeros in @uuid if @text is none. */
+static void uuid_of_text(const char *text, u8 *uuid)
+{
+	const char *s = text;
+	u32 i;
+
+	for (i = 0; i < LCLONE_UUID_SIZE; i++, s += 2) {
+		if (dash_before(i) && *s++ != '-')
+			break;
+		if (!skip_hex(s, 2))
+			break;
+		uuid[i] = hex_value(s[0]) << 4 | hex_value(s[1]);
+	}
+	if (i < LCLONE_UUID_SIZE || *s)
+		memset(uuid, 0, LCLONE_UUID_SIZE);
+}
+
+static void text_of_uuid(const u8 *uuid, char *text)
+{
+	u32 i;
+
+	for (i = 0; i < LCLONE_UUID_SIZE; i++) {
+		if (dash_before(i))
+			*text++ = '-';
+		*text++ = hex_digits[uuid[i] >> 4];
+		*text++ = hex_digits[uuid[i] & 15];
+	}
+}
+
+void lclone_owner_note(struct lclone_sb *sb, const char *text, u64 now)
+{
+	if (!lclone_is_owned(sb))
+		uuid_of_text(sb->owner, sb->took_over);
+	sb->ro_compat |= LCLONE_RO_COMPAT_OWNED;
+	sb->owned_since = now ? now : 1;
+	memset(sb->owner, 0, sizeof(sb->owner));
+	memcpy(sb->owner, text, strlen(text));
+}
+
+void lclone_owner_clear(struct lclone_sb *sb)
+{
+	static const u8 none[LCLONE_UUID_SIZE];
+
+	if (!lclone_is_owned(sb))
+		return;
+	sb->ro_compat &= ~LCLONE_RO_COMPAT_OWNED;
+	sb->owned_since = 0;
+	memset(sb->owner, 0, sizeof(sb->owner));
+	if (memcmp(sb->took_over, none, sizeof(none)))
+		text_of_uuid(sb->took_over, sb->owner);
+	memset(sb->took_over, 0, sizeof(sb->took_over));
 }
 
 /* Nodes */

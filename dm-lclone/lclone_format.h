@@ -108,9 +108,12 @@ static inline u64 lclone_exc_make(u32 phys, u32 written, u32 zero)
 #define LCLONE_STATE_CLEAN		0x8u	/* freed and spares are exact */
 #define LCLONE_STATE_KNOWN		0xfu
 
+/* A host that has the delta open for writing is noted in owner: see lclone_owner_note(). */
+#define LCLONE_RO_COMPAT_OWNED		0x1ULL
+
 /* Feature bits that this version knows */
 #define LCLONE_FEATURE_COMPAT		0ULL
-#define LCLONE_FEATURE_RO_COMPAT	0ULL
+#define LCLONE_FEATURE_RO_COMPAT	LCLONE_RO_COMPAT_OWNED
 #define LCLONE_FEATURE_INCOMPAT		0ULL
 
 /* Base identity: how base_fp was computed */
@@ -156,7 +159,9 @@ struct lclone_sb_disk {
 	__le32	block_size;		/* logical, the least it was used with; 0: not known */
 	__u8	reserved0[4];
 	__le64	sealed_at;		/* seconds since 1970; 0: not known */
-	__u8	reserved[512 - 456];
+	__le64	owned_since;		/* seconds since 1970; 0: no host has it open */
+	__u8	reserved1[32];
+	__u8	took_over[LCLONE_UUID_SIZE];	/* what owner had before the note */
 };
 
 struct lclone_node_disk {
@@ -221,7 +226,10 @@ static_assert(offsetof(struct lclone_sb_disk, virtual_sectors) == 104, "virtual_
 static_assert(offsetof(struct lclone_sb_disk, label) == 200, "label");
 static_assert(offsetof(struct lclone_sb_disk, generation) == 424, "generation");
 static_assert(offsetof(struct lclone_sb_disk, block_size) == 440, "block_size");
+static_assert(offsetof(struct lclone_sb_disk, owner) == 264, "owner");
 static_assert(offsetof(struct lclone_sb_disk, sealed_at) == 448, "sealed_at");
+static_assert(offsetof(struct lclone_sb_disk, owned_since) == 456, "owned_since");
+static_assert(offsetof(struct lclone_sb_disk, took_over) == 496, "took_over");
 static_assert(offsetof(struct lclone_log_disk, records) == 64, "records");
 
 /* In-core forms */
@@ -260,6 +268,8 @@ struct lclone_sb {
 	u64 parent_generation;
 	u32 block_size;
 	u64 sealed_at;
+	u64 owned_since;
+	u8 took_over[LCLONE_UUID_SIZE];
 };
 
 struct lclone_ref {
@@ -329,6 +339,49 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
  */
 int lclone_sb_init(struct lclone_sb *sb, u64 device_sectors, u64 virtual_sectors,
 		   u32 chunk_sectors, u64 *min_sectors);
+
+/*
+ * The owner note: which host has the delta open for writing.  It is NAME/MACHINE/BOOT: the host's
+ * name, cut to LCLONE_HOST_NAME_MAX letters, digits, dots, dashes and underscores; 16 hexadecimal
+ * digits that stand for its machine-id; the first 8 of its boot-id.
+ */
+#define LCLONE_HOST_NAME_MAX		37
+#define LCLONE_MACHINE_DIGITS		16
+#define LCLONE_BOOT_DIGITS		8
+
+static inline bool lclone_is_owned(const struct lclone_sb *sb)
+{
+	return sb->ro_compat & LCLONE_RO_COMPAT_OWNED;
+}
+
+/**
+ * lclone_owner_valid() - does a text have the form of an owner note?
+ * @text: NUL-terminated
+ */
+bool lclone_owner_valid(const char *text);
+
+/**
+ * lclone_owner_same() - are two owner notes of the same host, whatever its name and boot?
+ * @a: a valid note
+ * @b: another
+ */
+bool lclone_owner_same(const char *a, const char *b);
+
+/**
+ * lclone_owner_note() - note which host has a delta open
+ * @sb: the superblock; not sealed
+ * @text: a valid note
+ * @now: seconds since 1970
+ *
+ * The uuid that a merge has left in owner is kept in took_over meanwhile.
+ */
+void lclone_owner_note(struct lclone_sb *sb, const char *text, u64 now);
+
+/**
+ * lclone_owner_clear() - no host has the delta open any more
+ * @sb: the superblock; as it is if there is no note
+ */
+void lclone_owner_clear(struct lclone_sb *sb);
 
 /**
  * lclone_node_seal() - complete the header and the checksum of a node

@@ -29,6 +29,8 @@ static struct lclone_sb sample_sb(void)
 	sb.sealed_at = 1700000000;
 	strcpy(sb.label, "label");
 	strcpy(sb.owner, "owner");
+	memset(sb.took_over, 0xef, sizeof(sb.took_over));
+	sb.owned_since = 1700000001;
 	sb.spare[7].block = 35 * 16;
 	sb.spare[7].count = 16;
 	return sb;
@@ -89,6 +91,8 @@ static void superblock_bytes(void **state)
 	put(expect, 392 + 7 * 4, 16, 4);		/* spare_count */
 	put(expect, 440, 4096, 4);			/* block_size */
 	put(expect, 448, 1700000000, 8);		/* sealed_at */
+	put(expect, 456, 1700000001, 8);		/* owned_since */
+	memset(expect + 496, 0xef, 16);			/* took_over */
 	put(expect, 8, lclone_crc32c(expect + 12, 500), 4);
 
 	lclone_sb_pack(&sb, &d);
@@ -406,6 +410,92 @@ static void fingerprint_sees(void **state)
 	assert_int_not_equal(fp, other);
 }
 
+#define NOTE	"host-a.example/0123456789abcdef/fedcba98"
+#define UUID	"01234567-89ab-cdef-0123-456789abcdef"
+
+/* The one form of an owner note; whatever else is in a superblock's field is damage. */
+static void owner_forms(void **state)
+{
+	static const char * const bad[] = {
+		"", "/0123456789abcdef/fedcba98", "a/0123456789abcde/fedcba98",
+		"a/0123456789abcdef0/fedcba98", "a/0123456789abcdef/fedcba9",
+		"a/0123456789abcdef/fedcba987", "a/0123456789ABCDEF/fedcba98",
+		"a/0123456789abcdef/fedcba98/", "a b/0123456789abcdef/fedcba98",
+		"a\n/0123456789abcdef/fedcba98", "a\033/0123456789abcdef/fedcba98",
+		"\303\244/0123456789abcdef/fedcba98", "a/0123456789abcdef", "a", UUID,
+		"a23456789012345678901234567890123456789/0123456789abcdef/fedcba98",
+	};
+	struct lclone_sb sb = sample_sb();
+	const char *what;
+	u32 i;
+
+	(void)state;
+	assert_true(lclone_owner_valid(NOTE));
+	assert_true(lclone_owner_valid("a/0123456789abcdef/fedcba98"));
+	assert_true(lclone_owner_valid("a234567890123456789012345678901234567/0123456789abcdef/fedcba98"));
+	lclone_owner_note(&sb, NOTE, 0);
+	assert_int_equal(sb.owned_since, 1);
+	assert_int_equal(unpack_with(sb, &what), 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct lclone_sb other = sb;
+
+		assert_false(lclone_owner_valid(bad[i]));
+		memset(other.owner, 0, sizeof(other.owner));
+		memcpy(other.owner, bad[i], strnlen(bad[i], sizeof(other.owner) - 1));
+		assert_int_equal(unpack_with(other, &what), -EUCLEAN);
+	}
+	memset(sb.owner, 'a', sizeof(sb.owner));	/* no end */
+	assert_int_equal(unpack_with(sb, &what), -EUCLEAN);
+	lclone_owner_note(&sb, NOTE, 5);
+	sb.owned_since = 0;
+	assert_int_equal(unpack_with(sb, &what), -EUCLEAN);
+	lclone_owner_note(&sb, NOTE, 5);
+	sb.state = LCLONE_STATE_SEALED | LCLONE_STATE_CLEAN;
+	assert_int_equal(unpack_with(sb, &what), -EUCLEAN);
+}
+
+/* A host is its machine: neither its name nor when it was booted. */
+static void owner_hosts(void **state)
+{
+	(void)state;
+	assert_true(lclone_owner_same(NOTE, "b/0123456789abcdef/00000000"));
+	assert_false(lclone_owner_same(NOTE, "host-a.example/0123456789abcdee/fedcba98"));
+	assert_false(lclone_owner_same(NOTE, "host-a.example/1123456789abcdef/fedcba98"));
+}
+
+/* A note goes without a trace, so that who does not know notes finds what was before. */
+static void owner_goes(void **state)
+{
+	struct lclone_sb sb = sample_sb(), before;
+	struct lclone_sb_disk disk, again;
+
+	(void)state;
+	memset(sb.took_over, 0, sizeof(sb.took_over));
+	memset(sb.owner, 0, sizeof(sb.owner));
+	sb.owned_since = 0;
+	before = sb;
+	lclone_owner_clear(&sb);
+	assert_memory_equal(&sb, &before, sizeof(sb));
+	lclone_owner_note(&sb, NOTE, 1700000002);
+	assert_true(lclone_is_owned(&sb));
+	assert_string_equal(sb.owner, NOTE);
+	assert_int_equal(sb.owned_since, 1700000002);
+	lclone_owner_note(&sb, "b/0123456789abcdef/00000000", 1700000003);
+	assert_string_equal(sb.owner, "b/0123456789abcdef/00000000");
+	lclone_owner_clear(&sb);
+	assert_memory_equal(&sb, &before, sizeof(sb));
+
+	/* what a merge of layers has left there, also when a second host takes over */
+	strcpy(sb.owner, UUID);
+	lclone_sb_pack(&sb, &disk);
+	lclone_owner_note(&sb, NOTE, 1);
+	assert_int_equal(sb.took_over[1], 0x23);
+	lclone_owner_note(&sb, "b/0123456789abcdee/00000000", 2);
+	lclone_owner_clear(&sb);
+	lclone_sb_pack(&sb, &again);
+	assert_memory_equal(&disk, &again, sizeof(disk));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +515,9 @@ int main(void)
 		cmocka_unit_test(tree_geometry),
 		cmocka_unit_test(fingerprint_places),
 		cmocka_unit_test(fingerprint_sees),
+		cmocka_unit_test(owner_forms),
+		cmocka_unit_test(owner_hosts),
+		cmocka_unit_test(owner_goes),
 	};
 
 	return cmocka_run_group_tests_name("format", tests, NULL, NULL);

@@ -248,6 +248,9 @@ static bool has_taken_over(struct stack *s, const struct disk *lower)
 		assert_true(lclone_left_over(&s->img[UPPER].sb, &delta.sb));
 	else
 		assert_false(lclone_left_over(&s->img[UPPER].sb, &delta.sb));
+	/* and a host that opens it does not hide that */
+	lclone_owner_note(&delta.sb, "a/0123456789abcdef/01234567", 1);
+	assert_int_equal(lclone_left_over(&s->img[UPPER].sb, &delta.sb), taken);
 	lclone_delta_close(&delta);
 	return taken;
 }

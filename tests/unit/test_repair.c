@@ -889,7 +889,7 @@ static void refused(void **state)
 	lclone_log_seal(image_block(&img, LCLONE_LOG_START + 300), img.sb.uuid, &log);
 	assert_int_equal(plan_error(&img), -EUCLEAN);
 	memset(image_block(&img, LCLONE_LOG_START + 300), 0, LCLONE_BLOCK_SIZE);
-	img.sb.ro_compat = 1;
+	img.sb.ro_compat = 2;
 	img.sb.state |= LCLONE_STATE_NEEDS_CHECK;
 	image_write_sb(&img);
 	assert_int_equal(plan_error(&img), -EPROTONOSUPPORT);

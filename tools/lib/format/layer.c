@@ -80,5 +80,6 @@ bool lclone_half_merged_with(const struct lclone_sb *sb, const u8 *uuid)
 
 bool lclone_left_over(const struct lclone_sb *sb, const struct lclone_sb *by)
 {
-	return !uuid_compare(sb->uuid, by->uuid) && is_owner(by, sb->parent_uuid);
+	return !uuid_compare(sb->uuid, by->uuid) && lclone_has_parent(sb) &&
+	       (is_owner(by, sb->parent_uuid) || !uuid_compare(by->took_over, sb->parent_uuid));
 }
