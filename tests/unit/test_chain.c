@@ -247,6 +247,25 @@ static void opening(void **state)
 		unlink(path[i]);
 }
 
+/* What O_DIRECT wants of a plain file is no block of the disk: else sizes would be refused. */
+static void block_size(void **state)
+{
+	struct lclone_file plain = { .logical_block = 4096 };
+	struct lclone_file small = { .block = true, .logical_block = 512 };
+	struct lclone_file large = { .block = true, .logical_block = 4096 };
+	struct lclone_chain chain = { .count = 2, .file = { &plain, &plain } };
+
+	(void)state;
+	assert_int_equal(lclone_chain_block_size(&chain), 512);
+	chain.file[1] = &small;
+	assert_int_equal(lclone_chain_block_size(&chain), 512);
+	chain.file[0] = &large;
+	assert_int_equal(lclone_chain_block_size(&chain), 4096);
+	chain.file[0] = &small;
+	chain.file[1] = &large;
+	assert_int_equal(lclone_chain_block_size(&chain), 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +274,7 @@ int main(void)
 		cmocka_unit_test(error_names_the_level),
 		cmocka_unit_test(links),
 		cmocka_unit_test(opening),
+		cmocka_unit_test(block_size),
 	};
 	int ret;
 

@@ -142,6 +142,17 @@ int lclone_chain_match_direct(const struct lclone_chain *chain, struct lclone_fi
 	return lclone_file_buffered(file);
 }
 
+u32 lclone_chain_block_size(const struct lclone_chain *chain)
+{
+	u32 size = 0, i, n;
+
+	for (i = 0; i < chain->count; i++) {
+		n = lclone_file_block_size(chain->file[i]);
+		size = n > size ? n : size;
+	}
+	return size;
+}
+
 /* Reading */
 
 void lclone_chain_extents_init(struct lclone_chain_extents *x, struct lclone_chain *chain,

@@ -41,6 +41,9 @@ int lclone_chain_unchanged(const struct lclone_chain *chain);
  */
 int lclone_chain_match_direct(const struct lclone_chain *chain, struct lclone_file *file);
 
+/* The largest logical block of all that it is on, see lclone_file_block_size() */
+u32 lclone_chain_block_size(const struct lclone_chain *chain);
+
 /* A range of the disk that has one source */
 struct lclone_chain_extent {
 	u64 sector;

@@ -36,17 +36,6 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 	return err ?: lclone_verify_base(&disk->delta, base);
 }
 
-/* Logical, the largest of a layer and those below it */
-static u32 block_size_of(const struct disk *disk)
-{
-	u32 size = disk->file.logical_block, i;
-
-	for (i = 0; i < disk->chain.count; i++)
-		if (disk->chain.file[i]->logical_block > size)
-			size = disk->chain.file[i]->logical_block;
-	return size;
-}
-
 int lclone_format_delta(const char *base_path, const char *delta_path,
 			const struct format_arguments *args, struct lclone_sb *sb)
 {
@@ -84,7 +73,7 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 		err = look_at_parents(&delta, base, &args->parents, &parents);
 	if (!err && args->parents.count) {
 		options.parent = &parents.delta.sb;
-		options.block_size = block_size_of(&parents);
+		options.block_size = lclone_chain_block_size(&parents.chain);
 	}
 	if (!err)
 		err = lclone_format(&delta, base, &options, sb);

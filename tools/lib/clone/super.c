@@ -75,13 +75,12 @@ static int check_geometry(const struct lclone_file *delta, const struct lclone_f
 			  const struct lclone_format_options *options, u64 virtual_sectors,
 			  u32 chunk_sectors)
 {
-	u32 lbs = delta->block && delta->logical_block > options->block_size ?
-		  delta->logical_block : options->block_size;
+	u32 lbs = lclone_file_block_size(delta);
 
-	if (lbs < 512)
-		lbs = 512;
-	if (base && base->block && base->logical_block > lbs)
-		lbs = base->logical_block;
+	if (options->block_size > lbs)
+		lbs = options->block_size;
+	if (base && lclone_file_block_size(base) > lbs)
+		lbs = lclone_file_block_size(base);
 	if (options->parent && options->parent->block_size && lbs > options->parent->block_size)
 		return lclone_fail(-EFBIG, "logical blocks of %u bytes are not possible: the layer below was used with %u",
 				   lbs, options->parent->block_size);

@@ -20,7 +20,7 @@ struct lclone_file {
 	bool block;			/* a block device, else a plain file */
 	bool direct;
 	bool scratch;			/* nobody else's: it may be written in a dry run, see dry.h */
-	u32 logical_block;		/* in bytes; 512 for a file */
+	u32 logical_block;		/* in bytes; of a plain file what O_DIRECT wants */
 	dev_t rdev;			/* of a block device */
 	char path[PATH_MAX];
 	void *bounce;
@@ -64,6 +64,12 @@ void lclone_unlock(struct lclone_file *file);
 
 /* The kernel may have the device from here on; the lock stays until the file is closed. */
 void lclone_file_yield(struct lclone_file *file);
+
+/* The logical block of a device, of which a clone's must not be a part; that of a plain file is 512. */
+static inline u32 lclone_file_block_size(const struct lclone_file *file)
+{
+	return file->block ? file->logical_block : 512;
+}
 
 /* From now on through the page cache, where any alignment goes. */
 int lclone_file_buffered(struct lclone_file *file);

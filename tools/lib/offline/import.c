@@ -106,20 +106,6 @@ static int read_below(void *ctx, void *buf, u64 sector, u32 sectors)
 	return err ? lclone_fail(err, "%s: cannot be read: %s", b->base->path, strerror(-err)) : 0;
 }
 
-/* Logical, the largest of the layers; what a file wants is the matter of how it is read. */
-static u32 block_size_of(const struct below *b)
-{
-	const struct lclone_file *file;
-	u32 size = 0, i;
-
-	for (i = 0; b->disk && i < b->disk->chain.count; i++) {
-		file = b->disk->chain.file[i];
-		if (file->block && file->logical_block > size)
-			size = file->logical_block;
-	}
-	return size;
-}
-
 /* Comparing */
 
 struct comparison {
@@ -481,7 +467,7 @@ static int write_file(const struct lclone_import *import, const struct lclone_im
 			.label = target->label,
 			.uuid = target->uuid,
 			.parent = b->disk ? &b->disk->delta.sb : NULL,
-			.block_size = block_size_of(b),
+			.block_size = b->disk ? lclone_chain_block_size(&b->disk->chain) : 0,
 		},
 		.base = import->base,
 		.sealed = target->sealed,

@@ -16,13 +16,14 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 		    struct lclone_file *base, struct rebased *done)
 {
 	const struct lclone_sb *old = &delta->slot[delta->newest].sb;
+	const u32 block_size = lclone_file_block_size(base);
 	struct lclone_sb sb = *old;
 	int err;
 
-	err = lclone_size_fits(sb.virtual_sectors, base->logical_block);
-	if (!err && sb.block_size && base->logical_block > sb.block_size)
+	err = lclone_size_fits(sb.virtual_sectors, block_size);
+	if (!err && sb.block_size && block_size > sb.block_size)
 		err = lclone_fail(-EFBIG, "%s has logical blocks of %u bytes, the clone was used with %u",
-				  base->path, base->logical_block, sb.block_size);
+				  base->path, block_size, sb.block_size);
 	if (!err)
 		err = lclone_set_base_of(&sb, base);
 	if (err)

@@ -170,7 +170,7 @@ int lclone_resize_inactive(const char *path, const struct wanted *w, struct resi
 	sb = delta.slot[delta.newest].sb;
 	if (w->sectors)
 		err = refuse_half_merged(path, &sb, wanted_size(w, sb.virtual_sectors)) ?:
-		      grow_virtual(&sb, path, file.block ? file.logical_block : 512,
+		      grow_virtual(&sb, path, lclone_file_block_size(&file),
 				   wanted_size(w, sb.virtual_sectors));
 	if (!err)
 		err = refuse_shrunk(path, file.dev.sectors, sb.device_sectors);
