@@ -86,6 +86,7 @@ tools_install: tools
 	install -d $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	for f in $(RULES); do sed 's|/usr/sbin/lclone|$(PREFIX)/sbin/lclone|' tools/udev/$$f \
 		>$(DESTDIR)$(PREFIX)/lib/udev/rules.d/$$f || exit; done
+	install -D -m 755 orchestration/libvirt-hook $(DESTDIR)$(PREFIX)/share/lclone/libvirt-hook
 	sed 's|@sbindir@|$(PREFIX)/sbin|' systemd/lcloned.service.in >$(DESTDIR)$(UNITDIR)/lcloned.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lcloned.service
 
@@ -97,6 +98,7 @@ tools_uninstall:
 		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
 		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES)) \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,lcloned.service lclone-metrics.service lclone-metrics.timer)
+	rm -rf $(DESTDIR)$(PREFIX)/share/lclone
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)
