@@ -62,7 +62,7 @@ FLOORS	+= lib/online/grown.o lib/online/follow.o lib/online/open.o lib/online/cr
 	   lib/online/into-parent.o lib/online/resize.o
 FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 	   lib/online/half-made.o lib/online/deploy.o lib/online/by-name.o \
-	   lib/online/drop.o lib/online/tags.o
+	   lib/online/drop.o lib/online/tags.o lib/online/leftover.o
 FLOORS	+= lib/online/import-name.o
 
 # What commands are given, and what they show

@@ -8,6 +8,7 @@
 tests+=(
 	follow_snapshot "a clone comes by its line after snapshot, revert, and merge into a layer"
 	follow_flatten "a clone comes by its line after flatten, of a layer, of all, and to a device"
+	flatten_cut "a flatten whose end a power cut has hit leaves a clone that comes by its line, and no volumes for good"
 	follow_merge "a clone that was merged into its base has no line any more"
 	follow_refused "a line that cannot be changed is told, and one that names a layer opens nothing"
 	follow_tags "the tags of its volumes go with a clone"
@@ -106,6 +107,78 @@ follow_flatten()
 	[ "$(xargs <"$LCLONE_TAB")" = "t1 - $large" ] || fail "$(cat "$LCLONE_TAB")"
 	comes
 	ok lclone close t1
+}
+
+# killed_by PROGRAM [WORD]...: lclone is killed when it runs that one
+killed_by()
+{
+	local program=$1
+
+	mkdir "$dir/bin"
+	printf '#!/bin/bash\nkill -KILL $PPID\n' >"$dir/bin/$program"
+	chmod +x "$dir/bin/$program"
+	PATH=$dir/bin:$PATH lclone "${@:2}" >"$dir/out" 2>"$dir/err"
+	[ $? = 137 ] || fail "it was not killed by $program: $(cat "$dir/err")"
+	rm -r "${dir:?}/bin"
+} 2>/dev/null
+
+# No note of the run is left, and the clone comes by what is written down
+cut_power()
+{
+	ok dmsetup remove web1
+	rm -rf /run/lclone
+	ok lclone unit start web1
+	same "$dir/model" /dev/mapper/web1
+}
+
+flatten_cut()
+{
+	local flatten=(flatten --yes --rate max)
+
+	make_template 300
+	# right behind the switch, and what is written down is of before
+	ok lclone create web1 --from deb --delta-size 24M
+	ok lclone snapshot web1 one --delta-size 24M
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	ok lclone snapshot web1 two --delta-size 24M
+	cp /dev/mapper/web1 "$dir/model"
+	{ STOP_AT=suspend:3 LD_PRELOAD=$stop_library lclone "${flatten[@]}" --layer web1; } \
+		>"$dir/out" 2>"$dir/err"
+	[ $? = 137 ] || fail "it was not killed: $(cat "$dir/err")"
+	cut_power
+	[ "$(xargs <"$LCLONE_TAB")" = "web1 /dev/ttvg/deb /dev/ttvg/web1-delta3 parent=/dev/ttvg/web1-delta" ] ||
+		fail "$(cat "$LCLONE_TAB")"
+	ok lclone scan </dev/null
+	grep -q "would remove /dev/ttvg/web1-delta2: confirm with --yes" "$dir/err" || fail "$(cat "$dir/err")"
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3" ] || fail "$(volumes)"
+	ok lclone scan --yes
+	[ "$(xargs <"$dir/out")" = "/dev/ttvg/web1-delta2: removed" ] || fail "$(cat "$dir/out")"
+	[ "$(volumes)" = "deb web1-delta web1-delta3" ] || fail "$(volumes)"
+	same "$dir/model" /dev/mapper/web1
+	# one is wiped, and another clone lies on the other
+	ok lclone snapshot web1 two --delta-size 24M
+	ok lclone create web2 --from web1@one --delta-size 24M
+	cp /dev/mapper/web2 "$dir/model2"
+	killed_by lvremove "${flatten[@]}" web1
+	cut_power
+	[ "$(head -n 1 "$LCLONE_TAB" | xargs)" = "web1 - /dev/ttvg/web1-delta2" ] || fail "$(cat "$LCLONE_TAB")"
+	refused 1 "(volumes that it left: lclone scan)" lclone flatten web1
+	ok lclone scan --yes
+	[ "$(volumes)" = "deb web1-delta web1-delta2 web2-delta" ] || fail "$(volumes)"
+	same "$dir/model2" /dev/mapper/web2
+	ok lclone remove --yes web2
+	# its clone may need it, as long as that is not there to be asked
+	cp "$LCLONE_TAB" "$dir/tab"
+	ok lclone close web1
+	echo "web1 - /dev/ttvg/elsewhere" >"$LCLONE_TAB"
+	ok lclone scan --yes
+	[ "$(volumes)" = "deb web1-delta web1-delta2" ] || fail "$(volumes)"
+	cp "$dir/tab" "$LCLONE_TAB"
+	ok lclone scan --dry-run
+	[ "$(xargs <"$dir/out")" = "/dev/ttvg/web1-delta: would be removed" ] || fail "$(cat "$dir/out")"
+	ok lclone scan --yes
+	[ "$(volumes)" = "deb web1-delta2" ] || fail "$(volumes)"
+	close_all
 }
 
 follow_merge()

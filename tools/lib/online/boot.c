@@ -25,6 +25,7 @@ static bool is_active(const struct lclone_tab_entry *entry)
 int lclone_start_entry(const struct lclone_tab_entry *entry)
 {
 	struct lclone_parents parents = { };
+	struct lclone_tab_entry late;
 	int err, tries;
 
 	err = lclone_entry_parents(entry, &parents);
@@ -34,6 +35,8 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 			break;
 		err = lclone_open_clone(entry->name, entry->base, entry->delta, &parents,
 					&entry->features, entry->host);
+		if (err == -ESTALE && lclone_follow_late(entry, &late))
+			return lclone_start_entry(&late);
 		if ((err != -ESTALE && err != -EBUSY) || tries == TRIES)
 			break;
 		if (err == -EBUSY && !entry->features.read_only &&

@@ -49,10 +49,27 @@ static int refuse_others_volume(const struct lclone_named *named)
 			   named->delta, named->name);
 }
 
+static int open_as_found(const struct lclone_named *named, struct lclone_parents *parents,
+			 const struct lclone_features *features, bool host)
+{
+	const u32 given = parents->count;
+	struct lclone_tab_entry late;
+	int err;
+
+	err = named->entry ? lclone_entry_parents(named->entry, parents) : 0;
+	err = err ?: lclone_open_clone(named->name, named->base, named->delta, parents, features,
+				       host);
+	if (err != -ESTALE || !named->entry || !lclone_follow_late(named->entry, &late))
+		return err;
+	parents->count = given;
+	return lclone_entry_parents(&late, parents) ?:
+	       lclone_open_clone(named->name, late.base, named->delta, parents, features, host);
+}
+
 static int open_found(struct lclone_named *named, struct lclone_parents *parents,
 		      struct lclone_features *features, bool host)
 {
-	int err = 0;
+	int err;
 
 	if (named->active)
 		return lclone_fail(-EEXIST, "%s is active already", named->name);
@@ -62,12 +79,11 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 	if (named->entry) {
 		add_features(features, &named->entry->features);
 		host |= named->entry->host;
-		err = lclone_entry_parents(named->entry, parents);
 	}
-	err = err ?: lclone_named_activate(named) ?: refuse_others_volume(named);
+	err = lclone_named_activate(named) ?: refuse_others_volume(named);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;
-	err = lclone_open_clone(named->name, named->base, named->delta, parents, features, host);
+	err = open_as_found(named, parents, features, host);
 	if (err == -EBUSY && (named->entry || named->has_lv) && !features->read_only)
 		(void)lclone_names_layer(named->name, named->delta, !named->entry);	/* says it better */
 	return err;

@@ -415,7 +415,7 @@ static int start_flatten(struct flatten *f, const struct lclone_clone *clone,
 	if (!err && layer && !clone->table.parents)
 		err = lclone_fail(-ENOENT, "%s lies on no layer, but right on its base", clone->name);
 	if (!err && !clone->table.parents && !strcmp(clone->table.base, "-"))
-		err = lclone_fail(-ENOENT, "%s has neither base nor layers: there is nothing to flatten",
+		err = lclone_fail(-ENOENT, "%s has neither base nor layers: there is nothing to flatten (volumes that it left: lclone scan)",
 				  clone->name);
 	if (err)
 		return err;

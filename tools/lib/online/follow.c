@@ -15,7 +15,6 @@
 #include "host/lv.h"
 #include "host/pending.h"
 #include "host/stack.h"
-#include "host/tab.h"
 #include "online/follow.h"
 
 /* A path for a line: the user's own, if it is one that may be in it, else the one that we know. */
@@ -420,4 +419,41 @@ bool lclone_names_layer(const char *name, const char *delta, bool by_tag)
 			    delta, name, name);
 	lclone_inventory_free(&inv);
 	return true;
+}
+
+static bool is_layer(const char *device, void *ctx)
+{
+	const struct lclone_layers *layers = ctx;
+	u32 i;
+
+	for (i = 0; i < layers->count; i++)
+		if (lclone_dev_at(device) == lclone_dev_at(layers->layer[i].path))
+			return true;
+	return false;
+}
+
+bool lclone_follow_late(const struct lclone_tab_entry *entry, struct lclone_tab_entry *now)
+{
+	static struct lclone_layers layers;
+	static char *options;
+	struct lclone_sb sb;
+	bool late;
+
+	*now = *entry;
+	free(options);
+	options = NULL;
+	lclone_why_hold();
+	if (!lclone_sb_of(entry->delta, &sb) && !strcmp(sb.label, entry->name) &&
+	    !lclone_layers_read(entry->delta, &layers)) {
+		if (sb.base_fp_alg == LCLONE_FP_NONE)
+			now->base = "-";
+		options = lclone_tab_options(entry, is_layer, &layers, NULL);
+	}
+	lclone_layers_free(&layers);
+	late = options && (strcmp(now->base, entry->base) || strcmp(options, entry->options));
+	now->options = options;
+	if (late)
+		(void)lclone_tab_replace(now);	/* early in the boot it cannot be written */
+	lclone_why_release();
+	return late;
 }

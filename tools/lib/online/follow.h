@@ -9,6 +9,7 @@
 #define LCLONE_FOLLOW_H
 
 #include "host/dm.h"
+#include "host/tab.h"
 
 /*
  * The clone, which was @before, has another table: if its line named the delta of before, it
@@ -35,5 +36,12 @@ int lclone_follow_merged_tags(const char *upper, const char *lower);
  * lclone_why() says so, and which delta may have taken its place.
  */
 bool lclone_names_layer(const char *name, const char *delta, bool by_tag);
+
+/*
+ * Does the line name a base, or layers, that the clone, as its label says, lies on no more?  A run
+ * has ended with the machine then, after a flatten, and before it had written that down.  @now is
+ * what the line has to be, and is, if it could be written: valid until the next call.
+ */
+bool lclone_follow_late(const struct lclone_tab_entry *entry, struct lclone_tab_entry *now);
 
 #endif /* LCLONE_FOLLOW_H */
