@@ -7,6 +7,7 @@
 #include "base.h"
 #include "grow.h"
 #include "link.h"
+#include "note.h"
 #include "open.h"
 #include "registry.h"
 #include "sweep.h"
@@ -39,9 +40,11 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		sb.base_fp = t->base_fp;
 		sb.generation++;
 		sb.sealed_at = ktime_get_real_seconds();
+		lclone_owner_clear(&sb);
 		if (d->super.layer_label[0])
 			memcpy(sb.label, d->super.layer_label, sizeof(sb.label));
 		err = lclone_sb_write(&d->super, &sb);
+		d->super.noted = d->super.noted && err;
 	}
 	mutex_unlock(&d->super.tree_lock);
 	if (err) {
@@ -75,6 +78,29 @@ static void name_parents(struct lclone *t, struct lclone_sb *sb)
 	sb->state &= ~LCLONE_STATE_MERGING;
 }
 
+/*
+ * Another host may have opened the delta after this one has loaded the table, or may have taken
+ * it over while it was suspended here.  With "owner" that is looked for; a delta that was blank
+ * until now cannot be in use elsewhere.
+ */
+static int check_unchanged(struct lclone *t)
+{
+	struct lclone_delta *d = t->delta;
+	int err;
+
+	if (!t->owner[0] || t->read_only || d->owner.fresh || d->super.degraded)
+		return 0;
+	err = lclone_super_changed(&d->super);
+	if (err <= 0)
+		return err;
+	DMERR("%s: somebody else has written to it since it was loaded, or suspended: not resumed",
+	      d->dev.name);
+	mutex_lock(&d->super.tree_lock);
+	d->super.noted = false;		/* the note is not ours to clear any more */
+	mutex_unlock(&d->super.tree_lock);
+	return -ESTALE;
+}
+
 int lclone_delta_start(struct lclone *t)
 {
 	struct lclone_delta *d = t->delta;
@@ -85,7 +111,7 @@ int lclone_delta_start(struct lclone *t)
 		DMERR("%s: has met an error and is not written any more: no rebase", d->dev.name);
 		return -EROFS;
 	}
-	err = seal_top(t);
+	err = check_unchanged(t) ?: seal_top(t);
 	if (err)
 		return err;
 	d->owner.fresh = false;
@@ -131,8 +157,11 @@ int lclone_delta_start(struct lclone *t)
 		sb.state |= LCLONE_STATE_MERGING;
 	sb.merge_cursor = 0;
 	sb.block_size = t->block_size;
+	lclone_note_put(t, &sb);
 	err = lclone_sb_write(&d->super, &sb);
 	d->super.activated = !err;
+	if (!err)
+		d->super.noted = lclone_is_owned(&sb);
 	mutex_unlock(&d->super.tree_lock);
 	if (err)
 		DMERR("%s: can't write the superblock: error %d", d->dev.name, err);

@@ -18,7 +18,7 @@ struct feature {
 	bool *given;		/* set if a value was given */
 };
 
-#define NR_FEATURES 11
+#define NR_FEATURES 12
 
 /* Fills in the table of features of @t, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
@@ -43,6 +43,7 @@ static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 		{ "chunk_size", true, LCLONE_CHUNK_SECTORS_MIN, LCLONE_CHUNK_SECTORS_MAX,
 		  "chunk_size must be a power of two from 16 to 4096 sectors",
 		  .value = &t->chunk_sectors, .given = &t->chunk_size_given },
+		{ "takeover", .flag = &t->takeover },
 	};
 
 	memcpy(f, table, sizeof(table));
@@ -87,6 +88,22 @@ static int parse_parent(struct lclone *t, struct dm_arg_set *as)
 	return 0;
 }
 
+static int parse_owner(struct lclone *t, struct dm_arg_set *as)
+{
+	const char *text;
+
+	if (t->owner[0])
+		return lclone_refuse(t, -EINVAL, "Repeated feature argument");
+	if (!as->argc)
+		return lclone_refuse(t, -EINVAL, "Feature argument without its value");
+	text = dm_shift_arg(as);
+	if (!lclone_owner_valid(text))
+		return lclone_refuse(t, -EINVAL,
+			"owner must be a name, a slash, 16 hexadecimal digits, a slash, and 8 of them");
+	strscpy(t->owner, text, sizeof(t->owner));
+	return 0;
+}
+
 static int parse_words(struct lclone *t, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
@@ -109,8 +126,8 @@ static int parse_words(struct lclone *t, unsigned int argc, char **argv)
 	while (as.argc) {
 		const char *name = dm_shift_arg(&as);
 
-		if (!strcmp(name, "parent")) {
-			err = parse_parent(t, &as);
+		if (!strcmp(name, "parent") || !strcmp(name, "owner")) {
+			err = name[0] == 'p' ? parse_parent(t, &as) : parse_owner(t, &as);
 			if (err)
 				return err;
 			continue;
@@ -165,7 +182,7 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int maxlen)
 {
 	struct feature f[NR_FEATURES];
-	unsigned int sz = 0, nr = 2 * t->nr_parents, i;
+	unsigned int sz = 0, nr = 2 * t->nr_parents + 2 * !!t->owner[0], i;
 
 	features_of(t, f);
 	for (i = 0; i < NR_FEATURES; i++)
@@ -181,5 +198,7 @@ unsigned int lclone_emit_features(struct lclone *t, char *result, unsigned int m
 		if (f[i].has_value && *f[i].given)
 			DMEMIT(" %s %u", f[i].name, *f[i].value);
 	}
+	if (t->owner[0])
+		DMEMIT(" owner %s", t->owner);
 	return sz;
 }

@@ -12,6 +12,7 @@
 #include "flatten.h"
 #include "link.h"
 #include "merge.h"
+#include "note.h"
 #include "replay.h"
 #include "sweep.h"
 
@@ -141,6 +142,9 @@ static int check_sb(struct lclone *t, const struct lclone_sb *sb)
 		t->ti->error = "The delta is sealed: it can only be read_only";
 		return -EROFS;
 	}
+	err = lclone_note_check(t, sb);
+	if (err)
+		return err;
 	if (sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT && !t->read_only) {
 		t->ti->error = "The delta has features with which it can only be read_only";
 		return -EROFS;
@@ -302,23 +306,5 @@ int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_
 	view.read_only = t->read_only;
 	if (!err)
 		err = check_mode(&view, &d->super.sb);
-	return err;
-}
-
-int lclone_delta_changed(struct lclone_delta *d)
-{
-	struct lclone_sb_slot *a = kzalloc(2 * sizeof(*a), GFP_KERNEL), *b = a + 1;
-	int err;
-
-	if (!a)
-		return -ENOMEM;
-	mutex_lock(&d->super.tree_lock);
-	err = lclone_sb_read(&d->super, LCLONE_SB_SLOT_A, a);
-	err = err ?: lclone_sb_read(&d->super, LCLONE_SB_SLOT_B, b);
-	if (!err)
-		err = (!a->err && a->sb.seq > d->super.sb.seq) ||
-		      (!b->err && b->sb.seq > d->super.sb.seq);
-	mutex_unlock(&d->super.tree_lock);
-	kfree(a);
 	return err;
 }

@@ -31,14 +31,6 @@ int lclone_delta_check(struct lclone *t);
 int lclone_delta_open_layer(struct lclone *t, struct lclone_delta *d, struct dm_dev *dev);
 
 /**
- * lclone_delta_changed() - was a newer superblock written since the delta was opened?
- * @d: the delta
- *
- * Return: 1 if so, 0, or -errno.
- */
-int lclone_delta_changed(struct lclone_delta *d);
-
-/**
  * lclone_delta_find_reserve() - search for free chunks if the reserve is short
  * @d: the delta
  * @load: called while a table is loaded, so that the delta may be in use

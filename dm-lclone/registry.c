@@ -13,6 +13,7 @@
 #include "registry.h"
 #include "blank.h"
 #include "delta.h"
+#include "note.h"
 #include "open.h"
 #include "sweep.h"
 
@@ -234,7 +235,7 @@ static void mark_replaced(struct lclone_delta *d)
 static int share_layer(struct lclone_delta *d)
 {
 	wait_for_completion(&d->owner.opened);
-	return READ_ONCE(d->owner.opening) ? -EIO : lclone_delta_changed(d);
+	return READ_ONCE(d->owner.opening) ? -EIO : lclone_super_changed(&d->super);
 }
 
 struct lclone_delta *lclone_layer_get(struct lclone *t, struct dm_dev *dev, bool last)
@@ -294,10 +295,13 @@ void lclone_delta_put(struct lclone_delta *d, struct dm_table *table)
 		d->owner.table = NULL;
 	if (d->owner.newest == table)
 		d->owner.newest = NULL;
-	if (d->owner.refs == 1 && d->owner.fresh) {
-		d->owner.opening = true;	/* no table may have it before it is blank */
+	if (d->owner.refs == 1 && (d->owner.fresh || READ_ONCE(d->super.noted))) {
+		d->owner.opening = true;	/* no table may have it before this has ended */
 		mutex_unlock(&lclone_registry_lock);
-		lclone_delta_unformat(d);
+		if (d->owner.fresh)
+			lclone_delta_unformat(d);
+		else
+			lclone_note_drop(d);
 		mutex_lock(&lclone_registry_lock);
 	}
 	last = !--d->owner.refs;

@@ -3,6 +3,8 @@
  * The superblock of a delta and its mode.  Here are the one function that makes a delta in
  * use read-only, and the one funnel for metadata that can't be written or read.
  */
+#include <linux/slab.h>
+
 #include "super.h"
 #include "trace.h"
 
@@ -89,6 +91,23 @@ int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slo
 	slot->zero = !memchr_inv(s->bounce, 0, LCLONE_BLOCK_SIZE);
 	slot->err = lclone_sb_unpack(s->bounce, &slot->sb, &slot->fault);
 	return 0;
+}
+
+int lclone_super_changed(struct lclone_super *s)
+{
+	struct lclone_sb_slot *a = kzalloc(2 * sizeof(*a), GFP_KERNEL), *b = a + 1;
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	mutex_lock(&s->tree_lock);
+	err = lclone_sb_read(s, LCLONE_SB_SLOT_A, a);
+	err = err ?: lclone_sb_read(s, LCLONE_SB_SLOT_B, b);
+	if (!err)
+		err = (!a->err && a->sb.seq > s->sb.seq) || (!b->err && b->sb.seq > s->sb.seq);
+	mutex_unlock(&s->tree_lock);
+	kfree(a);
+	return err;
 }
 
 /* Life */

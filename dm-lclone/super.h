@@ -27,6 +27,7 @@ enum lclone_mode {
  * @needs_check: metadata are damaged
  * @activated: this incarnation is on disk; changed by preresume and postsuspend, tree_lock
  * @read_only: the active table says read_only; tree_lock
+ * @noted: the owner note on disk is that of a table that was activated here; tree_lock
  * @dev: the delta's device
  * @queue: the delta's queue
  * @event: the delta's event
@@ -44,6 +45,7 @@ struct lclone_super {
 	bool needs_check;
 	bool activated;
 	bool read_only;
+	bool noted;
 	struct lclone_dev *dev;
 	struct lclone_queue *queue;
 	struct lclone_event *event;
@@ -113,6 +115,14 @@ int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb);
  * read.
  */
 int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slot);
+
+/**
+ * lclone_super_changed() - was a newer superblock written since this one was read?
+ * @s: the superblock
+ *
+ * Sleeps.  Return: 1 if so, 0, or -errno.
+ */
+int lclone_super_changed(struct lclone_super *s);
 
 /**
  * lclone_super_init() - make a superblock part

@@ -7,6 +7,8 @@
 
 #include <linux/device-mapper.h>
 
+#include "lclone_format.h"
+
 struct lclone_chain;
 struct lclone_delta;
 struct lclone_sweep;
@@ -39,6 +41,7 @@ struct lclone_parent {
  * @flatten: the delta takes over all that lies below it
  * @flatten_layer: the delta takes over what the layer right below it has
  * @rebase: the parents and the base that the table names become those of the delta
+ * @takeover: the delta is opened even if another host has it open by its note
  * @no_space_timeout_given: if false, @no_space_timeout is the default
  * @low_water_mark_given: if false, @low_water_mark is the default
  * @commit_interval_given: if false, @commit_interval is the default
@@ -47,6 +50,7 @@ struct lclone_parent {
  * @low_water_mark: in chunks
  * @commit_interval: in milliseconds
  * @chunk_sectors: chunk size, for a delta that has to be formatted
+ * @owner: the note of this host, for a delta that is written; "": none
  * @base_fp_sectors: the size of the base when @base_fp was read
  * @base_fp: fingerprint of the base, for a format, a rebase or a seal
  * @block_size: of the clone, in bytes: the largest logical block size of all its devices
@@ -69,6 +73,7 @@ struct lclone {
 	bool flatten;
 	bool flatten_layer;
 	bool rebase;
+	bool takeover;
 	bool no_space_timeout_given;
 	bool low_water_mark_given;
 	bool commit_interval_given;
@@ -77,6 +82,7 @@ struct lclone {
 	u32 low_water_mark;
 	u32 commit_interval;
 	u32 chunk_sectors;
+	char owner[LCLONE_OWNER_SIZE];
 	u64 base_fp_sectors;
 	u64 base_fp;
 	u32 block_size;

@@ -163,19 +163,6 @@ a_layer_is_not_written_any_more() {
 	is "$sum" "$(cksum <"$(backing "$delta")")" "what the layer holds"
 }
 
-# newest DEVICE OFFSET BYTES: of its superblock, in hexadecimal
-newest() {
-	local slot seq at=0 most=-1
-
-	for slot in 0 65536; do
-		seq=$(dd if="$(backing "$1")" bs=8 skip=$((slot / 8 + 7)) count=1 status=none |
-			od -An -tu8)
-		[ "$seq" -le "$most" ] || { most=$seq at=$slot; }
-	done
-	dd if="$(backing "$1")" bs=1 skip=$((at + $2)) count="$3" status=none |
-		od -An -v -tx1 | tr -d ' \n'
-}
-
 label_of() { newest "$1" 200 64 | sed 's/\(00\)*$//; s/../\\x&/g' | xargs -0 printf '%b'; }
 sealed_at() { echo $((16#$(newest "$1" 448 8 | sed 's/\(..\)\(..\)\(..\)\(..\)0*$/\4\3\2\1/'))); }
 

@@ -322,6 +322,19 @@ writes_to() {
 	echo $((now[4] + now[11]))
 }
 
+# newest DEVICE OFFSET BYTES: of its superblock, in hexadecimal
+newest() {
+	local slot seq at=0 most=-1
+
+	for slot in 0 65536; do
+		seq=$(dd if="$(backing "$1")" bs=8 skip=$((slot / 8 + 7)) count=1 status=none |
+			od -An -tu8)
+		[ "$seq" -le "$most" ] || { most=$seq at=$slot; }
+	done
+	dd if="$(backing "$1")" bs=1 skip=$((at + $2)) count="$3" status=none |
+		od -An -v -tx1 | tr -d ' \n'
+}
+
 # Clones
 
 # line SECTORS BASE DELTA [feature argument...]
