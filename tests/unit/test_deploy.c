@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A clone that gets the content of images, and what a run that was killed has left in its place. */
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/fail.h"
 #include "dir.h"
@@ -14,7 +17,9 @@
 static struct {
 	bool earlier;
 	enum lclone_half_made made;
-	bool no_open;
+	bool no_open, no_fill;
+	int lock;			/* the other end of a pipe */
+	const struct lclone_file *open;
 	char done[256];
 } host;
 
@@ -26,8 +31,37 @@ static void note(const char *what)
 int __wrap_lclone_lock_creation(int kind);
 int __wrap_lclone_lock_creation(int kind)
 {
+	int ends[2];
+
 	(void)kind;
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(host.lock);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	host.lock = ends[0];
+	return ends[1];
+}
+
+static bool is_locked(void)
+{
+	struct pollfd end = { .fd = host.lock };
+
+	return !poll(&end, 1, 0);
+}
+
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
+int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
+{
+	assert_string_equal(path, "/dev/vg/web1-delta");
+	assert_int_equal(flags, O_RDWR | O_EXCL);
+	assert_true(is_locked());
+	host.open = file;
+	return 0;
+}
+
+void __wrap_lclone_file_close(struct lclone_file *file);
+void __wrap_lclone_file_close(struct lclone_file *file)
+{
+	if (file == host.open)
+		host.open = NULL;
 }
 
 int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv);
@@ -113,8 +147,16 @@ int __wrap_##name(type arg)						\
 NOTED(lclone_lv_activate, const struct lclone_lv *, "")
 NOTED(lclone_check_free_name, const char *, "")
 NOTED(lclone_wipe_recycled, const char *, "")
-NOTED(lclone_lv_keep, const struct lclone_lv *, "kept ")
 NOTED(lclone_lv_remove, const struct lclone_lv *, "removed ")
+
+int __wrap_lclone_lv_keep(const struct lclone_lv *lv);
+int __wrap_lclone_lv_keep(const struct lclone_lv *lv)
+{
+	(void)lv;
+	assert_non_null(host.open);
+	note("kept ");
+	return 0;
+}
 
 bool __wrap_lclone_is_open_so(void);
 bool __wrap_lclone_is_open_so(void)
@@ -126,18 +168,22 @@ int __wrap_lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count);
 int __wrap_lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count)
 {
 	(void)lvs;
-	if (count)
+	if (count) {
+		assert_true(is_locked());
 		note("removed-new ");
+	}
 	return 0;
 }
 
-static int fill(void *ctx, const char *path, const struct format_arguments *format)
+static int fill(void *ctx, struct lclone_file *file, const struct format_arguments *format)
 {
 	(void)ctx;
-	(void)path;
 	(void)format;
+	/* others need not wait, and cannot take it */
+	assert_true(file == host.open);
+	assert_false(is_locked());
 	note("filled ");
-	return 0;
+	return host.no_fill ? lclone_fail(-ENOSPC, "it is full") : 0;
 }
 
 static void told(void *ctx, const char *name, const struct lclone_lv *lv, const char *why)
@@ -167,6 +213,7 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(&host, 0, sizeof(host));
+	host.lock = -1;
 	return 0;
 }
 
@@ -196,11 +243,21 @@ static void kept_first(void **state)
 	assert_string_equal(host.done, "removed-new created filled kept opened removed ");
 }
 
+/* While nobody can have made another of its name */
+static void not_filled(void **state)
+{
+	(void)state;
+	host.no_fill = true;
+	assert_int_equal(deploy(), -ENOSPC);
+	assert_string_equal(host.done, "created filled removed-new ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(not_taken_over, begin),
 		cmocka_unit_test_setup(kept_first, begin),
+		cmocka_unit_test_setup(not_filled, begin),
 	};
 
 	return cmocka_run_group_tests_name("deploy", tests, make_dir, remove_dir);

@@ -288,8 +288,9 @@ static void fits(u32 i, const struct lclone_import_below *below, u32 chunk_secto
 	static struct lclone_image_chain images;
 	const struct lclone_image_names none = { .count = 0 };
 	struct lclone_import import = { .images = &images };
+	struct lclone_file file;
 	struct lclone_import_target target = {
-		.path = lasting("d5"), .chunk_sectors = chunk_sectors, .sealed = true,
+		.file = &file, .chunk_sectors = chunk_sectors, .sealed = true,
 		.below = below,
 	};
 	struct lclone_file base;
@@ -303,8 +304,10 @@ static void fits(u32 i, const struct lclone_import_below *below, u32 chunk_secto
 	if (err)
 		fail_msg("%s", lclone_why());
 	run("rm -f d5; truncate -s %llu d5", (unsigned long long)sectors << 9);
-	if (lclone_import_file(&import, i, &target, &sb))
+	if (lclone_file_open_ready(&file, path_of("d5"), O_RDWR | O_EXCL) ||
+	    lclone_import_file(&import, i, &target, &sb))
 		fail_msg("%s", lclone_why());
+	lclone_file_close(&file);
 	lclone_close_base(import.base);
 	lclone_image_chain_close(&images);
 }

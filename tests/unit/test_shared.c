@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Layers that are there are shared by what is imported, and what is wrong with others is not ours. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ static struct lclone_lv volumes[8];
 static size_t count;
 static const char *broken;		/* cannot be activated */
 static char done[512];
+static int lock = -1;			/* of the making of clones: the other end of a pipe */
+static unsigned int locked;		/* devices, while they are written */
 
 static void note(const char *what)
 {
@@ -100,8 +103,13 @@ int __wrap_lclone_lv_keep(const struct lclone_lv *lv)
 int __wrap_lclone_lock_creation(int kind);
 int __wrap_lclone_lock_creation(int kind)
 {
+	int ends[2];
+
 	(void)kind;
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(lock);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	lock = ends[0];
+	return ends[1];
 }
 
 int __wrap_lclone_check_free_name(const char *name);
@@ -142,6 +150,22 @@ static void told(void *ctx, const struct lclone_image_file *file, const char *pa
 	(void)made;
 }
 
+/* Who has to be alone with that need not wait till all is written, and cannot take it meanwhile. */
+static int progress(void *ctx, const char *phase, u64 at, u64 total)
+{
+	struct pollfd end = { .fd = lock };
+
+	(void)ctx;
+	(void)at;
+	(void)total;
+	assert_true(lock < 0 || poll(&end, 1, 0) == 1);	/* it is closed */
+	if (!strcmp(phase, "importing")) {
+		run("! flock -n -x web*-1 true");
+		locked++;
+	}
+	return 0;
+}
+
 /* A base, and an overlay on an overlay on that */
 static int begin(void **state)
 {
@@ -159,11 +183,12 @@ static int begin(void **state)
 static int import(const char *name, u32 chunk_sectors)
 {
 	static const struct lclone_features features;
+	const struct lclone_watch watch = { .progress = progress };
 	char file[512];
 	const struct lclone_import_from from = { .file = file, .chain = true };
 	const struct lclone_import_name in = {
 		.from = &from, .name = name, .template = "deb", .features = &features,
-		.chunk_sectors = chunk_sectors, .told = told,
+		.chunk_sectors = chunk_sectors, .watch = &watch, .told = told,
 	};
 
 	snprintf(file, sizeof(file), "%s", path_of("2.qcow2"));
@@ -181,7 +206,9 @@ static void imported(const char *name, u32 chunk_sectors, const char *wanted)
 static void shared(void **state)
 {
 	(void)state;
+	locked = 0;
 	imported("web1", 0, "created web1-1 on web1-1 ");
+	assert_true(locked);
 	imported("web2", 0, "on web1-1 ");
 	/* one with other chunks would be of no use to what lies on it */
 	imported("web3", 64, "created web3-1 on web3-1 ");

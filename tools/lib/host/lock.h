@@ -85,7 +85,8 @@ int lclone_lock_clone(const char *name);
 
 /*
  * Who makes clones with their volumes: shared; exclusive: who takes over what one that was killed
- * has left, and so has to know that nobody is at it.  The same.
+ * has left, and so has to know that nobody is at it.  What takes long, as an import, is done without:
+ * then it is the volume that is locked until it is kept.  The same.
  */
 int lclone_lock_creation(enum lclone_lock_kind kind);
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "basic/fail.h"
 #include "clone/base.h"
+#include "clone/protect.h"
 #include "clone/users.h"
 #include "offline/import-to.h"
 
@@ -41,6 +43,21 @@ static int refuse_count(const struct lclone_import_to *import, u32 overlays)
 			   import->from->file, overlays, given);
 }
 
+static int make(const struct lclone_import *import, u32 i, const char *path,
+		struct lclone_import_target *target, struct lclone_sb *sb)
+{
+	struct lclone_file file;
+	int err;
+
+	target->file = &file;
+	err = lclone_file_open_ready(&file, path, O_RDWR | O_EXCL) ?:
+	      lclone_import_file(import, i, target, sb);
+	lclone_file_close(&file);
+	if (!err && target->sealed)	/* one that is not is as good */
+		(void)lclone_protect_layer(path);
+	return err;
+}
+
 /* The files from the lowest one on */
 static int import_all(const struct lclone_import_to *to, const struct lclone_import *import,
 		      u32 overlays)
@@ -51,6 +68,7 @@ static int import_all(const struct lclone_import_to *to, const struct lclone_imp
 	};
 	const struct lclone_image_file *file;
 	struct lclone_sb sb = { .seq = 0 };
+	const char *path;
 	u32 i, n;
 	int ret = 1;
 
@@ -58,20 +76,20 @@ static int import_all(const struct lclone_import_to *to, const struct lclone_imp
 		n = overlays - 1 - i;
 		file = &import->images->file[i];
 		if (n < to->layers.count) {
-			target.path = to->layers.path[n];
-			ret = lclone_import_is_layer(import, i, &below, target.path, &sb);
+			path = to->layers.path[n];
+			ret = lclone_import_is_layer(import, i, &below, path, &sb);
 			if (!ret)
 				ret = lclone_fail(-ESTALE, "%s", lclone_why());
 		} else {
-			target.path = to->to.path[n - to->layers.count];
+			path = to->to.path[n - to->layers.count];
 			target.sealed = i;
 			target.label = i ? NULL : to->label;
-			ret = lclone_import_file(import, i, &target, &sb) ?: 1;
+			ret = make(import, i, path, &target, &sb) ?: 1;
 		}
 		if (ret > 0)
-			to->told(to->ctx, file, target.path, n < to->layers.count ? NULL : &sb);
+			to->told(to->ctx, file, path, n < to->layers.count ? NULL : &sb);
 		if (i)
-			below.layers.path[below.layers.count++] = target.path;
+			below.layers.path[below.layers.count++] = path;
 		below.last = sb;
 	}
 	return ret < 0 ? ret : 0;

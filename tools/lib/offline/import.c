@@ -11,7 +11,6 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
-#include "clone/protect.h"
 #include "clone/users.h"
 #include "format_user.h"
 #include "host/queue.h"
@@ -398,15 +397,15 @@ static int write_all(const struct lclone_import *import, struct lclone_writer *w
 }
 
 /* What a run that was killed has left of the same is gone over. */
-static bool is_rest(const struct lclone_file *file, const struct lclone_import_target *target,
-		    const struct below *b, u64 sectors, u8 uuid[LCLONE_UUID_SIZE])
+static bool is_rest(const struct lclone_import_target *target, const struct below *b, u64 sectors,
+		    u8 uuid[LCLONE_UUID_SIZE])
 {
 	static const u8 none[LCLONE_UUID_SIZE];
 	const u8 *parent = b->disk ? b->disk->delta.sb.uuid : none;
 	struct lclone_delta delta;
 	bool rest;
 
-	rest = !lclone_delta_open_sb(&delta, &file->dev) && lclone_half_written(&delta.sb) &&
+	rest = !lclone_delta_open_sb(&delta, &target->file->dev) && lclone_half_written(&delta.sb) &&
 	       delta.sb.virtual_sectors == sectors &&
 	       !memcmp(delta.sb.parent_uuid, parent, LCLONE_UUID_SIZE) &&
 	       !strcmp(delta.sb.label, target->label ?: "");
@@ -456,8 +455,8 @@ static int refuse_parts(const struct lclone_import *import, const struct lclone_
 }
 
 static int write_file(const struct lclone_import *import, const struct lclone_image_file *image,
-		      struct lclone_file *file, const struct lclone_import_target *target,
-		      struct below *b, struct lclone_image_reader *reader, struct lclone_sb *sb)
+		      const struct lclone_import_target *target, struct below *b,
+		      struct lclone_image_reader *reader, struct lclone_sb *sb)
 {
 	u8 uuid[LCLONE_UUID_SIZE];
 	struct lclone_writer_options options = {
@@ -480,9 +479,9 @@ static int write_file(const struct lclone_import *import, const struct lclone_im
 	struct lclone_writer *writer;
 	int err;
 
-	if (!target->uuid && is_rest(file, target, b, options.format.virtual_sectors, uuid))
+	if (!target->uuid && is_rest(target, b, options.format.virtual_sectors, uuid))
 		options.format.uuid = uuid;
-	err = lclone_writer_begin(&writer, file, &options) ?:
+	err = lclone_writer_begin(&writer, target->file, &options) ?:
 	      write_all(import, writer, reader, b) ?: lclone_image_refuse_changed(image) ?:
 	      lclone_writer_end(writer, sb);
 	lclone_writer_free(writer);
@@ -494,23 +493,14 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 {
 	const struct lclone_image_file *image = &import->images->file[i];
 	struct lclone_image_reader *reader = NULL;
-	struct lclone_file file = { .fd = -1 };
 	struct below b;
 	int err;
 
-	err = open_below(&b, import, target->below);
-	if (!err)
-		err = lclone_file_open_ready(&file, target->path, O_RDWR | O_EXCL) ?:
-		      refuse_parts(import, &file, &b);
-	if (!err)
-		err = lclone_image_reader_open(&reader, image->path, image->format) ?:
-		      write_file(import, image, &file, target, &b, reader, sb);
+	err = open_below(&b, import, target->below) ?: refuse_parts(import, target->file, &b) ?:
+	      lclone_image_reader_open(&reader, image->path, image->format) ?:
+	      write_file(import, image, target, &b, reader, sb);
 	lclone_image_reader_close(reader);
-	if (file.fd >= 0)
-		lclone_file_close(&file);
 	close_below(&b);
-	if (!err && target->sealed)	/* one that is not is as good */
-		(void)lclone_protect_layer(target->path);
 	return err;
 }
 

@@ -36,7 +36,7 @@ struct lclone_import_below {
 };
 
 struct lclone_import_target {
-	const char *path;
+	struct lclone_file *file;	/* open with O_RDWR and O_EXCL */
 	const char *label;		/* or NULL */
 	const u8 *uuid;			/* NULL: a new one, or that of the rest of an earlier run */
 	u32 chunk_sectors;		/* 0: that of the layer below, or the default */
@@ -51,7 +51,10 @@ struct lclone_import_target {
 int lclone_import_sectors(const struct lclone_import *import, u32 i,
 			  const struct lclone_import_below *below, u32 chunk_sectors, u64 *sectors);
 
-/* Writes file @i, which is an overlay, to the target. */
+/*
+ * Writes file @i, which is an overlay, to the target.  A layer is to be protected when that is
+ * closed, see protect.h.
+ */
 int lclone_import_file(const struct lclone_import *import, u32 i,
 		       const struct lclone_import_target *target, struct lclone_sb *sb);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -437,19 +438,42 @@ static int make_volumes(struct plan *p)
 }
 
 /*
+ * The device is locked from before it could be taken for the rest of a killed run, until it is kept,
+ * or nobody else can have made another of its name.
+ */
+static int fill(struct plan *p, struct one *one, const char *path,
+		const struct format_arguments *format)
+{
+	struct lclone_file file = { .fd = -1 };
+	int err = lclone_wipe_recycled(path) ?:
+		  lclone_file_open_ready(&file, path, O_RDWR | O_EXCL);
+
+	if (!err) {
+		close(p->lock);
+		p->lock = -1;
+		err = p->d->fill(p->d->ctx, &file, format) ?: lclone_lv_keep(&one->lv);
+		one->kept = !err;
+		lclone_why_hold();
+		if (err)
+			p->lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
+		if (err && p->lock < 0)		/* the next run removes it */
+			one->volume = false;
+		lclone_why_release();
+	}
+	lclone_file_close(&file);
+	return err;
+}
+
+/*
  * What it was filled with is not in its tags: from before it can be opened on it is nobody's to
  * take over, who would take it for something else.
  */
 static int make_filled(struct plan *p, struct one *one, const char *path,
 		       const struct format_arguments *format)
 {
-	int err;
-
-	err = lclone_wipe_recycled(path) ?: p->d->fill(p->d->ctx, path, format) ?:
-	      lclone_lv_keep(&one->lv);
-	one->kept = !err;
-	return err ?: lclone_open_clone(one->name, p->base, path, &format->parents,
-					p->d->creation->features, p->d->creation->host);
+	return fill(p, one, path, format) ?:
+	       lclone_open_clone(one->name, p->base, path, &format->parents,
+				 p->d->creation->features, p->d->creation->host);
 }
 
 static int make_one(struct plan *p, struct one *one)

@@ -10,6 +10,7 @@
 
 #include "basic/watch.h"
 #include "clone/inventory.h"
+#include "host/file.h"
 #include "online/create.h"
 
 struct deployment {
@@ -19,8 +20,11 @@ struct deployment {
 	const struct creation *creation;	/* of format no label and no uuid */
 	/* The layers that they will lie on, bottom first, of that template; or NULL: none */
 	const struct lclone_parents *layers;
-	/* Makes the delta, instead of a format, as @format says; or NULL. */
-	int (*fill)(void *ctx, const char *path, const struct format_arguments *format);
+	/*
+	 * Makes one delta, instead of a format, as @format says; or NULL.  Others who make clones
+	 * need not wait for that; @file is open with O_RDWR and O_EXCL.
+	 */
+	int (*fill)(void *ctx, struct lclone_file *file, const struct format_arguments *format);
 	bool keep_going;		/* of those that cannot be made the others are made */
 	/* One was made, or (@why is not NULL) could not be. */
 	void (*told)(void *ctx, const char *name, const struct lclone_lv *lv, const char *why);

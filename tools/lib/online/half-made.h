@@ -2,7 +2,7 @@
 /*
  * What a run that was killed has made of a clone with a volume of its own: the volume has the
  * tag new as long as that run has not ended, and nobody is at it any more, as who asks has the
- * lock of lclone_lock_creation() alone.
+ * lock of lclone_lock_creation() alone; or it is locked itself, as one that is filled.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */

@@ -10,6 +10,7 @@
 
 #include "basic/fail.h"
 #include "clone/base.h"
+#include "clone/protect.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
 #include "clone/users.h"
@@ -154,12 +155,24 @@ static int find_layer(struct plan *p, u32 i, struct layer *layer)
 
 /* A new one */
 
+/* By a run that fills it now, or by a clone that lies on it */
+static int refuse_used(const char *path)
+{
+	struct lclone_file file;
+	struct lclone_sb sb;
+	int err = lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL);
+
+	lclone_file_close(&file);
+	if (!err && !lclone_sb_of(path, &sb) && !lclone_half_written(&sb))
+		err = lclone_refuse_depended(path, &sb, NULL);
+	return err;
+}
+
 /* What a run that was killed has made for that name, and is not whole, or not what is wanted */
 static int remove_rest(struct plan *p, const struct lclone_lv *wanted)
 {
 	char path[LCLONE_LV_PATH_SIZE];
 	const struct lclone_lv *lv;
-	struct lclone_sb sb;
 	size_t i;
 	int err = 0, lock;
 
@@ -172,16 +185,13 @@ static int remove_rest(struct plan *p, const struct lclone_lv *wanted)
 		if (lock < 0)
 			return lock;
 		lclone_lv_path(lv, path);
-		err = lclone_lv_activate(lv);
-		if (!err && !lclone_sb_of(path, &sb) && !lclone_half_written(&sb))
-			err = lclone_refuse_depended(path, &sb, NULL);
-		err = err ?: lclone_lv_remove_new(lv);
+		err = lclone_lv_activate(lv) ?: refuse_used(path) ?: lclone_lv_remove_new(lv);
 		close(lock);
 	}
 	return err;
 }
 
-static int new_volume(struct plan *p, u32 i, struct layer *layer)
+static int new_volume(const struct plan *p, struct layer *layer)
 {
 	struct lclone_lv *lv = &layer->lv;
 	char first[2 * LCLONE_NAME_SIZE];
@@ -193,39 +203,63 @@ static int new_volume(struct plan *p, u32 i, struct layer *layer)
 	uuid_unparse_lower(layer->sb.uuid, lv->uuid);
 	if (snprintf(first, sizeof(first), "%s-%s", lv->layer, lv->snapshot) >= LCLONE_NAME_SIZE)
 		snprintf(first, sizeof(first), "%.100s-layer", lv->layer);
-	err = lclone_lv_set_vg(lv, p->vg) ?: lclone_lv_free_name(lv->vg, first, lv->lv) ?:
-	      lclone_import_sectors(&p->import, i, &p->below, p->in->chunk_sectors, &lv->sectors);
+	err = lclone_lv_set_vg(lv, p->vg) ?: lclone_lv_free_name(lv->vg, first, lv->lv);
 	lclone_lv_path(lv, layer->path);
 	return err ?: lclone_lv_create(lv);
+}
+
+/*
+ * Others who make clones, and would have to be alone for that, need not wait till all is written:
+ * the device is locked from before it can be seen as left by a killed run until it is kept.
+ */
+static int fill_layer(struct plan *p, u32 i, struct layer *layer, const char *label, int *lock)
+{
+	struct lclone_file file = { .fd = -1 };
+	const struct lclone_import_target target = {
+		.file = &file, .label = label, .uuid = layer->sb.uuid,
+		.chunk_sectors = p->in->chunk_sectors, .sealed = true, .below = &p->below,
+	};
+	int err = lclone_wipe_recycled(layer->path) ?:
+		  lclone_file_open_ready(&file, layer->path, O_RDWR | O_EXCL);
+
+	if (!err) {
+		close(*lock);
+		err = lclone_import_file(&p->import, i, &target, &layer->sb) ?:
+		      lclone_lv_keep(&layer->lv);
+		lclone_why_hold();
+		*lock = err ? lclone_lock_creation(LCLONE_LOCK_SHARED) : -1;
+		lclone_why_release();
+	}
+	lclone_file_close(&file);
+	if (!err)	/* one that can be written is as good */
+		(void)lclone_protect_layer(layer->path);
+	return err;
 }
 
 static int make_layer(struct plan *p, u32 i, struct layer *layer)
 {
 	char label[LCLONE_LABEL_SIZE];
-	struct lclone_import_target target = {
-		.path = layer->path, .label = label, .uuid = layer->sb.uuid,
-		.chunk_sectors = p->in->chunk_sectors, .sealed = true, .below = &p->below,
-	};
 	int err, lock;
 
 	*layer = (struct layer){ .made = true };
-	err = name_layer(p, &p->images.file[i], &layer->lv, label) ?: remove_rest(p, &layer->lv);
+	err = name_layer(p, &p->images.file[i], &layer->lv, label) ?: remove_rest(p, &layer->lv) ?:
+	      lclone_import_sectors(&p->import, i, &p->below, p->in->chunk_sectors,
+				    &layer->lv.sectors);
 	if (err)
 		return err;
 	lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
 	if (lock < 0)
 		return lock;
-	err = new_volume(p, i, layer);
+	err = new_volume(p, layer);
 	if (!err) {
-		err = lclone_wipe_recycled(layer->path) ?:
-		      lclone_import_file(&p->import, i, &target, &layer->sb) ?:
-		      lclone_lv_keep(&layer->lv);
+		err = fill_layer(p, i, layer, label, &lock);
 		lclone_why_hold();
-		if (err)
+		if (err && lock >= 0)	/* else the next run removes it */
 			lclone_lv_remove_new(&layer->lv);
 		lclone_why_release();
 	}
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	return err;
 }
 
@@ -272,11 +306,11 @@ static void remove_layers(struct plan *p)
 
 /* The clone */
 
-static int fill(void *ctx, const char *path, const struct format_arguments *format)
+static int fill(void *ctx, struct lclone_file *file, const struct format_arguments *format)
 {
 	struct plan *p = ctx;
 	const struct lclone_import_target target = {
-		.path = path, .label = format->label, .uuid = format->uuid,
+		.file = file, .label = format->label, .uuid = format->uuid,
 		.chunk_sectors = p->in->chunk_sectors, .below = &p->below,
 	};
 	struct lclone_sb sb;
