@@ -166,7 +166,7 @@ prepare_import()
 	make_images
 	ok qemu-img convert -f qcow2 -O raw "$dir/a.qcow2" "$dir/model"
 }
-command_import()	{ words=(import --force --base "$base" --to "$delta" "$dir/a.qcow2"); }
+command_import()	{ words=(import --base "$base" --to "$delta" "$dir/a.qcow2"); }
 verify_import()		{ opens "$delta"; }
 
 prepare_import_chain()

@@ -369,10 +369,6 @@ accept()
 	drop_snapshot) grep -q "has no snapshot one" "$dir/err" ;;
 	receive) grep -q "is here already" "$dir/err" ;;
 	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
-	import_chain)	# of which file it was made is not known: it is removed, and made again
-		grep -q "t1 is a clone already\|t1 was made by an lclone that was killed" "$dir/err" &&
-			lclone remove --yes t1 >"$dir/out" 2>"$dir/err" &&
-			lclone "${words[@]}" >"$dir/out" 2>"$dir/err" ;;
 	*) false ;;
 	esac
 }

@@ -393,6 +393,36 @@ static void chain(void **state)
 	refused(-ERANGE, "is an overlay, too");
 }
 
+/* What a run that was killed has ended with, of a chain or of all, is not written anew. */
+static void made_before(void **state)
+{
+	(void)state;
+	make_chain();
+	run("rm -f 2.qcow2 3.qcow2 4.qcow2 5.qcow2; qemu-img create -q -f qcow2 -b 1.qcow2 -F qcow2 2.qcow2");
+	run(IO " -c 'write -P 9 1M 64k'", "qcow2", "2.qcow2");
+	from.file = lasting("2.qcow2");
+	to.label = "web1";
+	add_target("delta");
+	add_target("d2");
+	imported();
+	run("cp delta delta.was; cp d2 d2.was");
+	imported();
+	run("cmp delta delta.was; cmp d2 d2.was; rm d2; truncate -s 64M d2");
+	imported();
+	run("cmp delta delta.was; cp d2 d2.was");
+	judge("qcow2", "2.qcow2");
+	/* that is not what would be made now */
+	to.label = "web2";
+	assert_true(lclone_import_to(&to) < 0);
+	to.label = "web1";
+	to.chunk_sectors = 64;
+	assert_true(lclone_import_to(&to) < 0);
+	to.chunk_sectors = 128;
+	run(IO " -c 'write -P 8 1M 512'", "qcow2", "2.qcow2");
+	assert_true(lclone_import_to(&to) < 0);
+	run("cmp delta delta.was; cmp d2 d2.was");
+}
+
 /* A sibling shares the layers that are there, if they are just what its files have. */
 static void sibling(void **state)
 {
@@ -893,6 +923,7 @@ int main(void)
 		cmocka_unit_test_setup(sizes_fit, begin),
 		cmocka_unit_test_setup(another_base, begin),
 		cmocka_unit_test_setup(chain, begin),
+		cmocka_unit_test_setup(made_before, begin),
 		cmocka_unit_test_setup(sibling, begin),
 		cmocka_unit_test_setup(exchanged, begin),
 		cmocka_unit_test_setup(vmdk, begin),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Layers that are there are shared by what is imported, and what is wrong with others is not ours. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -32,6 +33,15 @@ static void run(const char *script)
 		 path_of("."), script);
 	if (system(command))
 		fail_msg("%s", script);
+}
+
+static void make_file(const char *name, u64 sectors)
+{
+	char script[256];
+
+	snprintf(script, sizeof(script), "truncate -s %llu %s", (unsigned long long)sectors << 9,
+		 name);
+	run(script);
 }
 
 int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv);
@@ -82,11 +92,7 @@ int __wrap_lclone_lv_free_name(const char *vg, const char *first, char name[LCLO
 int __wrap_lclone_lv_create(const struct lclone_lv *lv);
 int __wrap_lclone_lv_create(const struct lclone_lv *lv)
 {
-	char script[256];
-
-	snprintf(script, sizeof(script), "truncate -s %llu %s",
-		 (unsigned long long)lv->sectors << 9, lv->lv);
-	run(script);
+	make_file(lv->lv, lv->sectors);
 	volumes[count++] = *lv;
 	note("created");
 	note(lv->lv);
@@ -96,7 +102,11 @@ int __wrap_lclone_lv_create(const struct lclone_lv *lv)
 int __wrap_lclone_lv_keep(const struct lclone_lv *lv);
 int __wrap_lclone_lv_keep(const struct lclone_lv *lv)
 {
-	(void)lv;
+	if (lv->is_new) {
+		note("kept");
+		note(lv->lv);
+		volumes[0].is_new = false;
+	}
 	return 0;
 }
 
@@ -131,15 +141,28 @@ int __wrap_lclone_deploy(const char *const *names, size_t n, const struct deploy
 int __wrap_lclone_deploy(const char *const *names, size_t n, const struct deployment *d,
 			 struct lclone_names *failed)
 {
+	const struct format_arguments format = { .chunk_sectors = d->creation->format->chunk_sectors };
+	struct lclone_lv lv = { .kind = LCLONE_LV_DELTA, .vg = "vg" };
+	struct lclone_file file;
 	u32 i;
+	int err;
 
-	(void)names;
-	(void)n;
+	assert_int_equal(n, 1);
 	(void)failed;
-	note("on");
+	note(d->filled ? "found on" : "on");
 	for (i = 0; i < d->layers->count; i++)
 		note(strrchr(d->layers->path[i], '/') + 1);
-	return 0;
+	if (d->filled)
+		return 0;
+	strcpy(lv.name, names[0]);
+	strcpy(lv.from, d->from);
+	snprintf(lv.lv, sizeof(lv.lv), "%s-delta", names[0]);
+	volumes[count++] = lv;
+	make_file(lv.lv, d->delta_sectors);
+	err = lclone_file_open_ready(&file, path_of(lv.lv), O_RDWR | O_EXCL) ?:
+	      d->fill(d->ctx, &file, &format);
+	lclone_file_close(&file);
+	return err;
 }
 
 static void told(void *ctx, const struct lclone_image_file *file, const char *path, bool made)
@@ -222,10 +245,32 @@ static void not_ours(void **state)
 	imported("web1", 0, "created web1-1 on web1-1 ");
 	broken = "web1-1";
 	imported("web2", 0, "created web2-1 on web2-1 ");
-	strcpy(volumes[1].from, "another");
+	strcpy(volumes[2].from, "another");
 	broken = NULL;
 	run("dd if=/dev/zero of=web1-1 bs=4k seek=4 count=$(($(stat -c %s web1-1) / 4096 - 4)) conv=notrunc");
 	imported("web3", 0, "created web3-1 on web3-1 ");
+}
+
+/* What a run has kept, and not entered in lclonetab, is ended if it has what the file has. */
+static void kept(void **state)
+{
+	(void)state;
+	imported("web1", 0, "created web1-1 on web1-1 ");
+	imported("web1", 0, "found on web1-1 ");
+	assert_int_equal(import("web1", 64), -EEXIST);
+	assert_string_equal(done, "");
+	/* its layer is whole, but that run has not said so */
+	volumes[0].is_new = true;
+	imported("web1", 0, "kept web1-1 found on web1-1 ");
+	run("qemu-io -f qcow2 2.qcow2 -c 'write -P 3 128k 512'");
+	assert_int_equal(import("web1", 0), -EEXIST);
+	assert_string_equal(done, "");
+	assert_non_null(strstr(lclone_why(), "its delta is on vg/web1-delta"));
+	run("qemu-io -f qcow2 2.qcow2 -c 'write -P 2 128k 512'");
+	imported("web1", 0, "found on web1-1 ");
+	run("qemu-io -f qcow2 1.qcow2 -c 'write -P 3 64k 512'");
+	assert_int_equal(import("web1", 0), -EEXIST);
+	assert_string_equal(done, "");
 }
 
 static int remove_all(void **state)
@@ -239,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(shared, begin),
 		cmocka_unit_test_setup(not_ours, begin),
+		cmocka_unit_test_setup(kept, begin),
 	};
 
 	return cmocka_run_group_tests_name("shared", tests, make_dir, remove_all);

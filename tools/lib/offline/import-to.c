@@ -6,6 +6,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/protect.h"
+#include "clone/super.h"
 #include "clone/users.h"
 #include "offline/import-to.h"
 
@@ -43,6 +44,23 @@ static int refuse_count(const struct lclone_import_to *import, u32 overlays)
 			   import->from->file, overlays, given);
 }
 
+/*
+ * 1: a run that was killed has ended with this one, but not with all.  A delta that was opened since
+ * is somebody's, whatever it has.
+ */
+static int is_made(const struct lclone_import *import, u32 i, const char *path,
+		   const struct lclone_import_target *target, struct lclone_sb *sb)
+{
+	int ret;
+
+	if (target->force || lclone_sb_of(path, sb) || lclone_half_written(sb) ||
+	    (!target->sealed && sb->incarnation) || strcmp(sb->label, target->label ?: "") ||
+	    (target->chunk_sectors && sb->chunk_sectors != target->chunk_sectors))
+		return 0;
+	ret = lclone_import_is_made(import, i, target->below, path, target->sealed, sb);
+	return ret < 0 && ret != -EINTR && ret != -ENOMEM ? 0 : ret;
+}
+
 static int make(const struct lclone_import *import, u32 i, const char *path,
 		struct lclone_import_target *target, struct lclone_sb *sb)
 {
@@ -77,14 +95,15 @@ static int import_all(const struct lclone_import_to *to, const struct lclone_imp
 		file = &import->images->file[i];
 		if (n < to->layers.count) {
 			path = to->layers.path[n];
-			ret = lclone_import_is_layer(import, i, &below, path, &sb);
+			ret = lclone_import_is_made(import, i, &below, path, true, &sb);
 			if (!ret)
 				ret = lclone_fail(-ESTALE, "%s", lclone_why());
 		} else {
 			path = to->to.path[n - to->layers.count];
 			target.sealed = i;
 			target.label = i ? NULL : to->label;
-			ret = make(import, i, path, &target, &sb) ?: 1;
+			ret = is_made(import, i, path, &target, &sb) ?:
+			      make(import, i, path, &target, &sb) ?: 1;
 		}
 		if (ret > 0)
 			to->told(to->ctx, file, path, n < to->layers.count ? NULL : &sb);

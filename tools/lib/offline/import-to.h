@@ -39,7 +39,10 @@ struct lclone_import_to {
 	void *ctx;
 };
 
-/* What fails in between leaves the layers below, which are whole and can be named as such. */
+/*
+ * What fails in between leaves the layers below, which are whole: as the delta, which nobody has
+ * opened, they are taken by a next run, without force, if they have just what it would write.
+ */
 int lclone_import_to(const struct lclone_import_to *import);
 
 #endif /* LCLONE_IMPORT_TO_H */

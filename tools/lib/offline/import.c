@@ -611,18 +611,18 @@ static int compare_layer(struct comparison *c, struct layer *l, struct lclone_im
 	return err ?: ret;
 }
 
-static bool lies_there(const struct lclone_sb *sb, const struct below *b)
+static bool lies_there(const struct lclone_sb *sb, const struct below *b, bool sealed)
 {
 	const struct lclone_sb *parent = b->disk ? &b->disk->delta.sb : NULL;
 
-	if (!(sb->state & LCLONE_STATE_SEALED) || lclone_half_merged(sb) ||
-	    lclone_half_written(sb) || lclone_has_parent(sb) != !!parent)
+	if (!!(sb->state & LCLONE_STATE_SEALED) != sealed || sb->state & LCLONE_STATE_MERGING ||
+	    lclone_has_parent(sb) != !!parent)
 		return false;
 	return !parent || (!memcmp(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE) &&
 			   sb->parent_generation == parent->generation);
 }
 
-static int open_layer(struct layer *l, const char *path)
+static int open_layer(struct layer *l, const char *path, bool sealed)
 {
 	int err;
 
@@ -634,14 +634,15 @@ static int open_layer(struct layer *l, const char *path)
 	if (err)
 		return lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path,
 				   l->delta.why);
-	if (!lies_there(&l->delta.sb, l->below))
-		return lclone_fail(-ESTALE, "%s is no layer on the same", path);
+	if (!lies_there(&l->delta.sb, l->below, sealed))
+		return lclone_fail(-ESTALE, "%s is no %s on the same", path,
+				   sealed ? "layer" : "delta");
 	return lclone_verify_base(&l->delta, (struct lclone_file *)l->below->base);
 }
 
-int lclone_import_is_layer(const struct lclone_import *import, u32 i,
-			   const struct lclone_import_below *below, const char *path,
-			   struct lclone_sb *sb)
+int lclone_import_is_made(const struct lclone_import *import, u32 i,
+			  const struct lclone_import_below *below, const char *path, bool sealed,
+			  struct lclone_sb *sb)
 {
 	const struct lclone_image_file *image = &import->images->file[i];
 	struct lclone_image_reader *reader = NULL;
@@ -657,12 +658,14 @@ int lclone_import_is_layer(const struct lclone_import *import, u32 i,
 	err = open_below(&b, import, below);
 	if (!err && !c.buf)
 		err = lclone_fail(-ENOMEM, "out of memory");
-	err = err ?: open_layer(&l, path) ?:
+	err = err ?: open_layer(&l, path, sealed) ?:
 	      lclone_image_reader_open(&reader, image->path, image->format);
 	if (!err && l.delta.sb.virtual_sectors != lclone_image_reader_sectors(reader))
-		err = lclone_fail(-ESTALE, "%s is no layer of that size", path);
+		err = lclone_fail(-ESTALE, "%s is of another size", path);
 	if (!err)
 		err = compare_layer(&c, &l, reader) ?: lclone_image_refuse_changed(image);
+	if (!err && !lclone_delta_unchanged(&l.delta))
+		err = lclone_fail(-ESTALE, "%s was changed while it was compared", path);
 	*sb = l.delta.sb;
 	lclone_image_reader_close(reader);
 	lclone_delta_close(&l.delta);

@@ -59,11 +59,12 @@ int lclone_import_file(const struct lclone_import *import, u32 i,
 		       const struct lclone_import_target *target, struct lclone_sb *sb);
 
 /*
- * Is the layer at @path, on the layers of the files below, what would be made of file @i?  All of
- * both is compared: 1, and its superblock is in @sb; or 0, and why not is lclone_why().
+ * Is what is at @path a layer, or (@sealed is false) a delta, on the layers of the files below, that
+ * has what would be made of file @i?  All of both is compared: 1, and its superblock is in @sb; or 0,
+ * and why not is lclone_why().  The delta may be in use, and then was as it has come.
  */
-int lclone_import_is_layer(const struct lclone_import *import, u32 i,
-			   const struct lclone_import_below *below, const char *path,
-			   struct lclone_sb *sb);
+int lclone_import_is_made(const struct lclone_import *import, u32 i,
+			  const struct lclone_import_below *below, const char *path, bool sealed,
+			  struct lclone_sb *sb);
 
 #endif /* LCLONE_IMPORT_H */

@@ -183,6 +183,18 @@ static bool take_kept(const struct plan *p, struct one *one, const struct lclone
 	return true;
 }
 
+/* Its line in lclonetab(5) is what it lacks, and it may not be open yet. */
+static void take_filled(const struct plan *p, struct one *one, const struct lclone_lv *lv)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+
+	lclone_lv_path(lv, path);
+	one->earlier = one->kept = one->opened = one->volume = true;
+	one->active = lclone_is_open_so(one->name, p->base, path, &p->parents,
+					p->d->creation->features);
+	one->lv = *lv;
+}
+
 static int check_free(struct one *one, const struct lclone_tab *tab, const struct lclone_lv *lvs,
 		      size_t count)
 {
@@ -205,6 +217,10 @@ static int check_name(struct plan *p, size_t i, const struct lclone_tab *tab,
 	earlier = find_earlier(one, lvs, count);
 	if (earlier && earlier->is_new)
 		return take_over(p, one, earlier, lclone_tab_find(tab, one->name));
+	if (earlier && p->d->filled && !lclone_tab_find(tab, one->name)) {
+		take_filled(p, one, earlier);
+		return 0;
+	}
 	if (earlier && take_kept(p, one, earlier, lclone_tab_find(tab, one->name)))
 		return 0;
 	return check_free(one, tab, lvs, count) ?: choose_volume(one, lvs, count);

@@ -25,6 +25,7 @@ struct deployment {
 	 * need not wait for that; @file is open with O_RDWR and O_EXCL.
 	 */
 	int (*fill)(void *ctx, struct lclone_file *file, const struct format_arguments *format);
+	bool filled;			/* that one is there, and kept by a run that was killed */
 	bool keep_going;		/* of those that cannot be made the others are made */
 	/* One was made, or (@why is not NULL) could not be. */
 	void (*told)(void *ctx, const char *name, const struct lclone_lv *lv, const char *why);

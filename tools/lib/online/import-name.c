@@ -33,6 +33,7 @@ struct plan {
 	struct lclone_image_chain images;
 	struct lclone_import import;
 	struct lclone_lv template;
+	struct lclone_lv kept;		/* the delta, if there is one: a killed run may have made it */
 	char base[LCLONE_LV_PATH_SIZE];
 	const char *vg;
 	struct layer layer[LCLONE_LAYERS_MAX];
@@ -43,27 +44,42 @@ struct plan {
 
 /* Names */
 
-/* One that a run which was killed has begun is no reason: who makes the clone looks at that. */
-static int refuse_taken(const struct plan *p)
+static int refuse_kept(const struct plan *p)
+{
+	return lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s", p->kept.name,
+			   p->kept.vg, p->kept.lv);
+}
+
+/*
+ * One that a run which was killed has begun is no reason: who makes the clone looks at that.  Nor is
+ * one that such a run has kept, and has not come to enter: that is looked at when there are layers.
+ */
+static int refuse_taken(struct plan *p)
 {
 	const char *name = p->in->name;
+	const struct lclone_lv *lv;
 	struct lclone_tab tab;
-	bool begun = false;
+	bool entered;
 	size_t i;
 	int err;
 
 	err = lclone_tab_read(&tab, NULL, NULL);
-	for (i = 0; i < p->count; i++)
-		if (p->lvs[i].kind == LCLONE_LV_DELTA && !strcmp(p->lvs[i].name, name))
-			begun |= p->lvs[i].is_new;
-	if (!err && !begun && lclone_tab_find(&tab, name))
-		err = lclone_fail(-EEXIST, "%s is a clone already, in %s", name, lclone_tab_path());
-	for (i = 0; !err && !begun && i < p->count; i++)
-		if (p->lvs[i].kind == LCLONE_LV_DELTA && !strcmp(p->lvs[i].name, name))
-			err = lclone_fail(-EEXIST, "%s is a clone already: its delta is on %s/%s",
-					  name, p->lvs[i].vg, p->lvs[i].lv);
+	entered = !err && lclone_tab_find(&tab, name);
 	lclone_tab_free(&tab);
-	return err || begun ? err : lclone_check_free_name(name);
+	for (i = 0; !err && i < p->count; i++) {
+		lv = &p->lvs[i];
+		if (lv->kind == LCLONE_LV_DELTA && !strcmp(lv->name, name) && lv->is_new)
+			return 0;
+		if (lv->kind == LCLONE_LV_DELTA && !strcmp(lv->name, name))
+			p->kept = *lv;
+	}
+	if (entered)
+		err = lclone_fail(-EEXIST, "%s is a clone already, in %s", name, lclone_tab_path());
+	else if (!err && p->kept.lv[0])
+		err = strcmp(p->kept.from, p->template.name) ? refuse_kept(p) : 0;
+	else if (!err)
+		err = lclone_check_free_name(name);
+	return err;
 }
 
 static bool is_taken(const struct plan *p, const char *snapshot)
@@ -130,7 +146,7 @@ static int is_shared(struct plan *p, u32 i, struct layer *layer)
 	if (lclone_lv_activate(&layer->lv) || lclone_sb_of(layer->path, &layer->sb) ||
 	    !may_be(p, &layer->sb))
 		return 0;
-	ret = lclone_import_is_layer(&p->import, i, &p->below, layer->path, &layer->sb);
+	ret = lclone_import_is_made(&p->import, i, &p->below, layer->path, true, &layer->sb);
 	return ret < 0 && ret != -EINTR && ret != -ENOMEM ? 0 : ret;
 }
 
@@ -272,8 +288,10 @@ static int get_layers(struct plan *p, u32 overlays)
 	for (i = overlays - 1; ret > 0 && i > 0; i--) {
 		layer = &p->layer[p->below.layers.count];
 		ret = find_layer(p, i, layer);
+		if (ret > 0 && layer->lv.is_new)	/* that run was killed right before this */
+			ret = lclone_lv_keep(&layer->lv) ?: 1;
 		if (!ret)
-			ret = make_layer(p, i, layer) ?: 1;
+			ret = p->kept.lv[0] ? refuse_kept(p) : make_layer(p, i, layer) ?: 1;
 		if (ret < 0)
 			return ret;
 		p->in->told(p->in->ctx, &p->images.file[i], layer->path, layer->made);
@@ -326,6 +344,23 @@ static void told(void *ctx, const char *name, const struct lclone_lv *lv, const 
 		p->in->opened(p->in->ctx, name, lv);
 }
 
+/* What it has may be somebody's, or of another image; of which it was made is not written down. */
+static int verify_kept(struct plan *p)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	struct lclone_sb sb;
+	int ret = lclone_lv_activate(&p->kept);
+
+	if (ret)
+		return ret;
+	lclone_lv_path(&p->kept, path);
+	ret = lclone_import_is_made(&p->import, 0, &p->below, path, false, &sb);
+	if (ret == -EINTR || ret == -ENOMEM)
+		return ret;
+	return ret > 0 && (!p->in->chunk_sectors || sb.chunk_sectors == p->in->chunk_sectors) ? 0 :
+	       refuse_kept(p);
+}
+
 static int make_clone(struct plan *p)
 {
 	struct format_arguments format = { .chunk_sectors = p->in->chunk_sectors };
@@ -340,7 +375,11 @@ static int make_clone(struct plan *p)
 	u64 needed;
 	int err = 0;
 
-	if (!d.delta_sectors) {
+	if (p->kept.lv[0]) {
+		d.filled = true;
+		d.vg = p->kept.vg;
+		err = verify_kept(p);
+	} else if (!d.delta_sectors) {
 		err = lclone_import_sectors(&p->import, 0, &p->below, p->in->chunk_sectors, &needed);
 		d.delta_sectors = needed + lclone_small_delta(p->template.sectors);
 	}

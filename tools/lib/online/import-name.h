@@ -30,8 +30,9 @@ struct lclone_import_name {
 /*
  * A layer that another clone of the template lies on is taken if it has just what its file has:
  * all of it is compared.  If this fails nothing is left that it has made.  A layer that a run which
- * was killed has left is taken if it is whole, else made anew; a delta is made anew, or if it is
- * whole it is a clone, -EEXIST, as of what it was made cannot be told.
+ * was killed has left is taken if it is whole, else made anew; so is a delta made anew that it has
+ * not kept.  One that it has, without a line in lclonetab(5), is a clone's: if it has just what its
+ * file has, all compared, that clone is opened and entered, else the name is taken, -EEXIST.
  */
 int lclone_import_by_name(const struct lclone_import_name *import);
 
