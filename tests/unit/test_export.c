@@ -851,8 +851,98 @@ static void ended(void **state)
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -EEXIST);
 	assert_int_equal(shell("qemu-img info '%s' | grep -q 'virtual size: 1 MiB'",
 			       path_of("out.part")), 0);
+	unlink(path_of("out.part"));
 	e.file = keep("nowhere/out");
 	assert_int_equal(export(&e, &none, keep("base"), keep("layer0")), -ENOENT);
+	destroy(&s);
+}
+
+/* What is killed before its N-th call that changes names or makes durable */
+static unsigned int kill_at;
+
+static void call(void)
+{
+	if (kill_at && !--kill_at)
+		raise(SIGKILL);
+}
+
+#define CALL(name, declared, given)						\
+int __real_##name declared;							\
+int __wrap_##name declared;							\
+int __wrap_##name declared							\
+{										\
+	call();									\
+	return __real_##name given;						\
+}
+
+CALL(fsync, (int fd), (fd))
+CALL(ftruncate, (int fd, off_t size), (fd, size))
+CALL(unlink, (const char *path), (path))
+CALL(renameat2, (int dir, const char *from, int to_dir, const char *to, unsigned int flags),
+     (dir, from, to_dir, to, flags))
+
+static bool is_killed_at(const struct lclone_export *e, const struct lclone_parents *parents,
+			 const char *base, const char *delta, unsigned int n)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		kill_at = n;
+		_exit(!!export(e, parents, base, delta));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		fail_msg("%s, to be killed before call %u, fails", e->format, n);
+	return WIFSIGNALED(status);
+}
+
+/* Run again, it is all there; or what has got its name by then says so, is whole, and lies on such. */
+static void killed(void **state)
+{
+	static const char *const formats[] = { "qcow2", "vmdk", "raw" };
+	static struct stack s;
+	const char *base, *delta;
+	struct lclone_export e;
+	unsigned int n, i;
+	bool again;
+	int err;
+
+	(void)state;
+	build(&s, 2, chain_sizes);
+	base = keep("base");
+	delta = keep("layer1");
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		e = (struct lclone_export){ .format = formats[i], .file = keep("out") };
+		e.chain = !i;
+		e.backing = i ? NULL : base;
+		for (n = 1, again = true; again; n++) {
+			again = is_killed_at(&e, &s.parents, i ? base : NULL, delta, n);
+			if (!access(path_of("out"), F_OK))
+				same("disk1", formats[i], "out");
+			if (!access(path_of("out.1"), F_OK))
+				same("disk0", formats[i], "out.1");
+			if (!again)
+				break;
+			err = export(&e, &s.parents, i ? base : NULL, delta);
+			if (err == -EEXIST) {
+				assert_non_null(strstr(lclone_why(), " exists"));
+				unlink(path_of("out"));
+				unlink(path_of("out.1"));
+				err = export(&e, &s.parents, i ? base : NULL, delta);
+			}
+			if (err)
+				fail_msg("%s, killed before call %u: %s", formats[i], n, lclone_why());
+			same("disk1", formats[i], "out");
+			gone("out.part");
+			gone("out.1.part");
+			unlink(path_of("out"));
+			unlink(path_of("out.1"));
+		}
+		unlink(path_of("out"));
+		unlink(path_of("out.1"));
+		assert_true(n > 3);
+	}
 	destroy(&s);
 }
 
@@ -870,6 +960,7 @@ int main(void)
 		cmocka_unit_test(shorter),
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(ended),
+		cmocka_unit_test(killed),
 	};
 
 	return cmocka_run_group_tests_name("export", tests, make_dir, remove_dir);

@@ -179,11 +179,10 @@ int lclone_part_open_image(struct lclone_part *part, const char *path)
 
 int lclone_part_finish(struct lclone_part *part)
 {
-	int err;
+	int err = give_name(part->part, part->path);
 
-	if (!part->sectors)
+	if (!part->sectors)	/* not before: a part without it would be nobody's */
 		(void)fremovexattr(part->file.fd, MARK);
-	err = give_name(part->part, part->path);
 	if (err)
 		return lclone_fail(err, "%s is complete, but cannot become %s: %s", part->part,
 				   part->path, strerror(-err));
