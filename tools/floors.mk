@@ -18,8 +18,9 @@ FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/la
 # This host: devices and files, locks, device-mapper, LVM
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
 	   lib/host/dm.o lib/host/lock.o \
-	   lib/host/pending.o lib/host/stack.o lib/host/file.o lib/host/part.o lib/host/tab.o \
-	   lib/host/ranges.o lib/host/queue.o lib/host/look.o lib/host/program.o lib/host/lvm.o \
+	   lib/host/pending.o lib/host/stack.o lib/host/program.o lib/host/lvm.o \
+	   lib/host/lv-lock.o lib/host/file.o lib/host/part.o lib/host/tab.o \
+	   lib/host/ranges.o lib/host/queue.o lib/host/look.o \
 	   lib/host/volumes.o lib/host/find.o lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o

@@ -8,6 +8,7 @@
 #include "basic/fail.h"
 #include "cmd/commands.h"
 #include "host/dm-task.h"
+#include "host/lv-lock.h"
 #include "host/pending.h"
 #include "lclone_version.h"
 
@@ -60,6 +61,18 @@ static int exit_code(int err)
 	}
 }
 
+/* What has been done is done, also if other hosts cannot have something. */
+static void give_back(const struct command *cmd)
+{
+	const char *why;
+
+	lclone_why_hold();
+	(void)lclone_lv_give_back();
+	why = lclone_why_release();
+	if (why[0])
+		fprintf(stderr, "lclone %s: %s\n", cmd->name, why);
+}
+
 static int run(const struct command *cmd, int argc, char **argv)
 {
 	char name[64];
@@ -69,6 +82,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	argv[0] = name;		/* for getopt's messages */
 	lclone_dm_init();
 	ret = cmd->run(argc, argv);
+	give_back(cmd);
 	if (fflush(stdout) || ferror(stdout))
 		ret = ret ?: lclone_fail(-EIO, "cannot write to the standard output");
 	if (ret >= 0 || ret == -EINTR)	/* interrupted is not killed: nothing is half done */

@@ -61,7 +61,7 @@ static void entries(void **state)
 	write_tab("# clones\n"
 		  "\n"
 		  "web1 /dev/vg/debian12 /dev/vg/web1\n"
-		  "  web2\t-  /dev/vg/web2\tnofail,noauto,_netdev,host,defaults,x-mine=1,read-only\r\n"
+		  "  web2\t-  /dev/vg/web2\tnofail,noauto,_netdev,host,shared,defaults,x-mine=1,read-only\r\n"
 		  "   # also a comment\n"
 		  "db /dev/vg/b /dev/vg/d error-if-no-space,no-space-timeout=0,low-water-mark=16,commit-interval=20,no-discard-passdown");
 	read_tab(&tab);
@@ -73,11 +73,13 @@ static void entries(void **state)
 	assert_string_equal(e->base, "/dev/vg/debian12");
 	assert_string_equal(e->delta, "/dev/vg/web1");
 	assert_string_equal(e->options, "");
-	assert_false(e->nofail || e->noauto || e->netdev || e->host || e->features.read_only);
+	assert_false(e->nofail || e->noauto || e->netdev || e->host || e->shared ||
+		     e->features.read_only);
 	e = lclone_tab_find(&tab, "web2");
 	assert_non_null(e);
 	assert_string_equal(e->base, "-");
-	assert_true(e->nofail && e->noauto && e->netdev && e->host && e->features.read_only);
+	assert_true(e->nofail && e->noauto && e->netdev && e->host && e->shared &&
+		    e->features.read_only);
 	e = lclone_tab_find(&tab, "db");
 	assert_non_null(e);
 	assert_true(e->features.error_if_no_space && e->features.no_discard_passdown);

@@ -185,6 +185,30 @@ static void noauto(void **state)
 	verified();
 }
 
+/* Its volumes have no units: they become active with it, when there are locks. */
+static void shared(void **state)
+{
+	(void)state;
+	assert_int_equal(write_units("a /dev/vg/b /dev/vg/a shared,nofail,parent=/dev/vg/l\n"), 0);
+	has("lclone@a.service",
+	    "DefaultDependencies=no\n"
+	    "IgnoreOnIsolate=yes\n"
+	    "Wants=lvmlocks.service\n"
+	    "After=lvmlocks.service lvmlockd.service\n"
+	    "Wants=blockdev@dev-mapper-a.target\n"
+	    "Before=blockdev@dev-mapper-a.target\n"
+	    "Conflicts=umount.target\n"
+	    "Before=umount.target\n"
+	    "\n"
+	    "[Service]\n"
+	    "Type=oneshot\n"
+	    "RemainAfterExit=yes\n"
+	    "TimeoutSec=infinity\n"
+	    "ExecStart=\"" PROGRAM "\" unit start a\n"
+	    "ExecStop=\"" PROGRAM "\" unit stop a\n");
+	verified();
+}
+
 /* Broken lines, bytes that mean something in a unit, and a name that no unit can have */
 static void hostile(void **state)
 {
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test(needed),
 		cmocka_unit_test(nofail),
 		cmocka_unit_test(noauto),
+		cmocka_unit_test(shared),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(escapes),
 	};

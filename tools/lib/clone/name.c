@@ -178,7 +178,7 @@ int lclone_named_activate(struct lclone_named *named)
 
 	if (!named->has_lv)
 		return 0;
-	err = lclone_lv_activate(&named->lv) ?: lclone_lv_list(&lvs, &count);
+	err = lclone_lv_activate_alone(&named->lv) ?: lclone_lv_list(&lvs, &count);
 	if (err)
 		return err;
 	base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);

@@ -16,6 +16,7 @@
 #include "basic/fail.h"
 #include "format_user.h"
 #include "host/file.h"
+#include "host/lv-lock.h"
 #include "host/stack.h"
 
 #define BOUNCE_SIZE	(256u << 10)
@@ -171,6 +172,8 @@ int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind)
 	const struct lclone_locked what = { file->fd, file->block, file->path };
 	int err = lclone_lock_take(&file->lock, &what, kind);
 
+	if (!err && file->block && kind == LCLONE_LOCK_EXCLUSIVE)
+		err = lclone_lv_have_alone(file->rdev);
 	return err || !file->block ? err : lock_backing(file, kind);
 }
 

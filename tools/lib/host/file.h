@@ -48,7 +48,8 @@ void lclone_file_close(struct lclone_file *file);
 int lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
 
 /*
- * Locks what @file, which is open, is on; lclone_file_close() ends that. If it is locked
+ * Locks what @file, which is open, is on; lclone_file_close() ends that.  Exclusive: also from
+ * other hosts, if they share it by LVM, see lv-lock.h. If it is locked
  * already the lock becomes one of @kind. lclone_file_open() with O_EXCL has done it: exclusive.
  */
 int lclone_lock(struct lclone_file *file, enum lclone_lock_kind kind);

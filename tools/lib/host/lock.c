@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -232,6 +233,17 @@ int lclone_lock_clone(const char *name)
 
 	snprintf(file, sizeof(file), "clone-%s", name);
 	return lock_named(file, LCLONE_LOCK_EXCLUSIVE, name, SWITCH_MS);
+}
+
+int lclone_lock_volume(const char *volume, enum lclone_lock_kind kind)
+{
+	char file[NAME_MAX + 1], *slash;
+
+	snprintf(file, sizeof(file), "volume-%s", volume);
+	slash = strchr(file, '/');
+	if (slash)
+		*slash = ':';		/* which is in no name of LVM's */
+	return lock_named(file, kind, volume, LCLONE_LOCK_MS);
 }
 
 int lclone_lock_creation(enum lclone_lock_kind kind)

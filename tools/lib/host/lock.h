@@ -91,6 +91,12 @@ int lclone_lock_clone(const char *name);
 int lclone_lock_creation(enum lclone_lock_kind kind);
 
 /*
+ * Shared: who uses a volume of a group that hosts share, @volume as group and name; exclusive: who
+ * gives it back to them.  The same.
+ */
+int lclone_lock_volume(const char *volume, enum lclone_lock_kind kind);
+
+/*
  * Who makes a layer with an identity that others gave it: from the look whether it is here until
  * a superblock says so.  The same.
  */

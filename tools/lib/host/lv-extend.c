@@ -13,6 +13,7 @@
 #include "basic/dry.h"
 #include "basic/fail.h"
 #include "host/lv-extend.h"
+#include "host/lvm.h"
 #include "host/program.h"
 #include "host/stack.h"
 
@@ -32,20 +33,6 @@ struct run {
 };
 
 static struct run *late;		/* those that have not ended in time */
-
-/* The first line that is no warning, without the blanks around it, ends there */
-static const char *first_complaint(char *text)
-{
-	char *save, *line;
-
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		line += strspn(line, " \t");
-		if (*line && strncmp(line, "WARNING", 7) && strncmp(line, "TEST MODE", 9) &&
-		    strncmp(line, "File descriptor", 15))
-			return line;
-	}
-	return NULL;
-}
 
 /* What comes till its end, or that time: the rest is not kept. False: it has not ended. */
 static bool read_until(struct run *run, u64 end)
@@ -103,7 +90,7 @@ static int end(struct run *run, u64 until)
 	}
 	run->text[run->len] = '\0';
 	ret = lclone_program_wait(run->pid, "lvextend");
-	complaint = ret == -ECHILD ? first_complaint(run->text) : NULL;
+	complaint = ret == -ECHILD ? lclone_lvm_complaint(run->text) : NULL;
 	return complaint ? lclone_fail(ret, "lvextend failed: %s", complaint) : ret;
 }
 

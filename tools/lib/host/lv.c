@@ -7,6 +7,7 @@
 
 #include "basic/fail.h"
 #include "host/device.h"
+#include "host/lv-lock.h"
 #include "host/lv.h"
 #include "host/lvm.h"
 #include "host/program.h"
@@ -335,8 +336,13 @@ int lclone_lv_create(const struct lclone_lv *lv)
 {
 	char line[LINE_SIZE];
 
+	int err;
+
 	print_create(line, lv);
-	return run_line(line);
+	err = run_line(line);
+	if (!err)
+		lclone_lv_made(lv->vg, lv->lv);
+	return err;
 }
 
 int lclone_lv_keep(const struct lclone_lv *lv)
@@ -509,6 +515,8 @@ int lclone_lv_create_many(const struct lclone_lv *lvs, size_t count, bool *made)
 		return lclone_fail(-EIO, "which volumes were made is not known: LVM cannot be asked (lvs @lclone.delta)");
 	for (i = 0; i < count; i++) {
 		made[i] = is_listed(&lvs[i], there, there_count);
+		if (made[i])
+			lclone_lv_made(lvs[i].vg, lvs[i].lv);
 		missing += !made[i];
 	}
 	free(there);
@@ -573,9 +581,17 @@ int lclone_lv_activate(const struct lclone_lv *lv)
 	const char *argv[WORDS_MAX] = { NULL };
 	char line[LINE_SIZE];
 
+	if (lclone_vg_is_shared(lv->vg))
+		return lclone_lv_have(lv->vg, lv->lv, false);
 	if (lv->active)
 		return 0;
 	snprintf(line, LINE_SIZE, "lvchange --quiet --activate y %s/%s", lv->vg, lv->lv);
 	split(line, argv);
 	return lclone_lvm_look(argv);
+}
+
+int lclone_lv_activate_alone(const struct lclone_lv *lv)
+{
+	return lclone_vg_is_shared(lv->vg) ? lclone_lv_have(lv->vg, lv->lv, true) :
+					     lclone_lv_activate(lv);
 }

@@ -106,7 +106,11 @@ int lclone_lv_remove_new_many(const struct lclone_lv *lvs, size_t count);
 /* What was filled is a template from here on, and read-only. */
 int lclone_lv_seal(const struct lclone_lv *lv);
 
-/* Nothing is done if it is active. */
+/*
+ * Nothing is done if it is active.  In a group that hosts share others may have it, too, or (the
+ * second) none may: see lv-lock.h.
+ */
 int lclone_lv_activate(const struct lclone_lv *lv);
+int lclone_lv_activate_alone(const struct lclone_lv *lv);
 
 #endif /* LCLONE_LV_H */

@@ -29,6 +29,48 @@ int lclone_lvm_look(const char *const argv[])
 	return pid < 0 ? pid : lclone_program_wait(pid, argv[0]);
 }
 
+int lclone_lvm_ask(const char *const argv[], char *text, size_t size)
+{
+	struct lclone_program program = { .argv = argv, .in = -1, .out = -1, .apart = true,
+					  .plain = true };
+	char rest[512];
+	size_t len = 0;
+	ssize_t n = 1;
+	int fd[2];
+	pid_t pid;
+
+	text[0] = '\0';
+	if (pipe2(fd, O_CLOEXEC))
+		return lclone_fail(-errno, "cannot start %s: %m", argv[0]);
+	program.err = fd[1];
+	pid = lclone_program_start(&program);
+	close(fd[1]);
+	while (pid > 0 && (n > 0 || errno == EINTR)) {
+		n = len + 1 < size ? read(fd[0], text + len, size - 1 - len) :
+				     read(fd[0], rest, sizeof(rest));
+		if (n <= 0)
+			continue;
+		if (len + 1 < size)
+			len += n;
+	}
+	text[len] = '\0';
+	close(fd[0]);
+	return pid < 0 ? pid : lclone_program_wait(pid, argv[0]);
+}
+
+const char *lclone_lvm_complaint(char *text)
+{
+	char *save, *line;
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line += strspn(line, " \t");
+		if (*line && strncmp(line, "WARNING", 7) && strncmp(line, "TEST MODE", 9) &&
+		    strncmp(line, "File descriptor", 15))
+			return line;
+	}
+	return NULL;
+}
+
 /* What it can of the lines, of which it may read no more */
 static void write_lines(int fd, const char *lines)
 {

@@ -20,6 +20,13 @@ int lclone_lvm_run(const char *const argv[]);
 int lclone_lvm_look(const char *const argv[]);
 
 /*
+ * The same, but what LVM says goes to @text, of @size bytes, for who makes one sentence of it, with
+ * the first line there that is no warning; NULL: there is none.
+ */
+int lclone_lvm_ask(const char *const argv[], char *text, size_t size);
+const char *lclone_lvm_complaint(char *text);
+
+/*
  * Runs many commands of LVM, a line each, in one process, which goes on behind one that fails:
  * look what has become of them.  0, or a negative errno with the sentence in lclone_why().
  */

@@ -108,6 +108,8 @@ static int set_option(struct lclone_tab_entry *entry, const char *word, char *va
 		entry->noauto = true;
 	else if (!strcmp(word, "_netdev") && !value)
 		entry->netdev = true;
+	else if (!strcmp(word, "shared") && !value)
+		entry->shared = true;
 	else if (!strcmp(word, "host") && !value)
 		entry->host = true;
 	else if ((strcmp(word, "defaults") && strcmp(word, "-")) || value)

@@ -29,6 +29,7 @@ struct lclone_tab_entry {
 	bool nofail;			/* the boot does not wait for it */
 	bool noauto;			/* not activated at boot */
 	bool netdev;			/* its devices need the network */
+	bool shared;			/* its volumes are in a group that other hosts use, too */
 	bool host;			/* the host itself mounts it */
 	struct lclone_features features;
 	unsigned int line;

@@ -80,13 +80,17 @@ static int put_devices(struct lclone_buffer *b, const struct lclone_tab_entry *e
 static int put_service(struct lclone_buffer *b, const struct lclone_tab_entry *entry,
 		       const struct names *n, const char *program)
 {
-	int err;
+	int err = 0;
 
 	lclone_put(b, HEAD "[Unit]\nDescription=Linked clone %%I\n");
 	lclone_put(b, "Documentation=man:lclonetab(5) man:lclone-generator(8)\nSourcePath=");
 	put_word(b, lclone_tab_path(), "");
 	lclone_put(b, "\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n");
-	err = put_devices(b, entry);
+	/* volumes of a group that hosts share become active with the clone, when there are locks */
+	if (entry->shared)
+		lclone_put(b, "Wants=lvmlocks.service\nAfter=lvmlocks.service lvmlockd.service\n");
+	else
+		err = put_devices(b, entry);
 	if (entry->netdev)
 		lclone_put(b, "Wants=network-online.target\nAfter=network-online.target remote-fs-pre.target\n");
 	lclone_put(b, "Wants=%s\nBefore=%s\n", n->ready, n->ready);

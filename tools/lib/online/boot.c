@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clone/name.h"
 #include "host/device.h"
 #include "host/dm.h"
+#include "host/lv-lock.h"
 #include "online/boot.h"
 #include "online/close.h"
 #include "online/follow.h"
@@ -22,6 +24,17 @@ static bool is_active(const struct lclone_tab_entry *entry)
 	       lclone_dev_number(clone.table.delta) == rdev;
 }
 
+/* In a group that hosts share LVM activates nothing by itself. */
+static int have_volumes(const struct lclone_tab_entry *entry, const struct lclone_parents *parents)
+{
+	int err = strcmp(entry->base, "-") ? lclone_lv_have_path(entry->base, false) : 0;
+	u32 i;
+
+	for (i = 0; !err && i < parents->count; i++)
+		err = lclone_lv_have_path(parents->path[i], false);
+	return err ?: lclone_lv_have_path(entry->delta, true);
+}
+
 int lclone_start_entry(const struct lclone_tab_entry *entry)
 {
 	struct lclone_parents parents = { };
@@ -29,6 +42,8 @@ int lclone_start_entry(const struct lclone_tab_entry *entry)
 	int err, tries;
 
 	err = lclone_entry_parents(entry, &parents);
+	if (!err && entry->shared)
+		err = have_volumes(entry, &parents);
 	for (tries = 0; !err; tries++) {
 		if (lclone_was_opened(entry->name, entry->base, entry->delta, &entry->features) ||
 		    is_active(entry))

@@ -12,6 +12,7 @@
 #include "host/device.h"
 #include "host/file.h"
 #include "host/lock.h"
+#include "host/lv-lock.h"
 #include "online/close.h"
 #include "online/switch.h"
 
@@ -105,6 +106,7 @@ static int close_locked(const char *name)
 	err = look(name, &clone, &disk, &count);
 	if (err || count)
 		return err ?: 1;
+	lclone_lv_leave(clone.rdev);
 	if (disk)		/* a plain linear device is closed by the same name */
 		return lclone_dm_remove(name);
 	err = lclone_dm_begin(name, clone.sectors, clone.params, false);

@@ -17,6 +17,7 @@
 #include "host/dm.h"
 #include "host/feature.h"
 #include "host/lock.h"
+#include "host/lv-lock.h"
 #include "host/pending.h"
 #include "host/tab.h"
 #include "offline/remove.h"
@@ -653,7 +654,7 @@ static bool every(const char *device, void *ctx)
 /* What is said to the lines of all, to be freed */
 static char *options_of(const struct plan *p)
 {
-	char words[LCLONE_FEATURE_WORDS + 8], *longer;
+	char words[LCLONE_FEATURE_WORDS + 16], *longer;
 	struct lclone_tab_entry entry = { .options = words };
 	char *options = NULL;
 	u32 i;
@@ -661,6 +662,8 @@ static char *options_of(const struct plan *p)
 	lclone_feature_words(p->d->creation->features, words, sizeof(words));
 	if (p->d->creation->host)
 		strcat(words, words[0] ? ",host" : "host");
+	if (lclone_vg_is_shared(p->one[0].lv.vg))
+		strcat(words, words[0] ? ",shared" : "shared");
 	options = strdup(words);
 	for (i = 0; options && i < p->parents.count; i++) {
 		entry.options = options;

@@ -20,6 +20,7 @@
 #include "host/device.h"
 #include "host/lock.h"
 #include "host/lv-extend.h"
+#include "host/lv-lock.h"
 #include "online/below.h"
 #include "online/create.h"
 #include "online/flatten.h"
@@ -127,7 +128,12 @@ static int free_layers(const struct flatten *f, const struct lclone_table *befor
 	const struct online *o = f->merge.online;
 	struct dropped dropped;
 	int err = lclone_dropped(before, now, &dropped);
+	u32 i;
 
+	for (i = 0; i < dropped.count; i++)
+		lclone_lv_let_go(lclone_dev_at(dropped.path[i]));
+	if (!now || strcmp(before->base, now->base))
+		lclone_lv_let_go(lclone_dev_number(before->base));
 	if (!err && f->drops)
 		f->drops(o->ctx, o->name, &dropped);
 	lclone_dropped_free(&dropped);

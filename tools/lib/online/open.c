@@ -12,6 +12,7 @@
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
+#include "host/lv-lock.h"
 #include "online/grown.h"
 #include "online/open.h"
 
@@ -196,6 +197,9 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 	err = lclone_open_disk(delta_path, O_RDONLY | O_EXCL, parents, &disk);
 	if (!err)
 		err = look(&disk, base, features, &table);
+	/* the kernel writes to a base into which it has begun to merge */
+	if (!err && base && disk.delta.sb.state & LCLONE_STATE_MERGING)
+		err = lclone_lv_have_alone(base->rdev);
 	if (err)
 		goto out_disk;
 	table.features = *features;

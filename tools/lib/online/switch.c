@@ -16,6 +16,8 @@
 #include "clone/overwrite.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
+#include "host/device.h"
+#include "host/lv-lock.h"
 #include "online/create.h"
 #include "online/follow.h"
 #include "online/grown.h"
@@ -347,6 +349,16 @@ static int switch_to(const struct switching *s, struct lclone_clone *clone,
 	return err;
 }
 
+/* What the clone wrote to, and what it has dropped: other hosts may have it, too. */
+static void let_go(const struct lclone_clone *before, const struct switched *switched)
+{
+	u32 i;
+
+	lclone_lv_let_go(lclone_dev_number(before->table.delta));
+	for (i = 0; i < switched->dropped.count; i++)
+		lclone_lv_let_go(lclone_dev_at(switched->dropped.path[i]));
+}
+
 static int change_delta(const struct switching *s, struct lclone_clone *clone,
 			struct switched *switched, int *lock)
 {
@@ -383,7 +395,9 @@ static int change_delta(const struct switching *s, struct lclone_clone *clone,
 			&switched->pause_ms);
 	if (err)
 		return undo(s->to ? NULL : &lv, switched->new, formatted, err);
-	return s->back ? lclone_dropped(&clone->table, &table, &switched->dropped) : 0;
+	err = s->back ? lclone_dropped(&clone->table, &table, &switched->dropped) : 0;
+	let_go(clone, switched);
+	return err;
 }
 
 int lclone_switch_delta(const struct switching *s, struct switched *switched)

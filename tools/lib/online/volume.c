@@ -13,40 +13,20 @@
 #include "host/device.h"
 #include "host/file.h"
 #include "host/lock.h"
-#include "host/stack.h"
+#include "host/lv-lock.h"
 #include "host/tab.h"
 #include "offline/remove.h"
 #include "online/create.h"
 #include "online/volume.h"
 
-/* The group of a volume of LVM: /dev/mapper/GROUP-VOLUME, where -- is a - that is in a name */
-static int group_of(dev_t rdev, char vg[LCLONE_NAME_SIZE])
-{
-	char path[PATH_MAX];
-	const char *at = path;
-	size_t len = 0;
-
-	if (!lclone_dev_is_lv(rdev))
-		return -ENXIO;
-	lclone_dev_name(rdev, path);
-	if (!strncmp(at, "/dev/mapper/", 12))
-		at += 12;
-	for (; *at && !(at[0] == '-' && at[1] != '-') && len + 1 < LCLONE_NAME_SIZE; at++) {
-		at += at[0] == '-';
-		vg[len++] = *at;
-	}
-	vg[len] = '\0';
-	return *at ? 0 : -ENXIO;
-}
-
 static int choose_group(const struct lclone_clone *clone, const struct volume_wish *wish,
 			struct lclone_lv *lv)
 {
-	char delta[PATH_MAX];
+	char delta[PATH_MAX], old[LCLONE_NAME_SIZE];
 
 	if (wish->vg)
 		return lclone_lv_set_vg(lv, wish->vg);
-	if (!group_of(lclone_dev_number(clone->table.delta), lv->vg))
+	if (!lclone_lv_names(lclone_dev_number(clone->table.delta), lv->vg, old))
 		return 0;
 	lclone_name_of(clone->table.delta, delta);
 	return lclone_fail(-ERANGE, "%s is no logical volume: say which device is to be the next delta (--to), or in which group one is to be made (--vg)",
