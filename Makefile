@@ -89,6 +89,7 @@ tools_install: tools
 	install -D -m 755 orchestration/libvirt-hook $(DESTDIR)$(PREFIX)/share/lclone/libvirt-hook
 	sed 's|@sbindir@|$(PREFIX)/sbin|' systemd/lcloned.service.in >$(DESTDIR)$(UNITDIR)/lcloned.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lcloned.service
+	install -D -m 755 systemd/lose-group $(DESTDIR)$(PREFIX)/lib/lclone/lose-group
 
 tools_uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/lclone \
@@ -96,6 +97,7 @@ tools_uninstall:
 			$(wildcard Documentation/man/*.$n)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
 		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
+		$(DESTDIR)$(PREFIX)/lib/lclone/lose-group \
 		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES)) \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,lcloned.service lclone-metrics.service lclone-metrics.timer)
 	rm -rf $(DESTDIR)$(PREFIX)/share/lclone
