@@ -42,6 +42,6 @@ void lclone_note_drop(struct lclone_delta *d)
 	d->super.noted = false;
 	mutex_unlock(&d->super.tree_lock);
 	if (err)
-		DMWARN("%s: was not closed cleanly, or is another host's now: the note of who has it stays",
+		DMWARN("%s: not closed cleanly, or another host's now: the note of its owner stays",
 		       d->dev.name);
 }

@@ -23,10 +23,10 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/ranges.o lib/host/queue.o lib/host/look.o \
 	   lib/host/volumes.o lib/host/find.o lib/host/lv.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
-FLOORS	+= lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
+FLOORS	+= lib/host/machine.o lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
 
 # Deltas, layers, bases and clones, and who needs whom
-FLOORS	+= lib/clone/super.o lib/clone/protect.o lib/clone/dm-switch.o lib/clone/inventory.o \
+FLOORS	+= lib/clone/owner.o lib/clone/super.o lib/clone/protect.o lib/clone/dm-switch.o lib/clone/inventory.o \
 	   lib/clone/delta-file.o lib/clone/active.o lib/clone/half-merged.o lib/clone/base.o \
 	   lib/clone/blocks.o \
 	   lib/clone/chain.o lib/clone/overlay.o lib/clone/disk.o lib/clone/family.o \
@@ -67,7 +67,7 @@ FLOORS	+= lib/online/boot.o lib/online/extend.o lib/online/grower.o \
 FLOORS	+= lib/online/import-name.o
 
 # What commands are given, and what they show
-FLOORS	+= ui/command.o ui/options.o ui/output.o ui/progress.o ui/confirm.o ui/format.o \
+FLOORS	+= ui/command.o ui/output.o ui/confirm.o ui/options.o ui/progress.o ui/format.o \
 	   ui/online.o ui/table.o ui/clones.o ui/picture.o ui/save.o ui/metrics.o \
 	   ui/screen.o ui/lost.o ui/volumes.o ui/switching.o ui/stream.o
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/owner.h"
 #include "cmd/commands.h"
 #include "host/dm-task.h"
 #include "host/lv-lock.h"
@@ -40,6 +41,7 @@ static int exit_code(int err)
 	switch (-err) {
 	case EBUSY:
 	case EEXIST:
+	case LCLONE_OWNED:
 		return EXIT_BUSY;
 	case EMEDIUMTYPE:
 	case ENODATA:

@@ -58,6 +58,14 @@ struct stamp {
 	u32 id;
 };
 
+/* With the feature owner: what the superblock says of who has the delta open */
+enum note {
+	NOTE_ANY,		/* it is being opened, or no note is wanted */
+	NOTE_THERE,		/* the clone is in use */
+	NOTE_GOING,		/* it is being closed */
+	NOTE_GONE,
+};
+
 struct run {
 	const char *log;
 	struct crash_params params;
@@ -66,6 +74,7 @@ struct run {
 	struct disk disk;
 	struct oracle oracle;
 	bool dead;
+	enum note note;
 	u32 *ids;			/* of the state that was judged last */
 	struct stamp *stamps;		/* what sectors of the image hold, if disk.known */
 	u32 *woken;			/* of the state that the guest woke up in */
@@ -281,6 +290,19 @@ static void judge_blank(struct run *r)
 	judge_extent(r, &e, 0, 0);
 }
 
+/* It must not go before all that was written is durable, and needs no log. */
+static void judge_note(struct run *r, const struct lclone_delta *delta)
+{
+	const bool clean = delta->sb.state & LCLONE_STATE_CLEAN && !delta->commits;
+
+	if (lclone_is_owned(&delta->sb)) {
+		if (r->note == NOTE_GONE)
+			complain(r, "it is closed, and noted as open");
+	} else if (r->note == NOTE_THERE || (r->note == NOTE_GOING && !clean)) {
+		complain(r, "no note says that it is open");
+	}
+}
+
 /* Fills r->ids. False, with a reason in r->why, if the state must not be. */
 static bool judge(struct run *r)
 {
@@ -305,6 +327,8 @@ static bool judge(struct run *r)
 		complain(r, "%s", delta.why);
 	else
 		judge_content(r, &delta);
+	if (!ret)
+		judge_note(r, &delta);
 	r->counts.commits += delta.commits;
 	r->counts.nodes += usage.nodes;
 	lclone_delta_close(&delta);
@@ -377,6 +401,34 @@ static void compare(struct run *r, u32 event, const struct crash_mark *mark)
 		report(r, event, 0);
 }
 
+/* Is this mark the last operation's in its life?  Then it is the clean end. */
+static bool is_last_issue(const struct run *r, u32 i)
+{
+	struct crash_mark mark;
+
+	while (++i < r->nr_events && r->events[i].ev.type != EV_CUT &&
+	       r->events[i].ev.type != EV_REVIVE) {
+		if (r->events[i].ev.type != EV_MARK)
+			continue;
+		mark = mark_of(&r->events[i]);
+		if (mark.type == MARK_ISSUE)
+			return false;
+	}
+	return true;
+}
+
+static void follow_note(struct run *r, u32 i, const struct crash_mark *mark)
+{
+	if (!strstr(r->params.features, "owner "))
+		return;
+	if (mark->type == MARK_CONTENT)
+		r->note = NOTE_THERE;
+	else if (mark->type == MARK_ISSUE && mark->op == OP_CHECKPOINT && is_last_issue(r, i))
+		r->note = NOTE_GOING;
+	else if (mark->type == MARK_END && r->note == NOTE_GOING)
+		r->note = NOTE_GONE;
+}
+
 /* Brings disk and oracle to the time after this event. */
 static void step(struct run *r, u32 i, bool ignore_flushes)
 {
@@ -385,6 +437,7 @@ static void step(struct run *r, u32 i, bool ignore_flushes)
 
 	if (ev->type == EV_REVIVE) {
 		r->dead = false;
+		r->note = NOTE_ANY;
 		oracle_new_life(&r->oracle, r->woken, i + 1);
 		oracle_advance(&r->oracle, i + 1);
 		return;
@@ -400,6 +453,7 @@ static void step(struct run *r, u32 i, bool ignore_flushes)
 		mark = mark_of(&r->events[i]);
 		if (mark.type == MARK_CONTENT)
 			compare(r, i, &mark);
+		follow_note(r, i, &mark);
 		break;
 	case EV_END:
 		disk_end(&r->disk, ev->id);

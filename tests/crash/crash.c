@@ -74,6 +74,9 @@ const char *crash_stamp_describe(const void *sector, char *buf, size_t size)
 	return buf;
 }
 
+/* Noted as open: check holds that it is so */
+#define CRASH_OWNER	"owner a/0123456789abcdef/01234567"
+
 static const struct {
 	const char *name;
 	struct crash_params p;
@@ -107,7 +110,7 @@ static const struct {
 		.ops = 300, .lives = 5, .threads = 8, .discard_weight = 60,
 		.flush_weight = 40, .write_max = 128,
 		.nr_islands = 1, .island = { { 0, 512 } },
-		.features = "commit_interval 30",
+		.features = "commit_interval 30 " CRASH_OWNER,
 	} },
 	/* No room: every chunk is freed and used again, and the delta grows in the middle */
 	{ "full", {
@@ -152,7 +155,7 @@ static const struct {
 		.ops = 160, .lives = 2, .threads = 4, .discard_weight = 30,
 		.flush_weight = 54, .write_max = 256,
 		.nr_islands = 1, .island = { { 0, 8192 } },
-		.features = "commit_interval 1000",
+		.features = "commit_interval 1000 " CRASH_OWNER,
 	} },
 	/* Disks without a volatile cache: see record.  The kernel sends them no flush */
 	{ "through", {
@@ -170,7 +173,7 @@ static const struct {
 		.ops = 40, .lives = 36, .threads = 4, .discard_weight = 50,
 		.flush_weight = 54, .write_max = 256, .stillborn = 1,
 		.nr_islands = 1, .island = { { 0, 2048 } },
-		.features = "commit_interval 40",
+		.features = "commit_interval 40 " CRASH_OWNER,
 	} },
 	/* Merged into the base between lives, the merge itself is cut too */
 	{ "merge", {

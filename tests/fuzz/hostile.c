@@ -382,9 +382,10 @@ static bool use_image(struct clone *c, u64 *random)
 
 	/* no damage, but not for this table */
 	if (memcmp(sb->parent_uuid, no_parent, sizeof(no_parent)) ||
-	    (!read_only && (sb->ro_compat || sb->state & LCLONE_STATE_SEALED)))
+	    (!read_only && (sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT ||
+			    sb->state & LCLONE_STATE_SEALED)))
 		c->clean = false;
-	snprintf(params, sizeof(params), "%s %s 1 %s", base_dev, delta_dev,
+	snprintf(params, sizeof(params), "%s %s 2 takeover %s", base_dev, delta_dev,
 		 read_only ? "read_only" : "error_if_no_space");
 	c->nr = dm_create("hostile");
 	ret = dm_load("hostile", c->sectors, "lclone", 0, params);

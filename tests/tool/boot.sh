@@ -23,7 +23,7 @@ boot_unit()
 	line t1 "$base" "$delta" nofail,commit-interval=20
 	ok lclone unit start t1
 	grep -q "tab, line 1: there are fewer fields" "$dir/err" || fail "$(cat "$dir/err")"
-	dmsetup table t1 | grep -q ' 2 commit_interval 20$' || fail "$(dmsetup table t1)"
+	table_of t1 | grep -q ' 2 commit_interval 20$' || fail "$(dmsetup table t1)"
 	same "$dir/model" /dev/mapper/t1
 	ok lclone unit start t1
 	ok lclone unit stop t1

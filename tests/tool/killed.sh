@@ -252,14 +252,14 @@ command_merge_layer()	{ words=(merge --into-parent "$new"); }
 verify_merge_layer()
 {
 	is_model
-	dmsetup table t1 | grep -q ' 2 parent [0-9:]*$' || fail "$(dmsetup table t1)"
+	table_of t1 | grep -q ' 2 parent [0-9:]*$' || fail "$(dmsetup table t1)"
 	ok lclone close t1
 	opens "$top"
 }
 
 has_no_base()
 {
-	dmsetup table t1 | grep -q 'lclone - [0-9:]*$' || fail "$(dmsetup table t1)"
+	table_of t1 | grep -q 'lclone - [0-9:]*$' || fail "$(dmsetup table t1)"
 	is_model
 	ok lclone close t1
 	ok lclone open t1 - "$delta"
@@ -634,7 +634,7 @@ flattened_then_closed()
 		while [ ! -e "$dir/stop.here" ] && kill -0 $pid 2>/dev/null; do
 			sleep 0.05
 		done
-		if dmsetup table t1 | grep -q 'lclone - .* rebase$' && dmsetup remove t1 2>/dev/null; then
+		if table_of t1 | grep -q 'lclone - .* rebase$' && dmsetup remove t1 2>/dev/null; then
 			closed=1
 		fi
 		touch "$dir/stop.go"

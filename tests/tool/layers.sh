@@ -119,7 +119,7 @@ into_parent_online()
 		fail "$(cat "$dir/out")"
 	is_free "$middle"
 	for i in t1 t2; do
-		dmsetup table $i | grep -q " 2 parent $(cat "/sys/block/${delta#/dev/}/dev")$" ||
+		table_of $i | grep -q " 2 parent $(cat "/sys/block/${delta#/dev/}/dev")$" ||
 			fail "$(dmsetup table $i)"
 	done
 	same "$dir/then" /dev/mapper/t2

@@ -89,7 +89,7 @@ make_large_clone()
 # one that lives might find the merge or flatten of so small a clone ended, and end the rest
 with_word()
 {
-	ok dmsetup load t1 --table "$(dmsetup table t1) 1 $1"
+	ok dmsetup load t1 --table "$(table_of t1) 1 $1"
 	ok dmsetup suspend t1
 	ok dmsetup resume t1
 }
@@ -341,7 +341,7 @@ independent()
 
 	grep -qx "t1: does not need $1 any more" "$dir/out" || fail "$(cat "$dir/out")"
 	number=$(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')
-	dmsetup table t1 | grep -qE "^0 [0-9]+ lclone - $number( 2 commit_interval 100)?$" ||
+	table_of t1 | grep -qE "^0 [0-9]+ lclone - $number( 2 commit_interval 100)?$" ||
 		fail "$(dmsetup table t1)"
 }
 
@@ -508,7 +508,7 @@ flatten()
 	ok lclone check "$delta"
 	ok lclone open t1 - "$delta"
 	same "$dir/model" /dev/mapper/t1
-	[ "$(dmsetup table t1)" = "0 32768 lclone - $(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')" ] ||
+	[ "$(table_of t1)" = "0 32768 lclone - $(lsblk -dno MAJ:MIN "$delta" | tr -d ' ')" ] ||
 		fail "$(dmsetup table t1)"
 }
 
@@ -544,7 +544,7 @@ flatten_layer()
 	dd if=/dev/zero of="$upper" bs=1M count=24 status=none conv=fsync
 	same "$dir/model" /dev/mapper/t1
 	put /dev/mapper/t1 2000 50 3
-	dmsetup table t1 | grep -qE ' 2 parent [0-9:]+$' || fail "$(dmsetup table t1)"
+	table_of t1 | grep -qE ' 2 parent [0-9:]+$' || fail "$(dmsetup table t1)"
 	ok lclone close t1
 	ok lclone check "$delta"
 	ok lclone open t1 "$base" "$delta"

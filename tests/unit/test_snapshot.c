@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/snapshot.h"
 #include "test.h"
 

@@ -24,6 +24,7 @@ static void tables(void **state)
 	round_trip("254:0 254:1 3 merge chunk_size 64");
 	round_trip("254:0 254:1 2 merge rebase");
 	round_trip("254:0 254:1 3 parent 254:2 flatten");
+	round_trip("254:0 254:1 3 takeover owner host-a/0123456789abcdef/01234567");
 	round_trip("254:0 254:1 4 parent 254:2 flatten_layer rebase");
 	round_trip("254:0 254:1 4 parent 254:2 parent 254:3");
 	round_trip("- 254:1 5 parent /dev/vg/layer parent 254:3 read_only");
@@ -35,7 +36,9 @@ static void bad_tables(void **state)
 	static const char * const lines[] = {
 		"", "254:0", "a b 1 frobnicate", "a b 1 no_space_timeout",
 		"a b 2 no_space_timeout -1", "a b 2 no_space_timeout 4294967296",
-		"a b 2 low_water_mark 5x", "a b 1 parent", "a b 2 commit_interval 18446744073709551616",
+		"a b 2 low_water_mark 5x", "a b 1 parent", "a b 1 owner",
+		"a b 2 owner 0123456789012345678901234567890123456789012345678901234567890123",
+		 "a b 2 commit_interval 18446744073709551616",
 	};
 	static struct lclone_table table;
 	size_t i;

@@ -60,6 +60,8 @@ static int run_from(struct deployment *d, char **names, int count)
 	meter_init(&meter, false);
 	err = lclone_deploy((const char *const *)names, count, d, &failed);
 	meter_hide(&meter);
+	if (!err)
+		tell_not_noted(count == 1 ? names[0] : "clones");
 	if (!err && failed.count)
 		err = lclone_fail(-ECHILD, "%zu of %d clones could not be made: %s", failed.count,
 				  count, failed.text);
@@ -143,10 +145,11 @@ static int run(int argc, char **argv)
 		return lclone_create_with_lv(name, argv[optind + 1], vg, delta_sectors, &creation);
 	if (lclone_was_opened(name, argv[optind + 1], argv[optind + 2], &features))
 		return 0;
-	ret = lclone_check_free_name(name);
-	if (ret)
-		return ret;
-	return lclone_create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
+	ret = lclone_check_free_name(name) ?:
+	      lclone_create_clone(name, argv[optind + 1], argv[optind + 2], &creation);
+	if (!ret)
+		tell_not_noted(name);
+	return ret;
 }
 
 const struct command cmd_create = {

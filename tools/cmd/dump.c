@@ -24,7 +24,7 @@ struct field {
 	char text[LCLONE_LABEL_SIZE];
 };
 
-#define FIELDS	36
+#define FIELDS	40
 
 struct fields {
 	struct field field[FIELDS];
@@ -101,6 +101,9 @@ static void superblock_fields(struct fields *f, const struct lclone_sb *sb)
 	add_number(f, "merge_cursor", sb->merge_cursor);
 	add_number(f, "block_size", sb->block_size);
 	add_number(f, "sealed_at", sb->sealed_at);
+	add_number(f, "owned_since", sb->owned_since);
+	uuid_unparse(sb->took_over, uuid);
+	add_text(f, "took_over", uuid_is_null(sb->took_over) ? "" : uuid);
 }
 
 /* What is not in the superblock but follows from it and from the log */

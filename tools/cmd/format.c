@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "clone/make.h"
 #include "cmd/commands.h"
+#include "ui/confirm.h"
 #include "ui/format.h"
 #include "ui/options.h"
 
@@ -11,6 +12,7 @@ static const struct option options[] = {
 	PARENT_OPTION,
 	{ "force", no_argument, NULL, 'f' },
 	ASSUME_OPTION,
+	TAKEOVER_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -19,6 +21,7 @@ static int run(int argc, char **argv)
 {
 	struct format_arguments args = { 0 };
 	struct lclone_sb sb;
+	bool takeover = false, yes = false;
 	int option, ret = 0;
 	u64 chunk = 0;
 
@@ -44,12 +47,19 @@ static int run(int argc, char **argv)
 		case 'A':
 			lclone_assume_no_other_clones();
 			break;
+		case 'T':
+			takeover = true;
+			break;
+		case 'y':
+			yes = true;
+			break;
 		default:
 			return ret;
 		}
 		if (ret)
 			return ret;
 	}
+	take_over(takeover, yes);
 	if (argc - optind != 2)
 		return usage_error(&cmd_format, "needs a base (or -) and a delta");
 	ret = lclone_format_delta(argv[optind], argv[optind + 1], &args, &sb);
@@ -70,6 +80,8 @@ const struct command cmd_format = {
 	"                     or named before it\n"
 	"  --label TEXT       a name to keep in the superblock\n"
 	"  --force            overwrite what is on DELTA\n"
+	"  --takeover         ... also if another host has it open by its note\n"
+	"  --yes              do not ask before that\n"
 	ASSUME_USAGE,
 	.run = run,
 };

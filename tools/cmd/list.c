@@ -6,6 +6,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/text.h"
+#include "clone/owner.h"
 #include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "ui/clones.h"
@@ -42,7 +43,7 @@ static void add_bool(struct json_object *o, const char *key, bool is)
 static struct json_object *row_to_json(const struct lclone_row *r)
 {
 	struct json_object *o = json_object_new_object();
-	char state[128], uuid[UUID_STR_LEN];
+	char state[128], uuid[UUID_STR_LEN], owner[LCLONE_HOST_NAME_MAX + 1];
 
 	add_text(o, "name", r->name);
 	add_text(o, "delta", r->delta);
@@ -67,6 +68,9 @@ static struct json_object *row_to_json(const struct lclone_row *r)
 		add_text(o, "label", r->sb.label);
 		add_text(o, "snapshot", lclone_snapshot_name(&r->sb) ?: "");
 		add_number(o, "sealed_at", r->sb.sealed_at);
+		lclone_owner_name(&r->sb, owner);
+		add_text(o, "owner", owner);
+		add_number(o, "owned_since", r->sb.owned_since);
 	}
 	return o;
 }

@@ -22,7 +22,8 @@
 
 struct arguments {
 	const char *to, *rate;
-	bool into, into_parent, detach, stop, json, force, yes, keep, dry_run;
+	bool into, into_parent, detach, stop, json, force, yes, keep, dry_run,
+	     takeover;
 	struct lclone_parents parents;
 };
 
@@ -47,6 +48,7 @@ static const struct option options[] = {
 	{ "keep", no_argument, NULL, 'k' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	ASSUME_OPTION,
+	{ "takeover", no_argument, NULL, 'T' },
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -94,6 +96,9 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		case 'n':
 			a->dry_run = true;
 			lclone_dry_run();
+			break;
+		case 'T':
+			a->takeover = true;
 			break;
 		case 'A':
 			lclone_assume_no_other_clones();
@@ -240,6 +245,7 @@ static int run(int argc, char **argv)
 
 	if (!parse(argc, argv, &a, &ret))
 		return ret;
+	take_over(a.takeover, a.yes || a.dry_run);
 	argv += optind;
 	argc -= optind;
 	if (a.json && a.dry_run)
@@ -317,6 +323,7 @@ const struct command cmd_merge = {
 	"  --yes          other clones of the base that cannot be seen here, on other hosts, in\n"
 	"                 files, may be lost: do not ask\n"
 	ASSUME_USAGE
+	"  --takeover     also what another host has open by its note; asks, without --yes\n"
 	"  --dry-run      only say what would be done\n"
 	"  --json         progress as JSON, a line for each second, instead of a bar\n",
 	.run = run,

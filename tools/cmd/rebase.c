@@ -8,6 +8,8 @@
 #include "cmd/commands.h"
 #include "offline/rebase.h"
 #include "online/follow.h"
+#include "ui/confirm.h"
+#include "ui/options.h"
 #include "ui/output.h"
 
 static void print_done(const struct rebased *done, bool base)
@@ -27,6 +29,7 @@ static const struct option options[] = {
 	{ "parent", required_argument, NULL, 'p' },
 	{ "base", required_argument, NULL, 'b' },
 	{ "force", no_argument, NULL, 'f' },
+	TAKEOVER_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -36,7 +39,7 @@ static int run(int argc, char **argv)
 	const char *base = NULL, *parent = NULL;
 	struct rebased done;
 	char delta[PATH_MAX], layer[PATH_MAX];
-	bool force = false;
+	bool force = false, takeover = false, yes = false;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_rebase, argc, argv, options, &ret)) != -1) {
@@ -46,9 +49,11 @@ static int run(int argc, char **argv)
 			base = optarg;
 		else if (option == 'p')
 			parent = optarg;
-		else
-			force = true;
+		force |= option == 'f';
+		takeover |= option == 'T';
+		yes |= option == 'y';
 	}
+	take_over(takeover, yes);
 	if (argc - optind != 1 || !base == !parent || (base && !strcmp(base, "-")))
 		return usage_error(&cmd_rebase, "needs a delta, and --base or --parent with a device");
 	if (parent && force)
@@ -70,8 +75,8 @@ const struct command cmd_rebase = {
 	.name = "rebase",
 	.summary = "accept a base that was moved or copied, or a layer that was repaired",
 	.usage =
-	"rebase [--force] --base BASE DELTA\n"
-	"       lclone rebase --parent LAYER DELTA\n\n"
+	"rebase [--force] [--takeover [--yes]] --base BASE DELTA\n"
+	"       lclone rebase [--takeover [--yes]] --parent LAYER DELTA\n\n"
 	"Records in DELTA (or a clone's name), which is not active, that BASE is its base. A copy on a device of\n"
 	"the same size needs no rebase. BASE must hold what the base held; it may be larger,\n"
 	"as long as the clone does not see more than zeros of that. No data are copied.\n\n"
@@ -79,6 +84,8 @@ const struct command cmd_rebase = {
 	"  --force         do not look at the content: you know that it is right. Else the clone\n"
 	"                  is garbage\n"
 	"  --parent LAYER  the layer that DELTA lies on has lost data in a repair: DELTA, which is\n"
-	"                  refused since then, goes on with what that says was lost\n",
+	"                  refused since then, goes on with what that says was lost\n"
+	"  --takeover      also if another host has DELTA open by its note\n"
+	"  --yes           do not ask before that\n",
 	.run = run,
 };

@@ -178,13 +178,14 @@ static const struct option options[] = {
 	{ "yes", no_argument, NULL, 'y' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	ASSUME_OPTION,
+	{ "takeover", no_argument, NULL, 'T' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
 static int run(int argc, char **argv)
 {
-	bool yes = false, dry_run = false;
+	bool yes = false, dry_run = false, takeover = false;
 	int option, ret = 0;
 
 	lclone_can_assume_no_other_clones();
@@ -195,15 +196,17 @@ static int run(int argc, char **argv)
 			lclone_assume_no_other_clones();
 		yes |= option == 'y';
 		dry_run |= option == 'n';
+		takeover |= option == 'T';
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta, or a name");
+	take_over(takeover, yes || dry_run);
 	if (dry_run)
 		lclone_dry_run();
 	if (!strchr(argv[optind], '/'))
 		return remove_word(argv[optind], yes, dry_run);
-	if (yes)
-		return usage_error(&cmd_remove, "--yes goes with a name");
+	if (yes && !takeover)
+		return usage_error(&cmd_remove, "--yes goes with a name, or with --takeover");
 	ret = lclone_remove_delta(argv[optind]);
 	if (ret != -LCLONE_DRY)
 		return ret;
@@ -215,8 +218,9 @@ const struct command cmd_remove = {
 	.name = "remove",
 	.summary = "destroy a delta: wipe its superblocks",
 	.usage =
-	"remove [--dry-run] [--assume-no-other-clones] DELTA\n"
-	"       lclone remove [--yes] [--dry-run] [--assume-no-other-clones] NAME[@SNAPSHOT]\n\n"
+	"remove [--dry-run] [--assume-no-other-clones] [--takeover [--yes]] DELTA\n"
+	"       lclone remove [--yes] [--dry-run] [--assume-no-other-clones] [--takeover]\n"
+	"                     NAME[@SNAPSHOT]\n\n"
 	"Wipes both superblocks of DELTA, so that it is no delta any more. What the clone\n"
 	"had written is lost. A clone that is active is refused: close it first; and so is a\n"
 	"layer that others depend on, or may depend on. The second is for a clone that was made\n"
@@ -226,6 +230,7 @@ const struct command cmd_remove = {
 	"has, and the clone, active or not, goes on with the same content.\n\n"
 	"  --yes                    do not ask\n"
 	"  --dry-run                only say what would be removed\n"
+	"  --takeover               also what another host has open by its note\n"
 	ASSUME_USAGE,
 	.run = run,
 };

@@ -7,11 +7,14 @@
 
 #include "basic/fail.h"
 #include "clone/delta-file.h"
+#include "clone/owner.h"
 #include "clone/protect.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
 #include "offline/salvage.h"
 #include "offline/undo.h"
+#include "ui/confirm.h"
+#include "ui/options.h"
 #include "ui/output.h"
 #include "ui/progress.h"
 
@@ -161,7 +164,8 @@ static int repair(const char *path, const char *save, bool json)
 		lclone_fail(err, "%s: %s", path, r.why);
 		err = err == -EINVAL ? -EMEDIUMTYPE : err;
 	} else if (save && r.findings) {
-		err = lclone_make_writable(&file) ?: lclone_repair_apply(&r, &file, save);
+		err = lclone_refuse_owned(path, &r.salvage.delta.sb) ?:
+		      lclone_make_writable(&file) ?: lclone_repair_apply(&r, &file, save);
 	} else if (readable && !lclone_delta_unchanged(&before)) {
 		err = lclone_fail(-EBUSY, "%s was changed while it was read: run it again", path);
 	}
@@ -204,6 +208,7 @@ static const struct option options[] = {
 	{ "save", required_argument, NULL, 's' },
 	{ "undo", required_argument, NULL, 'u' },
 	{ "json", no_argument, NULL, 'j' },
+	TAKEOVER_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -212,7 +217,7 @@ static int run(int argc, char **argv)
 {
 	const char *save = NULL, *saved = NULL;
 	char path[PATH_MAX];
-	bool json = false;
+	bool json = false, takeover = false, yes = false;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_repair, argc, argv, options, &ret)) != -1) {
@@ -226,10 +231,17 @@ static int run(int argc, char **argv)
 		case 'j':
 			json = true;
 			break;
+		case 'T':
+			takeover = true;
+			break;
+		case 'y':
+			yes = true;
+			break;
 		default:
 			return ret;
 		}
 	}
+	take_over(takeover, yes);
 	if (saved && (save || json))
 		return usage_error(&cmd_repair, "--undo goes with no other option");
 	if (argc - optind != 1)
@@ -244,12 +256,14 @@ const struct command cmd_repair = {
 	.name = "repair",
 	.summary = "make a damaged delta whole again, with what is left of it",
 	.usage =
-	"repair [--json] [--save FILE] NAME[@SNAPSHOT]|DELTA\n"
+	"repair [--json] [--save FILE] [--takeover [--yes]] NAME[@SNAPSHOT]|DELTA\n"
 	"       lclone repair --undo FILE NAME[@SNAPSHOT]|DELTA\n\n"
 	"Says what is damaged in DELTA, and which ranges of the clone would be lost, or may be\n"
 	"old, after a repair. Changes nothing without --save.\n\n"
 	"  --save FILE  repair, and keep what was there before in FILE, which must not exist\n"
 	"  --undo FILE  put that back; not after the delta was used again\n"
-	"  --json       findings and ranges as a JSON object\n",
+	"  --json       findings and ranges as a JSON object\n"
+	"  --takeover   also of a delta that another host has open by its note\n"
+	"  --yes        do not ask before that\n",
 	.run = run,
 };

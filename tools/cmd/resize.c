@@ -9,6 +9,7 @@
 #include "cmd/commands.h"
 #include "host/dm.h"
 #include "online/resize.h"
+#include "ui/confirm.h"
 #include "ui/options.h"
 #include "ui/output.h"
 
@@ -23,6 +24,7 @@ static void say_sizes(const char *name, const struct resized *now)
 
 static const struct option options[] = {
 	{ "size", required_argument, NULL, 's' },
+	TAKEOVER_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -32,14 +34,18 @@ static int run(int argc, char **argv)
 	int option, ret = 0;
 	struct wanted w = { 0 };
 	struct resized now;
-	bool active;
+	bool active, takeover = false, yes = false;
 	const char *what, *path;
 	char delta[PATH_MAX];
 	int err;
 
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
-		if (option != 's')
+		if (option == '?')
 			return ret;
+		takeover |= option == 'T';
+		yes |= option == 'y';
+		if (option != 's')
+			continue;
 		w.more = *optarg == '+';
 		ret = parse_size(optarg + w.more, &w.sectors);
 		if (!ret && !w.sectors)
@@ -47,6 +53,7 @@ static int run(int argc, char **argv)
 		if (ret)
 			return ret;
 	}
+	take_over(takeover, yes);
 	if (argc - optind != 1)
 		return usage_error(&cmd_resize, "needs the name of a clone, or a delta");
 	path = argv[optind];
@@ -74,10 +81,12 @@ const struct command cmd_resize = {
 	.name = "resize",
 	.summary = "use a grown delta, or grow the clone",
 	.usage =
-	"resize [--size SIZE] NAME|DELTA\n\n"
+	"resize [--size SIZE] [--takeover [--yes]] NAME|DELTA\n\n"
 	"Makes use of all of a delta's device that has grown. The clone is given by its NAME\n"
 	"if it is active (it stays in use meanwhile), else by its DELTA (a path).\n\n"
 	"  --size SIZE  grow the clone itself to SIZE, or by it (+SIZE); what is new reads as\n"
-	"               zeros beyond the base's end\n",
+	"               zeros beyond the base's end\n"
+	"  --takeover   also of a DELTA that another host has open by its note\n"
+	"  --yes        do not ask before that\n",
 	.run = run,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "basic/text.h"
 #include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "host/dm.h"

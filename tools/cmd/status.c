@@ -8,6 +8,7 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/owner.h"
 #include "clone/super.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
@@ -39,12 +40,16 @@ static void end_line(void)
 	how.lines++;
 }
 
-static void print_verbose(const struct lclone_status *s)
+static void print_verbose(const struct lclone_clone *clone, const struct lclone_status *s)
 {
+	const char *owner = clone->table.features.owner;
+
 	printf(", %llu of %llu chunks of %u KiB, %llu leaves cached, %llu dirty, %llu commits, %llu checkpoints",
 	       (unsigned long long)s->used, (unsigned long long)s->total, s->chunk_sectors / 2,
 	       (unsigned long long)s->cached_leaves, (unsigned long long)s->dirty_leaves,
 	       (unsigned long long)s->commits, (unsigned long long)s->checkpoints);
+	if (owner[0])
+		say(", noted as open on %.*s", (int)strcspn(owner, "/"), owner);
 }
 
 static void print_task(const char *name, const struct lclone_status *s, const struct pace *p)
@@ -74,7 +79,7 @@ static void print_text(const struct lclone_clone *clone, const struct lclone_sta
 	    lclone_size_text(bytes_of(s, s->total), total),
 	    s->total ? 100.0 * s->used / s->total : 0);
 	if (how.verbose)
-		print_verbose(s);
+		print_verbose(clone, s);
 	printf("%s%s%s", clone->suspended ? ", SUSPENDED" : "", s->full ? ", FULL" : "",
 	       s->needs_check ? ", NEEDS CHECK" : "");
 	end_line();
@@ -101,6 +106,13 @@ static struct json_object *task_to_json(const struct lclone_status *s, const str
 	return o;
 }
 
+/* The name of the host; null: there is no note */
+static void add_owner(struct json_object *o, const char *owner)
+{
+	json_object_object_add(o, "owner", owner[0] ?
+			       json_object_new_string_len(owner, strcspn(owner, "/")) : NULL);
+}
+
 static struct json_object *to_json(const struct lclone_clone *clone,
 				   const struct lclone_status *s, const struct pace *p)
 {
@@ -121,6 +133,7 @@ static struct json_object *to_json(const struct lclone_clone *clone,
 	json_object_object_add(o, "checkpoints", json_object_new_uint64(s->checkpoints));
 	json_object_object_add(o, "needs_check", json_object_new_boolean(s->needs_check));
 	json_object_object_add(o, "full", json_object_new_boolean(s->full));
+	add_owner(o, clone->table.features.owner);
 	if (s->task[0])
 		json_object_object_add(o, "task", task_to_json(s, p));
 	return o;
@@ -146,13 +159,15 @@ static struct json_object *resting_to_json(const char *name, const char *mode,
 	json_object_object_add(o, "chunk_sectors", json_object_new_int64(sb->chunk_sectors));
 	json_object_object_add(o, "needs_check",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_NEEDS_CHECK));
+	add_owner(o, lclone_is_owned(sb) ? sb->owner : "");
+	json_object_object_add(o, "owned_since", json_object_new_uint64(sb->owned_since));
 	return o;
 }
 
 /* A clone that is not active, or a snapshot: what its superblock says */
 static int resting(const char *name, struct json_object *array)
 {
-	char path[PATH_MAX], text[16], total[16];
+	char path[PATH_MAX], text[16], total[16], owner[LCLONE_OWNER_TEXT_SIZE];
 	struct lclone_sb sb;
 	const char *mode;
 	u64 used;
@@ -170,10 +185,11 @@ static int resting(const char *name, struct json_object *array)
 		json_object_array_add(array, resting_to_json(name, mode, &sb, used));
 		return 0;
 	}
-	say("%s: %s, %s of %s in use (%.1f %%)%s\n", name, mode, lclone_size_text(used, text),
+	say("%s: %s, %s of %s in use (%.1f %%)%s%s%s\n", name, mode, lclone_size_text(used, text),
 	    lclone_size_text(sb.device_sectors * 512, total),
 	    sb.device_sectors ? 100.0 * used / (sb.device_sectors * 512) : 0,
-	    sb.state & LCLONE_STATE_NEEDS_CHECK ? ", NEEDS CHECK" : "");
+	    sb.state & LCLONE_STATE_NEEDS_CHECK ? ", NEEDS CHECK" : "",
+	    lclone_is_owned(&sb) ? ", OPEN ON " : "", lclone_owner_text(&sb, owner));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "basic/text.h"
 #include "clone/family.h"
+#include "clone/owner.h"
 #include "clone/snapshot.h"
 #include "cmd/commands.h"
 #include "ui/output.h"
@@ -15,6 +16,7 @@ static void print_node(const struct family *t, const struct member *n, int depth
 {
 	const struct lclone_sb *sb = &n->found->sb;
 	char label[4 * LCLONE_LABEL_SIZE], used[16], time[LCLONE_TIME_SIZE];
+	char owner[LCLONE_OWNER_TEXT_SIZE];
 	size_t i;
 
 	say("%*s%s: ", 2 * depth, "", n->found->path);
@@ -31,6 +33,8 @@ static void print_node(const struct family *t, const struct member *n, int depth
 	lclone_time_text(sb->sealed_at, time);
 	if (time[0])
 		printf(", of %s", time);
+	if (lclone_is_owned(sb) && !n->clone)
+		printf(", OPEN ON %s", lclone_owner_text(sb, owner));
 	if (lclone_half_written(sb))
 		printf(", HALF WRITTEN");
 	else if (lclone_half_merged(sb))
@@ -64,10 +68,11 @@ static struct json_object *node_to_json(const struct family *t, const struct mem
 {
 	struct json_object *o = json_object_new_object(), *children = json_object_new_array();
 	const struct lclone_sb *sb = &n->found->sb;
-	char uuid[UUID_STR_LEN];
+	char uuid[UUID_STR_LEN], owner[LCLONE_HOST_NAME_MAX + 1];
 	size_t i;
 
 	uuid_unparse(sb->uuid, uuid);
+	lclone_owner_name(sb, owner);
 	add_text(o, "device", n->found->path);
 	add_text(o, "clone", n->clone ? n->clone->name : NULL);
 	add_text(o, "label", sb->label);
@@ -87,6 +92,8 @@ static struct json_object *node_to_json(const struct family *t, const struct mem
 			       json_object_new_boolean(sb->state & LCLONE_STATE_MERGING));
 	json_object_object_add(o, "needs_check",
 			       json_object_new_boolean(sb->state & LCLONE_STATE_NEEDS_CHECK));
+	add_text(o, "owner", owner);
+	json_object_object_add(o, "owned_since", json_object_new_uint64(sb->owned_since));
 	add_text(o, "merged_into", n->merged_into ? n->merged_into->path : NULL);
 	add_text(o, "broken", n->broken);
 	for (i = 0; i < t->inv.count; i++)

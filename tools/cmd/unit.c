@@ -6,6 +6,7 @@
 #include "basic/fail.h"
 #include "cmd/commands.h"
 #include "online/boot.h"
+#include "ui/output.h"
 
 static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
@@ -29,6 +30,8 @@ static int start(const char *name)
 	if (!err)
 		err = entry ? lclone_start_entry(entry) :
 		      lclone_fail(-ENOENT, "%s has no %s", lclone_tab_path(), name);
+	if (!err && !entry->features.read_only)
+		tell_not_noted(name);
 	lclone_tab_free(&tab);
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <uuid/uuid.h>
 
 #include "basic/text.h"
+#include "clone/owner.h"
 #include "clone/snapshot.h"
 #include "ui/clones.h"
 #include "ui/output.h"
@@ -113,6 +114,8 @@ void clone_state(const struct lclone_row *r, char *text, size_t size)
 			 lclone_row_task_percent(r));
 	add(text, size, task[0], task);
 	add(text, size, r->has_sb && lclone_half_written(&r->sb), "HALF-WRITTEN");
+	add(text, size, r->has_sb && !r->active && lclone_is_owned(&r->sb),
+	    lclone_owned_elsewhere(&r->sb) ? "OPEN-ELSEWHERE" : "NOT-CLOSED");
 }
 
 static void state(const void *row, char *text, size_t size)
@@ -123,6 +126,14 @@ static void state(const void *row, char *text, size_t size)
 static void label(const void *row, char *text, size_t size)
 {
 	snprintf(text, size, "%s", ((const struct lclone_row *)row)->sb.label);
+}
+
+static void owner(const void *row, char *text, size_t size)
+{
+	char name[LCLONE_HOST_NAME_MAX + 1];
+
+	lclone_owner_name(&((const struct lclone_row *)row)->sb, name);
+	snprintf(text, size, "%s", name);
 }
 
 static bool is_snapshot(const struct lclone_row *r)
@@ -177,6 +188,8 @@ const struct column clone_columns[] = {
 	{ "label", "LABEL", "label of its delta", label, NULL },
 	{ "uuid", "UUID", "uuid of its delta", uuid, NULL },
 	{ "snapshot", "SNAPSHOT", "name of a snapshot, which a sealed layer is", snapshot, NULL },
+	{ "owner", "OWNER", "host that has its delta open for writing, or did not close it", owner,
+	  NULL },
 	{ "taken", "TAKEN", "when a layer was sealed", taken, taken_value },
 	{ }
 };
@@ -185,7 +198,7 @@ const struct column clone_columns[] = {
 static bool need_sb(const struct table *t)
 {
 	return table_uses(t, "label") || table_uses(t, "uuid") || table_uses(t, "snapshot") ||
-	       table_uses(t, "taken");
+	       table_uses(t, "taken") || table_uses(t, "owner");
 }
 
 void keep_snapshots(struct lclone_overview *o)

@@ -6,6 +6,7 @@
 
 #include "basic/fail.h"
 #include "host/feature.h"
+#include "ui/confirm.h"
 #include "ui/options.h"
 
 /* ".5", with at most six digits, of a @unit. False: it is no such thing */
@@ -84,20 +85,26 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 		       int *ret)
 {
 	static const struct option options[] = {
-		HOST_OPTION,		/* if @host is wanted */
+		HOST_OPTION,		/* these if @host is wanted */
+		TAKEOVER_OPTIONS,
 		READ_ONLY_OPTION,
 		FEATURE_OPTIONS,
 		PARENT_OPTION,
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
+	bool takeover = false, yes = false;
 	int option, any = 0;
 
-	while ((option = next_option(cmd, argc, argv, host ? options : options + 1, ret)) != -1) {
+	while ((option = next_option(cmd, argc, argv, host ? options : options + 3, ret)) != -1) {
 		if (option == '?')
 			return -1;
 		if (option == 'H')
 			*host = true;
+		else if (option == 'T')
+			takeover = true;
+		else if (option == 'y')
+			yes = true;
 		else if (option == 'P')
 			*ret = lclone_add_parent(parents, optarg);
 		else
@@ -106,5 +113,6 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 			return -1;
 		any = 1;
 	}
+	take_over(takeover, yes || features->read_only);
 	return any;
 }

@@ -52,12 +52,20 @@ int parse_feature_option(struct lclone_features *features, int option, const cha
 	"                           are not named are looked for on all devices\n"
 
 /*
- * The options of a command that activates a clone, or says how; @host may be NULL.  Returns 1 if
+ * The options of a command that activates a clone, or says how; then @host is NULL.  Returns 1 if
  * there are some, 0 if there is none, or -1 when the command should return *@ret.
  */
 int parse_open_options(const struct command *cmd, int argc, char **argv,
 		       struct lclone_features *features, struct lclone_parents *parents, bool *host,
 		       int *ret);
+
+/* Before what another host has open by its note: take_over() */
+#define TAKEOVER_OPTIONS						\
+	{ "takeover", no_argument, NULL, 'T' },				\
+	{ "yes", no_argument, NULL, 'y' }
+#define TAKEOVER_USAGE							\
+	"  --takeover               also if another host has DELTA open by its note, and is down\n" \
+	"  --yes                    do not ask before that\n"
 
 /* What merge, remove, format and create take where not all devices can be looked at. */
 #define ASSUME_OPTION	{ "assume-no-other-clones", no_argument, NULL, 'A' }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "basic/text.h"
+#include "host/machine.h"
 #include "ui/output.h"
 
 static void say_plain(FILE *to, const char *fmt, va_list args)
@@ -68,4 +69,13 @@ void tell_unseen(const struct lclone_inventory *inv)
 	for (i = 0; i < inv->unseen_count; i++)
 		say_to(stderr, "not looked at: %s %s\n", inv->unseen[i].path,
 		       inv->unseen[i].why);
+}
+
+void tell_not_noted(const char *name)
+{
+	char owner[LCLONE_OWNER_SIZE];
+
+	if (!lclone_this_host(owner))
+		say_to(stderr, "%s: this host has no machine-id: no other one sees that it is open here\n",
+		       name);
 }

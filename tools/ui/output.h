@@ -27,6 +27,9 @@ struct json_object;
  */
 void put_json(struct json_object *json, int style);
 
+/* A clone that is open for writing now, without a note: told if that is so */
+void tell_not_noted(const char *name);
+
 /* What a list or tree lacks, to the standard error */
 void tell_unseen(const struct lclone_inventory *inv);
 

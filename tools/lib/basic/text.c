@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/text.h"
 
@@ -91,4 +92,14 @@ const char *lclone_exact_size(u64 sectors, char text[LCLONE_EXACT_SIZE])
 		size /= 1024;
 	snprintf(text, LCLONE_EXACT_SIZE, "%llu %s", (unsigned long long)size, units[unit]);
 	return text;
+}
+
+void lclone_time_text(u64 seconds, char text[LCLONE_TIME_SIZE])
+{
+	const time_t t = seconds;
+	struct tm tm;
+
+	text[0] = '\0';
+	if (seconds && localtime_r(&t, &tm))
+		strftime(text, LCLONE_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
 }

@@ -29,4 +29,8 @@ const char *lclone_size_text(u64 bytes, char text[16]);
 const char *lclone_exact_size(u64 sectors, char text[LCLONE_EXACT_SIZE]);
 #define LCLONE_SIZE(sectors)	lclone_exact_size(sectors, (char[LCLONE_EXACT_SIZE]){ "" })
 
+/* A time in seconds since 1970 as people here write it; "" if it is 0, which is not known. */
+#define LCLONE_TIME_SIZE	32
+void lclone_time_text(u64 seconds, char text[LCLONE_TIME_SIZE]);
+
 #endif /* LCLONE_TEXT_H */

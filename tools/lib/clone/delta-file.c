@@ -7,6 +7,7 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/inventory.h"
+#include "clone/owner.h"
 #include "clone/super.h"
 
 static bool is_sealed(const struct lclone_file *file)
@@ -75,7 +76,7 @@ int lclone_check_writable(const struct lclone_delta *delta, const char *path)
 	if (delta->sb.state & LCLONE_STATE_SEALED)
 		return lclone_refuse_depended(path, &delta->sb, NULL) ?:
 		       lclone_fail(-EBUSY, "%s is a sealed layer, it can only be read", path);
-	return 0;
+	return lclone_refuse_owned(path, &delta->sb);
 }
 
 int lclone_abandon_delta(const char *path)

@@ -9,6 +9,7 @@
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/disk.h"
+#include "clone/owner.h"
 
 int lclone_open_disk(const char *path, int flags, const struct lclone_parents *parents,
 		     struct disk *disk)
@@ -17,7 +18,8 @@ int lclone_open_disk(const char *path, int flags, const struct lclone_parents *p
 
 	disk->chain.count = 0;
 	memset(&disk->moment, 0, sizeof(disk->moment));
-	err = lclone_open_delta(path, flags, &disk->file, &disk->delta);
+	err = lclone_open_delta(path, flags, &disk->file, &disk->delta) ?:
+	      lclone_refuse_owned(path, &disk->delta.sb);
 	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
 }
 
@@ -30,7 +32,8 @@ int lclone_open_disk_now(const char *path, const struct lclone_parents *parents,
 	memset(&disk->delta, 0, sizeof(disk->delta));
 	err = lclone_open_delta_file_now(path, NULL, &disk->file, &disk->moment, &dev);
 	if (!err)
-		err = lclone_open_delta_on(path, dev, &disk->delta);
+		err = lclone_open_delta_on(path, dev, &disk->delta) ?:
+		      lclone_refuse_owned(path, &disk->delta.sb);
 	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
 }
 

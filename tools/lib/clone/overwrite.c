@@ -3,6 +3,7 @@
 
 #include "basic/fail.h"
 #include "clone/overwrite.h"
+#include "clone/owner.h"
 #include "clone/protect.h"
 #include "clone/super.h"
 #include "clone/users.h"
@@ -44,7 +45,8 @@ int lclone_may_overwrite(const struct lclone_file *file, bool force, struct lclo
 	bool none = err == -ENODATA || err == -EINVAL;	/* of any version and in any state */
 
 	/* it is as lost as a base is that others lie on */
-	refused = lclone_refuse_loss(file->path, &delta, err, inv) ?:
+	refused = (err ? 0 : lclone_refuse_owned(file->path, &delta.sb)) ?:
+		  lclone_refuse_loss(file->path, &delta, err, inv) ?:
 		  refuse_base(file, err, none, force, inv) ?:
 		  refuse_content(file, &delta, err, force);
 	lclone_delta_close(&delta);

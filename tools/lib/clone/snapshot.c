@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "basic/fail.h"
 #include "clone/snapshot.h"
@@ -129,14 +128,4 @@ int lclone_snapshot_find(const char *clone, const char *snapshot, struct lclone_
 		return err == -ENOENT ? -ESTALE : err;
 	*at = lclone_snapshot_at(layers, clone, snapshot);
 	return *at < layers->count ? 0 : no_snapshot(clone, snapshot, layers);
-}
-
-void lclone_time_text(u64 seconds, char text[LCLONE_TIME_SIZE])
-{
-	const time_t t = seconds;
-	struct tm tm;
-
-	text[0] = '\0';
-	if (seconds && localtime_r(&t, &tm))
-		strftime(text, LCLONE_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
 }

@@ -46,8 +46,4 @@ u32 lclone_snapshot_at(const struct lclone_layers *layers, const char *clone, co
 int lclone_snapshot_find(const char *clone, const char *snapshot, struct lclone_named *named,
 			 struct lclone_layers *layers, u32 *at);
 
-/* When a layer was sealed, as people here write it; "" if it is not known. */
-#define LCLONE_TIME_SIZE	32
-void lclone_time_text(u64 seconds, char text[LCLONE_TIME_SIZE]);
-
 #endif /* LCLONE_SNAPSHOT_H */

@@ -10,6 +10,7 @@
 #include "basic/fail.h"
 #include "basic/text.h"
 #include "format_user.h"
+#include "clone/owner.h"
 #include "clone/super.h"
 
 /* In the block of a slot all but the superblock's own sector is zero. */
@@ -45,10 +46,17 @@ static int write_zeros(struct lclone_file *delta, u32 block, u32 blocks)
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
 {
 	u64 unknown = sb->ro_compat & ~LCLONE_FEATURE_RO_COMPAT;
+	int err;
 
 	if (unknown)
 		return lclone_fail(-EPROTONOSUPPORT, "%s: has features of a newer lclone (0x%" PRIx64
 				   "), it can only be read", delta->path, unknown);
+	if (lclone_owned_elsewhere(sb)) {
+		err = lclone_refuse_owned(delta->path, sb);
+		if (err)
+			return err;
+		lclone_owner_clear(sb);		/* it is taken over */
+	}
 	sb->seq++;
 	return write_slot(delta, sb);
 }

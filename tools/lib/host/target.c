@@ -74,6 +74,10 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 1, " rebase");
 	if (f->chunk_size)
 		add(w, 2, " chunk_size %u", f->chunk_size);
+	if (f->takeover)
+		add(w, 1, " takeover");
+	if (f->owner[0])
+		add(w, 2, " owner %s", f->owner);
 }
 
 bool lclone_flattens(const struct lclone_features *features)
@@ -150,6 +154,8 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 		f->flatten_layer = true;
 	else if (!strcmp(name, "rebase"))
 		f->rebase = true;
+	else if (!strcmp(name, "takeover"))
+		f->takeover = true;
 	else {
 		value = strtok_r(NULL, " ", save);
 		if (!value)
@@ -166,6 +172,9 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 			return parse_u32(value, &f->commit_interval);
 		if (!strcmp(name, "chunk_size"))
 			return parse_u32(value, &f->chunk_size);
+		if (!strcmp(name, "owner"))
+			return snprintf(f->owner, sizeof(f->owner), "%s", value) <
+			       (int)sizeof(f->owner) ? 0 : -EPROTO;
 		return -EPROTO;
 	}
 	return 0;

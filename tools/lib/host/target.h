@@ -27,6 +27,8 @@ struct lclone_features {
 	bool flatten;			/* takes over all that lies below, while it is used */
 	bool flatten_layer;		/* ... or only what the topmost layer has */
 	bool rebase;			/* the delta goes on, on what this table names */
+	bool takeover;			/* whatever host has the delta open */
+	char owner[LCLONE_OWNER_SIZE];	/* the note of this host; "": none */
 };
 
 struct lclone_table {

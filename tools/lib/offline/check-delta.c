@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 
 #include "basic/fail.h"
 #include "clone/active.h"
 #include "clone/chain.h"
+#include "clone/owner.h"
 #include "offline/check-delta.h"
 
 /* The chain below, as far as it is there. 1: a finding was reported. */
@@ -40,7 +42,7 @@ long lclone_check_delta(const char *path, struct lclone_file *base,
 	struct lclone_moment moment;
 	const struct lclone_dev *dev;
 	struct lclone_file file;
-	char why[LCLONE_WHY_SIZE];
+	char why[LCLONE_WHY_SIZE], owner[LCLONE_OWNER_TEXT_SIZE];
 	bool readable = false;
 	long ret, links;
 
@@ -48,6 +50,11 @@ long lclone_check_delta(const char *path, struct lclone_file *base,
 	if (ret)
 		goto out;
 	readable = !lclone_delta_open_sb(&before, dev);
+	if (readable && lclone_owned_elsewhere(&before.sb)) {
+		snprintf(why, sizeof(why), "%s is open on the host %s", path,
+			 lclone_owner_text(&before.sb, owner));
+		stale(why);
+	}
 	ret = lclone_check(dev, base ? &base->dev : NULL, report, ctx, usage, why);
 	if (ret < 0) {
 		lclone_fail(ret, "%s: %s", path, why);

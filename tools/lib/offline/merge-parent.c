@@ -15,6 +15,7 @@
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/owner.h"
 #include "clone/super.h"
 #include "format/tree.h"
 #include "format_user.h"
@@ -391,7 +392,7 @@ static int refuse(const struct lclone_merge *merge)
 	if (lclone_half_merged(lower) && !lclone_half_merged_with(lower, upper->uuid))
 		return lclone_fail(-EBUSY, "%s is being merged with another layer (uuid %s)",
 				   merge->chain->file[LOWER]->path, lower->owner);
-	return 0;
+	return lclone_refuse_owned(merge->chain->file[UPPER]->path, upper);
 }
 
 static int check_room(const struct plan *p, const struct lclone_merge_space *space)

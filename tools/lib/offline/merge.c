@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/owner.h"
 #include "clone/super.h"
+#include "host/machine.h"
 #include "offline/check.h"
 #include "offline/copy.h"
 #include "offline/merge.h"
@@ -93,6 +96,30 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 	sb->state &= ~LCLONE_STATE_MERGING;
 	sb->state |= LCLONE_STATE_CLEAN;
 	sb->merge_cursor = 0;
+	lclone_owner_clear(sb);
+	return lclone_super_write(merge->chain->file[0], sb);
+}
+
+/*
+ * It is noted that this host writes to the delta: another one that opened it meanwhile would lose
+ * what it writes at the end.
+ */
+static int begin(struct lclone_merge *merge, struct lclone_sb *sb)
+{
+	const bool begun = sb->state & LCLONE_STATE_MERGING;
+	char owner[LCLONE_OWNER_SIZE];
+	int err;
+
+	err = lclone_refuse_owned(merge->chain->file[0]->path, sb);
+	if (err)
+		return err;
+	if (!begun)
+		sb->merge_cursor = 0;
+	sb->state |= LCLONE_STATE_MERGING;
+	if (lclone_this_host(owner))
+		lclone_owner_note(sb, owner, time(NULL));
+	else if (begun)
+		return 0;
 	return lclone_super_write(merge->chain->file[0], sb);
 }
 
@@ -106,13 +133,9 @@ int lclone_merge_into_base(struct lclone_merge *merge)
 		return lclone_fail(-EFBIG, "%s has %s, less than the clone's %s",
 				   merge->target->path, LCLONE_SIZE(merge->target->dev.sectors),
 				   LCLONE_SIZE(sb.virtual_sectors));
-	if (!(sb.state & LCLONE_STATE_MERGING)) {
-		sb.state |= LCLONE_STATE_MERGING;
-		sb.merge_cursor = 0;
-		err = lclone_super_write(merge->chain->file[0], &sb);
-		if (err)
-			return err;
-	}
+	err = begin(merge, &sb);
+	if (err)
+		return err;
 	err = copy_into_base(merge, &sb);
 	if (!err)
 		err = lclone_file_sync(merge->target);

@@ -6,6 +6,7 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/inventory.h"
+#include "clone/owner.h"
 #include "clone/protect.h"
 #include "clone/super.h"
 #include "offline/remove.h"
@@ -25,7 +26,8 @@ int lclone_remove_delta(const char *path)
 	if (err && err != -EBADMSG && err != -EUCLEAN && err != -ENOSPC)
 		err = lclone_fail(err == -EINVAL ? -EMEDIUMTYPE : err, "%s: %s", path, delta.why);
 	else
-		err = lclone_refuse_loss(path, &delta, err, NULL);
+		err = (err ? 0 : lclone_refuse_owned(path, &delta.sb)) ?:
+		      lclone_refuse_loss(path, &delta, err, NULL);
 	if (!err)
 		err = lclone_make_writable(&file);
 	if (!err)

@@ -11,8 +11,10 @@
 #include "clone/delta-file.h"
 #include "clone/disk.h"
 #include "clone/dm-switch.h"
+#include "clone/owner.h"
 #include "clone/super.h"
 #include "host/lv-lock.h"
+#include "host/machine.h"
 #include "online/grown.h"
 #include "online/open.h"
 
@@ -75,6 +77,15 @@ static bool is_device(const char *path, const char *word)
 	return is && !strcmp(number, word);
 }
 
+/* A table's features, with the note of this host */
+static struct lclone_features with_owner(const struct lclone_features *features)
+{
+	struct lclone_features f = *features;
+
+	lclone_this_host(f.owner);
+	return f;
+}
+
 /* Is it that clone's?  Layers it may have any. */
 static bool is_line_of(const struct lclone_clone *clone, const char *base, const char *delta,
 		       const struct lclone_features *features)
@@ -86,6 +97,9 @@ static bool is_line_of(const struct lclone_clone *clone, const char *base, const
 	if (!is_device(base, table.base) || !is_device(delta, table.delta))
 		return false;
 	table.features = *features;
+	/* who has opened it, and from whom it was taken over, is no matter */
+	memcpy(table.features.owner, clone->table.features.owner, LCLONE_OWNER_SIZE);
+	table.features.takeover = clone->table.features.takeover;
 	return !lclone_table_print(&table, params, sizeof(params)) &&
 	       !strcmp(params, clone->params);
 }
@@ -202,7 +216,8 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 		err = lclone_lv_have_alone(base->rdev);
 	if (err)
 		goto out_disk;
-	table.features = *features;
+	table.features = with_owner(features);
+	table.features.takeover = lclone_owned_elsewhere(&disk.delta.sb);
 	if (lclone_table_print(&table, params, sizeof(params))) {
 		err = too_long();
 		goto out_disk;
@@ -262,7 +277,7 @@ int lclone_open_line(const char *base, const char *delta, const struct lclone_pa
 		if (!err && lclone_table_add_parent(&table, word))
 			err = too_long();
 	}
-	table.features = *features;
+	table.features = with_owner(features);
 	if (!err && lclone_table_print(&table, params, LCLONE_PARAMS_SIZE))
 		err = too_long();
 	*sectors = pair.disk.delta.sb.virtual_sectors;
