@@ -75,6 +75,8 @@ owner_elsewhere()
 	unchanged "$delta" refused 3 "$said" as_b lclone merge --yes --into-base "$base" "$delta"
 	unchanged "$delta" refused 3 "$said" as_b lclone merge --to "$dir/merged" "$base" "$delta"
 	unchanged "$delta" refused 3 "$said" as_b lclone export "$dir/image.qcow2" "$base" "$delta"
+	echo "t1 $base $delta" >"$dir/tab"
+	unchanged "$delta" refused 3 "$said" as_b env LCLONE_TAB="$dir/tab" lclone unit start t1
 	# what only looks says whose it is
 	ok as_b lclone check "$delta"
 	grep -q "is open on $said" "$dir/err" || fail "$(cat "$dir/err")"

@@ -11,6 +11,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "dir.h"
+#include "host/machine.h"
 #include "image.h"
 #include "offline/copy-out.h"
 #include "offline/measure.h"
@@ -162,6 +163,24 @@ static void check_emptied(const struct lclone_sb *before)
 	assert_int_equal(delta.sb.hwm, delta.sb.first_chunk);
 	assert_int_equal(delta.sb.state, LCLONE_STATE_CLEAN);
 	assert_int_equal(delta.commits, 0);
+	assert_false(lclone_is_owned(&delta.sb));
+	lclone_delta_close(&delta);
+	free(d);
+}
+
+/* Other hosts see that this one is at it. */
+static void check_noted(void)
+{
+	char owner[LCLONE_OWNER_SIZE];
+	struct lclone_memdev dev;
+	struct lclone_delta delta;
+	u64 sectors;
+	u8 *d = read_file("delta", &sectors);
+
+	lclone_memdev_init(&dev, d, sectors);
+	assert_int_equal(lclone_delta_open(&delta, &dev.dev), 0);
+	assert_true(delta.sb.state & LCLONE_STATE_MERGING);
+	assert_int_equal(lclone_is_owned(&delta.sb), lclone_this_host(owner));
 	lclone_delta_close(&delta);
 	free(d);
 }
@@ -253,6 +272,7 @@ static void larger_base(void **state)
 	(void)state;
 	make(&img, &sizes[0], 100);
 	assert_int_equal(merge_files(true, true, false, stop_now), -EINTR);
+	check_noted();
 	data = read_file("base", &sectors);
 	data = realloc(data, (sectors + 4096) << 9);
 	memset(data + (sectors << 9), 0x5a, 4096 << 9);

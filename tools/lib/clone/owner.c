@@ -53,7 +53,7 @@ int lclone_refuse_owned(const char *path, const struct lclone_sb *sb)
 		return 0;
 	lclone_owner_text(sb, text);
 	if (!takeover.allowed)
-		return lclone_fail(-LCLONE_OWNED, "%s: the host %s has it open for writing, and has not closed it (--takeover of open, if that host is down)",
+		return lclone_fail(-LCLONE_OWNED, "%s: the host %s has it open for writing, and has not closed it (lclone open --takeover, if that host is down)",
 				   path, text);
 	if (takeover.ask && strcmp(takeover.answered, path))
 		err = takeover.ask(path, text);
