@@ -19,7 +19,7 @@
 #include "basic/fail.h"
 #include "format_user.h"
 
-#define BATCHES		LCLONE_COPY_SLOTS
+#define BATCHES		64u			/* that are in flight, if the target is a device */
 #define BATCH_SECTORS	1024u			/* 512 KiB */
 #define PIECES		128			/* reads for one batch */
 #define ZERO_SECTORS	512u			/* fewer zeros go along with the data */
@@ -535,14 +535,15 @@ static int count_bytes(struct lclone_copy *c)
 
 static int make_batches(struct lclone_copy *c)
 {
+	const u32 count = c->merge->sink ? LCLONE_COPY_SLOTS : BATCHES;
 	size_t size = BATCH_SECTORS << 9;
-	int i;
+	u32 i;
 
-	c->batches = calloc(BATCHES, sizeof(*c->batches));
+	c->batches = calloc(count, sizeof(*c->batches));
 	if (!c->batches ||
-	    posix_memalign((void **)&c->buffers, LCLONE_BLOCK_SIZE, BATCHES * size))
+	    posix_memalign((void **)&c->buffers, LCLONE_BLOCK_SIZE, count * size))
 		return lclone_fail(-ENOMEM, "out of memory");
-	for (i = 0; i < BATCHES; i++) {
+	for (i = 0; i < count; i++) {
 		struct batch *b = &c->batches[i];
 
 		b->buf = c->buffers + i * size;

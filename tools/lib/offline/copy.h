@@ -10,7 +10,8 @@
 struct lclone_copy;
 struct pollfd;
 
-#define LCLONE_COPY_SLOTS	64	/* that are written at a time, each of up to 512 KiB */
+/* That a sink is given at a time, each of up to 512 KiB: qemu-nbd takes no more requests than that. */
+#define LCLONE_COPY_SLOTS	16
 
 /*
  * What is written to if that is no file, nor a device.  Zeros are told apart from data exactly as

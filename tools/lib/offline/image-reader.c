@@ -19,8 +19,8 @@
 #include "offline/vhd.h"
 
 #define SLOTS		128
-#define PIECE_SECTORS	2048u	/* 1 MiB */
-#define MEMORY		(8u << 20)
+#define PIECE_SECTORS	512u	/* what caches of processors hold is copied faster */
+#define MEMORY		(4u << 20)	/* as many as qemu-nbd takes at a time */
 #define WAIT_MS		1000
 
 struct slot {

@@ -3,7 +3,7 @@
  * One image file, by itself: what it has, in order, and not what it lies on.
  *
  * VHDs are read here, all other formats by qemu-nbd, with several requests in flight.  Memory is
- * 8 MiB, whatever the size.
+ * 4 MiB, whatever the size, and less than 20 MiB of qemu-nbd's.
  *
  * Functions return 0 (or what they document), or a negative errno with the sentence in
  * lclone_why().
@@ -47,7 +47,7 @@ int lclone_image_reader_look(struct lclone_image_reader *reader, u64 sector,
 
 /*
  * The next piece, from the first on without gaps: 1, or 0 at the end.  Its data, if it has some,
- * are at most 1 MiB, and there until the next call.
+ * are at most 256 KiB, and there until the next call.
  */
 int lclone_image_reader_next(struct lclone_image_reader *reader, struct lclone_piece *piece);
 
