@@ -368,6 +368,7 @@ accept()
 	remove | merge_into_parent | merge_layer) grep -q "blank" "$dir/err" ;;
 	drop_snapshot) grep -q "has no snapshot one" "$dir/err" ;;
 	receive) grep -q "is here already" "$dir/err" ;;
+	import_chain) grep -q "t1 is a clone already, in $LCLONE_TAB" "$dir/err" ;;
 	merge_to_file) grep -q "target.img exists" "$dir/err" ;;
 	*) false ;;
 	esac
