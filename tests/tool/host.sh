@@ -512,7 +512,7 @@ host_protects()
 
 by_name()
 {
-	local other
+	local other name
 
 	make_template 200
 	disk other other 16
@@ -561,6 +561,18 @@ by_name()
 	[ "$(volumes)" = deb ] || fail "$(volumes)"
 	[ ! -s "$LCLONE_TAB" ] || fail "$(cat "$LCLONE_TAB")"
 	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
+	# one that has no base, or has one that is no template, is known by its tags alone
+	ok lclone create --vg ttvg --delta-size 24M --size 32M web2 -
+	ok lclone create --vg ttvg --delta-size 24M web3 "$base"
+	for name in web2 web3; do
+		printf hello | dd of=/dev/mapper/$name bs=512 seek=7 conv=notrunc,fsync status=none
+		cp /dev/mapper/$name "$dir/model"
+		ok lclone close $name
+		ok lvchange -qq -an ttvg/$name-delta
+		ok lclone open $name
+		same "$dir/model" /dev/mapper/$name
+		ok lclone remove --yes $name
+	done
 }
 
 label_of() { lclone probe --export "$1" | sed -n 's/^ID_FS_LABEL=//p'; }

@@ -94,6 +94,15 @@ static int by_tags(struct lclone_named *named)
 	return err ?: !named->has_lv;
 }
 
+/* The base that a delta has recorded, or that it has none */
+static int set_base_of_delta(struct lclone_named *named, const struct lclone_sb *sb)
+{
+	if (sb->base_fp_alg != LCLONE_FP_NONE)
+		return lclone_find_base(sb, named->base);
+	snprintf(named->base, sizeof(named->base), "-");
+	return 0;
+}
+
 static int by_label(struct lclone_named *named)
 {
 	struct lclone_inventory inv = { .count = 0 };
@@ -111,12 +120,10 @@ static int by_label(struct lclone_named *named)
 					  named->name, found->path, inv.found[i].path);
 		found = &inv.found[i];
 	}
-	if (!err && found)
+	if (!err && found) {
 		snprintf(named->delta, sizeof(named->delta), "%s", found->path);
-	if (!err && found && found->sb.base_fp_alg == LCLONE_FP_NONE)
-		snprintf(named->base, sizeof(named->base), "-");
-	else if (!err && found)
-		err = lclone_find_base(&found->sb, named->base);
+		err = set_base_of_delta(named, &found->sb);
+	}
 	lclone_inventory_free(&inv);
 	return err ?: !found;
 }
@@ -173,6 +180,7 @@ int lclone_named_activate(struct lclone_named *named)
 {
 	const struct lclone_lv *base;
 	struct lclone_lv *lvs;
+	struct lclone_sb sb;
 	size_t count;
 	int err;
 
@@ -184,6 +192,9 @@ int lclone_named_activate(struct lclone_named *named)
 	base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);
 	err = (base ? lclone_lv_activate(base) : 0) ?: activate_layers(&named->lv, lvs, count);
 	free(lvs);
+	/* Tags name no base but a template; a delta that is damaged is no matter of this */
+	if (!err && !named->base[0] && !lclone_sb_of(named->delta, &sb))
+		err = set_base_of_delta(named, &sb);
 	return err;
 }
 

@@ -30,7 +30,10 @@ struct lclone_named {
 int lclone_name_find(const char *name, struct lclone_named *named);
 void lclone_named_free(struct lclone_named *named);
 
-/* Activates the volumes of LVM that are ours, of its delta and its template, if need be. */
+/*
+ * Activates the volumes of LVM that are ours, of its delta and its template, if need be. A base that
+ * neither lclonetab nor tags name is the one that the delta has recorded; it stays "" if that is not found.
+ */
 int lclone_named_activate(struct lclone_named *named);
 
 /* Adds the layers that a line of lclonetab names: their paths are valid until the next call. */

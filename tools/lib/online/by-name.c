@@ -73,14 +73,14 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 
 	if (named->active)
 		return lclone_fail(-EEXIST, "%s is active already", named->name);
-	if (!named->base[0])
-		return lclone_fail(-ENOENT, "the base of %s is not found: name it (lclone open %s BASE %s)",
-				   named->name, named->name, named->delta);
 	if (named->entry) {
 		add_features(features, &named->entry->features);
 		host |= named->entry->host;
 	}
 	err = lclone_named_activate(named) ?: refuse_others_volume(named);
+	if (!err && !named->base[0])
+		err = lclone_fail(-ENOENT, "the base of %s is not found: name it (lclone open %s BASE %s)",
+				  named->name, named->name, named->delta);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;
 	err = open_as_found(named, parents, features, host);
