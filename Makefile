@@ -22,6 +22,8 @@
 # make check-tool     the tool tests with each command killed before each of its calls, each two
 #                     at once, and what takes long: an hour or more
 # make crash-mutants  bugs planted in the module, each must be found by those
+# make remote         clones of a base that comes over the network: what becomes of them when that
+#                     is lost, and what a first read costs
 # make debug          storms on kernels with all their detectors (KASAN, lockdep, ...)
 # make coverage       which lines of module and tools/lib the tests run
 # make in-tree        the module as a part of the newest kernel source (TREE=...)
@@ -153,6 +155,10 @@ check-tool: deps tools
 	$(MAKE) -C tests/tool
 	tests/vm/run -k $(K) -t 14400 -- env LCLONE_KILLED=all LCLONE_RACES=all tests/tool/run
 
+remote: deps tools
+	$(MAKE) -s -C tests/kselftest
+	tests/remote/run $(K)
+
 debug: deps
 	tests/debug/check
 
@@ -191,4 +197,4 @@ need-libraries:
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
 	tools_uninstall clean deb rpm check check-host fresh compile-others demo vm bench crash \
-	crash-mutants check-tool debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
+	crash-mutants check-tool remote debug coverage in-tree series fuzz kselftest deps need-headers need-libraries

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Sourced by who wants a base that comes over the network, behind lib.sh: NVMe over TCP and NBD,
+# through the loopback, so that it is another host's as far as this one can tell.
+
+NQN=nqn.2026-01.org.example:$P
+TARGET=/sys/kernel/config/nvmet
+PORT=4421
+
+need_nvme() {
+	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config || skip "no configfs"
+	[ -d $TARGET ] && [ -e /dev/nvme-fabrics ] || skip "no NVMe over TCP in this kernel"
+	ip link set lo up
+}
+
+# export_nvme DEV: it can be reached from now on
+export_nvme() {
+	local subsystem=$TARGET/subsystems/$NQN port=$TARGET/ports/$PORT
+
+	mkdir "$subsystem"
+	on_exit "rmdir $subsystem"
+	echo 1 >"$subsystem/attr_allow_any_host"
+	mkdir "$subsystem/namespaces/1"
+	on_exit "rmdir $subsystem/namespaces/1"
+	echo "$1" >"$subsystem/namespaces/1/device_path"
+	uuid=$(</proc/sys/kernel/random/uuid)
+	echo "$uuid" >"$subsystem/namespaces/1/device_uuid"
+	echo 1 >"$subsystem/namespaces/1/enable"
+	mkdir "$port"
+	on_exit "rmdir $port"
+	echo tcp >"$port/addr_trtype"
+	echo ipv4 >"$port/addr_adrfam"
+	echo 127.0.0.1 >"$port/addr_traddr"
+	echo $PORT >"$port/addr_trsvcid"
+	on_exit "rm -f $port/subsystems/$NQN"
+	nvme_is_there
+}
+
+# The network is there, and is not
+nvme_is_there() { ln -s "$TARGET/subsystems/$NQN" "$TARGET/ports/$PORT/subsystems/$NQN"; }
+nvme_is_lost() { rm "$TARGET/ports/$PORT/subsystems/$NQN"; }
+
+# import_nvme [OPTION=VALUE...]: $base, and $controller
+import_nvme() {
+	local option answer
+
+	option=transport=tcp,traddr=127.0.0.1,trsvcid=$PORT,nqn=$NQN,reconnect_delay=1$(printf ',%s' "$@")
+	exec 8<>/dev/nvme-fabrics
+	echo "${option%,}" >&8
+	read -r answer <&8
+	exec 8>&-
+	[[ $answer =~ instance=([0-9]+) ]] || fail "not connected: $answer"
+	controller=/sys/class/nvme/nvme${BASH_REMATCH[1]}
+	on_exit "[ ! -e $controller ] || echo 1 >$controller/delete_controller"
+	within 10 nvme_appears
+}
+
+nvme_appears() {
+	local f there
+
+	for f in /sys/block/nvme*/uuid; do
+		[ ! -e "$f" ] || [ "$(<"$f")" != "$uuid" ] || { f=${f%/uuid} && base=/dev/${f##*/}; }
+	done
+	[ -b "${base:-}" ]
+}
+
+need_nbd() {
+	modprobe -q nbd 2>/dev/null
+	[ -b /dev/nbd0 ] || skip "no nbd in this kernel"
+	command -v nbd-client >/dev/null || skip "no nbd-client here"
+	command -v qemu-nbd >/dev/null || skip "no qemu-nbd here"
+	ip link set lo up
+}
+
+# export_nbd DEV
+export_nbd() {
+	exported=$1
+	on_exit 'kill "$(cat "$T/server")" 2>/dev/null || true'
+	nbd_is_there
+}
+
+nbd_is_there() { qemu-nbd --fork --persistent --read-only --format=raw --pid-file="$T/server" --bind=127.0.0.1 "$exported"; }
+nbd_is_lost() { kill -KILL "$(cat "$T/server")"; }
+
+# import_nbd OPTION...: $base
+import_nbd() {
+	base=/dev/nbd0
+	on_exit "nbd-client -d $base >/dev/null"
+	nbd-client 127.0.0.1 $base "$@" >"$T/nbd" 2>&1 || fail "$(cat "$T/nbd")"
+}
+
+# What a clone has itself, and what it asks the base for
+
+# A clone with 1 MiB of its own at 4 MiB, and half a subchunk at 6 MiB
+setup() {
+	delta=$(loop 16m)
+	clone commit_interval 3600000
+	blkio write "$vm" 4m 1m 2
+	blkio write "$vm" 6m 2k 2
+	blkio fsync "$vm"
+}
+
+# fails COMMAND...: by an I/O error, in time
+fails() {
+	! timeout 20 "$@" 2>"$T/error" || fail "no error: $*"
+	grep -q "Input/output error" "$T/error" || fail "$* said: $(cat "$T/error")"
+}
+
+# What it has itself is read, written and made durable, and so is a first write that needs nothing
+goes_on() {
+	quick 5000 blkio check "$vm" 4m 512k 2
+	quick 5000 blkio write "$vm" 4608k 64k 3
+	quick 5000 blkio write "$vm" "$1" 64k 3
+	quick 5000 blkio discard "$vm" 11m 64k
+	quick 5000 blkio fsync "$vm"
+	quick 5000 blkio check "$vm" 4608k 64k 3
+	is rw "$(status vm mode)" "mode"
+	is - "$(status vm check)" "needs check"
+}
+
+# All of it: what it has itself, and all else from the base
+all_there() {
+	blkio check "$vm" 0 2m 1
+	blkio check "$vm" 3m 1m 1
+	blkio check "$vm" 4m 512k 2
+	blkio check "$vm" 4608k 64k 3
+	blkio check "$vm" 6m 2k 2
+	blkio check "$vm" 6146k 2k 1
+}
