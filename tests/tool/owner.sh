@@ -62,9 +62,10 @@ owner_noted()
 
 owner_elsewhere()
 {
-	local said
+	local here said
 
-	said="the host $(hostname) since 20"
+	here=$(hostname)
+	said="the host $here since 20"
 	crash
 	unchanged "$delta" refused 3 "$said" as_b lclone open t1 "$base" "$delta"
 	unchanged "$delta" refused 3 "$said" as_b lclone open --read-only t1 "$base" "$delta"
@@ -74,19 +75,20 @@ owner_elsewhere()
 	unchanged "$delta" refused 3 "$said" as_b lclone resize --size 32M "$delta"
 	unchanged "$delta" refused 3 "$said" as_b lclone merge --yes --into-base "$base" "$delta"
 	unchanged "$delta" refused 3 "$said" as_b lclone merge --to "$dir/merged" "$base" "$delta"
-	unchanged "$delta" refused 3 "$said" as_b lclone export "$dir/image.qcow2" "$base" "$delta"
+	unchanged "$delta" refused 3 "$said" as_b lclone diff "$delta"
 	echo "t1 $base $delta" >"$dir/tab"
 	unchanged "$delta" refused 3 "$said" as_b env LCLONE_TAB="$dir/tab" lclone unit start t1
 	# what only looks says whose it is
 	ok as_b lclone check "$delta"
 	grep -q "is open on $said" "$dir/err" || fail "$(cat "$dir/err")"
-	as_b lclone tree | grep -q "OPEN ON $(hostname) since 20" || fail "$(as_b lclone tree)"
-	as_b lclone list -a -o state,owner | grep -q "OPEN-ELSEWHERE.*$(hostname)" ||
-		fail "$(as_b lclone list -a -o state,owner)"
+	ok as_b lclone tree
+	grep -q "OPEN ON $here since 20" "$dir/out" || fail "$(cat "$dir/out")"
+	ok as_b lclone list -a -o state,owner
+	grep -q "OPEN-ELSEWHERE.*$here" "$dir/out" || fail "$(cat "$dir/out")"
 	# the kernel says the same
-	! as_b dmsetup create t1 --table "$(lclone table "$base" "$delta" |
-		sed 's|owner [^/]*/.|owner host-b/x|; s|/x|/0|')" 2>/dev/null || fail "not refused"
-	dmesg | tail -n 5 | grep -q "host $(hostname)/[0-9a-f/]* has it open for writing since" ||
+	! dmsetup create t1 2>/dev/null --table "$(lclone table "$base" "$delta" |
+		sed 's|owner .*|owner host-b/0123456789abcdef/01234567|')" || fail "not refused"
+	dmesg | tail -n 5 | grep -q "host $here/[0-9a-f/]* has it open for writing since" ||
 		fail "$(dmesg | tail -n 5)"
 	same "$dir/template" "$base"
 }
@@ -103,7 +105,7 @@ owner_taken_over()
 	same "$dir/model" /dev/mapper/t1
 	noted "$delta" | grep -q "^host-b/" || fail "$(noted "$delta")"
 	# the first one is up again
-	refused 3 "is active" lclone open t1 "$base" "$delta"
+	refused 3 "already" lclone open t1 "$base" "$delta"
 	cp "$dir/delta" "$dir/crashed"
 	ok lclone close t1
 	[ -z "$(noted "$delta")" ] || fail "$(noted "$delta")"
@@ -148,15 +150,15 @@ owner_kept()
 {
 	local d2 d3 note
 
-	disk d2 d2 16 && disk d3 d3 16
+	disk d2 d2 48 && disk d3 d3 48
 	ok lclone create t1 "$base" "$delta"
 	note=$(noted "$delta")
 	ok lclone resize --size 32M t1
 	[ "$(noted "$delta")" = "$note" ] || fail "after a resize: $(noted "$delta")"
-	ok lclone snapshot t1 "$d2"
+	ok lclone snapshot t1 --to "$d2"
 	[ -z "$(noted "$delta")" ] || fail "of a layer: $(noted "$delta")"
 	[ "$(noted "$d2")" = "$note" ] || fail "after a snapshot: $(noted "$d2")"
-	ok lclone revert --yes t1 "$d3"
+	ok lclone revert --yes t1 --to "$d3"
 	[ -z "$(noted "$d2")" ] || fail "of what was left: $(noted "$d2")"
 	[ "$(noted "$d3")" = "$note" ] || fail "after a revert: $(noted "$d3")"
 	ok lclone flatten --yes t1
@@ -172,6 +174,7 @@ owner_none()
 	grep -q "has no machine-id" "$dir/err" || fail "$(cat "$dir/err")"
 	[ -z "$(noted "$delta")" ] || fail "$(noted "$delta")"
 	ok lclone close t1
+	ok lclone remove "$delta"
 	crash
 	refused 3 "the host $(hostname) since 20" as_host "" nobody lclone open t1 "$base" "$delta"
 }
