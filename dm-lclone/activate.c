@@ -14,6 +14,12 @@
 #include "trace.h"
 #include "worker.h"
 
+/* The base is not, or will not stay, what the tree says that it is. */
+static void forget_tree(struct lclone_sb *sb)
+{
+	memset(sb->base_root, 0, sizeof(sb->base_root));
+}
+
 /* Makes a layer of the delta of a table that was suspended: it does not change any more. */
 static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 {
@@ -33,8 +39,10 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		 * A merge that was given up has changed the base, which may also have been
 		 * enlarged.  So the layer gets the size and fingerprint that it has now.
 		 */
-		if (sb.state & LCLONE_STATE_MERGING)
+		if (sb.state & LCLONE_STATE_MERGING) {
 			sb.base_sectors = t->base_fp_sectors;
+			forget_tree(&sb);
+		}
 		sb.state &= ~LCLONE_STATE_MERGING;
 		sb.state |= LCLONE_STATE_SEALED;
 		sb.base_fp = t->base_fp;
@@ -71,6 +79,8 @@ static int seal_top(struct lclone *t)
  */
 static void name_parents(struct lclone *t, struct lclone_sb *sb)
 {
+	if (!t->base_dev || sb->base_sectors != t->base_fp_sectors || sb->base_fp != t->base_fp)
+		forget_tree(sb);
 	sb->base_sectors = t->base_fp_sectors;
 	sb->base_fp_alg = t->base_dev ? LCLONE_FP_CRC32C_SAMPLES : LCLONE_FP_NONE;
 	sb->base_fp = t->base_fp;
@@ -153,8 +163,10 @@ int lclone_delta_start(struct lclone *t)
 	sb.state &= ~LCLONE_STATE_CLEAN;
 	if (t->rebase)
 		name_parents(t, &sb);
-	if (d->below.merge)
+	if (d->below.merge) {
 		sb.state |= LCLONE_STATE_MERGING;
+		forget_tree(&sb);
+	}
 	sb.merge_cursor = 0;
 	sb.block_size = t->block_size;
 	lclone_note_put(t, &sb);

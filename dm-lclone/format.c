@@ -98,6 +98,7 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	d->sealed_at = cpu_to_le64(sb->sealed_at);
 	d->owned_since = cpu_to_le64(sb->owned_since);
 	memcpy(d->took_over, sb->took_over, sizeof(d->took_over));
+	memcpy(d->base_root, sb->base_root, sizeof(d->base_root));
 	d->csum = cpu_to_le32(csum_of(d, &d->csum, sizeof(*d)));
 }
 
@@ -243,6 +244,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	sb->sealed_at = le64_to_cpu(d->sealed_at);
 	sb->owned_since = le64_to_cpu(d->owned_since);
 	memcpy(sb->took_over, d->took_over, sizeof(sb->took_over));
+	memcpy(sb->base_root, d->base_root, sizeof(sb->base_root));
 	return sb_check(sb, fault);
 }
 

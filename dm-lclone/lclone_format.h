@@ -56,6 +56,7 @@ typedef uint64_t u64;
 #define LCLONE_LABEL_SIZE		64
 #define LCLONE_OWNER_SIZE		64
 #define LCLONE_SPARES			8
+#define LCLONE_ROOT_SIZE		32	/* SHA-256 */
 
 /* Checkpoints write at most this many leaves, see lclone_reserve_blocks(). */
 #define LCLONE_DIRTY_LEAVES_MAX		1024u
@@ -160,7 +161,7 @@ struct lclone_sb_disk {
 	__u8	reserved0[4];
 	__le64	sealed_at;		/* seconds since 1970; 0: not known */
 	__le64	owned_since;		/* seconds since 1970; 0: no host has it open */
-	__u8	reserved1[32];
+	__u8	base_root[LCLONE_ROOT_SIZE];	/* of the base's verity tree; zeros: none */
 	__u8	took_over[LCLONE_UUID_SIZE];	/* what owner had before the note */
 };
 
@@ -230,6 +231,7 @@ static_assert(offsetof(struct lclone_sb_disk, owner) == 264, "owner");
 static_assert(offsetof(struct lclone_sb_disk, sealed_at) == 448, "sealed_at");
 static_assert(offsetof(struct lclone_sb_disk, owned_since) == 456, "owned_since");
 static_assert(offsetof(struct lclone_sb_disk, took_over) == 496, "took_over");
+static_assert(offsetof(struct lclone_sb_disk, base_root) == 464, "base_root");
 static_assert(offsetof(struct lclone_log_disk, records) == 64, "records");
 
 /* In-core forms */
@@ -270,6 +272,7 @@ struct lclone_sb {
 	u64 sealed_at;
 	u64 owned_since;
 	u8 took_over[LCLONE_UUID_SIZE];
+	u8 base_root[LCLONE_ROOT_SIZE];		/* zeros: none */
 };
 
 struct lclone_ref {

@@ -31,6 +31,7 @@ static struct lclone_sb sample_sb(void)
 	strcpy(sb.owner, "owner");
 	memset(sb.took_over, 0xef, sizeof(sb.took_over));
 	sb.owned_since = 1700000001;
+	memset(sb.base_root, 0x5a, sizeof(sb.base_root));
 	sb.spare[7].block = 35 * 16;
 	sb.spare[7].count = 16;
 	return sb;
@@ -92,6 +93,7 @@ static void superblock_bytes(void **state)
 	put(expect, 440, 4096, 4);			/* block_size */
 	put(expect, 448, 1700000000, 8);		/* sealed_at */
 	put(expect, 456, 1700000001, 8);		/* owned_since */
+	memset(expect + 464, 0x5a, 32);			/* base_root */
 	memset(expect + 496, 0xef, 16);			/* took_over */
 	put(expect, 8, lclone_crc32c(expect + 12, 500), 4);
 
