@@ -13,7 +13,8 @@ FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/dry.o lib/basic/signals.o 
 
 # What is on a delta, read from any device, also from memory
 FLOORS	+= lib/format/crc32c.o lib/format/format.o lib/format/dev.o lib/format/layer.o \
-	   lib/format/delta.o lib/format/stream.o lib/format/moment.o lib/format/tree.o
+	   lib/format/delta.o lib/format/stream.o lib/format/moment.o lib/format/tree.o \
+	   lib/format/verity.o
 
 # This host: devices and files, locks, device-mapper, LVM
 FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/feature.o \
@@ -21,13 +22,14 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/pending.o lib/host/stack.o lib/host/program.o lib/host/lvm.o \
 	   lib/host/lv-lock.o lib/host/file.o lib/host/part.o lib/host/tab.o \
 	   lib/host/ranges.o lib/host/queue.o lib/host/look.o \
-	   lib/host/volumes.o lib/host/find.o lib/host/lv.o
+	   lib/host/volumes.o lib/host/find.o lib/host/lv.o lib/host/verity.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 FLOORS	+= lib/host/machine.o lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
 
 # Deltas, layers, bases and clones, and who needs whom
 FLOORS	+= lib/clone/owner.o lib/clone/super.o lib/clone/protect.o lib/clone/dm-switch.o lib/clone/inventory.o \
-	   lib/clone/delta-file.o lib/clone/active.o lib/clone/half-merged.o lib/clone/base.o \
+	   lib/clone/delta-file.o lib/clone/active.o lib/clone/half-merged.o \
+	   lib/clone/seal.o lib/clone/verified.o lib/clone/base.o \
 	   lib/clone/blocks.o \
 	   lib/clone/chain.o lib/clone/overlay.o lib/clone/disk.o lib/clone/family.o \
 	   lib/clone/overview.o \
@@ -50,7 +52,7 @@ FLOORS	+= lib/offline/vhd.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
 FLOORS	+= lib/offline/image-format.o lib/offline/image-header.o lib/offline/image.o \
-	   lib/offline/template.o
+	   lib/offline/template.o lib/offline/verify.o
 FLOORS	+= lib/offline/image-chain.o lib/offline/image-reader.o \
 	   lib/offline/import.o lib/offline/import-to.o
 
@@ -77,7 +79,7 @@ FLOORS	+= cmd/check.o cmd/close.o cmd/create.o cmd/diff.o cmd/dump.o cmd/flatten
 	   cmd/open.o cmd/rebase.o cmd/remove.o cmd/repair.o cmd/resize.o cmd/revert.o \
 	   cmd/snapshot.o cmd/status.o cmd/table.o cmd/top.o cmd/tree.o
 FLOORS	+= cmd/unit.o cmd/generator.o cmd/daemon.o
-FLOORS	+= cmd/probe.o cmd/template.o cmd/scan.o
+FLOORS	+= cmd/probe.o cmd/template.o cmd/scan.o cmd/seal-base.o cmd/verify.o
 FLOORS	+= cmd/export.o cmd/import.o
 
 FLOORS	+= cmd/send.o cmd/receive.o

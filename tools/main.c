@@ -18,6 +18,7 @@ static const struct command * const commands[] = {
 	&cmd_list, &cmd_tree, &cmd_map, &cmd_top, &cmd_metrics, &cmd_dump, &cmd_check, &cmd_repair,
 	&cmd_resize, &cmd_snapshot, &cmd_revert, &cmd_diff, &cmd_measure, &cmd_merge, &cmd_flatten,
 	&cmd_rebase, &cmd_scan, &cmd_daemon, &cmd_unit, &cmd_generator, &cmd_probe, &cmd_template,
+	&cmd_seal_base, &cmd_verify,
 	&cmd_export, &cmd_import, &cmd_send, &cmd_receive,
 };
 

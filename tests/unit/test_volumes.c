@@ -11,6 +11,7 @@
 
 #include "basic/fail.h"
 #include "dir.h"
+#include "clone/seal.h"
 #include "host/feature.h"
 #include "host/lv.h"
 #include "offline/image.h"
@@ -30,7 +31,10 @@
 	" \"lv_permissions\":\"writeable\","					\
 	" \"lv_tags\":\"lclone.filling,lclone.name=half\"},"			\
 	"{\"lv_name\":\"mine\", \"lv_size\":\"8\", \"lv_active\":\"active\","	\
-	" \"lv_permissions\":\"writeable\", \"lv_tags\":\"lclone\"}]}]}"
+	" \"lv_permissions\":\"writeable\", \"lv_tags\":\"lclone\"},"		\
+	"{\"lv_name\":\"deb-verity\", \"lv_size\":\"8\", \"lv_active\":\"active\","	\
+	" \"lv_permissions\":\"read-only\","					\
+	" \"lv_tags\":\"lclone.name=deb,lclone.root=5a,lclone.verity\"}]}]}"
 
 static void write_file(const char *name, const char *text, size_t len)
 {
@@ -81,7 +85,7 @@ static void tags(void **state)
 
 	(void)state;
 	assert_int_equal(lclone_lv_list(&lvs, &count), 0);
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
 	assert_int_equal(lvs[0].kind, LCLONE_LV_BASE);
 	assert_string_equal(lvs[0].name, "deb");
 	assert_int_equal(lvs[0].sectors, 4096);
@@ -94,12 +98,21 @@ static void tags(void **state)
 	assert_string_equal(lvs[1].uuid, "01234567-89ab-cdef-0123-456789abcdef");
 	assert_false(lvs[1].active || lvs[1].read_only);
 	assert_int_equal(lvs[2].kind, LCLONE_LV_FILLING);
+	assert_int_equal(lvs[3].kind, LCLONE_LV_VERITY);
+	assert_string_equal(lvs[3].root, "5a");
+	assert_ptr_equal(lclone_seal_in(lvs, count, &lvs[0]), &lvs[3]);
+	assert_null(lclone_seal_in(lvs, count, &lvs[2]));
+	/* of one without our tags the volume's name counts, and only in its group */
+	snprintf(lvs[3].name, sizeof(lvs[3].name), "web1-delta");
+	assert_ptr_equal(lclone_seal_in(lvs, count, &lvs[1]), &lvs[3]);
+	snprintf(lvs[3].vg, sizeof(lvs[3].vg), "other");
+	assert_null(lclone_seal_in(lvs, count, &lvs[1]));
 	free(lvs);
 }
 
 static void by_name(void **state)
 {
-	struct lclone_lv lv;
+	struct lclone_lv lv, tree;
 
 	(void)state;
 	assert_int_equal(lclone_template_find("deb", &lv), 0);
@@ -107,11 +120,11 @@ static void by_name(void **state)
 	assert_int_equal(lclone_template_find("half", &lv), -ENOENT);
 	assert_int_equal(lclone_template_find_any("half", &lv), 0);
 	assert_int_equal(lclone_template_find("web1", &lv), -ENOENT);
-	assert_int_equal(lclone_template_add("deb", "nothing", false, "vg", NULL, &lv), -EEXIST);
-	assert_int_equal(lclone_template_add("half", "nothing", false, "vg", NULL, &lv), -EEXIST);
+	assert_int_equal(lclone_template_add("deb", "nothing", false, "vg", NULL, &lv, &tree), -EEXIST);
+	assert_int_equal(lclone_template_add("half", "nothing", false, "vg", NULL, &lv, &tree), -EEXIST);
 	assert_non_null(strstr(lclone_why(), "lclone template remove half"));
-	assert_int_equal(lclone_template_add("a b", "nothing", false, "vg", NULL, &lv), -ERANGE);
-	assert_int_equal(lclone_template_add("new", "nothing", false, "v\ng", NULL, &lv), -ERANGE);
+	assert_int_equal(lclone_template_add("a b", "nothing", false, "vg", NULL, &lv, &tree), -ERANGE);
+	assert_int_equal(lclone_template_add("new", "nothing", false, "v\ng", NULL, &lv, &tree), -ERANGE);
 }
 
 /* One process is told all; those that are listed then, with our uuid, have been made. */

@@ -21,6 +21,9 @@ extern const struct command cmd_receive, cmd_send;
 /* For names */
 extern const struct command cmd_scan, cmd_template;
 
+/* For bases that rot */
+extern const struct command cmd_seal_base, cmd_verify;
+
 /* For images of others */
 extern const struct command cmd_export, cmd_import;
 

@@ -13,6 +13,7 @@
 
 static const struct option options[] = {
 	FEATURE_OPTIONS,
+	VERIFY_OPTION,
 	{ "size", required_argument, NULL, 's' },
 	{ "chunk-size", required_argument, NULL, 'c' },
 	{ "label", required_argument, NULL, 'l' },
@@ -175,6 +176,7 @@ const struct command cmd_create = {
 	"  --label TEXT             a name to keep in the superblock (NAME)\n"
 	"  --force                  overwrite what is on DELTA\n"
 	ASSUME_USAGE
+	VERIFY_USAGE
 	HOST_USAGE
 	FEATURE_USAGE,
 	.run = run,

@@ -11,6 +11,7 @@
 #include "clone/delta-file.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
+#include "format/verity.h"
 #include "ui/output.h"
 
 /*
@@ -21,7 +22,7 @@ struct field {
 	const char *name;
 	enum { NUMBER, HEX, TEXT } kind;
 	u64 number;
-	char text[LCLONE_LABEL_SIZE];
+	char text[LCLONE_ROOT_TEXT];	/* nor is a label longer */
 };
 
 #define FIELDS	40
@@ -64,7 +65,7 @@ static void add_state(struct fields *f, u32 state)
 
 static void superblock_fields(struct fields *f, const struct lclone_sb *sb)
 {
-	char uuid[UUID_STR_LEN];
+	char uuid[UUID_STR_LEN], root[LCLONE_ROOT_TEXT];
 
 	f->count = 0;
 	uuid_unparse(sb->uuid, uuid);
@@ -96,6 +97,8 @@ static void superblock_fields(struct fields *f, const struct lclone_sb *sb)
 		 sb->base_fp_alg == LCLONE_FP_NONE ? "none" : "crc32c-samples");
 	add_number(f, "base_sectors", sb->base_sectors);
 	add_hex(f, "base_fingerprint", sb->base_fp);
+	lclone_root_text(sb->base_root, root);
+	add_text(f, "base_root_hash", lclone_root_is_set(sb->base_root) ? root : "");
 	uuid_unparse(sb->parent_uuid, uuid);
 	add_text(f, "parent_uuid", uuid_is_null(sb->parent_uuid) ? "" : uuid);
 	add_number(f, "merge_cursor", sb->merge_cursor);

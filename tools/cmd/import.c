@@ -139,10 +139,10 @@ static int refuse_overlay(const struct arguments *a)
 /* An image of its own */
 static int to_template(struct arguments *a, const char *name, const struct lclone_watch *watch)
 {
-	struct lclone_lv lv;
+	struct lclone_lv lv, tree;
 	char size[16], path[LCLONE_LV_PATH_SIZE];
 	int err = refuse_overlay(a) ?:
-		  lclone_template_add(name, a->from.file, false, a->vg, watch, &lv);
+		  lclone_template_add(name, a->from.file, false, a->vg, watch, &lv, &tree);
 
 	meter_hide(&a->meter);
 	if (err)

@@ -115,6 +115,12 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 	return true;
 }
 
+static void tell_tree(const char *tree, bool json)
+{
+	if (tree[0] && !json)
+		say("%s: removed: the base, whose verity tree it had, is another now\n", tree);
+}
+
 /* The kernel merges */
 
 static void tell_dry(const struct online_merge *m, const struct arguments *a)
@@ -133,9 +139,9 @@ static void tell_dry(const struct online_merge *m, const struct arguments *a)
 static int run_online(const struct arguments *a, const char *name)
 {
 	struct meter meter;
-	struct online o = { .name = name, .rate = a->rate, .detach = a->detach,
+	struct online o = { .name = name, .rate = a->rate, .detach = a->detach, .writes_base = true,
 			    .watch = &meter_watch, .ctx = &meter };
-	struct online_merge merge = { .online = &o,
+	struct online_merge merge = { .online = &o, .tree = "",
 				      .ask = a->yes || a->dry_run ? NULL : ask_before_merge };
 	bool opened, detached;
 	int ret;
@@ -155,6 +161,7 @@ static int run_online(const struct arguments *a, const char *name)
 	else
 		ret = lclone_merge_online(&merge);
 	detached = ret == 1;
+	tell_tree(merge.tree, a->json);
 	ret = lclone_close_again(name, opened, ret);
 	if (ret == -LCLONE_DRY) {
 		tell_dry(&merge, a);
@@ -240,7 +247,7 @@ static int run(int argc, char **argv)
 	struct copy_target to;
 	struct meter meter;
 	struct lclone_merge merge = { .progress = progress, .ctx = &meter };
-	char path[PATH_MAX];
+	char path[PATH_MAX], tree[LCLONE_LV_PATH_SIZE] = "";
 	int ret = 0;
 
 	if (!parse(argc, argv, &a, &ret))
@@ -276,9 +283,10 @@ static int run(int argc, char **argv)
 	to = (struct copy_target){ .path = a.to, .force = a.force };
 	meter_init(&meter, a.json);
 	ret = a.into ? merge_into_base(base, delta, &merge,
-				       a.yes || a.dry_run ? NULL : ask_before_merge) :
+				       a.yes || a.dry_run ? NULL : ask_before_merge, tree) :
 		       lclone_copy_out(base, delta, &a.parents, &to, &merge);
 	meter_end(&meter);
+	tell_tree(tree, a.json);
 	if (ret != -LCLONE_DRY)
 		return ret;
 	if (a.into)

@@ -35,6 +35,6 @@ const struct command cmd_open = {
 	"       lclone open [OPTION]... NAME\n\n"
 	"Activates the clone that BASE and DELTA make as /dev/mapper/NAME. The second looks for\n"
 	"them: in lclonetab, whose options count, too, among LVM's tags, and by label.\n\n"
-	PARENT_USAGE READ_ONLY_USAGE HOST_USAGE FEATURE_USAGE TAKEOVER_USAGE,
+	PARENT_USAGE READ_ONLY_USAGE VERIFY_USAGE HOST_USAGE FEATURE_USAGE TAKEOVER_USAGE,
 	.run = run,
 };

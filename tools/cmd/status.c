@@ -10,6 +10,7 @@
 #include "basic/text.h"
 #include "clone/owner.h"
 #include "clone/super.h"
+#include "clone/verified.h"
 #include "clone/word.h"
 #include "cmd/commands.h"
 #include "ui/clones.h"
@@ -69,6 +70,7 @@ static void print_task(const char *name, const struct lclone_status *s, const st
 static void print_text(const struct lclone_clone *clone, const struct lclone_status *s,
 		       const struct pace *p)
 {
+	const enum lclone_base_state base = lclone_base_state(clone->table.base);
 	char used[16], total[16];
 
 	if (how.redraws && how.lines)
@@ -82,7 +84,14 @@ static void print_text(const struct lclone_clone *clone, const struct lclone_sta
 		print_verbose(clone, s);
 	printf("%s%s%s", clone->suspended ? ", SUSPENDED" : "", s->full ? ", FULL" : "",
 	       s->needs_check ? ", NEEDS CHECK" : "");
+	if (base != LCLONE_BASE_PLAIN)
+		printf(base == LCLONE_BASE_CORRUPT ? ", BASE CORRUPT" : ", base verified");
 	end_line();
+	if (base == LCLONE_BASE_CORRUPT) {
+		say("%s: its base is not what its verity tree says: \"lclone verify %s\" finds where",
+		    clone->name, clone->name);
+		end_line();
+	}
 	if (s->task[0])
 		print_task(clone->name, s, p);
 	if (how.redraws)
@@ -116,6 +125,11 @@ static void add_owner(struct json_object *o, const char *owner)
 static struct json_object *to_json(const struct lclone_clone *clone,
 				   const struct lclone_status *s, const struct pace *p)
 {
+	static const char *const states[] = {
+		[LCLONE_BASE_PLAIN] = "no",
+		[LCLONE_BASE_VERIFIED] = "yes",
+		[LCLONE_BASE_CORRUPT] = "corrupt",
+	};
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "name", json_object_new_string(clone->name));
@@ -134,6 +148,8 @@ static struct json_object *to_json(const struct lclone_clone *clone,
 	json_object_object_add(o, "needs_check", json_object_new_boolean(s->needs_check));
 	json_object_object_add(o, "full", json_object_new_boolean(s->full));
 	add_owner(o, clone->table.features.owner);
+	json_object_object_add(o, "base_verified",
+			       json_object_new_string(states[lclone_base_state(clone->table.base)]));
 	if (s->task[0])
 		json_object_object_add(o, "task", task_to_json(s, p));
 	return o;

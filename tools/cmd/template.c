@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/fail.h"
 #include "basic/text.h"
+#include "clone/seal.h"
 #include "cmd/commands.h"
 #include "offline/template.h"
 #include "ui/confirm.h"
@@ -18,6 +20,11 @@ struct arguments {
 
 static int progress(void *ctx, const char *phase, u64 done, u64 total)
 {
+	static const char *before;
+
+	if (!before || strcmp(before, phase))	/* it is copied, and then hashed */
+		meter_start(ctx, done);
+	before = phase;
 	meter_show(ctx, phase, done, total, done == total);
 	return interrupted();
 }
@@ -26,17 +33,23 @@ static int add(const char *name, const char *image, const struct arguments *a)
 {
 	struct meter meter;
 	struct lclone_watch watch = { .progress = progress, .ctx = &meter };
-	struct lclone_lv lv;
+	struct lclone_lv lv, tree;
 	char size[16];
 	int err;
 
 	meter_init(&meter, false);
-	err = lclone_template_add(name, image, a->other_files, a->vg, &watch, &lv);
+	meter.named = true;
+	err = lclone_template_add(name, image, a->other_files, a->vg, &watch, &lv, &tree);
 	meter_end(&meter);
-	if (!err)
-		say("%s: a template of %s, read-only, on %s/%s\n", name,
-		    lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
-	return err;
+	if (err)
+		return err;
+	say("%s: a template of %s, read-only, on %s/%s\n", name,
+	    lclone_size_text(lv.sectors << 9, size), lv.vg, lv.lv);
+	if (tree.lv[0])
+		say("%s: sealed, its verity tree is on %s/%s\n", name, tree.vg, tree.lv);
+	else
+		say_to(stderr, "%s: not sealed (lclone seal-base): %s\n", name, lclone_why());
+	return 0;
 }
 
 static size_t clones_of(const char *name, const struct lclone_lv *lvs, size_t count)
@@ -48,7 +61,8 @@ static size_t clones_of(const char *name, const struct lclone_lv *lvs, size_t co
 	return clones;
 }
 
-static void add_json(struct json_object *all, const struct lclone_lv *lv, size_t clones)
+static void add_json(struct json_object *all, const struct lclone_lv *lv,
+		     const struct lclone_lv *tree, size_t clones)
 {
 	struct json_object *o = json_object_new_object();
 	char path[LCLONE_LV_PATH_SIZE];
@@ -60,21 +74,30 @@ static void add_json(struct json_object *all, const struct lclone_lv *lv, size_t
 	json_object_object_add(o, "clones", json_object_new_int64(clones));
 	json_object_object_add(o, "whole",
 			       json_object_new_boolean(lv->kind == LCLONE_LV_BASE));
+	if (tree && tree->root[0]) {
+		lclone_lv_path(tree, path);
+		json_object_object_add(o, "verity", json_object_new_string(path));
+		json_object_object_add(o, "root_hash", json_object_new_string(tree->root));
+	}
 	json_object_array_add(all, o);
 }
 
-static void print(const struct lclone_lv *lv, size_t clones)
+static void print(const struct lclone_lv *lv, const struct lclone_lv *tree, size_t clones)
 {
 	char size[16];
 
-	printf("%-20s %10s %7zu  %s/%s%s\n", lv->name, lclone_size_text(lv->sectors << 9, size),
-	       clones, lv->vg, lv->lv,
+	printf("%-20s %10s %7zu  %s/%s", lv->name, lclone_size_text(lv->sectors << 9, size),
+	       clones, lv->vg, lv->lv);
+	if (tree)
+		printf(", %s/%s%s", tree->vg, tree->lv, tree->root[0] ? "" : " (not whole)");
+	printf("%s\n",
 	       lv->kind == LCLONE_LV_FILLING ? "  not whole: being made, or left over" : "");
 }
 
 static int list(const struct arguments *a)
 {
 	struct json_object *all = a->json ? json_object_new_array() : NULL;
+	const struct lclone_lv *tree;
 	struct lclone_lv *lvs;
 	size_t count, i, clones;
 	int err;
@@ -86,10 +109,11 @@ static int list(const struct arguments *a)
 		if (!lclone_lv_is_base(&lvs[i]))
 			continue;
 		clones = clones_of(lvs[i].name, lvs, count);
+		tree = lclone_seal_in(lvs, count, &lvs[i]);
 		if (a->json)
-			add_json(all, &lvs[i], clones);
+			add_json(all, &lvs[i], tree, clones);
 		else
-			print(&lvs[i], clones);
+			print(&lvs[i], tree, clones);
 	}
 	if (!err && a->json)
 		put_json(json_object_get(all), JSON_C_TO_STRING_PLAIN);
@@ -175,9 +199,10 @@ const struct command cmd_template = {
 	"       lclone template list [--json]\n"
 	"       lclone template remove [--yes] [--dry-run] NAME\n\n"
 	"The first makes the logical volume NAME in VG, with what the image of a disk has, and\n"
-	"sets it read-only: clones can be made of it by its name (lclone create --from). An\n"
+	"sets it read-only: clones can be made of it by its name (lclone create --from). It is\n"
+	"sealed, too, as by lclone seal-base, by the volume NAME-verity beside it. An\n"
 	"image is raw, or qcow2, vmdk, vhd or vhdx, which qemu-img reads. The last removes a\n"
-	"template that has no clones, with its volume.\n\n"
+	"template that has no clones, with its volumes.\n\n"
 	"  --vg VG        the volume group\n"
 	"  --other-files  the image may name other files that it lies on, as an overlay does\n"
 	"  --yes          do not ask\n"

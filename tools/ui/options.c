@@ -71,7 +71,8 @@ bad:
 
 int parse_feature_option(struct lclone_features *f, int option, const char *value)
 {
-	static const struct option features[] = { READ_ONLY_OPTION, FEATURE_OPTIONS };
+	static const struct option features[] = { READ_ONLY_OPTION, VERIFY_OPTION,
+						   FEATURE_OPTIONS };
 	size_t i;
 
 	for (i = 0; i < sizeof(features) / sizeof(features[0]); i++)
@@ -87,6 +88,7 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 	static const struct option options[] = {
 		HOST_OPTION,		/* these if @host is wanted */
 		TAKEOVER_OPTIONS,
+		VERIFY_OPTION,
 		READ_ONLY_OPTION,
 		FEATURE_OPTIONS,
 		PARENT_OPTION,
@@ -96,7 +98,7 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 	bool takeover = false, yes = false;
 	int option, any = 0;
 
-	while ((option = next_option(cmd, argc, argv, host ? options : options + 3, ret)) != -1) {
+	while ((option = next_option(cmd, argc, argv, host ? options : options + 4, ret)) != -1) {
 		if (option == '?')
 			return -1;
 		if (option == 'H')

@@ -26,6 +26,8 @@ int parse_size(const char *text, u64 *sectors);
 	{ "low-water-mark", required_argument, NULL, 'w' },	\
 	{ "commit-interval", required_argument, NULL, 'i' },	\
 	{ "no-discard-passdown", no_argument, NULL, 'd' }
+/* ... and these two of those: create and open */
+#define VERIFY_OPTION	{ "verify", no_argument, NULL, 'v' }
 
 #define READ_ONLY_USAGE							\
 	"  --read-only              the clone cannot be written\n"
@@ -35,6 +37,9 @@ int parse_size(const char *text, u64 *sectors);
 	"  --low-water-mark CHUNKS  an event when fewer chunks are free\n" \
 	"  --commit-interval MS     make writes durable at least that often (1000)\n" \
 	"  --no-discard-passdown    keep discards from the delta's device\n"
+
+#define VERIFY_USAGE							\
+	"  --verify                 verify what is read of the base: see lclone seal-base\n"
 
 /* 1 if @option is one of them, 0 if not, else a negative errno. */
 int parse_feature_option(struct lclone_features *features, int option, const char *value);

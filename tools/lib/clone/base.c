@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/half-merged.h"
+#include "clone/seal.h"
 #include "format/dev.h"
 #include "format_user.h"
 
@@ -75,7 +76,9 @@ int lclone_set_base_of(struct lclone_sb *sb, const struct lclone_file *base)
 	sb->base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
 	sb->base_sectors = base->dev.sectors;
 	err = lclone_fingerprint(&base->dev, &sb->base_fp);
-	return err ? lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err)) : 0;
+	if (err)
+		return lclone_fail(err, "%s: cannot be read: %s", base->path, strerror(-err));
+	return lclone_seal_root(base, sb->base_root);
 }
 
 bool lclone_base_has_grown(const struct lclone_file *base, const struct lclone_sb *sb)

@@ -9,6 +9,7 @@
 #include "clone/family.h"
 #include "host/find.h"
 #include "host/ranges.h"
+#include "host/stack.h"
 
 static int by_path(const void *a, const void *b)
 {
@@ -102,7 +103,7 @@ static void ask_base(const struct family *t, struct member *n)
 	clone = lclone_next_with(&t->inv, n->found->rdev, NULL, &below);
 	n->known = clone || n->base[0];
 	if (clone)
-		lclone_name_of(clone->table.base, n->base);
+		lclone_base_name(clone->table.base, n->base);
 }
 
 static int guess_base(const struct family *t, struct member *n)

@@ -7,6 +7,7 @@
 #include "clone/disk.h"
 #include "clone/make.h"
 #include "clone/overwrite.h"
+#include "clone/seal.h"
 #include "clone/super.h"
 #include "clone/users.h"
 
@@ -36,6 +37,16 @@ static int look_at_parents(const struct lclone_file *file, struct lclone_file *b
 	return err ?: lclone_verify_base(&disk->delta, base);
 }
 
+/* That of the layer below counts first: it was there when the base was what it is to be. */
+static int choose_root(const struct lclone_file *base, const struct format_arguments *args,
+		       struct lclone_format_options *options, u8 root[LCLONE_ROOT_SIZE])
+{
+	if (options->parent && lclone_root_is_set(options->parent->base_root))
+		return 0;
+	options->base_root = args->base_root ?: root;
+	return args->base_root ? 0 : lclone_seal_root(base, root);
+}
+
 int lclone_format_delta(const char *base_path, const char *delta_path,
 			const struct format_arguments *args, struct lclone_sb *sb)
 {
@@ -47,6 +58,7 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 	};
 	struct lclone_file delta = { .fd = -1 }, base_file, *base;
 	struct lclone_inventory inv = { .count = 0 };
+	u8 root[LCLONE_ROOT_SIZE];
 	static struct disk parents = { .file = { .fd = -1 } };
 	int err;
 
@@ -75,6 +87,8 @@ int lclone_format_delta(const char *base_path, const char *delta_path,
 		options.parent = &parents.delta.sb;
 		options.block_size = lclone_chain_block_size(&parents.chain);
 	}
+	if (!err)
+		err = choose_root(base, args, &options, root);
 	if (!err)
 		err = lclone_format(&delta, base, &options, sb);
 	if (args->parents.count)

@@ -14,6 +14,7 @@ struct format_arguments {
 	u32 chunk_sectors;
 	const char *label;
 	const u8 *uuid;			/* of the delta; NULL: a new one */
+	const u8 *base_root;		/* of the base's verity tree; NULL: it is looked for */
 	bool force;
 	bool fresh;			/* see below */
 	struct lclone_parents parents;	/* the last is the layer that it will lie on */

@@ -11,6 +11,7 @@
 #include "clone/super.h"
 #include "host/device.h"
 #include "host/find.h"
+#include "host/stack.h"
 
 /* Each returns 0, 1 if it has none of that name, or a negative errno. */
 
@@ -22,7 +23,7 @@ static int by_table(struct lclone_named *named)
 	if (err)
 		return err == -ENXIO || err == -ENOTTY ? 1 : err;
 	named->active = true;
-	lclone_name_of(clone.table.base, named->base);
+	lclone_base_name(clone.table.base, named->base);
 	lclone_name_of(clone.table.delta, named->delta);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "clone/family.h"
 #include "clone/overview.h"
 #include "host/device.h"
+#include "host/stack.h"
 #include "host/tab.h"
 
 static int make_room(struct lclone_overview *o, size_t count)
@@ -27,7 +28,7 @@ static int add_clone(struct lclone_overview *o, const struct lclone_clone *clone
 		return err == -ENXIO || err == -ENOTTY ? 0 : err;
 	strcpy(r->name, clone->name);
 	r->active = true;
-	lclone_name_of(clone->table.base, r->base);
+	lclone_base_name(clone->table.base, r->base);
 	lclone_name_of(clone->table.delta, r->delta);
 	chunk = (u64)r->status.chunk_sectors * 512;
 	r->rdev = clone->rdev;

@@ -167,7 +167,10 @@ int lclone_new_super(struct lclone_file *delta, struct lclone_file *base,
 	if (parent) {
 		memcpy(sb->parent_uuid, parent->uuid, LCLONE_UUID_SIZE);
 		sb->parent_generation = parent->generation;
+		memcpy(sb->base_root, parent->base_root, LCLONE_ROOT_SIZE);
 	}
+	if (options->base_root)
+		memcpy(sb->base_root, options->base_root, LCLONE_ROOT_SIZE);
 	return set_identity(sb, base);
 }
 

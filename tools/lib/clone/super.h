@@ -17,6 +17,7 @@ struct lclone_format_options {
 	const char *label;		/* or NULL */
 	const u8 *uuid;			/* of the delta; NULL: a new one */
 	const struct lclone_sb *parent;	/* the sealed layer that it will lie on, or NULL */
+	const u8 *base_root;		/* of the base's verity tree; NULL: the parent's, or none */
 	u32 block_size;			/* logical, the largest of that and the layers below it */
 };
 

@@ -116,7 +116,7 @@ int lclone_dm_run(struct dm_task *dmt, const char *what, const char *name)
 	if (reason)
 		return lclone_fail(geteuid() ? -EPERM : -err, "%s: cannot %s: %s", name, what,
 				   reason);
-	if (strstr(sentence, "unknown target type") &&
+	if (strstr(sentence, "unknown target type") && !strstr(sentence, "verity") &&
 	    access("/sys/module/dm_lclone", F_OK))
 		return lclone_fail(-err, "%s: cannot %s: the kernel has no target lclone: modprobe dm-lclone",
 				   name, what);

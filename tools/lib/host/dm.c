@@ -58,8 +58,8 @@ int lclone_dm_with_uuid(const char *uuid, char name[LCLONE_NAME_SIZE])
 	return err;
 }
 
-int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
-		     bool read_only)
+static int create(const char *name, const char *uuid, u64 sectors, const char *target,
+		  const char *params, bool read_only)
 {
 	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_CREATE, name);
 	int err;
@@ -67,11 +67,38 @@ int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char
 	if (!dmt)
 		return lclone_dm_no_task(name);
 	if (!dm_task_set_uuid(dmt, uuid) ||
-	    !dm_task_add_target(dmt, 0, sectors, LCLONE_TARGET, params) ||
+	    !dm_task_add_target(dmt, 0, sectors, target, params) ||
 	    (read_only && !dm_task_set_ro(dmt)))
 		err = lclone_dm_no_task(name);
 	else
 		err = lclone_dm_run_with_cookie(dmt, "open", name);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
+		     bool read_only)
+{
+	return create(name, uuid, sectors, LCLONE_TARGET, params, read_only);
+}
+
+int lclone_dm_create_other(const char *name, const char *uuid, u64 sectors, const char *target,
+			   const char *params)
+{
+	return create(name, uuid, sectors, target, params, true);
+}
+
+int lclone_dm_remove_later(const char *name)
+{
+	struct dm_task *dmt = lclone_dm_task(DM_DEVICE_REMOVE, name);
+	int err;
+
+	if (!dmt)
+		return lclone_dm_no_task(name);
+	if (!dm_task_deferred_remove(dmt))
+		err = lclone_dm_no_task(name);
+	else
+		err = lclone_dm_run_with_cookie(dmt, "have it closed at its last use", name);
 	dm_task_destroy(dmt);
 	return err;
 }

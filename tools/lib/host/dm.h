@@ -36,12 +36,20 @@ int lclone_dm_check_name(const char *name);
 #define LCLONE_DM_UUID_SIZE	64
 void lclone_dm_uuid(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, bool host);
 
+/* How the uuid of a device begins that shows a base, verified, to the clones of this host */
+#define LCLONE_VERITY_UUID	LCLONE_DM_UUID "VERITY-"
+
 /* The device that has this uuid; -ENXIO if there is none. */
 int lclone_dm_with_uuid(const char *uuid, char name[LCLONE_NAME_SIZE]);
 
 /* A device with this table, whose node is there when it returns; @sectors is its length. */
 int lclone_dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
 		     bool read_only);
+/* The same of another target, read-only */
+int lclone_dm_create_other(const char *name, const char *uuid, u64 sectors, const char *target,
+			   const char *params);
+/* The device goes as soon as nobody has it open any more, however that comes. */
+int lclone_dm_remove_later(const char *name);
 /* What a user calls a clone: its name, or /dev/mapper/ and its name */
 const char *lclone_dm_name(const char *text);
 

@@ -25,6 +25,8 @@ static bool *find_flag(struct lclone_features *f, const char *word)
 		return &f->error_if_no_space;
 	if (!strcmp(word, "no-discard-passdown"))
 		return &f->no_discard_passdown;
+	if (!strcmp(word, "verify"))
+		return &f->verify;
 	return NULL;
 }
 
@@ -81,4 +83,6 @@ void lclone_feature_words(const struct lclone_features *f, char *words, size_t s
 		add_word(words, size, "commit-interval", &(u64){ f->commit_interval });
 	if (f->no_discard_passdown)
 		add_word(words, size, "no-discard-passdown", NULL);
+	if (f->verify)
+		add_word(words, size, "verify", NULL);
 }

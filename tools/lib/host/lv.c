@@ -27,6 +27,7 @@ static const char * const kinds[] = {
 	[LCLONE_LV_BASE] = "base",
 	[LCLONE_LV_FILLING] = "filling",
 	[LCLONE_LV_TARGET] = "target",
+	[LCLONE_LV_VERITY] = "verity",
 };
 
 bool lclone_lv_is_base(const struct lclone_lv *lv)
@@ -87,6 +88,8 @@ static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
 		snprintf(lv->layer, sizeof(lv->layer), "%s", tag + 6);
 	else if (!strncmp(tag, "snapshot=", 9))
 		snprintf(lv->snapshot, sizeof(lv->snapshot), "%s", tag + 9);
+	else if (!strncmp(tag, "root=", 5))
+		snprintf(lv->root, sizeof(lv->root), "%s", tag + 5);
 	else if (!strcmp(tag, GIVEN))
 		lv->given = true;
 	else if (!strcmp(tag, NEW))
@@ -273,6 +276,8 @@ static void put_tags(char line[LINE_SIZE], const char *option, const struct lclo
 		put_tag(line, option, "layer=", lv->layer);
 	if (lv->snapshot[0])
 		put_tag(line, option, "snapshot=", lv->snapshot);
+	if (lv->root[0])
+		put_tag(line, option, "root=", lv->root);
 	if (lv->given)
 		put_tag(line, option, GIVEN, "");
 }
@@ -398,6 +403,7 @@ static void put_changes(char line[LINE_SIZE], const struct signs *signs,
 	put_change(line, signs, "from=", was->from, now->from);
 	put_change(line, signs, "layer=", was->layer, now->layer);
 	put_change(line, signs, "snapshot=", was->snapshot, now->snapshot);
+	put_change(line, signs, "root=", was->root, now->root);
 	put_flag(line, signs, GIVEN, was->given, now->given);
 	put_flag(line, signs, NEW, was->is_new, now->is_new);
 }

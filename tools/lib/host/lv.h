@@ -9,6 +9,7 @@
 #ifndef LCLONE_LV_H
 #define LCLONE_LV_H
 
+#include "format/verity.h"
 #include "host/dm.h"
 
 enum lclone_lv_kind {
@@ -16,6 +17,7 @@ enum lclone_lv_kind {
 	LCLONE_LV_BASE,			/* a template, which is not written any more */
 	LCLONE_LV_FILLING,		/* one that is not whole yet */
 	LCLONE_LV_TARGET,		/* what a clone is copied to, which will be its disk, or go again */
+	LCLONE_LV_VERITY,		/* the verity tree of a base, whole if it has a root hash */
 	LCLONE_LV_NONE,			/* it has none of our tags that say what it is for */
 };
 
@@ -23,11 +25,12 @@ struct lclone_lv {
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
 	u64 sectors;			/* rounded up by LVM to what it has */
 	enum lclone_lv_kind kind;
-	char name[LCLONE_NAME_SIZE];	/* of the clone, or of the template */
+	char name[LCLONE_NAME_SIZE];	/* of the clone, the template, or the base that a tree is of */
 	char uuid[37];			/* of a delta, or "" */
 	char from[LCLONE_NAME_SIZE];	/* the template of a delta, or "" */
 	char layer[LCLONE_NAME_SIZE];	/* of this clone it is a layer, or "" */
 	char snapshot[LCLONE_NAME_SIZE];	/* and of this name, or "" */
+	char root[LCLONE_ROOT_TEXT];	/* the root hash of a tree, or "" */
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
 	bool active, read_only;

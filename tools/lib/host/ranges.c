@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 
 #include "basic/fail.h"
+#include "format/verity.h"
+#include "host/device.h"
 #include "host/ranges.h"
 #include "host/stack.h"
 #include "host/target.h"
@@ -111,10 +113,13 @@ static int resolve_target(dev_t dev, const char *type, const char *params, u64 s
 			  u64 sectors, bool whole, struct lclone_ranges *ranges, int depth)
 {
 	unsigned int ma, mi;
+	char data[32];
 	u64 offset;
 
 	if (is_one_to_one(type) && sscanf(params, "%u:%u %" SCNu64, &ma, &mi, &offset) == 3)
 		return resolve(makedev(ma, mi), offset + skip, sectors, ranges, depth + 1);
+	if (!strcmp(type, LCLONE_VERITY_TARGET) && lclone_verity_data(params, data))
+		return resolve(lclone_dev_number(data), skip, sectors, ranges, depth + 1);
 	if (is_opaque(type))
 		return add_range(ranges, dev, 0, start, sectors);
 	if (whole && !strcmp(type, "striped"))

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "format/verity.h"
 #include "host/device.h"
+#include "host/dm.h"
 #include "host/stack.h"
 #include "host/target.h"
 
@@ -356,9 +358,47 @@ bool lclone_dev_linear(dev_t dev, dev_t *lower)
 	return linear;
 }
 
+bool lclone_dev_verified(dev_t dev, dev_t *data)
+{
+	struct dm_task *dmt = lclone_dev_table(dev);
+	char *type = NULL, *params = NULL, device[32];
+	uint64_t start, len;
+	void *next;
+
+	*data = 0;
+	if (!dmt)
+		return false;
+	next = dm_get_next_target(dmt, NULL, &start, &len, &type, &params);
+	if (!next && type && !strcmp(type, LCLONE_VERITY_TARGET) &&
+	    lclone_verity_data(params, device))
+		*data = lclone_dev_number(device);
+	dm_task_destroy(dmt);
+	return *data;
+}
+
+void lclone_base_name(const char *major_minor, char name[PATH_MAX])
+{
+	const dev_t dev = lclone_dev_number(major_minor);
+	dev_t data;
+
+	if (dev && lclone_dev_verified(dev, &data))
+		lclone_dev_name(data, name);
+	else
+		lclone_name_of(major_minor, name);
+}
+
+/* One that was made here, for clones, and not by whoever else verifies something */
+static bool is_verified_base(dev_t dev)
+{
+	char line[64];
+
+	return lclone_dev_line(dev, "dm/uuid", line, sizeof(line)) &&
+	       !strncmp(line, LCLONE_VERITY_UUID, strlen(LCLONE_VERITY_UUID));
+}
+
 static bool is_guests(dev_t dev, void *ctx, int depth)
 {
-	return is_clone(dev) || lclone_dev_any_below(dev, is_guests, ctx, depth + 1);
+	return is_clone(dev) || is_verified_base(dev) || lclone_dev_any_below(dev, is_guests, ctx, depth + 1);
 }
 
 bool lclone_dev_is_guests(dev_t dev)

@@ -6,6 +6,7 @@
 #ifndef LCLONE_STACK_H
 #define LCLONE_STACK_H
 
+#include <limits.h>
 #include <linux/loop.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -61,11 +62,23 @@ bool lclone_dev_suspended(dev_t dev, dev_t *which);
 /* -EBUSY, with a sentence, if it would be waited for without end. */
 int lclone_refuse_suspended(dev_t dev, const char *path);
 
-/* Is it a clone, or does it lie on one? Then a guest has written what it holds. */
+/*
+ * Is it a clone, or a base that is verified for clones, or does it lie on one? Then a guest has
+ * written what it holds.
+ */
 bool lclone_dev_is_guests(dev_t dev);
 
 /* Is its table one linear target, from the first sector of *lower? */
 bool lclone_dev_linear(dev_t dev, dev_t *lower);
+
+/*
+ * Does it show what *data has, verified (dm-verity)?  What lies on such a device lies on the data,
+ * by whatever name a user knows them.
+ */
+bool lclone_dev_verified(dev_t dev, dev_t *data);
+
+/* The name, as lclone_name_of() has it, of what a table names as a base, or of the data behind that */
+void lclone_base_name(const char *major_minor, char name[PATH_MAX]);
 
 /* A volume of LVM's; or also a partition that kpartx has made a device of in one */
 bool lclone_dev_is_lv(dev_t dev);

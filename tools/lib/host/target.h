@@ -29,6 +29,7 @@ struct lclone_features {
 	bool rebase;			/* the delta goes on, on what this table names */
 	bool takeover;			/* whatever host has the delta open */
 	char owner[LCLONE_OWNER_SIZE];	/* the note of this host; "": none */
+	bool verify;			/* not the target's: its base is to be a verified one */
 };
 
 struct lclone_table {

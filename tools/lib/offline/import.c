@@ -11,6 +11,7 @@
 #include "basic/text.h"
 #include "clone/base.h"
 #include "clone/disk.h"
+#include "clone/seal.h"
 #include "clone/users.h"
 #include "format_user.h"
 #include "host/queue.h"
@@ -458,7 +459,7 @@ static int write_file(const struct lclone_import *import, const struct lclone_im
 		      const struct lclone_import_target *target, struct below *b,
 		      struct lclone_image_reader *reader, struct lclone_sb *sb)
 {
-	u8 uuid[LCLONE_UUID_SIZE];
+	u8 uuid[LCLONE_UUID_SIZE], root[LCLONE_ROOT_SIZE];
 	struct lclone_writer_options options = {
 		.format = {
 			.virtual_sectors = lclone_image_reader_sectors(reader),
@@ -476,12 +477,16 @@ static int write_file(const struct lclone_import *import, const struct lclone_im
 		.below = read_below,
 		.ctx = b,
 	};
-	struct lclone_writer *writer;
-	int err;
+	struct lclone_writer *writer = NULL;
+	int err = 0;
 
+	if (!b->disk || !lclone_root_is_set(b->disk->delta.sb.base_root)) {
+		err = lclone_seal_root(import->base, root);
+		options.format.base_root = root;
+	}
 	if (!target->uuid && is_rest(target, b, options.format.virtual_sectors, uuid))
 		options.format.uuid = uuid;
-	err = lclone_writer_begin(&writer, target->file, &options) ?:
+	err = err ?: lclone_writer_begin(&writer, target->file, &options) ?:
 	      write_all(import, writer, reader, b) ?: lclone_image_refuse_changed(image) ?:
 	      lclone_writer_end(writer, sb);
 	lclone_writer_free(writer);

@@ -8,6 +8,7 @@
 #include "clone/base.h"
 #include "clone/delta-file.h"
 #include "clone/protect.h"
+#include "clone/seal.h"
 #include "clone/super.h"
 #include "offline/into-base.h"
 #include "offline/merge.h"
@@ -67,13 +68,15 @@ static int confirm(const char *path, struct lclone_delta *delta, dev_t rdev, lcl
 }
 
 int merge_into_base(const char *base_path, const char *delta_path, struct lclone_merge *merge,
-		    lclone_ask_fn ask)
+		    lclone_ask_fn ask, char tree[LCLONE_LV_PATH_SIZE])
 {
 	struct lclone_file delta_file, base = { .fd = -1 };
 	struct lclone_delta delta;
 	struct lclone_chain chain = { 1, { &delta }, { &delta_file } };
 	bool grown = false;
 	int err;
+
+	tree[0] = '\0';
 
 	err = lclone_open_delta(delta_path, O_RDWR, &delta_file, &delta);
 	if (!err)
@@ -97,7 +100,7 @@ int merge_into_base(const char *base_path, const char *delta_path, struct lclone
 	merge->base = &base;
 	merge->target = &base;
 	if (!err)
-		err = lclone_merge_into_base(merge);
+		err = lclone_seal_drop(base.rdev, tree) ?: lclone_merge_into_base(merge);
 	lclone_file_close(&base);
 	lclone_close_delta(&delta_file, &delta);
 	return err;

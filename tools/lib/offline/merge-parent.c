@@ -447,6 +447,7 @@ static void name_new(struct plan *p)
 	sb->base_fp_alg = upper->sb.base_fp_alg;
 	sb->base_sectors = upper->sb.base_sectors;
 	sb->base_fp = upper->sb.base_fp;
+	memcpy(sb->base_root, upper->sb.base_root, LCLONE_ROOT_SIZE);
 	sb->checkpoint = max_u64(upper->sb.checkpoint, lower->sb.checkpoint) + 1;
 	sb->incarnation = max_u64(max_u64(upper->sb.incarnation, upper->scan.max_incarnation),
 				  max_u64(lower->sb.incarnation, lower->scan.max_incarnation));

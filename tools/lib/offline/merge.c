@@ -115,6 +115,7 @@ static int begin(struct lclone_merge *merge, struct lclone_sb *sb)
 		return err;
 	if (!begun)
 		sb->merge_cursor = 0;
+	memset(sb->base_root, 0, sizeof(sb->base_root));	/* its tree is that no more */
 	sb->state |= LCLONE_STATE_MERGING;
 	if (lclone_this_host(owner))
 		lclone_owner_note(sb, owner, time(NULL));

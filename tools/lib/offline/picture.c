@@ -10,6 +10,7 @@
 #include "clone/word.h"
 #include "host/device.h"
 #include "host/dm.h"
+#include "host/stack.h"
 #include "host/tab.h"
 #include "offline/picture.h"
 
@@ -131,7 +132,7 @@ static int by_table(const struct lclone_table *table, struct named *n)
 	int err = 0;
 
 	lclone_name_of(table->delta, n->delta);
-	lclone_name_of(table->base, n->base);
+	lclone_base_name(table->base, n->base);
 	for (i = 0; !err && i < table->parents; i++) {
 		lclone_name_of(lclone_table_parent(table, i), path);
 		err = add_parent(n, path);

@@ -31,7 +31,8 @@ static int set_base(struct lclone_file *file, const struct lclone_delta *delta,
 	snprintf(done->delta, sizeof(done->delta), "%s", file->path);
 	snprintf(done->on, sizeof(done->on), "%s", base->path);
 	done->base_sectors = sb.base_sectors;
-	done->already = sb.base_sectors == old->base_sectors && sb.base_fp == old->base_fp;
+	done->already = sb.base_sectors == old->base_sectors && sb.base_fp == old->base_fp &&
+			!memcmp(sb.base_root, old->base_root, LCLONE_ROOT_SIZE);
 	return done->already ? 0 : lclone_make_writable(file) ?: lclone_super_write(file, &sb);
 }
 

@@ -356,6 +356,7 @@ static void inherit_base(struct lclone_sb *sb, const struct lclone_sb *parent)
 	sb->base_fp_alg = parent->base_fp_alg;
 	sb->base_sectors = parent->base_sectors;
 	sb->base_fp = parent->base_fp;
+	memcpy(sb->base_root, parent->base_root, LCLONE_ROOT_SIZE);
 }
 
 static void set_super(struct lclone_writer *w, const struct lclone_writer_options *o)

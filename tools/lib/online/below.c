@@ -9,6 +9,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/super.h"
+#include "host/stack.h"
 #include "online/below.h"
 
 static int name_layers(struct below *below, const struct lclone_table *table)
@@ -35,7 +36,7 @@ void lclone_names_below(const struct lclone_table *table, char *names, size_t si
 
 	names[0] = '\0';
 	if (strcmp(table->base, "-")) {
-		lclone_name_of(table->base, name);
+		lclone_base_name(table->base, name);
 		len = snprintf(names, size, "%s", name);
 	}
 	for (i = 0; i < table->parents && len < size; i++) {
@@ -84,7 +85,7 @@ int lclone_below_open(struct below *below, const struct lclone_clone *clone, u32
 	memset(below, 0, sizeof(*below));
 	below->fd = -1;
 	below->disk.file.fd = -1;
-	lclone_name_of(clone->table.base, base);
+	lclone_base_name(clone->table.base, base);
 	err = lclone_open_base(base, &below->base_file, &below->base);
 	if (!err)
 		err = name_layers(below, &clone->table);

@@ -26,6 +26,7 @@ static void add_features(struct lclone_features *f, const struct lclone_features
 	f->read_only |= more->read_only;
 	f->error_if_no_space |= more->error_if_no_space;
 	f->no_discard_passdown |= more->no_discard_passdown;
+	f->verify |= more->verify;
 	if (!f->no_space_timeout_set && more->no_space_timeout_set) {
 		f->no_space_timeout_set = true;
 		f->no_space_timeout = more->no_space_timeout;
@@ -67,7 +68,7 @@ static int open_as_found(const struct lclone_named *named, struct lclone_parents
 }
 
 static int open_found(struct lclone_named *named, struct lclone_parents *parents,
-		      struct lclone_features *features, bool host)
+		      struct lclone_features *features, bool host, bool writes_base)
 {
 	int err;
 
@@ -77,6 +78,8 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 		add_features(features, &named->entry->features);
 		host |= named->entry->host;
 	}
+	if (writes_base)
+		features->verify = false;
 	err = lclone_named_activate(named) ?: refuse_others_volume(named);
 	if (!err && !named->base[0])
 		err = lclone_fail(-ENOENT, "the base of %s is not found: name it (lclone open %s BASE %s)",
@@ -89,20 +92,26 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 	return err;
 }
 
-int lclone_open_name(const char *name, struct lclone_parents *parents,
-		     struct lclone_features *features, bool host)
+static int open_name(const char *name, struct lclone_parents *parents,
+		     struct lclone_features *features, bool host, bool writes_base)
 {
 	static struct lclone_named named;
 	int err;
 
 	err = lclone_name_find(name, &named);
 	if (!err)
-		err = open_found(&named, parents, features, host);
+		err = open_found(&named, parents, features, host, writes_base);
 	lclone_named_free(&named);
 	return err;
 }
 
-int lclone_open_meanwhile(const char *name, bool *opened)
+int lclone_open_name(const char *name, struct lclone_parents *parents,
+		     struct lclone_features *features, bool host)
+{
+	return open_name(name, parents, features, host, false);
+}
+
+static int open_meanwhile(const char *name, bool writes_base, bool *opened)
 {
 	struct lclone_features features = { .read_only = false };
 	struct lclone_parents parents = { .count = 0 };
@@ -112,12 +121,17 @@ int lclone_open_meanwhile(const char *name, bool *opened)
 	*opened = false;
 	if (lclone_dm_get(name, &clone) != -ENXIO)
 		return 0;		/* whatever else it is: who works with it says so */
-	err = lclone_open_name(name, &parents, &features, false);
+	err = open_name(name, &parents, &features, false, writes_base);
 	if (err)
 		return err;
 	*opened = true;
 	lclone_pending_forget(name);	/* what comes now is not the end of that */
 	return 0;
+}
+
+int lclone_open_meanwhile(const char *name, bool *opened)
+{
+	return open_meanwhile(name, false, opened);
 }
 
 static void to_number(const char *path, char word[PATH_MAX])
@@ -171,14 +185,15 @@ static int status_of(const char *delta, struct lclone_status *status)
 }
 
 /* All that opening it looks at is looked at. */
-static int look_asleep(const char *name, struct asleep *asleep)
+static int look_asleep(const char *name, bool writes_base, struct asleep *asleep)
 {
 	struct lclone_features features = { .read_only = false };
 	struct lclone_parents parents = { .count = 0 };
 	static struct lclone_named named;
 	int err;
 
-	err = lclone_name_find(name, &named) ?: open_found(&named, &parents, &features, false);
+	err = lclone_name_find(name, &named) ?: open_found(&named, &parents, &features, false,
+						      writes_base);
 	if (err == -LCLONE_DRY)
 		err = table_of(&named, &parents, &features, &asleep->clone) ?:
 		      status_of(named.delta, &asleep->status);
@@ -193,11 +208,11 @@ int lclone_open_for(struct online *o, bool *opened)
 	int err;
 
 	if (!lclone_is_dry())
-		return lclone_open_meanwhile(o->name, opened);
+		return open_meanwhile(o->name, o->writes_base, opened);
 	*opened = false;
 	if (lclone_dm_get(o->name, &clone) != -ENXIO)
 		return 0;
-	err = look_asleep(o->name, &asleep);
+	err = look_asleep(o->name, o->writes_base, &asleep);
 	o->asleep = &asleep;
 	return err;
 }

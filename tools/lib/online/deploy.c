@@ -10,6 +10,7 @@
 #include "basic/fail.h"
 #include "clone/base.h"
 #include "clone/inventory.h"
+#include "clone/seal.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
 #include "clone/users.h"
@@ -48,6 +49,7 @@ struct plan {
 	char base[PATH_MAX];
 	struct lclone_parents parents;	/* of a snapshot: that layer, and those below it */
 	u8 layer[LCLONE_UUID_SIZE];	/* that layer's; 0: none */
+	u8 root[LCLONE_ROOT_SIZE];	/* of the base's verity tree */
 	int lock;			/* see lclone_lock_creation() */
 	bool alone, must_be_alone;	/* nobody else makes clones */
 	struct one **job;		/* those that are made side by side */
@@ -502,6 +504,7 @@ static int make_one(struct plan *p, struct one *one)
 
 	format.parents = p->parents;
 	format.uuid = one->uuid;
+	format.base_root = p->root;
 	format.fresh = true;
 	c.format = &format;
 	lclone_lv_path(&one->lv, path);
@@ -734,7 +737,7 @@ static int make(struct plan *p, struct lclone_names *failed)
 					    NULL);
 	if (err)
 		goto out;
-	err = remove_earlier(p) ?: make_volumes(p);
+	err = lclone_seal_root(base, p->root) ?: remove_earlier(p) ?: make_volumes(p);
 	if (err == -EIO)
 		goto out;		/* what is to be undone is not known */
 	if (err == -ECHILD && p->d->keep_going)

@@ -9,6 +9,7 @@
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
+#include "host/stack.h"
 #include "online/grown.h"
 
 static int record(const char *path, struct lclone_file *base)
@@ -85,7 +86,7 @@ int lclone_accept_base_online(struct lclone_clone *clone, struct lclone_file *ba
 
 	if (base)
 		return accept(clone, base);
-	lclone_name_of(clone->table.base, path);
+	lclone_base_name(clone->table.base, path);
 	err = lclone_open_base(path, &file, &base);
 	if (!err && base)
 		err = accept(clone, base);

@@ -13,6 +13,7 @@
 #include "basic/text.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
+#include "clone/seal.h"
 #include "clone/super.h"
 #include "host/stack.h"
 #include "online/follow.h"
@@ -65,6 +66,7 @@ static int start_merge(struct online_merge *merge, struct lclone_clone *clone)
 	static struct lclone_table table;
 	struct lclone_file base_file;
 	char base[PATH_MAX], delta[PATH_MAX];
+	dev_t data;
 	int err;
 
 	table = clone->table;
@@ -77,12 +79,16 @@ static int start_merge(struct online_merge *merge, struct lclone_clone *clone)
 	if (!strcmp(table.base, "-"))
 		return lclone_fail(-ENOENT, "%s has no base that it could be merged into",
 				   clone->name);
+	if (lclone_dev_verified(lclone_dev_number(table.base), &data))
+		return lclone_fail(-EBUSY, "%s verifies its base (--verify), which cannot be written like that: close it first, \"lclone merge %s\" opens it without",
+				   clone->name, clone->name);
 	lclone_name_of(table.base, base);
 	lclone_name_of(table.delta, delta);
 	set_result(merge, base, delta, 0);
 	err = refuse_base(&base_file, base, clone, merge->ask);
 	if (!err)
-		err = lclone_accept_base_online(clone, &base_file);
+		err = lclone_accept_base_online(clone, &base_file) ?:
+		      lclone_seal_drop(base_file.rdev, merge->tree);
 	table = clone->table;
 	table.features.merge = true;
 	table.features.rebase = false;		/* it has had its effect */

@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "clone/users.h"
+#include "host/lv.h"
 #include "online/task.h"
 
 struct online_merge {
@@ -21,6 +22,7 @@ struct online_merge {
 	char disk[PATH_MAX];		/* the base, that is */
 	char free[PATH_MAX];		/* the delta; "": that was so before, and it is not known */
 	char left[PATH_MAX];		/* what may have been the delta then, and was not wiped, or "" */
+	char tree[LCLONE_LV_PATH_SIZE];	/* the volume of the base's verity tree, which went, or "" */
 	bool line_removed;		/* from lclonetab(5): it is no clone any more */
 	double pause_ms;		/* that the clone stood still */
 };

@@ -13,8 +13,10 @@
 #include "clone/dm-switch.h"
 #include "clone/owner.h"
 #include "clone/super.h"
+#include "clone/verified.h"
 #include "host/lv-lock.h"
 #include "host/machine.h"
+#include "host/stack.h"
 #include "online/grown.h"
 #include "online/open.h"
 
@@ -86,6 +88,16 @@ static struct lclone_features with_owner(const struct lclone_features *features)
 	return f;
 }
 
+/* Is the base of a table, @word, what is on @path, verified if that is wanted, and else not? */
+static bool is_base(const char *path, const char *word, bool verify)
+{
+	dev_t data, rdev = lclone_dev_number(word);
+
+	if (verify && rdev)
+		return lclone_dev_verified(rdev, &data) && data == lclone_dev_at(path);
+	return is_device(path, word);
+}
+
 /* Is it that clone's?  Layers it may have any. */
 static bool is_line_of(const struct lclone_clone *clone, const char *base, const char *delta,
 		       const struct lclone_features *features)
@@ -94,7 +106,7 @@ static bool is_line_of(const struct lclone_clone *clone, const char *base, const
 	static struct lclone_table table;
 
 	table = clone->table;
-	if (!is_device(base, table.base) || !is_device(delta, table.delta))
+	if (!is_base(base, table.base, features->verify) || !is_device(delta, table.delta))
 		return false;
 	table.features = *features;
 	/* who has opened it, and from whom it was taken over, is no matter */
@@ -187,11 +199,26 @@ static int choose_uuid(char uuid[LCLONE_DM_UUID_SIZE], const u8 *delta_uuid, boo
 	       choose_uuid_of(uuid, delta_uuid, host, path);
 }
 
+/* The table's base is a device that verifies it; that stays at least until *verified is closed. */
+static int verify(const struct lclone_file *base, const struct lclone_sb *sb,
+		  struct lclone_table *table, struct lclone_verified *verified)
+{
+	int err;
+
+	if (!base)
+		return lclone_fail(-ENOENT, "there is no base that could be verified");
+	err = lclone_verified_open(base, sb->base_root, false, verified);
+	snprintf(table->base, sizeof(table->base), "%u:%u", major(verified->rdev),
+		 minor(verified->rdev));
+	return err;
+}
+
 /* All locks are held until the table is loaded: what was looked at stays so. */
 int lclone_open_clone(const char *name, const char *base_path, const char *delta_path,
 		      const struct lclone_parents *parents, const struct lclone_features *features,
 		      bool host)
 {
+	struct lclone_verified verified = { .fd = -1 };
 	char uuid[LCLONE_DM_UUID_SIZE];
 	static struct lclone_table table;
 	static char params[LCLONE_PARAMS_SIZE];
@@ -216,6 +243,10 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 		err = lclone_lv_have_alone(base->rdev);
 	if (err)
 		goto out_disk;
+	if (features->verify)
+		err = verify(base, &disk.delta.sb, &table, &verified);
+	if (err)
+		goto out_disk;
 	table.features = with_owner(features);
 	table.features.takeover = lclone_owned_elsewhere(&disk.delta.sb);
 	if (lclone_table_print(&table, params, sizeof(params))) {
@@ -230,6 +261,7 @@ int lclone_open_clone(const char *name, const char *base_path, const char *delta
 	err = err ?: lclone_dm_create(name, uuid, disk.delta.sb.virtual_sectors, params,
 				      features->read_only);
 out_disk:
+	lclone_verified_close(&verified);
 	lclone_close_disk(&disk);
 out_base:
 	lclone_close_base(base);

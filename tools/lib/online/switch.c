@@ -18,6 +18,7 @@
 #include "clone/super.h"
 #include "host/device.h"
 #include "host/lv-lock.h"
+#include "host/stack.h"
 #include "online/create.h"
 #include "online/follow.h"
 #include "online/grown.h"
@@ -46,7 +47,7 @@ static int format(struct lclone_file *file, const struct lclone_clone *clone,
 	int err;
 
 	options->virtual_sectors = clone->sectors;
-	lclone_name_of(clone->table.base, path);
+	lclone_base_name(clone->table.base, path);
 	err = lclone_open_base(path, &base_file, &base) ?:
 	      lclone_format(file, base, options, &sb);
 	lclone_close_base(base);

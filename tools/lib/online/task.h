@@ -30,6 +30,7 @@ struct online {
 	const char *name;		/* of the clone */
 	const char *rate;		/* "auto", "max", KiB/s, or NULL: as it is */
 	bool detach;			/* do not wait for the end */
+	bool writes_base;		/* it is not opened verified */
 	u64 most;			/* bytes that it will copy at most; 0: not known */
 	const struct asleep *asleep;	/* or NULL: it is active */
 	const struct online_watch *watch;
