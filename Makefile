@@ -13,6 +13,7 @@
 #                     and in User Mode Linux
 # make check-6.12     all kernel tests on 6.12 (or on any kernel that tests/vm/kernel has)
 # make check-host     the package on a Debian 12 with systemd, udev and LVM, over a reboot
+# make hosts          two hosts at once that share disks, by LVM's locks and without
 # make demo           the whole story on a real file system
 # make fresh          the whole check in a new, minimal Debian 12 with nothing cached
 # make compile-others the module for PREEMPT_RT and for arm64, 4 and 16 KiB pages, compiles
@@ -127,6 +128,9 @@ check-%: deps tools
 check-host: deps
 	tests/host/check
 
+hosts: deps
+	tests/hosts/run
+
 fresh:
 	tests/fresh
 
@@ -196,5 +200,5 @@ need-libraries:
 		echo "To build the tool, install first:" $$need >&2; exit 1; }
 
 .PHONY: all modules tools install modules_install tools_install uninstall modules_uninstall \
-	tools_uninstall clean deb rpm check check-host fresh compile-others demo vm bench crash \
+	tools_uninstall clean deb rpm check check-host hosts fresh compile-others demo vm bench crash \
 	crash-mutants check-tool remote debug coverage in-tree series fuzz kselftest deps need-headers need-libraries
