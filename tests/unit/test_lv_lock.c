@@ -176,6 +176,7 @@ static void opened(void **state)
 	told("--quiet --activate ey s-g/web-1\n--quiet --activate sy s-g/base\n");
 	active[1] = active[2] = used[1] = used[2] = true;
 	assert_int_equal(lclone_lv_have_alone(2), 0);	/* so it is */
+	assert_true(lclone_lv_is_alone(2) && !lclone_lv_is_alone(1) && !lclone_lv_is_alone(3));
 	assert_int_equal(lclone_lv_give_back(), 0);
 	told("");
 	assert_int_equal(lclone_lv_have("s-g", "base", false), 0);	/* by another clone */

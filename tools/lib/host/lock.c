@@ -243,7 +243,8 @@ int lclone_lock_volume(const char *volume, enum lclone_lock_kind kind)
 	slash = strchr(file, '/');
 	if (slash)
 		*slash = ':';		/* which is in no name of LVM's */
-	return lock_named(file, kind, volume, LCLONE_LOCK_MS);
+	/* who gives it back is at it for a moment, who uses it maybe for hours, and gives it back itself */
+	return lock_named(file, kind, volume, kind == LCLONE_LOCK_SHARED ? SWITCH_MS : 0);
 }
 
 int lclone_lock_creation(enum lclone_lock_kind kind)

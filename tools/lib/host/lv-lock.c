@@ -169,7 +169,8 @@ int lclone_lv_have_path(const char *path, bool alone)
 {
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE], rest;
 
-	if (sscanf(path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) != 2 || !strcmp(vg, "mapper"))
+	if (sscanf(path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) != 2 ||
+	    !strcmp(vg, "mapper"))
 		return lclone_fail(-EINVAL, "%s is not /dev/GROUP/VOLUME", path);
 	if (!lclone_vg_is_shared(vg))
 		return lclone_fail(-EAGAIN, "the locks of the group %s are not started on this host (vgchange --lockstart %s)",
@@ -184,6 +185,19 @@ int lclone_lv_have_alone(dev_t rdev)
 	if (lclone_lv_names(rdev, vg, lv) || !lclone_vg_is_shared(vg))
 		return 0;
 	return lclone_lv_have(vg, lv, true);
+}
+
+bool lclone_lv_is_alone(dev_t rdev)
+{
+	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
+	size_t i;
+
+	if (!count || lclone_lv_names(rdev, vg, lv))
+		return false;
+	for (i = 0; i < count; i++)
+		if (!strcmp(had[i].vg, vg) && !strcmp(had[i].lv, lv))
+			return had[i].alone;
+	return false;
 }
 
 void lclone_lv_made(const char *vg, const char *lv)
@@ -211,10 +225,12 @@ static int leave_lower(dev_t lower, void *ctx)
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
 
 	(void)ctx;
-	if (lclone_lv_names(lower, vg, lv))
-		return lclone_dev_is_dm(lower) ? lclone_dev_each(lower, "slaves", leave_lower, NULL) : 0;
-	if (lclone_vg_is_shared(vg))
+	if (lclone_lv_names(lower, vg, lv)) {
+		if (lclone_dev_is_dm(lower))
+			lclone_lv_leave(lower);
+	} else if (lclone_vg_is_shared(vg)) {
 		remember(vg, lv);
+	}
 	return 0;
 }
 
@@ -326,7 +342,8 @@ static void look_at_tags(const enum need needs[])
 }
 
 /* All for which it is told so, by one command */
-static int change(const char *how, const enum need needs[], bool (*is)(const struct had *h, enum need))
+static int change(const char *how, const enum need needs[],
+		  bool (*is)(const struct had *h, enum need))
 {
 	const char *const first[] = { "lvchange", "--quiet", "--activate", how };
 	const size_t n = sizeof(first) / sizeof(first[0]);

@@ -41,6 +41,9 @@ int lclone_lv_have_path(const char *path, bool alone);
 /* The volume on a device, which is active, is had alone; nothing is done if there is none. */
 int lclone_lv_have_alone(dev_t rdev);
 
+/* Has this run got it so?  Then no other host has it open, whatever that may have noted. */
+bool lclone_lv_is_alone(dev_t rdev);
+
 /* LVM has made it in this run, so that it is active, and had alone. */
 void lclone_lv_made(const char *vg, const char *lv);
 

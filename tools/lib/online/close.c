@@ -100,13 +100,15 @@ static int wait_closed(const char *name)
 static int close_locked(const char *name)
 {
 	static struct lclone_clone clone;
+	char path[PATH_MAX];
 	int count, err;
 	bool disk;
 
 	err = look(name, &clone, &disk, &count);
 	if (err || count)
 		return err ?: 1;
-	lclone_lv_leave(clone.rdev);
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	lclone_lv_leave(lclone_dev_at(path));
 	if (disk)		/* a plain linear device is closed by the same name */
 		return lclone_dm_remove(name);
 	err = lclone_dm_begin(name, clone.sectors, clone.params, false);
