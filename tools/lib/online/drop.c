@@ -12,6 +12,7 @@
 #include "clone/super.h"
 #include "host/device.h"
 #include "host/lv-extend.h"
+#include "host/lv-lock.h"
 #include "host/stack.h"
 #include "offline/merge-parent.h"
 #include "online/by-name.h"
@@ -21,7 +22,7 @@
 static struct lclone_named named;
 static struct lclone_layers layers;
 
-/* Nothing but what is right above it in this chain may lie on it. */
+/* Nothing but what is right above it in this chain may lie on it, on this host or another. */
 static int refuse_needed(u32 at)
 {
 	const struct lclone_layer *layer = &layers.layer[at];
@@ -30,7 +31,8 @@ static int refuse_needed(u32 at)
 	struct lclone_sb child;
 	int err;
 
-	err = lclone_sb_of(above, &child) ?: lclone_inventory_read_all(&inv) ?:
+	err = lclone_lv_have_alone(lclone_dev_at(layer->path)) ?:
+	      lclone_sb_of(above, &child) ?: lclone_inventory_read_all(&inv) ?:
 	      lclone_refuse_others(&inv, layer->path, &layer->sb, &child, lclone_dev_at(above));
 	lclone_inventory_free(&inv);
 	return err;
