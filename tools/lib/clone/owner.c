@@ -6,6 +6,8 @@
 #include "basic/fail.h"
 #include "basic/text.h"
 #include "clone/owner.h"
+#include "host/device.h"
+#include "host/lv-lock.h"
 #include "host/machine.h"
 
 static struct {
@@ -49,7 +51,8 @@ int lclone_refuse_owned(const char *path, const struct lclone_sb *sb)
 	char text[LCLONE_OWNER_TEXT_SIZE];
 	int err = 0;
 
-	if (!lclone_owned_elsewhere(sb))
+	/* LVM's lock is more than a note: nobody else can have it open any more */
+	if (!lclone_owned_elsewhere(sb) || lclone_lv_is_alone(lclone_dev_at(path)))
 		return 0;
 	lclone_owner_text(sb, text);
 	if (!takeover.allowed)

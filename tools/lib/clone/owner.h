@@ -31,7 +31,11 @@ typedef int (*lclone_takeover_fn)(const char *path, const char *owner);
  */
 void lclone_take_over(lclone_takeover_fn ask);
 
-/* -LCLONE_OWNED with the sentence in lclone_why() if another host has it and may keep it, or 0 */
+/*
+ * Nor is what this host alone has by a lock of LVM's: see lv-lock.h.
+ *
+ * -LCLONE_OWNED with the sentence in lclone_why() if another host has it and may keep it, or 0
+ */
 int lclone_refuse_owned(const char *path, const struct lclone_sb *sb);
 
 #endif /* LCLONE_CLONE_OWNER_H */
