@@ -95,19 +95,21 @@ int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slo
 
 int lclone_super_changed(struct lclone_super *s)
 {
-	struct lclone_sb_slot *a = kzalloc(2 * sizeof(*a), GFP_KERNEL), *b = a + 1;
+	/* A resume may wait for it: nothing may be written to a clone for the memory */
+	struct lclone_sb_slot *slot = kzalloc(sizeof(*slot), GFP_NOIO);
+	bool newer;
 	int err;
 
-	if (!a)
+	if (!slot)
 		return -ENOMEM;
 	mutex_lock(&s->tree_lock);
-	err = lclone_sb_read(s, LCLONE_SB_SLOT_A, a);
-	err = err ?: lclone_sb_read(s, LCLONE_SB_SLOT_B, b);
-	if (!err)
-		err = (!a->err && a->sb.seq > s->sb.seq) || (!b->err && b->sb.seq > s->sb.seq);
+	err = lclone_sb_read(s, LCLONE_SB_SLOT_A, slot);
+	newer = !err && !slot->err && slot->sb.seq > s->sb.seq;
+	err = err ?: lclone_sb_read(s, LCLONE_SB_SLOT_B, slot);
+	newer = newer || (!err && !slot->err && slot->sb.seq > s->sb.seq);
 	mutex_unlock(&s->tree_lock);
-	kfree(a);
-	return err;
+	kfree(slot);
+	return err ?: newer;
 }
 
 /* Life */
