@@ -13,6 +13,30 @@ is_image()
 	ok qemu-img compare -q -f "$1" -F raw "$2" "$3"
 }
 
+# While what it was made of goes on; nobody writes to what is read
+served_by_nbd()
+{
+	local server socket=$dir/nbd
+
+	ok lclone create --from web1@monday --delta-size 8M web1-monday
+	qemu-nbd --read-only --persistent --shared=4 --format=raw --socket="$socket" \
+		/dev/mapper/web1-monday &
+	server=$!
+	for _ in {1..100}; do
+		[ -S "$socket" ] && break
+		sleep 0.1
+	done
+	puts_at 5
+	is_image raw "nbd+unix:///?socket=$socket" "$dir/monday"
+	! qemu-io -f raw -c "write 0 4k" "nbd+unix:///?socket=$socket" >/dev/null 2>&1 ||
+		fail "a reader writes"
+	kill $server
+	wait $server
+	ok lclone close web1-monday
+	ok lclone remove --yes web1-monday
+	rm -f "$socket"
+}
+
 exported()
 {
 	make_template 400
@@ -34,6 +58,7 @@ exported()
 	is_image qcow2 "$dir/monday.qcow2" "$dir/monday"
 	ok lclone export --format vmdk web1@monday "$dir/monday.vmdk"
 	is_image vmdk "$dir/monday.vmdk" "$dir/monday"
+	served_by_nbd
 	puts_at 7
 	cp /dev/mapper/web1 "$dir/now"
 
