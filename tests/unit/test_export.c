@@ -905,6 +905,8 @@ static void killed(void **state)
 	const char *base, *delta;
 	struct lclone_export e;
 	unsigned int n, i;
+	struct stat st;
+	char dir[64];
 	bool again;
 	int err;
 
@@ -936,6 +938,10 @@ static void killed(void **state)
 			same("disk1", formats[i], "out");
 			gone("out.part");
 			gone("out.1.part");
+			assert_int_equal(stat(path_of("out"), &st), 0);
+			snprintf(dir, sizeof(dir), "/tmp/lclone-export-%jx-%jx",
+				 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+			assert_int_equal(access(dir, F_OK), -1);
 			unlink(path_of("out"));
 			unlink(path_of("out.1"));
 		}

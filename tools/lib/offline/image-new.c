@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
@@ -26,25 +28,47 @@ int lclone_image_new_open(struct lclone_image_new *image, const char *path, cons
 
 /*
  * What a descriptor of VMDK calls the file is the name that qemu-img was given: it is given the one
- * that the file will have, in a directory of its own.
+ * that the file will have, in a directory of its own.  That is called after the part, so that the
+ * next run, which uses the part again, removes what one that was killed has left of it.
  */
 struct alias {
 	char dir[64], path[PATH_MAX + 64];
 };
 
-static int make_alias(struct alias *alias, const char *path, const char *to)
+static int make_directory(struct alias *alias, int fd)
+{
+	struct stat st, dir;
+	int err;
+
+	if (fstat(fd, &st))
+		return lclone_fail(-errno, "the image: %m");
+	snprintf(alias->dir, sizeof(alias->dir), "/tmp/lclone-export-%jx-%jx", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	if (!mkdir(alias->dir, 0700))
+		return 0;
+	if (errno == EEXIST && !lstat(alias->dir, &dir) && S_ISDIR(dir.st_mode) &&
+	    dir.st_uid == geteuid() && !(dir.st_mode & 077))
+		return 0;
+	err = lclone_fail(-errno, "%s: %m", alias->dir);
+	alias->dir[0] = '\0';
+	return err;
+}
+
+static int make_alias(struct alias *alias, const char *path, int fd)
 {
 	const char *name = strrchr(path, '/');
+	char to[64];
+	int err;
 
 	name = name ? name + 1 : path;
 	if (strpbrk(name, "\"\n"))
 		return lclone_fail(-EINVAL, "no VMDK can be called %s", path);
-	strcpy(alias->dir, "/tmp/lclone-export-XXXXXX");
-	if (!mkdtemp(alias->dir)) {
-		alias->dir[0] = '\0';
-		return lclone_fail(-errno, "/tmp: %m");
-	}
+	err = make_directory(alias, fd);
+	if (err)
+		return err;
 	snprintf(alias->path, sizeof(alias->path), "%s/%s", alias->dir, name);
+	snprintf(to, sizeof(to), "/proc/%d/fd/%d", getpid(), fd);
+	unlink(alias->path);
 	return symlink(to, alias->path) ? lclone_fail(-errno, "%s: %m", alias->path) : 0;
 }
 
@@ -105,7 +129,7 @@ static int create_file(struct lclone_image_new *image, const struct lclone_image
 
 	snprintf(fd, sizeof(fd), "/proc/%d/fd/%d", getpid(), image->part.file.fd);
 	if (!strcmp(image->format, "vmdk"))
-		err = make_alias(&alias, image->part.path, fd);
+		err = make_alias(&alias, image->part.path, image->part.file.fd);
 	if (!err)
 		err = create(image, o, alias.dir[0] ? alias.path : fd);
 	remove_alias(&alias);
