@@ -48,7 +48,7 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 	   lib/offline/salvage-log.o lib/offline/salvage.o lib/offline/repair-tree.o \
 	   lib/offline/repair.o lib/offline/undo.o
 
-FLOORS	+= lib/offline/vhd.o
+FLOORS	+= lib/offline/vhd.o lib/offline/vhd-file.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
 FLOORS	+= lib/offline/image-format.o lib/offline/image-header.o lib/offline/image.o \

@@ -13,7 +13,7 @@
 #include "offline/image-format.h"
 #include "offline/image-header.h"
 #include "offline/image.h"
-#include "offline/vhd.h"
+#include "offline/vhd-file.h"
 
 /* Seconds that a filesystem may round the time of a file by */
 #define TIME_SLACK	2
@@ -164,27 +164,8 @@ static int follow_name(struct walk *w, const struct lclone_image_file *file, con
 
 /* A VHD knows its parent by its uuid */
 
-/* What was opened of a VHD, and closed with it */
-struct opened {
-	struct lclone_file file;
-	struct lclone_vhd vhd;
-};
-
-static int open_vhd(struct opened *o, const char *path)
-{
-	o->vhd = (struct lclone_vhd){ .dev = NULL };
-	return lclone_file_open_ready(&o->file, path, O_RDONLY) ?:
-	       lclone_vhd_open(&o->vhd, &o->file.dev, path);
-}
-
-static void close_vhd(struct opened *o)
-{
-	lclone_vhd_close(&o->vhd);
-	lclone_file_close(&o->file);
-}
-
 /* It is recorded as the time in its footer, or, by others, as that of the file. */
-static bool has_time(const struct opened *parent, u32 time)
+static bool has_time(const struct lclone_vhd_file *parent, u32 time)
 {
 	struct stat st;
 	int64_t written;
@@ -200,10 +181,10 @@ static bool has_time(const struct opened *parent, u32 time)
 /* 1: it is the parent; 0: it is another, or cannot be told to be. */
 static int is_parent(const struct lclone_vhd *child, const char *path, bool named)
 {
-	struct opened parent;
+	struct lclone_vhd_file parent;
 	int ret;
 
-	ret = open_vhd(&parent, path);
+	ret = lclone_vhd_file_open(&parent, path);
 	if (!ret)
 		ret = !memcmp(parent.vhd.uuid, child->parent_uuid, LCLONE_VHD_UUID_SIZE);
 	else if (named)
@@ -214,7 +195,7 @@ static int is_parent(const struct lclone_vhd *child, const char *path, bool name
 		ret = lclone_fail(-ESTALE, "%s was changed since %s was put on it, or copied: its time is another; if it is right, name it: --backing %s",
 				  path, child->path, path);
 out:
-	close_vhd(&parent);
+	lclone_vhd_file_close(&parent);
 	return ret;
 }
 
@@ -267,15 +248,15 @@ static bool goes_on(const struct walk *w)
 
 static int look_at_vhd(struct walk *w, struct lclone_image_file *file)
 {
-	struct opened o;
+	struct lclone_vhd_file o;
 	int err = lclone_image_refuse_used(file->path, file->format);
 
-	o = (struct opened){ .file = { .fd = -1 } };
-	err = err ?: open_vhd(&o, file->path);
+	o = (struct lclone_vhd_file){ .file = { .fd = -1 } };
+	err = err ?: lclone_vhd_file_open(&o, file->path);
 	file->overlay = !err && o.vhd.type == LCLONE_VHD_DIFFERENCING;
 	if (file->overlay && goes_on(w))
 		err = follow_uuid(w, &o.vhd);
-	close_vhd(&o);
+	lclone_vhd_file_close(&o);
 	return err;
 }
 

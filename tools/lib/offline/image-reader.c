@@ -5,7 +5,6 @@
  * taken.  A VHD is read through the page cache, whose read-ahead does what the ring does for others.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +12,9 @@
 
 #include "basic/fail.h"
 #include "format_user.h"
-#include "host/file.h"
 #include "host/nbd.h"
 #include "offline/image-reader.h"
-#include "offline/vhd.h"
+#include "offline/vhd-file.h"
 
 #define SLOTS		128
 #define PIECE_SECTORS	512u	/* what caches of processors hold is copied faster */
@@ -35,8 +33,7 @@ struct lclone_image_reader {
 	const char *path;
 	u64 sectors;
 	struct lclone_nbd *nbd;		/* NULL: it is a VHD: */
-	struct lclone_file file;
-	struct lclone_vhd vhd;
+	struct lclone_vhd_file vhd;
 	struct slot slot[SLOTS];
 	u64 first, end;			/* slots from first to before end are in use; numbers grow */
 	u8 *memory;
@@ -53,12 +50,11 @@ struct lclone_image_reader {
 
 static int open_vhd(struct lclone_image_reader *r)
 {
-	int err = lclone_file_open_ready(&r->file, r->path, O_RDONLY) ?:
-		  lclone_vhd_open(&r->vhd, &r->file.dev, r->path);
+	int err = lclone_vhd_file_open(&r->vhd, r->path);
 
 	if (!err)
-		err = lclone_file_buffered(&r->file);
-	r->sectors = r->vhd.sectors;
+		err = lclone_file_buffered(&r->vhd.file);
+	r->sectors = r->vhd.vhd.sectors;
 	return err;
 }
 
@@ -81,12 +77,13 @@ int lclone_image_reader_open(struct lclone_image_reader **reader, const char *pa
 	struct lclone_image_reader *r = *reader = calloc(1, sizeof(*r));
 	int err;
 
-	if (r)
+	if (r) {
+		r->vhd.file.fd = -1;
 		r->memory = aligned_alloc(LCLONE_BLOCK_SIZE, MEMORY);
+	}
 	if (!r || !r->memory)
 		return lclone_fail(-ENOMEM, "out of memory");
 	r->path = path;
-	r->file.fd = -1;
 	err = strcmp(format, "vpc") ? open_nbd(r, format) : open_vhd(r);
 	return err || r->sectors ? err :
 	       lclone_fail(-ERANGE, "%s is a disk of no size", path);
@@ -97,9 +94,7 @@ void lclone_image_reader_close(struct lclone_image_reader *r)
 	if (!r)
 		return;
 	lclone_nbd_close(r->nbd);
-	lclone_vhd_close(&r->vhd);
-	if (r->file.fd >= 0)
-		lclone_file_close(&r->file);
+	lclone_vhd_file_close(&r->vhd);
 	free(r->memory);
 	free(r);
 }
@@ -118,9 +113,9 @@ u64 lclone_image_reader_sectors(const struct lclone_image_reader *r)
 
 static int look_vhd(struct lclone_image_reader *r, struct lclone_piece *piece, u64 *at)
 {
-	int ret = lclone_vhd_extent(&r->vhd, piece->sector, &piece->sectors, at);
+	int ret = lclone_vhd_extent(&r->vhd.vhd, piece->sector, &piece->sectors, at);
 
-	piece->kind = ret ? LCLONE_PIECE_DATA : r->vhd.type == LCLONE_VHD_DIFFERENCING ?
+	piece->kind = ret ? LCLONE_PIECE_DATA : r->vhd.vhd.type == LCLONE_VHD_DIFFERENCING ?
 		      LCLONE_PIECE_BELOW : LCLONE_PIECE_ZERO;
 	return ret < 0 ? ret : 0;
 }
@@ -178,7 +173,7 @@ static int start(struct lclone_image_reader *r, struct slot *slot, u8 *buf, u64 
 
 	piece->data = buf;
 	if (!r->nbd) {
-		err = lclone_dev_read(&r->file.dev, buf, at, piece->sectors);
+		err = lclone_dev_read(&r->vhd.file.dev, buf, at, piece->sectors);
 		return err ? lclone_fail(err, "%s: cannot be read: %s", r->path, strerror(-err)) :
 			     0;
 	}

@@ -20,7 +20,7 @@
 #include "offline/image-format.h"
 #include "offline/image-header.h"
 #include "offline/image.h"
-#include "offline/vhd.h"
+#include "offline/vhd-file.h"
 
 #define PIECE_SECTORS	2048u	/* that are read and written at once */
 
@@ -67,14 +67,10 @@ static int ask_qemu_img(struct lclone_image *image)
 /* qemu-img does not check it, and takes the footer at its start if there is none at its end. */
 static int refuse_damaged_vhd(const struct lclone_image *image)
 {
-	struct lclone_file file;
-	struct lclone_vhd vhd = { .dev = NULL };
-	int err;
+	struct lclone_vhd_file f;
+	int err = lclone_vhd_file_open(&f, image->path);
 
-	err = lclone_file_open_ready(&file, image->path, O_RDONLY) ?:
-	      lclone_vhd_open(&vhd, &file.dev, image->path);
-	lclone_vhd_close(&vhd);
-	lclone_file_close(&file);
+	lclone_vhd_file_close(&f);
 	return err;
 }
 
