@@ -290,15 +290,13 @@ static void judge_blank(struct run *r)
 	judge_extent(r, &e, 0, 0);
 }
 
-/* It must not go before all that was written is durable, and needs no log. */
+/* It must not go before all that was written is durable, in the tree of the last checkpoint. */
 static void judge_note(struct run *r, const struct lclone_delta *delta)
 {
-	const bool clean = delta->sb.state & LCLONE_STATE_CLEAN && !delta->commits;
-
 	if (lclone_is_owned(&delta->sb)) {
 		if (r->note == NOTE_GONE)
 			complain(r, "it is closed, and noted as open");
-	} else if (r->note == NOTE_THERE || (r->note == NOTE_GOING && !clean)) {
+	} else if (r->note == NOTE_THERE || (r->note == NOTE_GOING && delta->commits)) {
 		complain(r, "no note says that it is open");
 	}
 }
