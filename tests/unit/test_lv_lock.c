@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,44 @@ static void snapshot(void **state)
 	told("--quiet --activate sy s-g/layer\n");
 }
 
+/* What was let go was had together only, maybe by other hosts, too, until it is got alone. */
+static void removed(void **state)
+{
+	(void)state;
+	active[3] = true;
+	lclone_lv_let_go(3);
+	assert_false(lclone_lv_is_alone(3));
+	assert_int_equal(lclone_lv_have_alone(3), 0);
+	assert_true(lclone_lv_is_alone(3));
+	told("--quiet --activate ey s-g/layer\n");
+	active[3] = false;
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("");
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* A signal that comes while LVM is waited for does not keep the wait from its end. */
+static void interrupted(void **state)
+{
+	const struct sigaction act = { .sa_handler = on_signal };
+	struct sigaction old;
+
+	(void)state;
+	write_file("kill", "");
+	assert_int_equal(sigaction(SIGUSR1, &act, &old), 0);
+	alarm(60);
+	assert_int_equal(lclone_lv_have("s-g", "base", false), 0);
+	alarm(0);
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+	assert_int_equal(unlink(path_of("kill")), 0);
+	told("--quiet --activate sy s-g/base\n");
+	assert_int_equal(lclone_lv_give_back(), 0);
+}
+
 /* As long as it is merged into it is needed alone. */
 static void merged(void **state)
 {
@@ -291,6 +330,7 @@ static int setup(void **state)
 		return err;
 	write_file("lvchange", "#!/bin/sh\n"
 			       "echo \"$@\" >>\"${0%/*}/told\"\n"
+			       "[ ! -e \"${0%/*}/kill\" ] || { /bin/sleep 1; kill -USR1 $PPID; /bin/sleep 1; }\n"
 			       "[ ! -s \"${0%/*}/complaint\" ] || { /bin/cat \"${0%/*}/complaint\" >&2; exit 5; }\n");
 	write_file("lvm", "#!/bin/sh\nexec /bin/cat \"${0%/*}/report\"\n");
 	assert_int_equal(chmod(path_of("lvchange"), 0755) | chmod(path_of("lvm"), 0755), 0);
@@ -308,6 +348,8 @@ int main(void)
 		cmocka_unit_test_setup(failed, begin),
 		cmocka_unit_test_setup(closed, begin),
 		cmocka_unit_test_setup(snapshot, begin),
+		cmocka_unit_test_setup(removed, begin),
+		cmocka_unit_test_setup(interrupted, begin),
 		cmocka_unit_test_setup(merged, begin),
 		cmocka_unit_test_setup(shared_by_runs, begin),
 		cmocka_unit_test_setup(paths, begin),

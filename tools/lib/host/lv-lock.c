@@ -21,6 +21,7 @@
 struct had {
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
 	bool alone;			/* it was got so */
+	bool gone;			/* it was let go: an earlier run may have got it so */
 	bool activated;			/* by this run */
 	bool ours;			/* it has one of our tags: looked at in the end only */
 	int lock;			/* which keeps other runs from giving it back; -1: none */
@@ -216,7 +217,7 @@ void lclone_lv_let_go(dev_t rdev)
 	if (!lclone_lv_names(rdev, vg, lv) && lclone_vg_is_shared(vg))
 		h = remember(vg, lv);
 	if (h)
-		h->alone = true;
+		h->gone = true;
 }
 
 /* What lies between, as a device that verifies a base, goes with who has made it. */
@@ -371,7 +372,7 @@ static bool goes(const struct had *h, enum need need)
 
 static bool is_read(const struct had *h, enum need need)
 {
-	return need == TOGETHER && h->alone;
+	return need == TOGETHER && (h->alone || h->gone);
 }
 
 /* Who is about to use it has it locked, and gives it back in its turn: it counts as needed. */
