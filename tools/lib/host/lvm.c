@@ -45,7 +45,7 @@ int lclone_lvm_ask(const char *const argv[], char *text, size_t size)
 	program.err = fd[1];
 	pid = lclone_program_start(&program);
 	close(fd[1]);
-	while (pid > 0 && (n > 0 || errno == EINTR)) {
+	while (pid > 0 && (n > 0 || (n < 0 && errno == EINTR))) {
 		n = len + 1 < size ? read(fd[0], text + len, size - 1 - len) :
 				     read(fd[0], rest, sizeof(rest));
 		if (n <= 0)
