@@ -222,6 +222,23 @@ static void closed(void **state)
 	told("--quiet --activate n s-g/web-1\n");
 }
 
+/* Whose it is cannot be told. */
+static void not_told(void **state)
+{
+	(void)state;
+	active[2] = active[3] = used[2] = used[3] = true;
+	lclone_lv_leave(9);
+	used[2] = false;
+	assert_int_equal(lclone_lv_give_back(), -EIO);
+	assert_string_equal(lclone_why(), "s-g/web-1 stays active, and other hosts may not get it: LVM does not say whether it is ours");
+	used[2] = true;
+	lclone_lv_leave(9);
+	used[2] = used[3] = false;
+	assert_int_equal(lclone_lv_give_back(), -EIO);
+	assert_string_equal(lclone_why(), "s-g/web-1, as others, stays active, and other hosts may not get it: LVM does not say whether it is ours");
+	told("");
+}
+
 static void snapshot(void **state)
 {
 	(void)state;
@@ -347,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup(opened, begin),
 		cmocka_unit_test_setup(failed, begin),
 		cmocka_unit_test_setup(closed, begin),
+		cmocka_unit_test_setup(not_told, begin),
 		cmocka_unit_test_setup(snapshot, begin),
 		cmocka_unit_test_setup(removed, begin),
 		cmocka_unit_test_setup(interrupted, begin),

@@ -322,8 +322,8 @@ static void free_words(const char **argv, size_t n)
 	free(argv);
 }
 
-/* Which of those that nobody uses are ours? */
-static void look_at_tags(const enum need needs[])
+/* Which of those that nobody uses are ours?  If LVM does not say so they stay active. */
+static int look_at_tags(const enum need needs[])
 {
 	static const char *const first[] = { "lvm", "lvs", "--reportformat", "json", "-o",
 					     "vg_name,lv_name,lv_tags" };
@@ -331,6 +331,7 @@ static void look_at_tags(const enum need needs[])
 	const char **argv = words(first, n);
 	struct json_object *o = NULL, *reports;
 	size_t i, at = n;
+	int err = 0;
 
 	for (i = 0; argv && i < count; i++)
 		if (needs[i] == NOT && !had[i].activated && device_of(&had[i]))
@@ -338,8 +339,12 @@ static void look_at_tags(const enum need needs[])
 	if (at > n && !lclone_ask_program(argv, &o) && o &&
 	    json_object_object_get_ex(o, "report", &reports))
 		mark_ours(json_object_array_get_idx(reports, 0));
+	else if (at > n)
+		err = lclone_fail(-EIO, "%s%s stays active, and other hosts may not get it: LVM does not say whether it is ours",
+				  argv[n], at > n + 1 ? ", as others," : "");
 	json_object_put(o);
 	free_words(argv, n);
+	return err;
 }
 
 /* All for which it is told so, by one command */
@@ -395,15 +400,15 @@ int lclone_lv_give_back(void)
 {
 	enum need *needs = calloc(count ?: 1, sizeof(*needs));
 	size_t i;
-	int err, err2;
+	int err, err2, err3;
 
 	if (!needs)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (i = 0; i < count; i++)
 		needs[i] = need_now(&had[i]);
-	look_at_tags(needs);
-	err = change("n", needs, goes);
-	err2 = change("sy", needs, is_read);
+	err = look_at_tags(needs);
+	err2 = change("n", needs, goes);
+	err3 = change("sy", needs, is_read);
 	for (i = 0; i < count; i++)
 		if (had[i].lock >= 0)
 			close(had[i].lock);
@@ -411,5 +416,5 @@ int lclone_lv_give_back(void)
 	had = NULL;
 	count = 0;
 	free(needs);
-	return err ?: err2;
+	return err ?: err2 ?: err3;
 }
