@@ -24,6 +24,7 @@ tests+=(flattened_then_closed "a clone that is closed right behind its flatten o
 tests+=(killed_resizing "a clone whose resize was killed is not kept from all else by the size that is recorded")
 tests+=(killed_telling "what a command that was killed has done is forgotten when the next has said it")
 tests+=(killed_naming "a snapshot without a name is not done by one that has got one, and was killed")
+tests+=(killed_recycled "a create that is killed where a delta has been before is run again")
 tests+=(reverted_then_closed "a revert that is killed, and not run again, leaves no old delta that opens")
 
 stop_library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)/stop.so
@@ -659,4 +660,22 @@ killed_naming()
 	[ "$(volumes)" = "deb web1-delta web1-delta2 web1-delta3" ] || fail "$(volumes)"
 	has_snapshots web1@a
 	close_all
+}
+
+# LVM has zeroed the start of the volume, and behind that is still what was there before
+killed_recycled()
+{
+	local volumes words
+
+	disk volumes volumes 32
+	cp "$template" "$dir/model"
+	prepare_create_volume
+	command_create_volume
+	ok lclone "${words[@]}"
+	ok lclone close t1
+	ok lvremove -qq -y ttvg/t1-delta
+	{ STOP_AT=pwrite:1 LD_PRELOAD=$stop_library lclone "${words[@]}"; } >"$dir/out" 2>"$dir/err"
+	[ $? = 137 ] || fail "it was not killed: $(cat "$dir/err")"
+	ok lclone "${words[@]}"
+	verify_create_volume
 }

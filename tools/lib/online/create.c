@@ -34,6 +34,28 @@ int lclone_wipe_recycled(const char *path)
 	return err;
 }
 
+bool lclone_is_recycled(const struct lclone_file *file, const struct lclone_sb *sb,
+			const char *uuid)
+{
+	static const u8 zeros[LCLONE_BLOCK_SIZE];
+	u8 start[LCLONE_BLOCK_SIZE];
+	char found[37];
+
+	uuid_unparse_lower(sb->uuid, found);
+	return strcmp(found, uuid) &&
+	       !lclone_dev_read(&file->dev, start, 0, LCLONE_BLOCK_SECTORS) &&
+	       !memcmp(start, zeros, sizeof(start));
+}
+
+/* Was it used since it was formatted?  The tag says with which uuid that was. */
+static bool is_used(const struct lclone_file *file, const struct lclone_sb *sb)
+{
+	struct lclone_lv there;
+
+	return sb->incarnation && (lclone_lv_of(file->rdev, &there) ||
+				   !lclone_is_recycled(file, sb, there.uuid));
+}
+
 /*
  * What a run that was killed has made, and not kept.  It may have been opened by hand since, or got
  * a filesystem: then it is somebody's.
@@ -50,7 +72,7 @@ int lclone_remove_half_made(const struct lclone_lv *lv, const char *path)
 		if (err == -EINVAL || err == -ENODATA)
 			unused = !lclone_file_no_signature(&file);
 		else
-			unused = !err && !delta.sb.incarnation;
+			unused = !err && !is_used(&file, &delta.sb);
 		lclone_delta_close(&delta);
 	}
 	lclone_file_close(&file);

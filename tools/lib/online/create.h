@@ -8,6 +8,7 @@
 #define LCLONE_CREATE_H
 
 #include "clone/make.h"
+#include "host/file.h"
 #include "host/lv.h"
 #include "host/target.h"
 
@@ -53,5 +54,8 @@ int lclone_remove_half_made(const struct lclone_lv *lv, const char *path);
 
 /* LVM wipes the start of what it makes; a delta of before could be found by what is behind. */
 int lclone_wipe_recycled(const char *path);
+/* Is it such that was found, on a volume that is to have a delta with the other uuid? */
+bool lclone_is_recycled(const struct lclone_file *file, const struct lclone_sb *sb,
+			const char *uuid);
 
 #endif /* LCLONE_CREATE_H */

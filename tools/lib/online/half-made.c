@@ -6,6 +6,7 @@
 
 #include "basic/fail.h"
 #include "host/file.h"
+#include "online/create.h"
 #include "online/half-made.h"
 #include "online/open.h"
 
@@ -13,19 +14,6 @@ static int another(const struct lclone_lv *lv, const char *what)
 {
 	return lclone_fail(-EEXIST, "%s/%s, which was made for %s by an lclone that was killed, %s: remove it if nobody needs that (lvremove %s/%s)",
 			   lv->vg, lv->lv, lv->name, what, lv->vg, lv->lv);
-}
-
-/*
- * LVM zeroes the start of what it makes: behind it may be a superblock of what was there before, of
- * another delta.
- */
-static bool is_fresh(const struct lclone_file *file)
-{
-	static const u8 zeros[LCLONE_BLOCK_SIZE];
-	u8 start[LCLONE_BLOCK_SIZE];
-
-	return !lclone_dev_read(&file->dev, start, 0, LCLONE_BLOCK_SECTORS) &&
-	       !memcmp(start, zeros, sizeof(start));
 }
 
 /* What is neither blank, nor ours, somebody else has put there. */
@@ -43,7 +31,8 @@ static int look_at_data(const struct lclone_lv *lv, const struct lclone_file *fi
 	else if (err)
 		err = another(lv, "has a damaged delta");
 	else if (strcmp(uuid, lv->uuid))
-		err = is_fresh(file) ? 0 : another(lv, "has another delta");
+		err = lclone_is_recycled(file, &delta.sb, lv->uuid) ? 0 :
+		      another(lv, "has another delta");
 	else if (delta.sb.incarnation > 1)	/* that run has opened it once */
 		err = another(lv, "was opened since");
 	else if (delta.sb.incarnation)
