@@ -20,6 +20,7 @@ tests+=(
 	snapshots_fail "a snapshot or revert that fails leaves nothing behind"
 	snapshot_clones "clones of a snapshot are what that was, and what they need stays for them"
 	snapshot_removed "a snapshot is removed from the middle, and the clone has what it had"
+	asks_lvm "no command asks LVM twice for what it knows"
 	flattened "volumes of layers and deltas that a flatten leaves are removed, and a target is made"
 	merged "the volume of a delta that was merged is removed, one that was given stays"
 	abandoned "a delta that a revert has left is opened in no way"
@@ -895,6 +896,47 @@ snapshot_removed()
 	has_snapshots web1@f
 	ok lclone remove --yes web1
 	[ "$(volumes)" = deb ] || fail "$(volumes)"
+}
+
+# asks N COMMAND...: it runs programs of LVM so often
+asks()
+{
+	local n
+
+	: >"$dir/asked"
+	PATH=$dir/bin:$PATH ok "${@:2}"
+	n=$(wc -l <"$dir/asked")
+	[ "$n" = "$1" ] || fail "$n, not $1: ${*:2}: $(cut -c 1-60 "$dir/asked")"
+}
+
+# Each takes longer than all else that a command does: what is known is not asked for again
+asks_lvm()
+{
+	local program
+
+	make_template 500
+	mkdir "$dir/bin"
+	for program in lvm lvs vgs lvcreate lvremove lvchange lvextend; do
+		printf '#!/bin/bash\necho %s "$@" >>%s\nexec %s "$@"\n' $program "$dir/asked" \
+			"$(type -P $program)" >"$dir/bin/$program"
+		chmod +x "$dir/bin/$program"
+	done
+	# all at once, and looked at: template, names, volumes, and that they are kept
+	asks 6 lclone create ci-1 ci-2 ci-3 --from deb --delta-size 8M
+	asks 0 lclone close ci-1
+	asks 1 lclone open ci-1
+	asks 0 lclone status ci-1
+	asks 0 lclone list
+	# volumes; made, looked at, by whom else it is needed, and the tags of two
+	asks 6 lclone snapshot ci-1 one --delta-size 8M
+	asks 0 lclone close ci-1
+	asks 1 lclone open ci-1
+	asks 8 lclone create web1 --from ci-1@one --delta-size 8M
+	# as the snapshot, and its own is looked at, and removed
+	asks 9 lclone revert --yes ci-1 one --delta-size 8M
+	close_all
+	asks 1 lclone open ci-1
+	close_all
 }
 
 # What a clone does not need any more goes; commands take names of what is not active, too

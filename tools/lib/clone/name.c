@@ -44,9 +44,14 @@ static int by_tab(struct lclone_named *named)
 	return 0;
 }
 
-static void set_base_of_tags(struct lclone_named *named, const struct lclone_lv *lvs, size_t count)
+static const struct lclone_lv *template_of(const struct lclone_named *named)
 {
-	const struct lclone_lv *base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);
+	return lclone_lv_named(named->lvs, named->lv_count, LCLONE_LV_BASE, named->lv.from);
+}
+
+static void set_base_of_tags(struct lclone_named *named)
+{
+	const struct lclone_lv *base = template_of(named);
 	char path[LCLONE_LV_PATH_SIZE];
 
 	if (!base)
@@ -70,28 +75,25 @@ static int by_tags(struct lclone_named *named)
 {
 	const bool known = named->delta[0];
 	char path[LCLONE_LV_PATH_SIZE];
-	struct lclone_lv *lvs;
-	size_t count, i;
+	const struct lclone_lv *lv;
 	int err;
 
-	err = lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < count; i++) {
-		if (lvs[i].kind != LCLONE_LV_DELTA || strcmp(lvs[i].name, named->name) ||
-		    (known && !is_device(&lvs[i], named->delta)))
+	err = lclone_lv_list(&named->lvs, &named->lv_count);
+	for (lv = named->lvs; !err && lv < named->lvs + named->lv_count; lv++) {
+		if (lv->kind != LCLONE_LV_DELTA || strcmp(lv->name, named->name) ||
+		    (known && !is_device(lv, named->delta)))
 			continue;
 		if (named->has_lv)
 			err = lclone_fail(-ESTALE, "there are two clones %s, as tags have it (lclone scan): on %s/%s and %s/%s",
-					  named->name, named->lv.vg, named->lv.lv, lvs[i].vg,
-					  lvs[i].lv);
+					  named->name, named->lv.vg, named->lv.lv, lv->vg, lv->lv);
 		named->has_lv = true;
-		named->lv = lvs[i];
+		named->lv = *lv;
 	}
 	if (!err && named->has_lv && !known) {
 		lclone_lv_path(&named->lv, path);
 		snprintf(named->delta, sizeof(named->delta), "%s", path);
-		set_base_of_tags(named, lvs, count);
+		set_base_of_tags(named);
 	}
-	free(lvs);
 	return err ?: !named->has_lv;
 }
 
@@ -151,26 +153,30 @@ int lclone_name_find(const char *name, struct lclone_named *named)
 void lclone_named_free(struct lclone_named *named)
 {
 	lclone_tab_free(&named->tab);
+	free(named->lvs);
+	named->lvs = NULL;
 }
 
 /* The layers of what is on the volume, as far as these are volumes that were made for deltas */
-static int activate_layers(const struct lclone_lv *delta, const struct lclone_lv *lvs, size_t count)
+static int activate_layers(const struct lclone_named *named)
 {
+	const struct lclone_lv *delta = &named->lv;
 	char path[LCLONE_LV_PATH_SIZE], uuid[37];
 	struct lclone_sb sb;
 	size_t i = 0, depth;
 	int err = 0;
 
-	for (depth = 0; !err && depth < LCLONE_LAYERS_MAX && i < count; depth++) {
+	for (depth = 0; !err && depth < LCLONE_LAYERS_MAX && i < named->lv_count; depth++) {
 		lclone_lv_path(delta, path);
 		if (lclone_sb_of(path, &sb) || uuid_is_null(sb.parent_uuid))
 			break;		/* whatever is wrong with it: who opens it says so */
 		uuid_unparse_lower(sb.parent_uuid, uuid);
-		for (i = 0; i < count; i++)
-			if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].uuid, uuid))
+		for (i = 0; i < named->lv_count; i++)
+			if (named->lvs[i].kind == LCLONE_LV_DELTA &&
+			    !strcmp(named->lvs[i].uuid, uuid))
 				break;
-		if (i < count) {
-			delta = &lvs[i];
+		if (i < named->lv_count) {
+			delta = &named->lvs[i];
 			err = lclone_lv_activate(delta);
 		}
 	}
@@ -179,20 +185,14 @@ static int activate_layers(const struct lclone_lv *delta, const struct lclone_lv
 
 int lclone_named_activate(struct lclone_named *named)
 {
-	const struct lclone_lv *base;
-	struct lclone_lv *lvs;
+	const struct lclone_lv *base = template_of(named);
 	struct lclone_sb sb;
-	size_t count;
 	int err;
 
 	if (!named->has_lv)
 		return 0;
-	err = lclone_lv_activate_alone(&named->lv) ?: lclone_lv_list(&lvs, &count);
-	if (err)
-		return err;
-	base = lclone_lv_named(lvs, count, LCLONE_LV_BASE, named->lv.from);
-	err = (base ? lclone_lv_activate(base) : 0) ?: activate_layers(&named->lv, lvs, count);
-	free(lvs);
+	err = lclone_lv_activate_alone(&named->lv) ?: (base ? lclone_lv_activate(base) : 0) ?:
+	      activate_layers(named);
 	/* Tags name no base but a template; a delta that is damaged is no matter of this */
 	if (!err && !named->base[0] && !lclone_sb_of(named->delta, &sb))
 		err = set_base_of_delta(named, &sb);

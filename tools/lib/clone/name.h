@@ -19,6 +19,8 @@ struct lclone_named {
 	bool active;
 	bool has_lv;			/* the delta is on a volume that was made for it ... */
 	struct lclone_lv lv;
+	struct lclone_lv *lvs;		/* all of ours, as LVM was asked once */
+	size_t lv_count;
 	struct lclone_tab tab;		/* all of it ... */
 	const struct lclone_tab_entry *entry;	/* ... and its line there, or NULL */
 };

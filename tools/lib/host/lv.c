@@ -220,37 +220,38 @@ int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
 	return !found;
 }
 
-static bool has_name(struct json_object *report, const char *name)
+static bool has_name(const struct lclone_lv *lvs, size_t count, const char *vg, const char *name)
 {
-	struct json_object *row;
 	size_t i;
 
-	for (i = 0; (row = lclone_lvm_row(report, "lv", i)); i++)
-		if (!strcmp(lclone_json_text(row, "lv_name"), name))
+	for (i = 0; i < count; i++)
+		if (!strcmp(lvs[i].vg, vg) && !strcmp(lvs[i].lv, name))
 			return true;
 	return false;
 }
 
-int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE])
+int lclone_lv_free_name_of(const struct lclone_lv *lvs, size_t count, const char *vg,
+			   const char *first, char name[LCLONE_NAME_SIZE])
 {
-	const char *const argv[] = { "lvm", "lvs", "--reportformat", "json", "-o", "lv_name", vg,
-				     NULL };
-	struct json_object *o, *reports, *report;
+	int len = snprintf(name, LCLONE_NAME_SIZE, "%s", first);
 	unsigned int i;
-	int len;
 
-	if (lclone_ask_program(argv, &o) || !o)
-		return lclone_fail(-EIO, "LVM could not be asked for the volumes of %s (lvs %s)", vg,
-				   vg);
-	reports = json_object_object_get(o, "report");
-	report = reports && json_object_array_length(reports) ?
-		 json_object_array_get_idx(reports, 0) : NULL;
-	len = snprintf(name, LCLONE_NAME_SIZE, "%s", first);
-	for (i = 2; len < LCLONE_NAME_SIZE && report && has_name(report, name); i++)
+	for (i = 2; len < LCLONE_NAME_SIZE && has_name(lvs, count, vg, name); i++)
 		len = snprintf(name, LCLONE_NAME_SIZE, "%s%u", first, i);
-	json_object_put(o);
 	return len < LCLONE_NAME_SIZE ? 0 : lclone_fail(-ENAMETOOLONG, "%s is too long a name",
 							first);
+}
+
+int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE])
+{
+	struct lclone_lv *lvs;
+	size_t count;
+	int err;
+
+	err = lclone_lv_list_all(&lvs, &count) ?:
+	      lclone_lv_free_name_of(lvs, count, vg, first, name);
+	free(lvs);
+	return err;
 }
 
 /* What is done, as lines of words that have no spaces in them */

@@ -88,6 +88,9 @@ int lclone_lv_of(dev_t rdev, struct lclone_lv *lv);
 
 /* @first, or with a number behind it, from 2 on: what no volume of the group is called */
 int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME_SIZE]);
+/* The same, of a list of all that there are */
+int lclone_lv_free_name_of(const struct lclone_lv *lvs, size_t count, const char *vg,
+			   const char *first, char name[LCLONE_NAME_SIZE]);
 
 /* -EBUSY if more would go with it than what is ours */
 int lclone_lv_refuse_origin(const struct lclone_lv *lv);

@@ -276,24 +276,21 @@ static void call_by_volume(char path[PATH_MAX], const struct lclone_lv *lvs, siz
 	snprintf(path, PATH_MAX, "%s", name);
 }
 
-static int add_layers(struct plan *p, const struct lclone_layers *layers, u32 at)
+static int add_layers(struct plan *p, const struct lclone_named *named,
+		      const struct lclone_layers *layers, u32 at)
 {
-	struct lclone_lv *lvs;
 	char path[PATH_MAX];
-	size_t count;
 	u32 i;
-	int err = lclone_lv_list(&lvs, &count);
 
-	call_by_volume(p->base, lvs, count);
-	for (i = layers->count; !err && i > at; i--) {
+	call_by_volume(p->base, named->lvs, named->lv_count);
+	for (i = layers->count; i > at; i--) {
 		snprintf(path, sizeof(path), "%s", layers->layer[i - 1].path);
-		call_by_volume(path, lvs, count);
+		call_by_volume(path, named->lvs, named->lv_count);
 		p->parents.path[p->parents.count] = strdup(path);
 		if (!p->parents.path[p->parents.count++])
-			err = lclone_fail(-ENOMEM, "out of memory");
+			return lclone_fail(-ENOMEM, "out of memory");
 	}
-	free(lvs);
-	return err;
+	return 0;
 }
 
 /* CLONE@SNAPSHOT: its template, if it has one, counts these clones, too. */
@@ -313,7 +310,7 @@ static int find_snapshot(struct plan *p, const char *clone, const char *snapshot
 		strcpy(p->template.name, named.lv.from);
 		strcpy(p->template.vg, named.lv.vg);
 		strcpy(p->base, named.base);
-		err = add_layers(p, &layers, at);
+		err = add_layers(p, &named, &layers, at);
 	}
 	if (!err && !p->d->vg && !p->template.vg[0])
 		err = lclone_fail(-ERANGE, "%s is on no volume that was made for it: say in which group those of its clones are to be made (--vg)",

@@ -42,34 +42,58 @@ static bool is_half_made(const struct lclone_lv *lv, const char *vg, const char 
 	       strspn(lv->lv + len, "0123456789") == strlen(lv->lv + len);
 }
 
-static int remove_half_made(const char *vg, const char *first, int *lock)
+/* All that the list has of it; 1: it is to be asked for anew. */
+static int remove_half_made(const struct lclone_lv *lvs, size_t count, const char *vg,
+			    const char *first, int *lock)
 {
 	char path[LCLONE_LV_PATH_SIZE];
-	struct lclone_lv *lvs;
-	size_t count, i;
-	int err;
+	int err = 0, some = 0;
+	size_t i;
 
-	err = lclone_lv_list(&lvs, &count);
 	for (i = 0; !err && i < count; i++) {
 		if (!is_half_made(&lvs[i], vg, first))
 			continue;
+		some = 1;
 		if (*lock < 0)
 			*lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
 		lclone_lv_path(&lvs[i], path);
 		err = *lock < 0 ? *lock : lclone_lv_activate(&lvs[i]) ?:
 		      lclone_remove_half_made(&lvs[i], path);
 	}
-	free(lvs);
 	if (!err && *lock < 0)
 		*lock = lclone_lock_creation(LCLONE_LOCK_SHARED);
-	return err ?: *lock < 0 ? *lock : 0;
+	return err ?: *lock < 0 ? *lock : some;
+}
+
+/* Which it is to be, and of which template, as LVM's list has it */
+static int choose_name(const struct lclone_clone *clone, struct lclone_lv *lv, int *lock)
+{
+	const dev_t delta = lclone_dev_number(clone->table.delta);
+	const struct lclone_lv *old;
+	char first[LCLONE_NAME_SIZE];
+	struct lclone_lv *lvs;
+	size_t count;
+	int ret;
+
+	strcpy(first, lv->lv);
+	ret = lclone_lv_list_all(&lvs, &count) ?:
+	      remove_half_made(lvs, count, lv->vg, first, lock);
+	if (ret > 0) {
+		free(lvs);
+		ret = lclone_lv_list_all(&lvs, &count);
+	}
+	old = ret ? NULL : lclone_lv_at(lvs, count, delta);
+	if (old)
+		strcpy(lv->from, old->from);
+	ret = ret ?: lclone_lv_free_name_of(lvs, count, lv->vg, first, lv->lv);
+	free(lvs);
+	return ret;
 }
 
 int lclone_volume_make(const struct lclone_clone *clone, const struct volume_wish *wish,
 		       struct lclone_lv *lv, u8 uuid[LCLONE_UUID_SIZE], int *lock)
 {
-	struct lclone_lv old = { .from = "" };
-	char path[LCLONE_LV_PATH_SIZE], first[LCLONE_NAME_SIZE];
+	char path[LCLONE_LV_PATH_SIZE];
 	int err;
 
 	*lock = -1;
@@ -77,13 +101,9 @@ int lclone_volume_make(const struct lclone_clone *clone, const struct volume_wis
 	err = lclone_delta_lv(lv, clone->name, uuid) ?: choose_group(clone, wish, lv);
 	if (err)
 		return err;
-	if (!lclone_lv_of(lclone_dev_number(clone->table.delta), &old))
-		strcpy(lv->from, old.from);
-	strcpy(first, lv->lv);
 	lv->name[0] = '\0';		/* the clone has another one till now */
 	lv->sectors = wish->sectors ?: lclone_small_delta(clone->sectors);
-	err = remove_half_made(lv->vg, first, lock) ?:
-	      lclone_lv_free_name(lv->vg, first, lv->lv) ?: lclone_lv_create(lv);
+	err = choose_name(clone, lv, lock) ?: lclone_lv_create(lv);
 	if (err)
 		return err;
 	lclone_lv_path(lv, path);
