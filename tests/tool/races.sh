@@ -23,6 +23,7 @@ tests+=(
 	race_readers "a delta is read by several at once, and is nobody else's meanwhile"
 	race_changed "what was changed while it was read is not called read"
 	race_backup "a clone on a layer that is being read can be opened"
+	race_parts "parts of one file that do not overlap go together, those that do are not used at once"
 	race_loops "what is in use by one loop device is in use by others on the same file, and by its name"
 	race_foreign_lock "nobody waits for locks of others on the clone's device"
 	half_merged "a layer in the middle of a merge is not merged further down, nor reverted to"
@@ -347,7 +348,7 @@ race_backup()
 
 race_loops()
 {
-	local again low other
+	local again low other part
 
 	race_make
 	again=$(losetup -f --show "$dir/top") && loops+=("$again")
@@ -364,6 +365,11 @@ race_loops()
 	refused 3 "shows the same" lclone open t2 "$rbase" "$again"
 	unchanged "$top" refused 3 "shows the same" lclone snapshot --force --to "$again" t1
 	same "$dir/model_top" /dev/mapper/t1
+	# from another byte on
+	part=$(losetup -f --show -o 1M "$dir/top") && loops+=("$part")
+	unchanged "$top" refused 3 "$top, which shows the same, is used by /dev/mapper/t1" \
+		lclone format --force "$rbase" "$part"
+	unchanged "$top" refused 3 "shows the same" lclone merge --force --to "$part" "$rbase" "$layer"
 	ok lclone close t1
 	for other in "$again" "$dir/top"; do
 		hold pread:3 lclone check "$top"
@@ -384,6 +390,33 @@ race_loops()
 		release
 		[ $held_rc = 0 ] || fail "$(cat "$dir/err1")"
 	done
+}
+
+race_parts()
+{
+	local low mid high whole long
+
+	truncate -s 24M "$dir/parts"
+	head -c 4M "$dir/template" | dd of="$dir/parts" bs=1M conv=notrunc status=none
+	low=$(losetup -f --show --sizelimit 4M "$dir/parts") && loops+=("$low")
+	mid=$(losetup -f --show -o 4M --sizelimit 8M "$dir/parts") && loops+=("$mid")
+	high=$(losetup -f --show -o 12M "$dir/parts") && loops+=("$high")
+	ok lclone create t1 "$low" "$mid"
+	ok lclone create t2 "$low" "$high"
+	dd if="$dir/template" of=/dev/mapper/t1 bs=64k skip=9 count=9 oflag=direct status=none
+	dd if="$dir/template" of=/dev/mapper/t2 bs=64k skip=20 count=9 oflag=direct status=none
+	cp /dev/mapper/t1 "$dir/model"
+	ok lclone close t1
+	# as if the base had grown
+	whole=$(losetup -f --show "$dir/parts") && loops+=("$whole")
+	unchanged "$mid" refused 3 "have sectors in common" lclone open t1 "$whole" "$mid"
+	ok lclone open t1 "$low" "$mid"
+	same "$dir/model" /dev/mapper/t1
+	# set up again without its limit it could grow into what is behind it
+	ok lclone close t1
+	long=$(losetup -f --show -o 4M "$dir/parts") && loops+=("$long")
+	unchanged "$mid" refused 3 "$high, which shows the same, is used by /dev/mapper/t2" \
+		lclone open t1 "$low" "$long"
 }
 
 race_foreign_lock()

@@ -230,6 +230,7 @@ static int refuse_others(const struct lclone_file *file, bool readers)
 			return lclone_fail(-errno, "%s: %m", file->path);
 		backing.fs = st.st_dev;
 		backing.inode = st.st_ino;
+		backing.bytes = st.st_size;
 	}
 	return lclone_each_showing(&backing, refuse_other, &others);
 }

@@ -65,6 +65,8 @@ bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing)
 	int depth;
 
 	backing->offset = 0;
+	backing->bytes = lclone_dev_attribute(dev, "size") << 9;
+	backing->disk = lclone_dev_disk(dev, &disk) ? disk : dev;
 	for (depth = 0; depth < LCLONE_STACK_DEPTH; depth++) {
 		if (lclone_dev_disk(dev, &disk)) {
 			backing->offset += lclone_dev_attribute(dev, "start") << 9;
@@ -103,6 +105,13 @@ int lclone_dev_open_backing(dev_t dev, const struct lclone_backing *backing)
 	return -ESTALE;
 }
 
+static bool show_same(const struct lclone_backing *a, const struct lclone_backing *b)
+{
+	return a->fs == b->fs && a->inode == b->inode &&
+	       (a->disk != b->disk || a->offset == b->offset) &&
+	       a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
 int lclone_each_showing(const struct lclone_backing *backing, int (*visit)(dev_t dev, void *ctx),
 			void *ctx)
 {
@@ -114,8 +123,7 @@ int lclone_each_showing(const struct lclone_backing *backing, int (*visit)(dev_t
 
 	while (dir && !ret && (d = readdir(dir))) {
 		dev = lclone_dev_number(d->d_name);
-		if (dev && lclone_dev_backing(dev, &other) && other.fs == backing->fs &&
-		    other.inode == backing->inode && other.offset == backing->offset)
+		if (dev && lclone_dev_backing(dev, &other) && show_same(&other, backing))
 			ret = visit(dev, ctx);
 	}
 	if (dir)

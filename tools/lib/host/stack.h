@@ -23,10 +23,11 @@ bool lclone_dev_disk(dev_t dev, dev_t *disk);
 /* What a loop device is on; false: it is none */
 bool lclone_dev_loop(dev_t dev, struct loop_info64 *info);
 
-/* The file that a loop device, or a partition of one, shows, and from which byte on */
+/* The file that a loop device, or a partition of one, shows, from which byte on, and how many */
 struct lclone_backing {
 	dev_t fs;
-	u64 inode, offset;
+	u64 inode, offset, bytes;
+	dev_t disk;			/* the loop device; 0: it is the file itself */
 };
 
 /* false: it shows no file */
@@ -35,7 +36,10 @@ bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing);
 /* That file, open; a negative errno: no file is at the path that the loop device was given. */
 int lclone_dev_open_backing(dev_t dev, const struct lclone_backing *backing);
 
-/* Calls @visit for each device that shows the same, as long as that returns 0; returns what it has. */
+/*
+ * Calls @visit for each device that shows some of the same, as long as that returns 0; returns what it
+ * has.  A partition and its disk the kernel keeps apart.
+ */
 int lclone_each_showing(const struct lclone_backing *backing, int (*visit)(dev_t dev, void *ctx),
 			void *ctx);
 

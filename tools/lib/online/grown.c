@@ -9,6 +9,7 @@
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
 #include "clone/super.h"
+#include "clone/users.h"
 #include "host/stack.h"
 #include "online/grown.h"
 
@@ -23,7 +24,8 @@ static int record(const char *path, struct lclone_file *base)
 	if (!err)
 		err = lclone_check_writable(&delta, path);
 	if (!err)
-		err = lclone_same_but_larger(base, &delta.sb);
+		err = lclone_refuse_common_sectors(base, &file) ?:
+		      lclone_same_but_larger(base, &delta.sb);
 	if (!err) {
 		sb = delta.slot[delta.newest].sb;
 		err = lclone_set_base_of(&sb, base);
