@@ -921,8 +921,8 @@ asks_lvm()
 			"$(type -P $program)" >"$dir/bin/$program"
 		chmod +x "$dir/bin/$program"
 	done
-	# all at once, and looked at: template, names, volumes, and that they are kept
-	asks 6 lclone create ci-1 ci-2 ci-3 --from deb --delta-size 8M
+	# all at once, and looked at: template, names, who has it, volumes, and that they are kept
+	asks 7 lclone create ci-1 ci-2 ci-3 --from deb --delta-size 8M
 	asks 0 lclone close ci-1
 	asks 1 lclone open ci-1
 	asks 0 lclone status ci-1

@@ -155,6 +155,22 @@ void lclone_inventory_free(struct lclone_inventory *inv)
 	free(inv->clones);
 }
 
+const struct lclone_lv *lclone_found_volume(const struct lclone_found *found,
+					    const struct lclone_lv *lvs, size_t count)
+{
+	char path[LCLONE_LV_PATH_SIZE];
+	size_t i;
+
+	if (found->rdev)
+		return lclone_lv_at(lvs, count, found->rdev);
+	for (i = 0; i < count; i++) {
+		lclone_lv_path(&lvs[i], path);
+		if (!strcmp(path + strlen("/dev/"), found->path))
+			return &lvs[i];
+	}
+	return NULL;
+}
+
 /* What could not be looked at */
 
 static bool assume_no_others, can_assume;

@@ -12,6 +12,7 @@
 
 #include "format/delta.h"
 #include "host/dm.h"
+#include "host/lv.h"
 
 /* Devices that a user has named as layers, in any order */
 struct lclone_parents {
@@ -57,6 +58,10 @@ int lclone_inventory_read_all(struct lclone_inventory *inv);
 /* Only the active clones, and those that could not be looked at; @inv is 0 before. */
 int lclone_inventory_ask_clones(struct lclone_inventory *inv);
 void lclone_inventory_free(struct lclone_inventory *inv);
+
+/* Of a list the volume that the delta is on, active or not; NULL: none of these */
+const struct lclone_lv *lclone_found_volume(const struct lclone_found *found,
+					    const struct lclone_lv *lvs, size_t count);
 
 /* The command has the option --assume-no-other-clones: sentences may name it. */
 void lclone_can_assume_no_other_clones(void);

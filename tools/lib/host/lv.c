@@ -201,23 +201,31 @@ const struct lclone_lv *lclone_lv_named(const struct lclone_lv *lvs, size_t coun
 	return NULL;
 }
 
+int lclone_lv_find(bool (*is)(const struct lclone_lv *lv, const void *ctx), const void *ctx,
+		   struct lclone_lv *found)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int ret;
+
+	ret = lclone_lv_list(&lvs, &count) ?: 1;
+	for (i = 0; ret == 1 && i < count; i++)
+		if (is(&lvs[i], ctx)) {
+			*found = lvs[i];
+			ret = 0;
+		}
+	free(lvs);
+	return ret;
+}
+
+static bool is_at(const struct lclone_lv *lv, const void *ctx)
+{
+	return lclone_lv_at(lv, 1, *(const dev_t *)ctx);
+}
+
 int lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
 {
-	const struct lclone_lv *found;
-	struct lclone_lv *lvs;
-	size_t count;
-	int err;
-
-	if (!lclone_dev_is_lv(rdev))
-		return 1;
-	err = lclone_lv_list(&lvs, &count);
-	if (err)
-		return err;
-	found = lclone_lv_at(lvs, count, rdev);
-	if (found)
-		*lv = *found;
-	free(lvs);
-	return !found;
+	return lclone_dev_is_lv(rdev) ? lclone_lv_find(is_at, &rdev, lv) : 1;
 }
 
 static bool has_name(const struct lclone_lv *lvs, size_t count, const char *vg, const char *name)

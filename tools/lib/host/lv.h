@@ -83,6 +83,10 @@ void lclone_lv_changes(const struct lclone_lv *was, const struct lclone_lv *now,
 /* It is nobody's delta any more. */
 int lclone_lv_drop_tags(const struct lclone_lv *lv);
 
+/* The first of all of ours of which @is is true; 0, 1 if there is none, or a negative errno. */
+int lclone_lv_find(bool (*is)(const struct lclone_lv *lv, const void *ctx), const void *ctx,
+		   struct lclone_lv *found);
+
 /* The one that has this device; 0, 1 if that is none of ours, or a negative errno. */
 int lclone_lv_of(dev_t rdev, struct lclone_lv *lv);
 

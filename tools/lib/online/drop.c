@@ -38,46 +38,36 @@ static int refuse_needed(u32 at)
 	return err;
 }
 
+static bool is_of_snapshot(const struct lclone_lv *lv, const void *ctx)
+{
+	const struct drop *d = ctx;
+
+	return lv->kind == LCLONE_LV_DELTA && !strcmp(lv->layer, d->clone) &&
+	       !strcmp(lv->snapshot, d->snapshot) && !lv->given;
+}
+
 /* The volume of what a killed run has begun with; -ENOENT, with the sentence as it was */
 static int find_begun(const struct drop *d, struct lclone_lv *lower)
 {
-	struct lclone_lv *lvs;
-	size_t count, i;
-	int err;
+	int ret;
 
 	lclone_why_hold();
-	err = lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_DELTA && !strcmp(lvs[i].layer, d->clone) &&
-		    !strcmp(lvs[i].snapshot, d->snapshot) && !lvs[i].given)
-			break;
-	if (!err && i < count)
-		*lower = lvs[i];
-	else
-		err = -ENOENT;
-	if (!err)
-		err = lclone_lv_activate(lower);
-	free(lvs);
+	ret = lclone_lv_find(is_of_snapshot, d, lower) ? -ENOENT : lclone_lv_activate(lower);
 	lclone_why_release();
-	return err;
+	return ret;
 }
 
-static int volume_with(const char *uuid, const struct lclone_lv *but, struct lclone_lv *lv)
-{
-	struct lclone_lv *lvs;
-	size_t count, i;
-	int err;
+struct other {
+	const char *uuid;
+	const struct lclone_lv *but;
+};
 
-	err = lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < count; i++)
-		if (!strcmp(lvs[i].uuid, uuid) &&
-		    (strcmp(lvs[i].vg, but->vg) || strcmp(lvs[i].lv, but->lv)))
-			break;
-	if (!err && i < count)
-		*lv = lvs[i];
-	err = err ?: i == count;
-	free(lvs);
-	return err;
+static bool is_other(const struct lclone_lv *lv, const void *ctx)
+{
+	const struct other *o = ctx;
+
+	return !strcmp(lv->uuid, o->uuid) &&
+	       (strcmp(lv->vg, o->but->vg) || strcmp(lv->lv, o->but->lv));
 }
 
 static int free_volume(const struct drop *d, const char *path)
@@ -153,7 +143,7 @@ static int end_begun(struct drop *d, const struct lclone_lv *lower)
 	uuid_unparse_lower(sb.uuid, uuid);
 	if (ret == -ENODATA || !strcmp(uuid, lower->uuid))
 		return free_volume(d, path);
-	ret = volume_with(uuid, lower, &upper);
+	ret = lclone_lv_find(is_other, &(struct other){ uuid, lower }, &upper);
 	if (ret)
 		return ret < 0 ? ret : end_merge(d, NULL, path);
 	lclone_lv_path(&upper, upper_path);

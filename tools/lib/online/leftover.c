@@ -21,21 +21,12 @@ struct search {
 	struct lclone_leftovers *found;
 };
 
-static bool is_volume(const struct lclone_lv *lv, const struct lclone_found *found)
-{
-	char path[LCLONE_LV_PATH_SIZE];
-
-	lclone_lv_path(lv, path);
-	return found->rdev ? lclone_dev_at(path) == found->rdev :
-			     !strcmp(path + strlen("/dev/"), found->path);
-}
-
 static const struct lclone_found *found_on(const struct search *s, const struct lclone_lv *lv)
 {
 	size_t i;
 
 	for (i = 0; i < s->inv.count; i++)
-		if (is_volume(lv, &s->inv.found[i]))
+		if (lclone_found_volume(&s->inv.found[i], lv, 1))
 			return &s->inv.found[i];
 	return NULL;
 }
@@ -73,7 +64,7 @@ static bool clone_is_seen(const struct search *s, const char *clone)
 	for (i = 0; !err && !seen && i < s->inv.count; i++)
 		seen = s->inv.found[i].rdev ?
 		       lclone_dev_at(named.delta) == s->inv.found[i].rdev :
-		       named.has_lv && is_volume(&named.lv, &s->inv.found[i]);
+		       named.has_lv && lclone_found_volume(&s->inv.found[i], &named.lv, 1);
 	lclone_named_free(&named);
 	lclone_why_release();
 	return seen;

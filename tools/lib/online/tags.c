@@ -23,19 +23,6 @@ struct mending {
 	size_t count;
 };
 
-static const struct lclone_lv *volume_of(const struct mending *m, const struct lclone_found *found)
-{
-	char path[LCLONE_LV_PATH_SIZE];
-	size_t i;
-
-	for (i = 0; !found->rdev && i < m->count; i++) {
-		lclone_lv_path(&m->lvs[i], path);
-		if (!strcmp(path + strlen("/dev/"), found->path))
-			return &m->lvs[i];
-	}
-	return lclone_lv_at(m->lvs, m->count, found->rdev);
-}
-
 /* Of which clone it is, by its label; "" if that does not say it, or is no name */
 static void clone_of(const struct lclone_sb *sb, char clone[LCLONE_NAME_SIZE])
 {
@@ -159,7 +146,7 @@ static bool is_half_made(const struct lclone_lv *lv, const struct lclone_sb *sb)
 
 static int mend(const struct mending *m, const struct lclone_found *found, bool dry_run)
 {
-	const struct lclone_lv *was = volume_of(m, found);
+	const struct lclone_lv *was = lclone_found_volume(found, m->lvs, m->count);
 	const struct lclone_sb *sb = &found->sb;
 	char clone[LCLONE_NAME_SIZE], changes[LCLONE_LV_CHANGES_SIZE];
 	struct lclone_lv now;

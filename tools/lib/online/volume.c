@@ -327,24 +327,9 @@ void lclone_dropped_remove(const struct dropped *dropped, const char *clone, fre
 	}
 }
 
-/* 1: it has none. */
-static int volume_of(const char *clone, const char *delta, struct lclone_lv *lv)
+static bool is_delta_of(const struct lclone_lv *lv, const void *clone)
 {
-	struct lclone_lv *lvs;
-	size_t count, i;
-	int err;
-
-	if (delta[0])
-		return lclone_lv_of(lclone_dev_at(delta), lv);
-	err = lclone_lv_list(&lvs, &count);
-	for (i = 0; !err && i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_DELTA && lvs[i].active && !strcmp(lvs[i].name, clone))
-			break;
-	if (!err && i < count)
-		*lv = lvs[i];
-	err = err ?: i == count;
-	free(lvs);
-	return err;
+	return lv->kind == LCLONE_LV_DELTA && lv->active && !strcmp(lv->name, clone);
 }
 
 static int free_empty(const struct lclone_lv *lv, const char *path)
@@ -367,7 +352,8 @@ void lclone_free_merged(const char *clone, const char *delta, bool keep, freed_f
 	struct lclone_lv lv;
 	int ret;
 
-	ret = volume_of(clone, delta, &lv);
+	ret = delta[0] ? lclone_lv_of(lclone_dev_at(delta), &lv) :
+	      lclone_lv_find(is_delta_of, clone, &lv);
 	if (ret < 0)
 		told(ctx, delta[0] ? delta : clone, lclone_why());
 	if (ret)
