@@ -156,7 +156,8 @@ host_copies()
 }
 
 # volumes: what there is in ttvg, in one line
-volumes() { lvs --noheadings -o lv_name --sort lv_name ttvg | xargs; }
+# All but what comes and goes with a template, its verity tree
+volumes() { lvs --noheadings -o lv_name --sort lv_name -S 'lv_name!~-verity$' ttvg | xargs; }
 
 tags_of() { lvs --noheadings -o lv_tags "$1" | xargs; }
 
@@ -921,8 +922,8 @@ asks_lvm()
 			"$(type -P $program)" >"$dir/bin/$program"
 		chmod +x "$dir/bin/$program"
 	done
-	# all at once, and looked at: template, names, who has it, volumes, and that they are kept
-	asks 7 lclone create ci-1 ci-2 ci-3 --from deb --delta-size 8M
+	# all at once, and looked at: template, names, who has it, its tree, volumes, that they are kept
+	asks 8 lclone create ci-1 ci-2 ci-3 --from deb --delta-size 8M
 	asks 0 lclone close ci-1
 	asks 1 lclone open ci-1
 	asks 0 lclone status ci-1
@@ -931,7 +932,7 @@ asks_lvm()
 	asks 6 lclone snapshot ci-1 one --delta-size 8M
 	asks 0 lclone close ci-1
 	asks 1 lclone open ci-1
-	asks 8 lclone create web1 --from ci-1@one --delta-size 8M
+	asks 9 lclone create web1 --from ci-1@one --delta-size 8M
 	# as the snapshot, and its own is looked at, and removed
 	asks 9 lclone revert --yes ci-1 one --delta-size 8M
 	close_all
