@@ -50,17 +50,19 @@ static bool all_is_seen(const struct lclone_inventory *inv)
 	return !inv->unseen_count;
 }
 
-/* The clone is no more, or its delta is here, and says what it lies on. */
+/*
+ * Its delta is here, and says what it lies on.  One that has none here may have it on another host,
+ * or be about to get it.
+ */
 static bool clone_is_seen(const struct search *s, const char *clone)
 {
 	static struct lclone_named named;
-	bool seen;
+	bool seen = false;
 	size_t i;
 	int err;
 
 	lclone_why_hold();
 	err = lclone_name_find(clone, &named);
-	seen = err == -ENXIO;
 	for (i = 0; !err && !seen && i < s->inv.count; i++)
 		seen = s->inv.found[i].rdev ?
 		       lclone_dev_at(named.delta) == s->inv.found[i].rdev :

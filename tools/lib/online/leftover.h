@@ -16,8 +16,9 @@ struct lclone_leftovers {
 };
 
 /*
- * None if it cannot be told, as some delta, or the layer of one, is not there to be looked at.  They
- * are for lclone_volume_free().  To be freed in any case.
+ * None if it cannot be told, as some delta, or the layer of one, is not there to be looked at; and
+ * none of a clone whose own delta is not.  They are for lclone_volume_free().  To be freed in any
+ * case.
  */
 int lclone_leftovers_read(struct lclone_leftovers *leftovers);
 void lclone_leftovers_free(struct lclone_leftovers *leftovers);
