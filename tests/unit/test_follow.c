@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/snapshot.h"
 #include "dir.h"
 #include "host/device.h"
 #include "host/dm.h"
@@ -74,6 +75,28 @@ int __wrap_lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
 {
 	(void)lv;
 	return lclone_dev_is_lv(rdev) ? lclone_fail(-EIO, "LVM does not answer") : 1;
+}
+
+/* /dev/4 is the delta of web1, and these it lies on. */
+static const char *layer[3];
+
+int __real_lclone_sb_of(const char *path, struct lclone_sb *sb);
+int __wrap_lclone_sb_of(const char *path, struct lclone_sb *sb);
+int __wrap_lclone_sb_of(const char *path, struct lclone_sb *sb)
+{
+	if (strcmp(path, "/dev/4"))
+		return __real_lclone_sb_of(path, sb);
+	*sb = (struct lclone_sb){ .label = "web1", .base_fp_alg = LCLONE_FP_CRC32C_SAMPLES };
+	return 0;
+}
+
+int __wrap_lclone_layers_read(const char *delta, struct lclone_layers *layers);
+int __wrap_lclone_layers_read(const char *delta, struct lclone_layers *layers)
+{
+	assert_string_equal(delta, "/dev/4");
+	for (layers->count = 0; layer[layers->count]; layers->count++)
+		layers->layer[layers->count].path = strdup(layer[layers->count]);
+	return 0;
 }
 
 static struct lclone_clone before;
@@ -251,6 +274,32 @@ static void not_tagged(void **state)
 	volumes = false;
 }
 
+/* What one call gave is given to the next, and can be read behind it. */
+static void late(void **state)
+{
+	const struct lclone_tab_entry entry = {
+		.name = "web1", .base = "/dev/1", .delta = "/dev/4",
+		.options = "host,parent=/dev/2,parent=/dev/3",
+	};
+	struct lclone_tab_entry once, again;
+
+	(void)state;
+	write_tab("web1 /dev/1 /dev/4 host,parent=/dev/2,parent=/dev/3");
+	layer[0] = "/dev/3";
+	layer[1] = "/dev/2";
+	assert_false(lclone_follow_late(&entry, &once));
+	layer[1] = NULL;
+	assert_true(lclone_follow_late(&entry, &once));
+	assert_string_equal(once.options, "host,parent=/dev/3");
+	has("web1\t/dev/1\t/dev/4\thost,parent=/dev/3");
+	assert_false(lclone_follow_late(&once, &again));
+	assert_false(lclone_follow_late(&once, &again));
+	assert_string_equal(once.options, "host,parent=/dev/3");
+	layer[0] = NULL;
+	assert_true(lclone_follow_late(&once, &again));
+	assert_string_equal(again.options, "host");
+}
+
 static int setup(void **state)
 {
 	return make_dir(state) || setenv("LCLONE_TAB", path_of("tab"), 1);
@@ -282,6 +331,7 @@ int main(void)
 		cmocka_unit_test(rebased),
 		cmocka_unit_test(merged),
 		cmocka_unit_test(not_tagged),
+		cmocka_unit_test(late),
 	};
 
 	return cmocka_run_group_tests_name("follow", tests, setup, remove_dir);

@@ -435,13 +435,12 @@ static bool is_layer(const char *device, void *ctx)
 bool lclone_follow_late(const struct lclone_tab_entry *entry, struct lclone_tab_entry *now)
 {
 	static struct lclone_layers layers;
-	static char *options;
+	static char *last;		/* @entry may be what the call before gave, and have it */
+	char *options = NULL;
 	struct lclone_sb sb;
 	bool late;
 
 	*now = *entry;
-	free(options);
-	options = NULL;
 	lclone_why_hold();
 	if (!lclone_sb_of(entry->delta, &sb) && !strcmp(sb.label, entry->name) &&
 	    !lclone_layers_read(entry->delta, &layers)) {
@@ -451,9 +450,14 @@ bool lclone_follow_late(const struct lclone_tab_entry *entry, struct lclone_tab_
 	}
 	lclone_layers_free(&layers);
 	late = options && (strcmp(now->base, entry->base) || strcmp(options, entry->options));
-	now->options = options;
-	if (late)
+	if (late) {
+		now->options = options;
 		(void)lclone_tab_replace(now);	/* early in the boot it cannot be written */
+		free(last);
+		last = options;
+	} else {
+		free(options);
+	}
 	lclone_why_release();
 	return late;
 }

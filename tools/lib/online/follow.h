@@ -40,7 +40,7 @@ bool lclone_names_layer(const char *name, const char *delta, bool by_tag);
 /*
  * Does the line name a base, or layers, that the clone, as its label says, lies on no more?  A run
  * has ended with the machine then, after a flatten, and before it had written that down.  @now is
- * what the line has to be, and is, if it could be written: valid until the next call.
+ * what the line has to be, and is, if it could be written: valid until the next call that says yes.
  */
 bool lclone_follow_late(const struct lclone_tab_entry *entry, struct lclone_tab_entry *now);
 
