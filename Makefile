@@ -90,6 +90,7 @@ tools_install: tools
 	for f in $(RULES); do sed 's|/usr/sbin/lclone|$(PREFIX)/sbin/lclone|' tools/udev/$$f \
 		>$(DESTDIR)$(PREFIX)/lib/udev/rules.d/$$f || exit; done
 	install -D -m 755 orchestration/libvirt-hook $(DESTDIR)$(PREFIX)/share/lclone/libvirt-hook
+	install -m 644 orchestration/LclonePlugin.pm $(DESTDIR)$(PREFIX)/share/lclone
 	sed 's|@sbindir@|$(PREFIX)/sbin|' systemd/lcloned.service.in >$(DESTDIR)$(UNITDIR)/lcloned.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lcloned.service
 	install -D -m 755 systemd/lose-group $(DESTDIR)$(PREFIX)/lib/lclone/lose-group
