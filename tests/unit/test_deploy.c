@@ -18,6 +18,7 @@ static struct {
 	bool earlier;
 	enum lclone_half_made made;
 	bool no_open, no_fill, filled;
+	bool local;			/* the delta is in a group that is not the template's, which is shared */
 	int lock;			/* the other end of a pipe */
 	const struct lclone_file *open;
 	char done[256];
@@ -50,7 +51,7 @@ static bool is_locked(void)
 int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags);
 int __wrap_lclone_file_open_ready(struct lclone_file *file, const char *path, int flags)
 {
-	assert_string_equal(path, "/dev/vg/web1-delta");
+	assert_string_equal(path, host.local ? "/dev/local/web1-delta" : "/dev/vg/web1-delta");
 	assert_int_equal(flags, O_RDWR | O_EXCL);
 	assert_true(is_locked());
 	host.open = file;
@@ -73,12 +74,20 @@ int __wrap_lclone_template_find(const char *name, struct lclone_lv *lv)
 	return 0;
 }
 
+bool __wrap_lclone_vg_is_shared(const char *vg);
+bool __wrap_lclone_vg_is_shared(const char *vg)
+{
+	return host.local && !strcmp(vg, "vg");
+}
+
 int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count);
 int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 {
 	*lvs = calloc(1, sizeof(**lvs));
 	**lvs = (struct lclone_lv){ .kind = LCLONE_LV_DELTA, .vg = "vg", .lv = "web1-delta",
 				    .name = "web1", .from = "deb", .is_new = !host.filled };
+	if (host.local)
+		strcpy((*lvs)->vg, "local");
 	*count = host.earlier || host.filled;
 	return 0;
 }
@@ -202,7 +211,7 @@ static int deploy(void)
 	static const struct lclone_features features;
 	static const struct format_arguments format;
 	const struct creation creation = { .format = &format, .features = &features };
-	const struct deployment d = { .from = "deb", .creation = &creation, .fill = fill, .filled = host.filled,
+	const struct deployment d = { .from = "deb", .vg = host.local ? "local" : NULL, .creation = &creation, .fill = fill, .filled = host.filled,
 				      .told = told };
 	const char *const name = "web1";
 	struct lclone_names failed;
@@ -214,6 +223,7 @@ static int deploy(void)
 static int begin(void **state)
 {
 	(void)state;
+	unlink(path_of("tab"));
 	memset(&host, 0, sizeof(host));
 	host.lock = -1;
 	return 0;
@@ -245,24 +255,37 @@ static void kept_first(void **state)
 	assert_string_equal(host.done, "removed-new created filled kept opened removed ");
 }
 
+static void is_entered(const char *line)
+{
+	char text[64] = "";
+	FILE *tab = fopen(path_of("tab"), "r");
+
+	assert_non_null(tab);
+	assert_non_null(fgets(text, sizeof(text), tab));
+	fclose(tab);
+	assert_string_equal(text, line);
+}
+
 /* What such a run has kept is opened and entered. */
 static void filled(void **state)
 {
-	char text[64] = "";
-	FILE *tab;
-
 	(void)state;
 	host.filled = true;
 	assert_int_equal(deploy(), 0);
 	assert_string_equal(host.done, "opened told ");
-	tab = fopen(path_of("tab"), "r");
-	assert_non_null(tab);
-	assert_non_null(fgets(text, sizeof(text), tab));
-	fclose(tab);
-	assert_string_equal(text, "web1\t/dev/vg/deb\t/dev/vg/web1-delta\n");
+	is_entered("web1\t/dev/vg/deb\t/dev/vg/web1-delta\n");
 	/* then it is any clone */
 	assert_int_equal(deploy(), -EEXIST);
 	assert_non_null(strstr(lclone_why(), "is a clone already"));
+}
+
+/* At boot nobody else activates the template. */
+static void on_shared(void **state)
+{
+	(void)state;
+	host.filled = host.local = true;
+	assert_int_equal(deploy(), 0);
+	is_entered("web1\t/dev/vg/deb\t/dev/local/web1-delta\tshared\n");
 }
 
 /* While nobody can have made another of its name */
@@ -281,6 +304,7 @@ int main(void)
 		cmocka_unit_test_setup(kept_first, begin),
 		cmocka_unit_test_setup(not_filled, begin),
 		cmocka_unit_test_setup(filled, begin),
+		cmocka_unit_test_setup(on_shared, begin),
 	};
 
 	return cmocka_run_group_tests_name("deploy", tests, make_dir, remove_dir);

@@ -320,6 +320,8 @@ static void paths(void **state)
 	(void)state;
 	assert_int_equal(lclone_lv_have_path("/dev/mapper/s--g-base", true), -EINVAL);
 	assert_int_equal(lclone_lv_have_path("/dev/plain/lv", true), -EAGAIN);
+	active[4] = true;		/* a volume of this host only, that a clone also lies on */
+	assert_int_equal(lclone_lv_have_path("/dev/plain/lv", true), 0);
 	assert_int_equal(lclone_lv_have_path("/dev/s-g/layer", true), 0);
 	assert_int_equal(lclone_lv_give_back(), 0);
 	told("--quiet --activate ey s-g/layer\n");

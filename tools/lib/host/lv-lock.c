@@ -169,14 +169,16 @@ int lclone_lv_have(const char *vg, const char *lv, bool alone)
 int lclone_lv_have_path(const char *path, bool alone)
 {
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE], rest;
+	bool is_lv = sscanf(path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) == 2 &&
+		     strcmp(vg, "mapper");
 
-	if (sscanf(path, "/dev/%127[^/]/%127[^/]%c", vg, lv, &rest) != 2 ||
-	    !strcmp(vg, "mapper"))
-		return lclone_fail(-EINVAL, "%s is not /dev/GROUP/VOLUME", path);
-	if (!lclone_vg_is_shared(vg))
-		return lclone_fail(-EAGAIN, "the locks of the group %s are not started on this host (vgchange --lockstart %s)",
-				   vg, vg);
-	return lclone_lv_have(vg, lv, alone);
+	if (is_lv && lclone_vg_is_shared(vg))
+		return lclone_lv_have(vg, lv, alone);
+	if (lclone_dev_at(path))
+		return 0;
+	return is_lv ? lclone_fail(-EAGAIN, "%s is not there, and the locks of the group %s are not started on this host (vgchange --lockstart %s)",
+				   path, vg, vg) :
+		       lclone_fail(-EINVAL, "%s is not there, and is not /dev/GROUP/VOLUME", path);
 }
 
 int lclone_lv_have_alone(dev_t rdev)

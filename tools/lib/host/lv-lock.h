@@ -35,7 +35,10 @@ int lclone_lv_names(dev_t rdev, char vg[LCLONE_NAME_SIZE], char lv[LCLONE_NAME_S
  */
 int lclone_lv_have(const char *vg, const char *lv, bool alone);
 
-/* The same of "/dev/GROUP/VOLUME"; -EAGAIN: lvmlockd does not have that group yet. */
+/*
+ * The same of "/dev/GROUP/VOLUME"; what is in no group that is shared only has to be there.
+ * -EAGAIN: it is not, or lvmlockd does not have the group yet.
+ */
 int lclone_lv_have_path(const char *path, bool alone);
 
 /* The volume on a device, which is active, is had alone; nothing is done if there is none. */

@@ -24,7 +24,7 @@ static bool is_active(const struct lclone_tab_entry *entry)
 	       lclone_dev_number(clone.table.delta) == rdev;
 }
 
-/* In a group that hosts share LVM activates nothing by itself. */
+/* In a group that hosts share LVM activates nothing by itself; not all need to be in such a one. */
 static int have_volumes(const struct lclone_tab_entry *entry, const struct lclone_parents *parents)
 {
 	int err = strcmp(entry->base, "-") ? lclone_lv_have_path(entry->base, false) : 0;

@@ -662,7 +662,7 @@ static char *options_of(const struct plan *p)
 	lclone_feature_words(p->d->creation->features, words, sizeof(words));
 	if (p->d->creation->host)
 		strcat(words, words[0] ? ",host" : "host");
-	if (lclone_vg_is_shared(p->one[0].lv.vg))
+	if (lclone_vg_is_shared(p->one[0].lv.vg) || lclone_vg_is_shared(p->template.vg))
 		strcat(words, words[0] ? ",shared" : "shared");
 	options = strdup(words);
 	for (i = 0; options && i < p->parents.count; i++) {
