@@ -11,6 +11,7 @@
 #include "clone/inventory.h"
 #include "clone/snapshot.h"
 #include "clone/super.h"
+#include "format/layer.h"
 #include "host/device.h"
 #include "host/file.h"
 #include "host/lock.h"
@@ -144,6 +145,7 @@ static bool is_half_made(const struct lclone_lv *lv, const struct lclone_sb *sb)
 	return lv->is_new && (lv->name[0] || !sb->incarnation);
 }
 
+/* What is half written gets its tags from the run that writes it, which lets go of the lock for that. */
 static int mend(const struct mending *m, const struct lclone_found *found, bool dry_run)
 {
 	const struct lclone_lv *was = lclone_found_volume(found, m->lvs, m->count);
@@ -153,7 +155,7 @@ static int mend(const struct mending *m, const struct lclone_found *found, bool 
 	int err = 0;
 
 	clone_of(sb, clone);
-	if (!was || is_half_made(was, sb) || (was->kind == LCLONE_LV_NONE && !is_called_so(was, clone)) ||
+	if (!was || lclone_half_written(sb) || is_half_made(was, sb) || (was->kind == LCLONE_LV_NONE && !is_called_so(was, clone)) ||
 	    (was->kind != LCLONE_LV_NONE && was->kind != LCLONE_LV_DELTA))
 		return 0;
 	now = *was;
@@ -176,11 +178,24 @@ static int mend(const struct mending *m, const struct lclone_found *found, bool 
 	return err;
 }
 
+/* One that fails is no reason to leave the others as they are. */
+static int mend_or_tell(const struct mending *m, const struct lclone_found *found, bool dry_run)
+{
+	int err = mend(m, found, dry_run);
+	char why[1024];
+
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "does not get its tags: %s", lclone_why());
+	m->told->unclear(m->told->ctx, found->path, why);
+	return err;
+}
+
 int lclone_tags_mend(bool dry_run, const struct tags_told *told)
 {
 	struct mending m = { .told = told };
+	int lock, err, failed = 0;
 	size_t i;
-	int lock, err;
 
 	/* who makes a volume for a clone has given it its tags when he is done */
 	lock = lclone_lock_creation(LCLONE_LOCK_EXCLUSIVE);
@@ -190,9 +205,11 @@ int lclone_tags_mend(bool dry_run, const struct tags_told *told)
 	for (i = 0; !err && i < m.inv.unseen_count; i++)
 		told->unclear(told->ctx, m.inv.unseen[i].path, m.inv.unseen[i].why);
 	for (i = 0; !err && i < m.inv.count; i++)
-		err = mend(&m, &m.inv.found[i], dry_run);
+		failed = mend_or_tell(&m, &m.inv.found[i], dry_run) ?: failed;
 	free(m.lvs);
 	lclone_inventory_free(&m.inv);
 	close(lock);
+	if (!err && failed)
+		err = lclone_fail(failed, "not all volumes have got their tags");
 	return err;
 }

@@ -12,7 +12,7 @@
 struct tags_told {
 	/* The tags of a volume: as they are, and as they have to be */
 	void (*changed)(void *ctx, const struct lclone_lv *was, const struct lclone_lv *now);
-	/* What is on it could not be looked at, or does not say whose it is: ends a sentence. */
+	/* It could not be looked at, does not say whose it is, or LVM refuses: ends a sentence. */
 	void (*unclear)(void *ctx, const char *path, const char *why);
 	void *ctx;
 };
