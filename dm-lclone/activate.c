@@ -52,7 +52,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		if (d->super.layer_label[0])
 			memcpy(sb.label, d->super.layer_label, sizeof(sb.label));
 		err = lclone_sb_write(&d->super, &sb);
-		d->super.noted = d->super.noted && err;
+		WRITE_ONCE(d->super.noted, d->super.noted && err);
 	}
 	mutex_unlock(&d->super.tree_lock);
 	if (err) {
@@ -64,13 +64,6 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 	d->below.chain = NULL;
 	lclone_registry_seal(d);
 	return 0;
-}
-
-static int seal_top(struct lclone *t)
-{
-	struct lclone_delta *top = lclone_chain_top(t);
-
-	return top && !top->owner.is_layer ? seal_delta(top, t) : 0;
 }
 
 /*
@@ -89,31 +82,27 @@ static void name_parents(struct lclone *t, struct lclone_sb *sb)
 }
 
 /*
- * Another host may have opened the delta after this one has loaded the table, or may have taken
- * it over while it was suspended here.  With "owner" that is looked for; a delta that was blank
- * until now cannot be in use elsewhere.
+ * Another host may have opened a delta after this one has loaded the table, or may have taken
+ * it over while it was suspended here.  With "owner" that is looked for.  "takeover" lets a
+ * reader go on beside a writer.
  */
-static int check_unchanged(struct lclone *t)
+static int check_unchanged(const struct lclone *t, struct lclone_delta *d)
 {
-	struct lclone_delta *d = t->delta;
 	int err;
 
-	if (!t->owner[0] || t->read_only || d->owner.fresh || d->super.degraded)
+	if (!t->owner[0] || (t->read_only && t->takeover) || d->super.degraded)
 		return 0;
 	err = lclone_super_changed(&d->super);
 	if (err <= 0)
 		return err;
 	DMERR("%s: somebody else has written to it since it was loaded, or suspended: not resumed",
 	      d->dev.name);
-	mutex_lock(&d->super.tree_lock);
-	d->super.noted = false;		/* the note is not ours to clear any more */
-	mutex_unlock(&d->super.tree_lock);
 	return -ESTALE;
 }
 
 int lclone_delta_start(struct lclone *t)
 {
-	struct lclone_delta *d = t->delta;
+	struct lclone_delta *d = t->delta, *top = lclone_chain_top(t);
 	struct lclone_sb sb;
 	int err;
 
@@ -121,7 +110,9 @@ int lclone_delta_start(struct lclone *t)
 		DMERR("%s: has met an error and is not written any more: no rebase", d->dev.name);
 		return -EROFS;
 	}
-	err = check_unchanged(t) ?: seal_top(t);
+	err = check_unchanged(t, d);
+	if (!err && top && !top->owner.is_layer)
+		err = check_unchanged(t, top) ?: seal_delta(top, t);
 	if (err)
 		return err;
 	d->owner.fresh = false;
@@ -173,7 +164,7 @@ int lclone_delta_start(struct lclone *t)
 	err = lclone_sb_write(&d->super, &sb);
 	d->super.activated = !err;
 	if (!err)
-		d->super.noted = lclone_is_owned(&sb);
+		WRITE_ONCE(d->super.noted, lclone_is_owned(&sb));
 	mutex_unlock(&d->super.tree_lock);
 	if (err)
 		DMERR("%s: can't write the superblock: error %d", d->dev.name, err);

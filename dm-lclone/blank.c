@@ -96,11 +96,11 @@ int lclone_new_sb(struct lclone *t, struct lclone_sb *sb)
 	return err;
 }
 
-void lclone_delta_unformat(struct lclone_delta *d)
+/* Slot A goes first: slot B alone is what an interrupted format leaves. */
+static void unformat(struct lclone_delta *d)
 {
 	int err;
 
-	/* Slot A goes first: slot B alone is what an interrupted format leaves. */
 	err = zero_blocks(d, LCLONE_SB_SLOT_A, 1);
 	err = err ?: blkdev_issue_flush(d->dev.bdev);
 	err = err ?: zero_blocks(d, LCLONE_SB_SLOT_B, 1);
@@ -110,6 +110,15 @@ void lclone_delta_unformat(struct lclone_delta *d)
 		       d->dev.name, err);
 	else
 		DMINFO("%s: never used: the format is taken back", d->dev.name);
+}
+
+void lclone_delta_unformat(struct lclone_delta *d)
+{
+	if (lclone_super_changed(&d->super))
+		DMWARN("%s: was not used here, but it can't be told that nobody else has: it stays",
+		       d->dev.name);
+	else
+		unformat(d);
 }
 
 int lclone_delta_format(struct lclone *t)
@@ -146,11 +155,13 @@ int lclone_delta_format(struct lclone *t)
 		sb.base_fp_alg = LCLONE_FP_CRC32C_SAMPLES;
 		sb.base_fp = t->base_fp;
 	}
-	d->owner.fresh = true;
 	err = write_format(d, &sb);
-	if (err)
+	if (err) {
 		t->ti->error = "Can't write to the delta";
-	else
-		DMINFO("%s: formatted, %u KiB chunks", d->dev.name, chunk / 2);
-	return err;
+		unformat(d);
+		return err;
+	}
+	d->owner.fresh = true;
+	DMINFO("%s: formatted, %u KiB chunks", d->dev.name, chunk / 2);
+	return 0;
 }

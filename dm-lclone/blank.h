@@ -29,7 +29,7 @@ int lclone_delta_format(struct lclone *t);
  * lclone_delta_unformat() - make a delta blank again
  * @d: a delta that was formatted for tables which are gone, and was never used
  *
- * Sleeps.
+ * Leaves it as it is if somebody else has written a superblock meanwhile.  Sleeps.
  */
 void lclone_delta_unformat(struct lclone_delta *d);
 

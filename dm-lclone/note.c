@@ -39,7 +39,7 @@ void lclone_note_drop(struct lclone_delta *d)
 		lclone_owner_clear(&sb);
 		err = lclone_sb_write(&d->super, &sb);
 	}
-	d->super.noted = false;
+	WRITE_ONCE(d->super.noted, false);
 	mutex_unlock(&d->super.tree_lock);
 	if (err)
 		DMWARN("%s: not closed cleanly, or another host's now: the note of its owner stays",

@@ -230,7 +230,7 @@ static void mark_replaced(struct lclone_delta *d)
 
 /*
  * Waits for another table that is opening the layer.  Returns 0 if the layer can be shared, 1 if
- * a newer superblock is on disk by now, or -errno.
+ * another superblock is on disk by now, or -errno.
  */
 static int share_layer(struct lclone_delta *d)
 {

@@ -3,8 +3,6 @@
  * The superblock of a delta and its mode.  Here are the one function that makes a delta in
  * use read-only, and the one funnel for metadata that can't be written or read.
  */
-#include <linux/slab.h>
-
 #include "super.h"
 #include "trace.h"
 
@@ -59,6 +57,14 @@ static u64 sb_slot(u64 seq)
 	return seq & 1 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
 }
 
+/* The checksum of the superblock that is in the bounce buffer */
+static u32 block_csum(const struct lclone_super *s)
+{
+	const struct lclone_sb_disk *d = s->bounce;
+
+	return le32_to_cpu(d->csum);
+}
+
 int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb)
 {
 	int err;
@@ -71,6 +77,8 @@ int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb)
 	err = blkdev_issue_flush(s->dev->bdev);
 	if (!err)
 		err = lclone_meta_write(s->dev, sb_slot(sb->seq), s->bounce, 1, REQ_FUA);
+	/* What failed may have been written all the same */
+	s->tried = err ? block_csum(s) : 0;
 	if (!err) {
 		mutex_lock(&s->index_lock);
 		s->sb = *sb;
@@ -95,21 +103,28 @@ int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slo
 
 int lclone_super_changed(struct lclone_super *s)
 {
-	/* A resume may wait for it: nothing may be written to a clone for the memory */
-	struct lclone_sb_slot *slot = kzalloc(sizeof(*slot), GFP_NOIO);
-	bool newer;
-	int err;
+	static const u64 blocks[] = { LCLONE_SB_SLOT_A, LCLONE_SB_SLOT_B };
+	struct lclone_sb_slot *slot = &s->look;
+	bool is_there = false, newer = false;
+	int err = 0;
+	u32 i;
 
-	if (!slot)
-		return -ENOMEM;
 	mutex_lock(&s->tree_lock);
-	err = lclone_sb_read(s, LCLONE_SB_SLOT_A, slot);
-	newer = !err && !slot->err && slot->sb.seq > s->sb.seq;
-	err = err ?: lclone_sb_read(s, LCLONE_SB_SLOT_B, slot);
-	newer = newer || (!err && !slot->err && slot->sb.seq > s->sb.seq);
+	for (i = 0; i < ARRAY_SIZE(blocks) && !err; i++) {
+		err = lclone_sb_read(s, blocks[i], slot);
+		if (err)
+			break;
+		if (slot->err == -EPROTONOSUPPORT)
+			newer = true;
+		else if (slot->err)
+			continue;
+		else if (slot->sb.seq > s->sb.seq)
+			newer = newer || block_csum(s) != s->tried;
+		else if (slot->sb.seq == s->sb.seq)
+			is_there = is_there || !memcmp(slot->sb.uuid, s->sb.uuid, sizeof(s->sb.uuid));
+	}
 	mutex_unlock(&s->tree_lock);
-	kfree(slot);
-	return err ?: newer;
+	return err ?: newer || !is_there;
 }
 
 /* Life */

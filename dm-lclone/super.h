@@ -21,6 +21,20 @@ enum lclone_mode {
 };
 
 /**
+ * struct lclone_sb_slot - what a slot of the superblock holds
+ * @err: what lclone_sb_unpack() returned
+ * @zero: the whole block is zero
+ * @sb: the superblock, if @err is 0
+ * @fault: why there is none, if it is not
+ */
+struct lclone_sb_slot {
+	int err;
+	bool zero;
+	struct lclone_sb sb;
+	struct lclone_fault fault;
+};
+
+/**
  * struct lclone_super - superblock and mode of a delta
  * @mode: set by preresume, before the first I/O, and by the failure funnel
  * @degraded: metadata have failed, so that the mode is never rw again
@@ -28,6 +42,10 @@ enum lclone_mode {
  * @activated: this incarnation is on disk; changed by preresume and postsuspend, tree_lock
  * @read_only: the active table says read_only; tree_lock
  * @noted: the owner note on disk is that of a table that was activated here; tree_lock
+ * @tried: checksum of a superblock whose write has failed, after which no other was written;
+ *	tree_lock
+ * @look: what lclone_super_changed() reads, also in a resume, which may not wait for memory;
+ *	tree_lock
  * @dev: the delta's device
  * @queue: the delta's queue
  * @event: the delta's event
@@ -46,6 +64,8 @@ struct lclone_super {
 	bool activated;
 	bool read_only;
 	bool noted;
+	u32 tried;
+	struct lclone_sb_slot look;
 	struct lclone_dev *dev;
 	struct lclone_queue *queue;
 	struct lclone_event *event;
@@ -57,20 +77,6 @@ struct lclone_super {
 	char layer_label[LCLONE_LABEL_SIZE];
 	u64 incarnation;
 	struct work_struct check_work;
-};
-
-/**
- * struct lclone_sb_slot - what a slot of the superblock holds
- * @err: what lclone_sb_unpack() returned
- * @zero: the whole block is zero
- * @sb: the superblock, if @err is 0
- * @fault: why there is none, if it is not
- */
-struct lclone_sb_slot {
-	int err;
-	bool zero;
-	struct lclone_sb sb;
-	struct lclone_fault fault;
 };
 
 /**
@@ -117,8 +123,11 @@ int lclone_sb_write(struct lclone_super *s, struct lclone_sb *sb);
 int lclone_sb_read(struct lclone_super *s, u64 block, struct lclone_sb_slot *slot);
 
 /**
- * lclone_super_changed() - was a newer superblock written since this one was read?
+ * lclone_super_changed() - has somebody else written to the superblocks since this one was read?
  * @s: the superblock
+ *
+ * So it is if there is a newer one, or if this one is there no more: the delta was made anew, or
+ * what it lay on holds something else.
  *
  * Sleeps.  Return: 1 if so, 0, or -errno.
  */

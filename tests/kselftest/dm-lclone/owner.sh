@@ -161,6 +161,73 @@ what_another_has_taken_over_is_not_touched_at_the_end() {
 	close other
 }
 
+# anew COPY: vm's delta is meanwhile formatted, and used, by B
+anew() {
+	other=$(attach "$1")
+	create other $size "$base" "$other" owner $B
+	blkio write /dev/mapper/$P-other 1m 64k 3
+	message other commit
+	cp "$1" "$(backing "$delta")"
+	hash=$(blkio hash "$delta")
+	close other
+}
+
+# ... nor what was made anew meanwhile, or holds something else, however old what it says is
+what_was_made_anew_is_not_touched() {
+	setup
+	clone owner $A
+	for i in 1 2 3; do	# superblocks with higher numbers
+		blkio write "$vm" 1m 64k 2
+		message vm checkpoint
+	done
+	dmsetup suspend "$P-vm"
+	truncate -s 16m "$T/anew"
+	anew "$T/anew"
+	refused "somebody else has written to it" dmsetup resume "$P-vm"
+	close vm
+	is "$hash" "$(blkio hash "$delta")" "hash of the delta"
+	# a file system
+	delta=$(loop 16m)
+	clone owner $A
+	dmsetup suspend "$P-vm"
+	blkio write "$delta" 0 16m 9
+	hash=$(blkio hash "$delta")
+	refused "somebody else has written to it" dmsetup resume "$P-vm"
+	close vm
+	is "$hash" "$(blkio hash "$delta")" "hash of what it holds now"
+}
+
+# ... and no layer is made of what another host has taken over
+what_another_has_taken_over_is_not_sealed() {
+	setup
+	clone owner $A
+	top=$(loop 16m)
+	dmsetup suspend "$P-vm"
+	dmsetup load "$P-vm" --table "$(line $size "$base" "$top" parent "$delta" owner $A)"
+	blkio copy "$delta" "$T/copy"
+	left=$(attach "$T/copy")
+	create other $size "$base" "$left" takeover owner $B
+	cp "$(backing "$left")" "$(backing "$delta")"
+	hash=$(blkio hash "$delta")
+	refused "somebody else has written to it" dmsetup resume "$P-vm"
+	close vm
+	is "$hash" "$(blkio hash "$delta")" "hash of the delta"
+	close other
+}
+
+# A format is not taken back from somebody who has used it
+what_was_never_resumed_here_may_be_used_elsewhere() {
+	setup
+	dmsetup create "$P-vm" --notable
+	on_exit "remove_if_there vm"
+	dmsetup load "$P-vm" --table "$(line $size "$base" "$delta" owner $A)"
+	blkio copy "$delta" "$T/used"
+	anew "$T/used"
+	refused "somebody else has written to it" dmsetup resume "$P-vm"
+	close vm
+	is "$hash" "$(blkio hash "$delta")" "hash of the delta"
+}
+
 a_layer_has_no_note() {
 	setup
 	clone owner $A
@@ -201,5 +268,8 @@ run a_note_is_there_from_before_the_first_write_until_the_end \
 	takeover_without_owner_leaves_no_note \
 	what_another_has_written_is_not_resumed \
 	what_another_has_taken_over_is_not_touched_at_the_end \
+	what_was_made_anew_is_not_touched \
+	what_another_has_taken_over_is_not_sealed \
+	what_was_never_resumed_here_may_be_used_elsewhere \
 	a_layer_has_no_note \
 	a_note_of_another_form_is_refused
