@@ -76,10 +76,17 @@ verity_open()
 	ok lclone dump /dev/ttvg/web1-delta2
 	grep -q "$(root_of ttvg/deb-verity)" "$dir/out" || fail "$(cat "$dir/out")"
 	same "$dir/template" /dev/mapper/web1 4194304
+	# who reads it like that is found as any other user of the base
+	ok lvchange -qq --permission rw ttvg/deb
+	ok lclone close web2
+	refused 3 "is the base of other deltas, too, which would be lost: /dev/mapper/ttvg-web1--delta2" \
+		lclone merge --yes web2
+	ok lvchange -qq --permission r ttvg/deb
+	ok lclone open web2
 	ok lclone close web1
 	[ -n "$(verified)" ] || fail "it went with the first"
 	ok lclone close web2
-	gone
+	[ -z "$(verified)" ] || fail "it is still there when close has returned"
 	# by its name, and at boot, as its line says
 	ok lclone open web1
 	[ -n "$(verified)" ] || fail "it is not verified"

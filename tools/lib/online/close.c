@@ -9,10 +9,12 @@
 #include "basic/clock.h"
 #include "basic/fail.h"
 #include "clone/dm-switch.h"
+#include "clone/verified.h"
 #include "host/device.h"
 #include "host/file.h"
 #include "host/lock.h"
 #include "host/lv-lock.h"
+#include "host/stack.h"
 #include "online/close.h"
 #include "online/switch.h"
 
@@ -102,6 +104,7 @@ static int close_locked(const char *name)
 	static struct lclone_clone clone;
 	char path[PATH_MAX];
 	int count, err;
+	dev_t base;
 	bool disk;
 
 	err = look(name, &clone, &disk, &count);
@@ -111,12 +114,15 @@ static int close_locked(const char *name)
 	lclone_lv_leave(lclone_dev_at(path));
 	if (disk)		/* a plain linear device is closed by the same name */
 		return lclone_dm_remove(name);
+	lclone_dev_verified(lclone_dev_number(clone.table.base), &base);
 	err = lclone_dm_begin(name, clone.sectors, clone.params, false);
 	if (err)
 		return err;
 	err = lclone_dm_remove(name);
 	if (err)
 		lclone_pending_undo(name);
+	else if (base)	/* the kernel is about to do it: what is below is free when this returns */
+		lclone_verified_tidy(base);
 	return err;
 }
 
