@@ -79,7 +79,7 @@ verity_open()
 	# who reads it like that is found as any other user of the base
 	ok lvchange -qq --permission rw ttvg/deb
 	ok lclone close web2
-	refused 3 "is the base of other deltas, too, which would be lost: /dev/mapper/ttvg-web1--delta2" \
+	refused 3 "is the base of other deltas, too, which would be lost: /dev/mapper/ttvg-web1--delta, /dev/mapper/ttvg-web1--delta2" \
 		lclone merge --yes web2
 	ok lvchange -qq --permission r ttvg/deb
 	ok lclone open web2
