@@ -51,7 +51,7 @@ FLOORS	+= lib/offline/check.o lib/offline/check-delta.o lib/offline/copy.o \
 FLOORS	+= lib/offline/vhd.o lib/offline/vhd-file.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
-FLOORS	+= lib/offline/image-format.o lib/offline/image-header.o lib/offline/image.o \
+FLOORS	+= lib/offline/image-header.o lib/offline/image-format.o lib/offline/image.o \
 	   lib/offline/template.o lib/offline/verify.o
 FLOORS	+= lib/offline/image-chain.o lib/offline/image-reader.o \
 	   lib/offline/import.o lib/offline/import-to.o

@@ -59,8 +59,12 @@ static void qcow2(void **state)
 	put(0, "QFI\xfb\0\0\0\3", 8);
 	put(72, "\0\0\0\0\0\0\0\1", 8);		/* it was not closed: of no matter */
 	is("disk.QCOW2", "qcow2");
-	put(0, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\1\0", 16);
+	put(0, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\1\0\0\0\0\4", 20);
+	put(100, "\0\0\0\x68", 4);
+	put(256, "base", 4);
 	refused("disk.qcow2", "its backing file", true);
+	put(0, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\1\0", 16);	/* without a name */
+	refused("disk.qcow2", "its header is damaged", true);
 	put(0, "QFI\xfb\0\0\0\3", 8);
 	put(72, "\0\0\0\0\0\0\0\5", 8);
 	refused("disk.qcow2", "its data file", true);

@@ -308,7 +308,8 @@ static int look(struct walk *w)
 		memset(&header, 0, sizeof(header));
 		err = choose_format(file, fd, above.backing_format);
 		if (!err)
-			err = lclone_image_header_read(fd, file->path, file->format, &header);
+			err = lclone_image_header_read(fd, file->path, file->format, &header) ?:
+			      lclone_image_header_refuse(file->path, &header);
 		close(fd);
 		is_read = !i || w->depth == LCLONE_IMAGES_ALL;
 		if (!err && is_read && strcmp(file->format, "raw") && strcmp(file->format, "vpc"))

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <endian.h>
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
 #include "offline/image-format.h"
+#include "offline/image-header.h"
 
 #define EDGE	512	/* bytes at the start and at the end of a file that tell what it is */
 
@@ -105,63 +104,18 @@ static int names(const char *path, const char *what)
 			   path, what);
 }
 
-static uint64_t be64_at(const char *p)
+static int refuse_files(int fd, const char *path, const char *format)
 {
-	uint64_t value;
+	struct lclone_image_header header;
+	int err = lclone_image_header_read(fd, path, format, &header);
 
-	memcpy(&value, p, sizeof(value));
-	return be64toh(value);
-}
-
-static uint64_t le64_at(const char *p)
-{
-	uint64_t value;
-
-	memcpy(&value, p, sizeof(value));
-	return le64toh(value);
-}
-
-/* docs/interop/qcow2.txt of qemu */
-static int refuse_files_of_qcow2(const char *path, const char first[EDGE])
-{
-	const uint64_t backing = be64_at(first + 8), incompatible = be64_at(first + 72);
-	const bool has_features = first[7] > 2;
-
-	if (backing)
-		return names(path, "its backing file");
-	if (has_features && incompatible & 1 << 2)
-		return names(path, "its data file");
-	return 0;
-}
-
-/* A text names extents; it is a file of its own, or inside of one that has a size of 0. */
-static int refuse_files_of_vmdk(int fd, const char *path, const char first[EDGE])
-{
-	char text[20 * 512 + 1];	/* as far as qemu reads it */
-	const bool sparse = !memcmp(first, "KDMV", 4);
-	const uint64_t at = sparse ? le64_at(first + 28) : 0;
-	ssize_t len;
-
-	if (!memcmp(first, TEXT_VMDK, strlen(TEXT_VMDK)) || (sparse && !le64_at(first + 12)))
+	if (err)
+		return err;
+	if (header.extents)
 		return names(path, "its content");
-	if (at > INT64_MAX >> 9)
-		return lclone_fail(-EPROTONOSUPPORT, "%s is damaged: its text is nowhere", path);
-	len = pread(fd, text, sizeof(text) - 1, at << 9);
-	if (len < 0)
-		return lclone_fail(-errno, "%s: cannot be read: %m", path);
-	text[len] = '\0';
-	/* what comes in front of it may have zeros, of which a text would end */
-	return memmem(text, len, "parentFileNameHint", strlen("parentFileNameHint")) ?
-	       names(path, "its parent") : 0;
-}
-
-static int refuse_files(int fd, const char *path, const char *format, const char first[EDGE])
-{
-	if (!strcmp(format, "qcow2"))
-		return refuse_files_of_qcow2(path, first);
-	if (!strcmp(format, "vmdk"))
-		return refuse_files_of_vmdk(fd, path, first);
-	return 0;
+	if (header.overlay)
+		return names(path, strcmp(format, "vmdk") ? "its backing file" : "its parent");
+	return header.data_file ? names(path, "its data file") : 0;
 }
 
 /* qemu-img reads such a one without an error, and what its parent has as zeros. */
@@ -216,6 +170,6 @@ int lclone_image_format(int fd, const char *path, bool other_files, const char *
 	if (!err && !strcmp(*format, "vpc"))
 		err = refuse_differencing(path, last);
 	if (!err && !other_files)
-		err = refuse_files(fd, path, *format, first);
+		err = refuse_files(fd, path, *format);
 	return err;
 }

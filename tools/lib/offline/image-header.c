@@ -17,6 +17,8 @@
 #define QCOW2_EXTENSIONS 64
 #define VMDK_TEXT_MAX	((1u << 20) - 1)	/* as far as qemu reads it */
 #define VMDK_NONE	0xffffffffu
+#define VMDK_PARENT	"parentFileNameHint"
+#define VMDK_PARENT_MAX	(20 * 512)		/* so far behind the start of the text */
 
 static u32 be32_at(const u8 *p)
 {
@@ -103,12 +105,8 @@ static int qcow2(int fd, const char *path, struct lclone_image_header *h)
 	if (version != 2 && version != 3)
 		return lclone_fail(-EPROTONOSUPPORT, "%s is of version %u of qcow2, which is not read",
 				   path, version);
-	if (be32_at(first + 32))
-		return lclone_fail(-EPROTONOSUPPORT, "%s is encrypted: decrypt it before (qemu-img convert)",
-				   path);
-	if (features & 1 << 2)
-		return lclone_fail(-EPROTONOSUPPORT, "%s has its data in another file, and is not read: convert it before (qemu-img convert)",
-				   path);
+	h->encrypted = be32_at(first + 32);
+	h->data_file = features & 1 << 2;
 	if (features & 1 << 1)
 		return lclone_fail(-EUCLEAN, "%s is marked as damaged (qemu-img check)", path);
 	h->snapshots = be32_at(first + 60);
@@ -128,22 +126,21 @@ static int qcow2(int fd, const char *path, struct lclone_image_header *h)
 /* A text describes it, which is a file of its own, or inside of one. */
 
 /* A file that has a part of the content: qemu opens it by what is said, in the folder of the text. */
-static int vmdk_extent(const char *path, const char *name, size_t len,
-		       struct lclone_image_header *h)
+static void vmdk_extent(const char *path, const char *name, size_t len,
+			struct lclone_image_header *h)
 {
-	const size_t folder = strrchr(path, '/') - path + 1;
+	const char *slash = strrchr(path, '/');
+	const size_t folder = slash ? slash - path + 1 : 0;
 	char other[PATH_MAX];
 	struct stat st;
 
 	if (folder + len < sizeof(other))
 		snprintf(other, sizeof(other), "%.*s%.*s", (int)folder, path, (int)len, name);
-	if (folder + len < sizeof(other) && !memchr(name, '/', len) && !memchr(name, ':', len) &&
-	    lclone_image_beside(path, other) && !stat(other, &st)) {
+	if (slash && folder + len < sizeof(other) && !memchr(name, '/', len) && !memchr(name, ':', len) &&
+	    lclone_image_beside(path, other) && !stat(other, &st))
 		h->has_part |= st.st_dev == h->part_dev && st.st_ino == h->part_ino;
-		return 0;
-	}
-	return lclone_fail(-EPROTONOSUPPORT, "%s has its data in \"%.*s\", which is no file in its folder",
-			   path, (int)len, name);
+	else if (!h->far[0])
+		snprintf(h->far, sizeof(h->far), "%.*s", len ? (int)len : 1, len ? name : "/");
 }
 
 /* name="value": the value, and how long it is */
@@ -165,7 +162,7 @@ static int vmdk_line(const char *path, const char *line, bool extents,
 	const char *value, *end, *assigned = strchr(line, '=');
 	size_t len;
 
-	value = quoted(line, "parentFileNameHint=", &len);
+	value = quoted(line, VMDK_PARENT "=", &len);
 	if (value) {
 		if (len >= sizeof(h->backing))
 			return damaged(path);
@@ -179,9 +176,11 @@ static int vmdk_line(const char *path, const char *line, bool extents,
 	} else if (extents && line[0] != '#') {
 		value = strchr(line, '"');
 		end = value ? strchr(value + 1, '"') : NULL;
-		if (value && !(assigned && assigned < value))
-			return end ? vmdk_extent(path, value + 1, end - value - 1, h) :
-			       damaged(path);
+		if (!value || (assigned && assigned < value))
+			return 0;
+		if (!end)
+			return damaged(path);
+		vmdk_extent(path, value + 1, end - value - 1, h);
 	}
 	return 0;
 }
@@ -227,10 +226,14 @@ static int vmdk(int fd, const char *path, struct lclone_image_header *h)
 	} else {
 		extents = true;
 	}
+	h->extents = extents;
 	text = calloc(1, VMDK_TEXT_MAX + 1);
 	if (!text)
 		return lclone_fail(-ENOMEM, "out of memory");
 	len = pread(fd, text, VMDK_TEXT_MAX, at);
+	/* qemu looks for it anywhere, and not only where a line begins */
+	h->overlay = len > 0 && memmem(text, (u64)len < VMDK_PARENT_MAX ? (size_t)len : VMDK_PARENT_MAX,
+				       VMDK_PARENT, strlen(VMDK_PARENT));
 	err = len < 0 ? lclone_fail(-errno, "%s: cannot be read: %m", path) :
 	      vmdk_text(path, text, extents, h);
 	free(text);
@@ -297,6 +300,20 @@ int lclone_image_header_read(int fd, const char *path, const char *format,
 	return 0;
 }
 
+int lclone_image_header_refuse(const char *path, const struct lclone_image_header *h)
+{
+	if (h->encrypted)
+		return lclone_fail(-EPROTONOSUPPORT, "%s is encrypted: decrypt it before (qemu-img convert)",
+				   path);
+	if (h->data_file)
+		return lclone_fail(-EPROTONOSUPPORT, "%s has its data in another file, and is not read: convert it before (qemu-img convert)",
+				   path);
+	if (h->far[0])
+		return lclone_fail(-EPROTONOSUPPORT, "%s has its data in \"%s\", which is no file in its folder",
+				   path, h->far);
+	return 0;
+}
+
 int lclone_image_has_part(const char *path, const char *format, dev_t dev, ino_t ino)
 {
 	struct lclone_image_header header = { .part_dev = dev, .part_ino = ino };
@@ -309,5 +326,5 @@ int lclone_image_has_part(const char *path, const char *format, dev_t dev, ino_t
 		return lclone_fail(-errno, "%s: %m", path);
 	err = vmdk(fd, path, &header);
 	close(fd);
-	return err ?: header.has_part;
+	return err ?: lclone_image_header_refuse(path, &header) ?: header.has_part;
 }

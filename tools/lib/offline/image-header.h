@@ -22,17 +22,24 @@ struct lclone_image_header {
 	char backing_format[32];	/* and that is in this format, as qemu calls it; "": not said */
 	u32 snapshots;			/* that are inside of it, beside its content */
 	u32 id, backing_id;		/* of a vmdk: its CID, and its parent's */
+	bool encrypted;
+	bool data_file;			/* of a qcow2: its data are in another file */
+	bool extents;			/* of a vmdk: so is its content, in these files, ... */
+	char far[PATH_MAX];		/* ... of which one is not beside it; "": none */
 	dev_t part_dev;			/* the file that was asked for: see below ... */
 	ino_t part_ino;
 	bool has_part;			/* ... is one that a vmdk has its content in */
 };
 
 /*
- * Of an image in that format, which is not VHD.  -EPROTONOSUPPORT: it is encrypted, has its data in
- * files that are not beside it, or is damaged.
+ * Of an image in that format, which is not VHD.  -EPROTONOSUPPORT, or -EUCLEAN: it is damaged.  Only
+ * beside a real @path are files looked for.
  */
 int lclone_image_header_read(int fd, const char *path, const char *format,
 			     struct lclone_image_header *header);
+
+/* -EPROTONOSUPPORT if it is encrypted, or has its data in files that are not beside it. */
+int lclone_image_header_refuse(const char *path, const struct lclone_image_header *header);
 
 /* Has this image, in that format, a part of its content in the file @dev and @ino?  1, or 0. */
 int lclone_image_has_part(const char *path, const char *format, dev_t dev, ino_t ino);
