@@ -184,7 +184,7 @@ templates()
 		ok lclone template remove --yes "of-$f"
 	done
 	ok lclone template list
-	[ "$(awk '{ print $1, $4, $5 }' "$dir/out" | xargs)" = "NAME VOLUME raw 0 ttvg/raw zeros 0 ttvg/zeros" ] ||
+	[ "$(awk '{ sub(",", ""); print $1, $4, $5 }' "$dir/out" | xargs)" = "NAME VOLUME raw 0 ttvg/raw zeros 0 ttvg/zeros" ] ||
 		fail "$(cat "$dir/out")"
 
 	refused 3 "there is a template raw already, on ttvg/raw" \
