@@ -176,10 +176,8 @@ int lclone_template_may_go(const struct lclone_lv *lv)
 	if (err)
 		return err;
 	lclone_verified_tidy(lclone_dev_at(path));
-	err = lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL);
-	if (err)
-		return err;
-	err = lclone_refuse_base_of_others(&file, NULL, false, NULL);
+	err = lclone_file_open_ready(&file, path, O_RDONLY | O_EXCL) ?:
+	      lclone_refuse_base_of_others(&file, NULL, false, NULL);
 	lclone_file_close(&file);
 	return err;
 }
