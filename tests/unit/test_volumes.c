@@ -180,7 +180,7 @@ static void images(void **state)
 	assert_int_equal(open_image("image", "raw"), -EINVAL);
 	write_file("image", disk, 100);
 	assert_int_equal(open_image("image", "raw"), -EINVAL);
-	memcpy(disk, "QFI\xfb", 4);
+	memcpy(disk, "QFI\xfb\0\0\0\3", 8);
 	write_file("image", disk, 1000);
 	assert_int_equal(open_image("image", "qcow2"), 0);
 	/* without what it lies on */
