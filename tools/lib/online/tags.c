@@ -145,7 +145,7 @@ static bool is_half_made(const struct lclone_lv *lv, const struct lclone_sb *sb)
 	return lv->is_new && (lv->name[0] || !sb->incarnation);
 }
 
-/* What is half written gets its tags from the run that writes it, which lets go of the lock for that. */
+/* What is half written gets its tags from who writes it, without the lock of creation meanwhile. */
 static int mend(const struct mending *m, const struct lclone_found *found, bool dry_run)
 {
 	const struct lclone_lv *was = lclone_found_volume(found, m->lvs, m->count);
@@ -155,7 +155,8 @@ static int mend(const struct mending *m, const struct lclone_found *found, bool 
 	int err = 0;
 
 	clone_of(sb, clone);
-	if (!was || lclone_half_written(sb) || is_half_made(was, sb) || (was->kind == LCLONE_LV_NONE && !is_called_so(was, clone)) ||
+	if (!was || lclone_half_written(sb) || is_half_made(was, sb) ||
+	    (was->kind == LCLONE_LV_NONE && !is_called_so(was, clone)) ||
 	    (was->kind != LCLONE_LV_NONE && was->kind != LCLONE_LV_DELTA))
 		return 0;
 	now = *was;
