@@ -60,13 +60,12 @@ bool lclone_dev_loop(dev_t dev, struct loop_info64 *info)
 
 bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing)
 {
+	const dev_t shows = dev;
 	struct loop_info64 info;
 	dev_t disk;
 	int depth;
 
 	backing->offset = 0;
-	backing->bytes = lclone_dev_attribute(dev, "size") << 9;
-	backing->disk = lclone_dev_disk(dev, &disk) ? disk : dev;
 	for (depth = 0; depth < LCLONE_STACK_DEPTH; depth++) {
 		if (lclone_dev_disk(dev, &disk)) {
 			backing->offset += lclone_dev_attribute(dev, "start") << 9;
@@ -79,10 +78,14 @@ bool lclone_dev_backing(dev_t dev, struct lclone_backing *backing)
 		backing->fs = info.lo_device;
 		backing->inode = info.lo_inode;
 		if (!info.lo_rdevice)
-			return true;
+			break;
 		dev = info.lo_rdevice;
 	}
-	return false;
+	if (depth == LCLONE_STACK_DEPTH)
+		return false;
+	backing->bytes = lclone_dev_attribute(shows, "size") << 9;
+	backing->disk = lclone_dev_disk(shows, &disk) ? disk : shows;
+	return true;
 }
 
 int lclone_dev_open_backing(dev_t dev, const struct lclone_backing *backing)
