@@ -155,6 +155,7 @@ void lclone_named_free(struct lclone_named *named)
 	lclone_tab_free(&named->tab);
 	free(named->lvs);
 	named->lvs = NULL;
+	named->lv_count = 0;
 }
 
 /* The layers of what is on the volume, as far as these are volumes that were made for deltas */
