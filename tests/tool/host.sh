@@ -372,7 +372,7 @@ deploy()
 	[ "$(grep -c '^ci-' "$LCLONE_TAB")" = 12 ] || fail "$(cat "$LCLONE_TAB")"
 	same "$dir/template" /dev/mapper/ci-12
 	ok lclone template list
-	grep -q '^deb .* 13  ttvg/deb$' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^deb .* 13  ttvg/deb,' "$dir/out" || fail "$(cat "$dir/out")"
 	refused 3 "in use" lclone template remove --yes deb
 	ok lclone close ci-07
 
@@ -800,7 +800,7 @@ snapshot_clones()
 	grep -q "^web2.*/dev/ttvg/deb.*/dev/ttvg/web2-delta.*parent=/dev/ttvg/web1-delta$" "$LCLONE_TAB" ||
 		fail "$(cat "$LCLONE_TAB")"
 	ok lclone template list
-	grep -q '^deb .* 5  ttvg/deb$' "$dir/out" || fail "$(cat "$dir/out")"
+	grep -q '^deb .* 5  ttvg/deb,' "$dir/out" || fail "$(cat "$dir/out")"
 	refused 1 "web1 has no snapshot third" lclone create web4 --from web1@third
 	refused 1 "there is no clone web9" lclone create web4 --from web9@first
 	# as after a reboot: what lies below comes with a clone
