@@ -1169,6 +1169,7 @@ static void undo(void **state)
 	static const u32 slots[] = { LCLONE_SB_SLOT_A, LCLONE_SB_SLOT_B };
 	size_t bytes = size.device_sectors << 9;
 	struct lclone_sb_disk sb;
+	struct lclone_sb taken;
 	struct lclone_file file;
 	struct lclone_repair r;
 	struct image img;
@@ -1189,6 +1190,15 @@ static void undo(void **state)
 	assert_int_equal(lclone_repair_plan(&r, &file.dev, ignore, NULL, NULL), 0);
 	/* what has been cut off is not damaged */
 	assert_int_equal(ftruncate(fd, bytes / 2), 0);
+	assert_int_equal(lclone_repair_apply(&r, &file, saved), -EBUSY);
+	assert_int_equal(access(saved, F_OK), -1);
+	assert_int_equal(pwrite(fd, img.data, bytes, 0), bytes);
+	/* nor is what another host has opened meanwhile */
+	taken = img.sb;
+	taken.seq++;
+	lclone_sb_pack(&taken, &sb);
+	i = taken.seq % 2 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B;
+	assert_int_equal(pwrite(fd, &sb, sizeof(sb), i * LCLONE_BLOCK_SIZE), sizeof(sb));
 	assert_int_equal(lclone_repair_apply(&r, &file, saved), -EBUSY);
 	assert_int_equal(access(saved, F_OK), -1);
 	assert_int_equal(pwrite(fd, img.data, bytes, 0), bytes);

@@ -135,6 +135,24 @@ static int save(struct lclone_repair *r, struct lclone_file *delta, const char *
 	return err;
 }
 
+/* The plan took a while, and another host may have opened the delta since. */
+static int refuse_changed(const struct lclone_repair *r, const struct lclone_file *delta)
+{
+	const struct lclone_slot *was = r->salvage.delta.slot;
+	struct lclone_delta now;
+	bool same = true;
+	int i;
+
+	lclone_delta_open_sb(&now, &delta->dev);	/* it is damaged, but both slots were read */
+	for (i = 0; i < 2; i++)
+		same &= now.slot[i].err == was[i].err &&
+			(was[i].err || (now.slot[i].sb.seq == was[i].sb.seq &&
+					!memcmp(now.slot[i].sb.uuid, was[i].sb.uuid, LCLONE_UUID_SIZE)));
+	lclone_delta_close(&now);
+	return same ? 0 : lclone_fail(-EBUSY, "%s was changed meanwhile, maybe by another host: nothing was repaired",
+				      delta->path);
+}
+
 int lclone_repair_apply(struct lclone_repair *r, struct lclone_file *delta, const char *path)
 {
 	struct lclone_patch patch;
@@ -142,6 +160,11 @@ int lclone_repair_apply(struct lclone_repair *r, struct lclone_file *delta, cons
 	int err;
 
 	err = lclone_file_not_shrunk(delta) ?: save(r, delta, path);
+	if (!err) {
+		err = refuse_changed(r, delta);
+		if (err)
+			unlink(path);
+	}
 	for (i = 0; !err && i < r->patches; i++) {
 		/* all nodes before the first superblock, that before the second, both before the log */
 		if (i >= r->tree.nodes && i <= r->tree.nodes + 2)

@@ -13,7 +13,8 @@
 
 /*
  * Saves what the plan overwrites to a new file @path, durably, then writes.  -EINTR if the
- * plan's watch wants so, as long as the delta is as it was.
+ * plan's watch wants so, as long as the delta is as it was; -EBUSY, and nothing is written, if
+ * its superblocks are not those that the plan was made from.
  */
 int lclone_repair_apply(struct lclone_repair *repair, struct lclone_file *delta,
 			const char *path);
