@@ -32,8 +32,10 @@ int lclone_open_disk_now(const char *path, const struct lclone_parents *parents,
 	memset(&disk->delta, 0, sizeof(disk->delta));
 	err = lclone_open_delta_file_now(path, NULL, &disk->file, &disk->moment, &dev);
 	if (!err)
-		err = lclone_open_delta_on(path, dev, &disk->delta) ?:
-		      lclone_refuse_owned(path, &disk->delta.sb);
+		err = lclone_open_delta_on(path, dev, &disk->delta);
+	/* what is active is this host's, also if that has got another machine-id since */
+	if (!err && dev != &disk->moment.dev)
+		err = lclone_refuse_owned(path, &disk->delta.sb);
 	return err ?: lclone_chain_open(&disk->chain, &disk->delta, &disk->file, parents);
 }
 
