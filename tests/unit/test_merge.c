@@ -456,6 +456,45 @@ static void stopped_by_user(void **state)
 	image_free(&img);
 }
 
+static bool is_taken;
+
+/* The delta is another host's from the first call on. */
+static int take_over(struct lclone_merge *merge, u64 done, u64 total)
+{
+	struct lclone_delta delta;
+	struct lclone_file file;
+	struct lclone_sb sb;
+
+	(void)merge;
+	(void)done;
+	(void)total;
+	if (is_taken)
+		return 0;
+	is_taken = true;
+	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDWR), 0);
+	assert_int_equal(lclone_delta_open_sb(&delta, &file.dev), 0);
+	sb = delta.sb;
+	assert_int_equal(lclone_super_write(&file, &sb), 0);
+	lclone_delta_close(&delta);
+	lclone_file_close(&file);
+	return 0;
+}
+
+/* It is not emptied: whoever has it has written to it. */
+static void taken_over(void **state)
+{
+	struct image img;
+
+	(void)state;
+	make(&img, &sizes[0], 300);
+	is_taken = false;
+	assert_int_equal(merge_files(true, true, false, take_over), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "was changed meanwhile"));
+	check_clone(&img, true, true);
+	check_noted();
+	image_free(&img);
+}
+
 static u64 total_seen;
 
 static int note_total(struct lclone_merge *merge, u64 done, u64 total)
@@ -741,6 +780,7 @@ int main(void)
 		cmocka_unit_test(killed_into_base),
 		cmocka_unit_test(killed_to_a_file),
 		cmocka_unit_test(stopped_by_user),
+		cmocka_unit_test(taken_over),
 		cmocka_unit_test(goes_on_at_the_cursor),
 		cmocka_unit_test(into_parent),
 		cmocka_unit_test(format_file),

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "clone/active.h"
+#include "clone/delta-file.h"
+#include "clone/disk.h"
 #include "clone/owner.h"
 #include "clone/super.h"
 #include "dir.h"
@@ -77,30 +80,42 @@ static int yes(const char *path, const char *owner)
 	return 0;
 }
 
+static const struct lclone_format_options options = { .virtual_sectors = 8192, .chunk_sectors = 128 };
+
+/* A new delta that is open, with a note of its owner (NULL: none) */
+static void make_delta(struct lclone_file *file, const char *owner, struct lclone_sb *sb)
+{
+	int fd = open(path_of("delta"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 16 << 20), 0);
+	assert_int_equal(lclone_file_open(file, path_of("delta"), O_RDWR | O_EXCL), 0);
+	assert_int_equal(lclone_format(file, NULL, &options, sb), 0);
+	if (owner) {
+		struct lclone_sb_disk sector;
+
+		lclone_owner_note(sb, owner, 1700000000);
+		lclone_sb_pack(sb, &sector);
+		assert_int_equal(pwrite(fd, &sector, sizeof(sector), 0), sizeof(sector));
+	}
+	close(fd);
+}
+
 /* What another host has is not written, until the user says so; then it has no note any more. */
 static void refused(void **state)
 {
 	struct lclone_sb sb = { .seq = 1 }, disk;
-	struct lclone_sb_disk sector;
-	struct lclone_fault fault;
 	struct lclone_file file;
-	u64 min;
-	int fd;
 
 	(void)state;
-	fd = open(path_of("delta"), O_RDWR | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 16 << 20), 0);
-	assert_int_equal(lclone_sb_init(&sb, 32768, 8192, 128, &min), 0);
 	assert_int_equal(lclone_refuse_owned("delta", &sb), 0);
-	lclone_owner_note(&sb, FAR, 1700000000);
+	make_delta(&file, FAR, &sb);
 	assert_true(lclone_owned_elsewhere(&sb));
 	assert_int_equal(lclone_refuse_owned("delta", &sb), -LCLONE_OWNED);
 	assert_non_null(strstr(lclone_why(), "delta: the host far.example since "));
-	assert_int_equal(lclone_file_open(&file, path_of("delta"), O_RDWR | O_EXCL), 0);
 	assert_int_equal(lclone_super_write(&file, &sb), -LCLONE_OWNED);
-	assert_int_equal(pread(fd, &sector, sizeof(sector), 0), sizeof(sector));
-	assert_int_equal(sector.seq, 0);
+	assert_int_equal(lclone_sb_of(path_of("delta"), &disk), 0);
+	assert_int_equal(disk.seq, 1);
 
 	lclone_take_over(no);
 	assert_int_equal(lclone_refuse_owned("delta", &sb), -ECANCELED);
@@ -112,12 +127,96 @@ static void refused(void **state)
 	assert_int_equal(asked, 3);		/* and not once more */
 	lclone_take_over(NULL);
 	assert_int_equal(lclone_super_write(&file, &sb), 0);
-	assert_int_equal(pread(fd, &sector, sizeof(sector), 0), sizeof(sector));
-	assert_int_equal(lclone_sb_unpack(&sector, &disk, &fault), 0);
+	assert_int_equal(lclone_sb_of(path_of("delta"), &disk), 0);
+	assert_int_equal(disk.seq, 2);
 	assert_false(lclone_is_owned(&disk));
 	assert_string_equal(disk.owner, "");
 	lclone_file_close(&file);
-	close(fd);
+}
+
+/* Nobody has taken it over by then, nor made it anything else, or what that has written is lost. */
+static void changed(void **state)
+{
+	struct lclone_sb sb, other, disk;
+	struct lclone_file file;
+
+	(void)state;
+	make_delta(&file, NULL, &sb);
+	other = sb;
+	assert_int_equal(lclone_super_write(&file, &other), 0);
+	assert_int_equal(lclone_super_write(&file, &sb), -EBUSY);
+	assert_non_null(strstr(lclone_why(), "was changed meanwhile"));
+	assert_int_equal(sb.seq, 1);
+	assert_int_equal(lclone_super_write(&file, &other), 0);
+	assert_int_equal(lclone_super_write(&file, &sb), -EBUSY);
+	assert_int_equal(lclone_sb_of(path_of("delta"), &disk), 0);
+	assert_int_equal(disk.seq, 3);
+	assert_int_equal(lclone_super_wipe(&file), 0);
+	assert_int_equal(lclone_super_write(&file, &other), -EBUSY);
+	assert_int_equal(lclone_file_is_blank(&file), 0);
+	lclone_file_close(&file);
+}
+
+/* What a revert leaves of a clone that has met an error, and kept its note, is no damage. */
+static void abandoned(void **state)
+{
+	char owner[LCLONE_OWNER_SIZE];
+	struct lclone_file file;
+	struct lclone_sb sb;
+
+	(void)state;
+	if (!lclone_this_host(owner))
+		skip();
+	make_delta(&file, owner, &sb);
+	lclone_file_close(&file);
+	assert_int_equal(lclone_abandon_delta(path_of("delta")), 0);
+	assert_int_equal(lclone_sb_of(path_of("delta"), &sb), 0);
+	assert_int_equal(sb.seq, 2);
+	assert_true(sb.state & LCLONE_STATE_SEALED);
+	assert_false(lclone_is_owned(&sb));
+}
+
+/* A clone is active here, or nobody has it. */
+static bool active;
+
+int __wrap_lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
+				      struct lclone_file *file, struct lclone_moment *moment,
+				      const struct lclone_dev **dev);
+int __wrap_lclone_open_delta_file_now(const char *path, void (*stale)(const char *why),
+				      struct lclone_file *file, struct lclone_moment *moment,
+				      const struct lclone_dev **dev)
+{
+	int err = lclone_file_open(file, path, O_RDONLY);
+
+	(void)stale;
+	memset(moment, 0, sizeof(*moment));
+	*dev = active ? &moment->dev : &file->dev;
+	return err ?: active ? lclone_moment_read(moment, &file->dev) : 0;
+}
+
+static int look(void)
+{
+	const struct lclone_parents none = { .count = 0 };
+	struct disk disk;
+	int err = lclone_open_disk_now(path_of("delta"), &none, &disk);
+
+	lclone_close_disk(&disk);
+	return err;
+}
+
+/* The host has got another machine-id since it has opened the clone. */
+static void renamed_while_active(void **state)
+{
+	struct lclone_file file;
+	struct lclone_sb sb;
+
+	(void)state;
+	make_delta(&file, FAR, &sb);
+	lclone_file_close(&file);
+	active = false;
+	assert_int_equal(look(), -LCLONE_OWNED);
+	active = true;
+	assert_int_equal(look(), 0);
 }
 
 /* A note of this host is nobody else's: it is kept by who writes meanwhile. */
@@ -139,6 +238,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(this_host),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(changed),
+		cmocka_unit_test(abandoned),
+		cmocka_unit_test(renamed_while_active),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(own),
 	};

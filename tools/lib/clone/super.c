@@ -42,6 +42,23 @@ static int write_zeros(struct lclone_file *delta, u32 block, u32 blocks)
 	return err ?: lclone_file_sync(delta);
 }
 
+/*
+ * A note is no lock: another host may have opened the delta since @sb was read, which takes a
+ * superblock, or it may be gone.  One without a number is that of a format.
+ */
+static int refuse_changed(const struct lclone_file *file, const struct lclone_sb *sb)
+{
+	struct lclone_delta now;
+	bool same;
+
+	if (!sb->seq)
+		return 0;
+	same = !lclone_delta_open_sb(&now, &file->dev) && now.slot[now.newest].sb.seq == sb->seq;
+	lclone_delta_close(&now);
+	return same ? 0 : lclone_fail(-EBUSY, "%s was changed meanwhile, maybe by another host: see \"lclone tree\", and run it again",
+				      file->path);
+}
+
 /* The gate of all who change what there is: an older lclone breaks no newer one's features. */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
 {
@@ -57,6 +74,11 @@ int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb)
 			return err;
 		lclone_owner_clear(sb);		/* it is taken over */
 	}
+	if (sb->state & LCLONE_STATE_SEALED)
+		lclone_owner_clear(sb);		/* nobody writes to it any more */
+	err = refuse_changed(delta, sb);
+	if (err)
+		return err;
 	sb->seq++;
 	return write_slot(delta, sb);
 }

@@ -38,7 +38,8 @@ int lclone_super_format(struct lclone_file *delta, struct lclone_sb *sb);
 /*
  * Writes @sb, which is the newest with changes, to the slot of the next
  * sequence number.  On return it is durable and @sb has the new number.  -EPROTONOSUPPORT,
- * and nothing is written, if it has features that this version must not write to.
+ * and nothing is written, if it has features that this version must not write to; -EBUSY, if
+ * @sb is not the newest any more.  A sealed one gets no owner note.
  */
 int lclone_super_write(struct lclone_file *delta, struct lclone_sb *sb);
 
