@@ -100,10 +100,13 @@ int __wrap_lclone_dm_get(const char *name, struct lclone_clone *clone)
 int __wrap_lclone_lock_volume(const char *name, enum lclone_lock_kind kind);
 int __wrap_lclone_lock_volume(const char *name, enum lclone_lock_kind kind)
 {
+	char file[] = "lock-0";
+
 	assert_true(number(name));
 	if (busy && kind == LCLONE_LOCK_EXCLUSIVE)
 		return lclone_fail(-EBUSY, "busy");
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	file[5] += number(name);
+	return open(path_of(file), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 
 static void write_file(const char *name, const char *text)
@@ -313,6 +316,32 @@ static void shared_by_runs(void **state)
 	assert_int_equal(lclone_lv_give_back(), 0);
 	assert_string_equal(lclone_why(), "of before");
 	told("--quiet --activate sy s-g/base\n");
+	/* that one has not activated it, but knows who has; the next does not */
+	assert_int_equal(lclone_lv_have("s-g", "base", false), 0);
+	busy = false;
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("--quiet --activate n s-g/base\n");
+	assert_int_equal(lclone_lv_have("s-g", "base", false), 0);
+	used[1] = true;
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("");
+}
+
+/* A layer that was let go is had together when the run that reads it has ended. */
+static void shared_later(void **state)
+{
+	(void)state;
+	active[3] = used[3] = busy = true;
+	lclone_lv_let_go(3);
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("");
+	busy = false;
+	assert_int_equal(lclone_lv_have("s-g", "layer", false), 0);
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("--quiet --activate sy s-g/layer\n");
+	assert_int_equal(lclone_lv_have("s-g", "layer", false), 0);
+	assert_int_equal(lclone_lv_give_back(), 0);
+	told("");
 }
 
 static void paths(void **state)
@@ -372,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup(interrupted, begin),
 		cmocka_unit_test_setup(merged, begin),
 		cmocka_unit_test_setup(shared_by_runs, begin),
+		cmocka_unit_test_setup(shared_later, begin),
 		cmocka_unit_test_setup(paths, begin),
 		cmocka_unit_test_setup(stays, begin),
 	};

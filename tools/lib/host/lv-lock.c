@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fail.h"
@@ -382,6 +383,37 @@ static bool is_read(const struct had *h, enum need need)
 	return need == TOGETHER && (h->alone || h->gone);
 }
 
+/*
+ * What is known here of a volume that another run has locked, for who gives it back in the end: the
+ * size of the lock's file.
+ */
+enum { NOTE_SHARE = 1, NOTE_ACTIVATED = 2 };
+
+static void leave_note(const struct had *h)
+{
+	const off_t note = (h->alone || h->gone ? NOTE_SHARE : 0) |
+			   (h->activated ? NOTE_ACTIVATED : 0);
+	int fd = note ? lock(h, LCLONE_LOCK_SHARED) : -1;
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	/* without it the volume stays as it is, which harms nobody but other hosts */
+	if (fstat(fd, &st) || ftruncate(fd, st.st_size | note))
+		lclone_fail(-errno, "%s/%s: %m", h->vg, h->lv);
+	close(fd);
+}
+
+static void take_note(struct had *h)
+{
+	struct stat st;
+
+	if (fstat(h->lock, &st) || !st.st_size || ftruncate(h->lock, 0))
+		return;
+	h->gone |= st.st_size & NOTE_SHARE;
+	h->activated |= st.st_size & NOTE_ACTIVATED;
+}
+
 /* Who is about to use it has it locked, and gives it back in its turn: it counts as needed. */
 static enum need need_now(struct had *h)
 {
@@ -389,13 +421,17 @@ static enum need need_now(struct had *h)
 
 	if (h->lock >= 0)
 		close(h->lock);
-	h->lock = -1;
-	if (!rdev)
-		return ALONE;		/* it is gone, or not active */
 	lclone_why_hold();
 	h->lock = lock(h, LCLONE_LOCK_EXCLUSIVE);
+	if (h->lock < 0 && rdev) {
+		leave_note(h);
+		h->lock = lock(h, LCLONE_LOCK_EXCLUSIVE);	/* it may have ended before that */
+	}
 	lclone_why_release();
-	return h->lock < 0 ? ALONE : need(rdev);
+	if (h->lock < 0)
+		return ALONE;
+	take_note(h);
+	return rdev ? need(rdev) : ALONE;	/* it is gone, or not active */
 }
 
 int lclone_lv_give_back(void)

@@ -7,8 +7,9 @@
  * Bases and layers are had together.
  *
  * What a run has activated, and nobody uses at its end, it deactivates, and so gives the lock
- * back; what it has had alone, and clones only read from then on, they have together.  A volume
- * that a user has activated, and that has none of our tags, stays active.
+ * back; what it has had alone, and clones only read from then on, they have together.  If another
+ * run uses the volume at that moment, that one does so at its end.  A volume that a user has
+ * activated, and that has none of our tags, stays active.
  *
  * In groups that are not shared nothing of all that is done, and no program is asked whether one
  * is.
