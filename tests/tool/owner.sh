@@ -11,6 +11,7 @@ tests+=(
 	owner_offline "commands that write to a delta take it over when told, and it has no note then"
 	owner_crashed "what a crash of this host has left opens by itself, under another name, too"
 	owner_kept "snapshot, revert, resize and flatten keep the note, and layers have none"
+	owner_left "what a merge has left over is not wiped while another host has it"
 	owner_none "a host without machine-id notes nothing, and says so"
 )
 
@@ -166,6 +167,23 @@ owner_kept()
 	same "$base" /dev/mapper/t1 16777216
 	ok lclone close t1
 	[ -z "$(noted "$d3")" ] || fail "after the end: $(noted "$d3")"
+}
+
+owner_left()
+{
+	make_chain
+	put /dev/mapper/t1 100 50 3
+	sync
+	cp --sparse=never "$dir/new" "$dir/noted"
+	ok lclone close t1
+	ok lclone merge --into-parent "$new"
+	dd if="$dir/noted" of="$new" bs=1M conv=notrunc,fsync status=none
+	unchanged "$new" refused 3 "the host $(hostname) since 20" as_b lclone merge --into-parent "$new"
+	ok as_b lclone open t1 "$base" "$delta"
+	same "$dir/model" /dev/mapper/t1
+	ok lclone close t1
+	ok lclone merge --into-parent "$new"
+	refused 4 "blank" lclone check "$new"
 }
 
 owner_none()

@@ -7,6 +7,8 @@
  * The Makefile puts the functions named __wrap_ in the place of the library's.
  */
 #include "clone/chain.h"
+#include "clone/owner.h"
+#include "host/machine.h"
 #include "offline/check.h"
 #include "offline/copy.h"
 #include "basic/fail.h"
@@ -34,7 +36,7 @@ enum { BOTTOM, LOWER, UPPER, TOP, LEVELS };
 struct stack {
 	struct image img[LEVELS];
 	u32 first;			/* of the levels that are there: BOTTOM or LOWER */
-	struct disk lower;
+	struct disk lower, upper;
 	u8 *model;
 };
 
@@ -45,10 +47,10 @@ static int disk_read(const struct lclone_dev *dev, void *buf, u64 sector, u32 co
 }
 
 /* Of a disk that is 0, or for another time */
-static void disk_init(struct disk *disk, const u8 *data, u64 sectors)
+static void disk_init(struct disk *disk, const char *path, const u8 *data, u64 sectors)
 {
 	disk->file.dev = (struct lclone_dev){ .sectors = sectors, .read = disk_read };
-	strcpy(disk->file.path, "lower");
+	strcpy(disk->file.path, path);
 	disk->data = disk->data ?: malloc(sectors << 9);
 	memcpy(disk->data, data, sectors << 9);
 }
@@ -97,6 +99,8 @@ int __wrap_lclone_file_sync(struct lclone_file *file);
 int __wrap_lclone_file_sync(struct lclone_file *file)
 {
 	record((struct disk *)file, "", 0, 0);
+	if (after_op)
+		after_op((struct disk *)file);
 	return 0;
 }
 
@@ -162,6 +166,15 @@ static const struct shape shapes[] = {
 /* In sectors: a disk may grow. */
 static const u64 sizes[LEVELS] = { 12000, 12000, 12345, 12345 };
 
+/* The disks are as they were before a merge. */
+static void start_again(struct stack *s)
+{
+	forget_ops(&s->lower);
+	forget_ops(&s->upper);
+	disk_init(&s->lower, "lower", s->img[LOWER].data, s->img[LOWER].dev.dev.sectors);
+	disk_init(&s->upper, "upper", s->img[UPPER].data, s->img[UPPER].dev.dev.sectors);
+}
+
 static void build(struct stack *s, const struct shape *shape, u64 seed)
 {
 	struct image *below = NULL;
@@ -187,7 +200,7 @@ static void build(struct stack *s, const struct shape *shape, u64 seed)
 			break;
 	}
 	s->model = model;
-	disk_init(&s->lower, s->img[LOWER].data, s->img[LOWER].dev.dev.sectors);
+	start_again(s);
 }
 
 static u32 top_of(const struct shape *shape)
@@ -200,6 +213,7 @@ static void destroy(struct stack *s, const struct shape *shape)
 	for (u32 i = s->first; i <= top_of(shape); i++)
 		image_free(&s->img[i]);
 	disk_free(&s->lower);
+	disk_free(&s->upper);
 	free(s->model);
 }
 
@@ -288,7 +302,8 @@ static void activate(struct stack *s, const struct shape *shape, const struct di
 			continue;
 		chain.delta[chain.count] = &delta[chain.count];
 		assert_int_equal(lclone_delta_open(&delta[chain.count], i == LOWER ?
-				 &lower->file.dev : &s->img[i].dev.dev), 0);
+				 &lower->file.dev : i == UPPER ? &s->upper.file.dev :
+				 &s->img[i].dev.dev), 0);
 		if (chain.count++)
 			assert_int_equal(lclone_link_check(&delta[chain.count - 2].sb,
 							   &delta[chain.count - 1].sb, why), 0);
@@ -302,13 +317,12 @@ static void activate(struct stack *s, const struct shape *shape, const struct di
 
 static int merge(struct stack *s, struct disk *lower)
 {
-	struct lclone_file upper_file = { .path = "upper" };
 	struct lclone_delta upper, delta;
-	struct lclone_chain chain = { 2, { &upper, &delta }, { &upper_file, &lower->file } };
+	struct lclone_chain chain = { 2, { &upper, &delta }, { &s->upper.file, &lower->file } };
 	struct lclone_merge m = { .chain = &chain, .target = &lower->file };
 	int err;
 
-	assert_int_equal(lclone_delta_open(&upper, &s->img[UPPER].dev.dev), 0);
+	assert_int_equal(lclone_delta_open(&upper, &s->upper.file.dev), 0);
 	assert_int_equal(lclone_delta_open(&delta, &lower->file.dev), 0);
 	err = lclone_merge_into_parent(&m);
 	lclone_delta_close(&upper);
@@ -414,6 +428,92 @@ static void beside_a_reader(void **state)
 	}
 }
 
+static struct stack *both;
+
+/* The superblock that the upper one has on its disk; it is durable. */
+static void upper_super(struct lclone_sb *sb)
+{
+	struct lclone_delta delta;
+
+	assert_int_equal(lclone_delta_open_sb(&delta, &both->upper.file.dev), 0);
+	*sb = delta.sb;
+	lclone_delta_close(&delta);
+	assert_true(!both->upper.ops || !both->upper.op[both->upper.ops - 1].count);
+}
+
+static void check_host(struct disk *disk)
+{
+	char owner[LCLONE_OWNER_SIZE];
+	struct lclone_sb sb;
+
+	if (disk != &both->lower)
+		return;
+	upper_super(&sb);
+	assert_int_equal(lclone_is_owned(&sb),
+			 !(sb.state & LCLONE_STATE_SEALED) && lclone_this_host(owner));
+}
+
+/* Before anything else is written, a delta says that this host has it; a layer is not changed. */
+static void noted(void **state)
+{
+	static struct stack s;
+
+	(void)state;
+	both = &s;
+	for (u32 i = 0; i < SHAPES; i++) {
+		build(&s, &shapes[i], 500 + i);
+		after_op = check_host;
+		assert_int_equal(merge(&s, &s.lower), 0);
+		after_op = NULL;
+		assert_int_equal(!s.upper.ops, shapes[i].sealed);
+		check_end(&s, &shapes[i], &s.lower);
+		destroy(&s, &shapes[i]);
+	}
+}
+
+static size_t taken_at;
+
+/* Another host opens the delta behind a write to the lower one. */
+static void take_over(struct disk *disk)
+{
+	struct lclone_sb sb;
+
+	if (disk != &both->lower || disk->ops != taken_at)
+		return;
+	upper_super(&sb);
+	sb.seq++;
+	sb.incarnation++;
+	lclone_owner_note(&sb, "far/0123456789abcdee/01234567", 1);
+	lclone_sb_pack(&sb, (struct lclone_sb_disk *)(both->upper.data + (sb.seq % 2 ?
+		LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B) * LCLONE_BLOCK_SIZE));
+}
+
+/* Whoever has it goes on with it: nothing else gets its name. */
+static void taken_over(void **state)
+{
+	const struct shape *shape = &shapes[1];
+	static struct stack s;
+	size_t ops;
+
+	(void)state;
+	both = &s;
+	build(&s, shape, 600);
+	assert_int_equal(merge(&s, &s.lower), 0);
+	ops = s.lower.ops;
+	/* the last four are two superblocks, each with a flush */
+	for (taken_at = 1; taken_at <= ops - 4; taken_at++) {
+		start_again(&s);
+		after_op = take_over;
+		assert_int_equal(merge(&s, &s.lower), -EBUSY);
+		after_op = NULL;
+		assert_true(s.lower.ops <= ops - 4);
+		assert_false(has_taken_over(&s, &s.lower));
+		activate(&s, shape, &s.lower);
+		assert_int_equal(merge(&s, &s.lower), -LCLONE_OWNED);
+	}
+	destroy(&s, shape);
+}
+
 /* All sectors of a write, or (@random) some */
 static void apply(struct disk *disk, const struct op *op, struct image *random)
 {
@@ -437,7 +537,7 @@ static void crash(struct stack *s, size_t end, int how, struct disk *state)
 	for (i = 0; i < end; i++)
 		if (!disk->op[i].count)
 			flushed = i;
-	disk_init(state, s->img[LOWER].data, disk->file.dev.sectors);
+	disk_init(state, "lower", s->img[LOWER].data, disk->file.dev.sectors);
 	for (i = 0; i < flushed; i++)
 		apply(state, &disk->op[i], NULL);
 	for (; i < end; i++) {
@@ -608,6 +708,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(merged),
 		cmocka_unit_test(beside_a_reader),
+		cmocka_unit_test(noted),
+		cmocka_unit_test(taken_over),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(smaller),

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/fail.h"
 #include "basic/text.h"
@@ -19,6 +20,7 @@
 #include "clone/super.h"
 #include "format/tree.h"
 #include "format_user.h"
+#include "host/machine.h"
 #include "offline/copy.h"
 #include "offline/merge-parent.h"
 
@@ -176,6 +178,15 @@ static int next_extent(struct lclone_copy_extents *extents, struct lclone_chain_
 	return 1;
 }
 
+/* What another host has written to the upper one would be lost: it is left to that. */
+static int refuse_changed(const struct plan *p)
+{
+	if (lclone_delta_unchanged(p->delta[UPPER]))
+		return 0;
+	return lclone_fail(-EBUSY, "%s was changed meanwhile, maybe by another host: see \"lclone tree\", and run it again",
+			   p->merge->chain->file[UPPER]->path);
+}
+
 static int copy_data(struct plan *p)
 {
 	struct lclone_copy *copy;
@@ -184,10 +195,11 @@ static int copy_data(struct plan *p)
 	p->extents.start = start_extents;
 	p->extents.next = next_extent;
 	ret = lclone_copy_new_extents(&copy, p->merge, &p->extents);
-	if (!ret) {
-		do {
-			ret = lclone_copy_run(copy, SLICE_MS);
-		} while (ret > 0);
+	while (!ret) {
+		ret = lclone_copy_run(copy, SLICE_MS);
+		if (ret <= 0)
+			break;
+		ret = refuse_changed(p);
 	}
 	lclone_copy_free(copy);
 	return ret;
@@ -406,6 +418,22 @@ static int check_room(const struct plan *p, const struct lclone_merge_space *spa
 			   space->needed * chunk >> 10, space->available * chunk >> 10);
 }
 
+/*
+ * The upper one is nobody else's from here on, who would lose what it writes there at the end.  A
+ * layer is not written, and needs no note.
+ */
+static int note_host(struct plan *p)
+{
+	struct lclone_delta *upper = p->delta[UPPER];
+	struct lclone_sb *sb = &upper->slot[upper->newest].sb;
+	char owner[LCLONE_OWNER_SIZE];
+
+	if (sb->state & LCLONE_STATE_SEALED || !lclone_this_host(owner))
+		return refuse_changed(p);
+	lclone_owner_note(sb, owner, time(NULL));
+	return lclone_super_write(p->merge->chain->file[UPPER], sb);
+}
+
 /* From here on the lower one is read through the upper only: what that hides is overwritten. */
 static int begin(struct plan *p)
 {
@@ -490,6 +518,8 @@ int lclone_merge_into_parent(struct lclone_merge *merge)
 	if (!err)
 		err = check_room(&plan, &space);
 	if (!err)
+		err = note_host(&plan);
+	if (!err)
 		err = begin(&plan);
 	if (!err && merge->share)
 		err = lclone_lock(merge->target, LCLONE_LOCK_SHARED);
@@ -502,7 +532,7 @@ int lclone_merge_into_parent(struct lclone_merge *merge)
 	if (!err)
 		err = lclone_file_sync(merge->target);
 	if (!err)
-		err = take_over(&plan);
+		err = refuse_changed(&plan) ?: take_over(&plan);
 	free_plan(&plan);
 	return err;
 }

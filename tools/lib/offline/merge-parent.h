@@ -22,7 +22,9 @@ int lclone_merge_measure(struct lclone_merge *merge, struct lclone_merge_space *
 /*
  * Merges level 0 of @merge->chain into level 1, the layer right below it, which
  * is @merge->target, open with O_RDWR.  That takes over the identity of level
- * 0, which is not changed, and can be wiped when nobody reads it any more.
+ * 0, which can be wiped when nobody reads it any more.  If that is no layer, it is open with O_RDWR,
+ * too: that this host has it is noted first, and nothing else is changed.  -EBUSY if another host has
+ * written to it meanwhile.
  *
  * Both may be read meanwhile, level 1 through level 0 only: see "Merge into the
  * layer below" in format.rst.  No other delta must lie on level 1.  After an error or a

@@ -15,6 +15,7 @@
 #include "basic/fail.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
+#include "clone/owner.h"
 #include "clone/protect.h"
 #include "clone/super.h"
 #include "offline/merge-parent.h"
@@ -239,8 +240,10 @@ static int follow_clones(const struct pair *p)
 	return err;
 }
 
+/* Nobody has opened it since it was looked at, or was noted as this host's. */
 static int wipe_upper(struct pair *p)
 {
+	const u64 seq = p->upper.slot[p->upper.newest].sb.seq;
 	struct lclone_delta delta;
 	struct lclone_file file;
 	struct lclone_sb sb;
@@ -250,7 +253,10 @@ static int wipe_upper(struct pair *p)
 	err = lclone_open_delta(p->upper_path, O_RDWR, &file, &delta);
 	if (!err)
 		err = lclone_sb_of(p->lower_path, &sb);
-	if (!err && !lclone_left_over(&delta.sb, &sb))
+	if (!err)
+		err = lclone_refuse_owned(p->upper_path, &delta.sb);
+	if (!err && (!lclone_left_over(&delta.sb, &sb) ||
+		     delta.slot[delta.newest].sb.seq != seq))
 		err = lclone_fail(-ESTALE, "%s is not what was merged: it was not wiped",
 				  p->upper_path);
 	if (!err)
@@ -381,6 +387,17 @@ static int merge_pair(struct pair *p, struct lclone_merge *merge)
 	return err ?: lclone_make_writable(&p->lower_file) ?: lclone_merge_into_parent(merge);
 }
 
+/* It is written if it is no layer, that its host is noted. */
+static int open_upper(struct pair *p)
+{
+	int err = lclone_open_delta(p->upper_path, O_RDONLY | O_EXCL, &p->upper_file, &p->upper);
+
+	if (err || p->upper.sb.state & LCLONE_STATE_SEALED)
+		return err;
+	lclone_close_delta(&p->upper_file, &p->upper);
+	return lclone_open_delta(p->upper_path, O_RDWR, &p->upper_file, &p->upper);
+}
+
 int merge_into_parent(struct into_parent *into, const struct lclone_parents *named,
 		      struct lclone_merge *merge)
 {
@@ -388,7 +405,7 @@ int merge_into_parent(struct into_parent *into, const struct lclone_parents *nam
 	int err;
 
 	p = (struct pair){ .upper_path = into->path, .lower_file.fd = -1 };
-	err = lclone_open_delta(into->path, O_RDONLY | O_EXCL, &p.upper_file, &p.upper);
+	err = open_upper(&p);
 	if (!err)
 		err = find_lower(&p, named);
 	if (!err)

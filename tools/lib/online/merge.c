@@ -13,6 +13,7 @@
 #include "basic/text.h"
 #include "clone/delta-file.h"
 #include "clone/dm-switch.h"
+#include "clone/owner.h"
 #include "clone/seal.h"
 #include "clone/super.h"
 #include "host/stack.h"
@@ -118,6 +119,8 @@ static int wipe_empty(const char *path, const char *uuid)
 		lclone_close_delta(&file, &delta);
 		return 0;
 	}
+	if (!ret)
+		ret = lclone_refuse_owned(path, &delta.sb);
 	if (!ret) {
 		lclone_iter_init(&it, &delta, 0);
 		ret = lclone_iter_next(&it, &chunk, &exc);
