@@ -1075,7 +1075,7 @@ users_half_grown()
 		refused 3 "being merged" lclone rebase --base "$base" "$delta"
 	done
 	# another that is larger: what is merged already is not in it
-	{ STOP_CLOCK=2 STOP_AT=pwrite:2 LD_PRELOAD=$stop_library \
+	{ STOP_CLOCK=2 STOP_AT=pwrite:3 LD_PRELOAD=$stop_library \
 		lclone merge --yes --into-base "$base" "$delta" >/dev/null; } 2>/dev/null
 	[ $? = 137 ] || fail "not killed"
 	for at in "" --read-only; do

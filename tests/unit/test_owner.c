@@ -11,6 +11,7 @@
 #include "clone/owner.h"
 #include "clone/super.h"
 #include "dir.h"
+#include "format/layer.h"
 #include "host/machine.h"
 #include "test.h"
 
@@ -233,6 +234,23 @@ static void own(void **state)
 	assert_false(lclone_owned_elsewhere(&sb));
 }
 
+/* A note is not the uuid that a merge of layers leaves in its place */
+static void no_uuid(void **state)
+{
+	struct lclone_sb sb = { .state = LCLONE_STATE_SEALED | LCLONE_STATE_MERGING };
+	static const u8 upper[LCLONE_UUID_SIZE] = { 1 };
+
+	(void)state;
+	assert_false(lclone_half_merged(&sb));
+	lclone_owner_set(&sb, upper);
+	assert_true(lclone_half_merged_with(&sb, upper));
+	/* a clone in use, being merged into its base, of which a snapshot is made */
+	memset(sb.owner, 0, sizeof(sb.owner));
+	lclone_owner_note(&sb, FAR, 1);
+	assert_false(lclone_half_merged(&sb));
+	assert_false(lclone_half_written(&sb));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +261,7 @@ int main(void)
 		cmocka_unit_test(renamed_while_active),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(own),
+		cmocka_unit_test(no_uuid),
 	};
 
 	return cmocka_run_group_tests_name("owner", tests, make_dir, remove_dir);

@@ -56,11 +56,14 @@ bool lclone_merges_into_base(const struct lclone_sb *sb)
 	return sb->state & LCLONE_STATE_MERGING && !(sb->state & LCLONE_STATE_SEALED);
 }
 
-/* SEALED and MERGING: nobody reads it by itself, nor writes to it. */
+/*
+ * SEALED and MERGING: nobody reads it by itself, nor writes to it.  With an owner note it is what
+ * is in use, and will be a layer when it is sealed.
+ */
 static bool is_half(const struct lclone_sb *sb)
 {
 	return sb->state & LCLONE_STATE_SEALED && sb->state & LCLONE_STATE_MERGING &&
-	       sb->owner[0];
+	       sb->owner[0] && !lclone_is_owned(sb);
 }
 
 bool lclone_half_merged(const struct lclone_sb *sb)
