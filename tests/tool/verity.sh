@@ -32,6 +32,8 @@ gone()
 	fail "it is still there: $(verified)"
 }
 
+with_trees() { lvs --noheadings -o lv_name --sort lv_name ttvg | xargs; }
+
 root_of() { lvs --noheadings -o lv_tags "$1" | grep -oE 'lclone.root=[0-9a-f]{64}' | cut -d= -f2; }
 
 # flip VOLUME BYTE: changes a byte of a volume that is read-only
@@ -51,7 +53,7 @@ verity_open()
 {
 	needs_verity || return
 	make_template 300
-	[ "$(volumes)" = "deb deb-verity" ] || fail "$(volumes)"
+	[ "$(with_trees)" = "deb deb-verity" ] || fail "$(with_trees)"
 	[ "$(blockdev --getro /dev/ttvg/deb-verity)" = 1 ] || fail "the tree can be written"
 	ok lclone template list
 	grep -q " 0  ttvg/deb, ttvg/deb-verity$" "$dir/out" || fail "$(cat "$dir/out")"
@@ -253,10 +255,10 @@ verity_seal()
 	ok lclone dump /dev/ttvg/web1-delta
 	! grep -qE '[0-9a-f]{64}' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone merge --yes web1
-	[ "$(volumes)" = deb ] || fail "$(volumes)"
+	[ "$(with_trees)" = deb ] || fail "$(with_trees)"
 	ok lclone seal-base deb
 	ok lclone template remove --yes deb
-	[ -z "$(volumes)" ] || fail "$(volumes)"
+	[ -z "$(with_trees)" ] || fail "$(with_trees)"
 }
 
 verity_stopped()
@@ -276,7 +278,7 @@ verity_stopped()
 		[ $rc = 137 ] || break
 		refused 1 "has no verity tree" lclone open --verify web1
 		ok lclone seal-base deb
-		[ "$(volumes)" = "deb deb-verity web1-delta" ] || fail "$(volumes)"
+		[ "$(with_trees)" = "deb deb-verity web1-delta" ] || fail "$(with_trees)"
 	done
 	[ $at = 2 ] || fail "it was not killed: $rc"
 	ok lclone open --verify web1
