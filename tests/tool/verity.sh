@@ -8,6 +8,7 @@ tests+=(
 	verity_rot "a bit that flips is an error exactly there, and verify says where, and whose it is"
 	verity_hostile "a tree that is missing, too short, or of another base verifies nothing"
 	verity_seal "a base in use is sealed; one that was merged into, or removed, has no tree any more"
+	verity_anew "a base that is made anew under the name of another has a tree of its own"
 	verity_stopped "what is killed while it seals, opens or verifies leaves nothing in the way"
 )
 
@@ -35,6 +36,8 @@ gone()
 with_trees() { lvs --noheadings -o lv_name --sort lv_name ttvg | xargs; }
 
 root_of() { lvs --noheadings -o lv_tags "$1" | grep -oE 'lclone.root=[0-9a-f]{64}' | cut -d= -f2; }
+
+id_of() { lvs --noheadings -o lv_uuid "$1" | tr -d ' '; }
 
 # flip VOLUME BYTE: changes a byte of a volume that is read-only
 flip()
@@ -169,10 +172,11 @@ refused_rot()
 
 verity_hostile()
 {
-	local root
+	local root of
 
 	needs_verity || return
 	make_template 300
+	of=lclone.of=$(id_of ttvg/deb)
 	ok lclone create web1 --from deb --verify
 	ok lclone close web1
 	root=$(root_of ttvg/deb-verity)
@@ -181,9 +185,9 @@ verity_hostile()
 	head -c 1M /dev/urandom >>"$dir/other"
 	ok lclone template add other "$dir/other" --vg ttvg
 	ok lvrename -qq ttvg deb-verity old
-	ok lvchange -qq --deltag lclone.name=deb ttvg/old
+	ok lvchange -qq --deltag "$of" ttvg/old
 	refused 1 "has no verity tree any more, of which the root hash was $root" lclone open web1
-	ok lvchange -qq --deltag lclone.name=other --addtag lclone.name=deb ttvg/other-verity
+	ok lvchange -qq --deltag "lclone.of=$(id_of ttvg/other)" --addtag "$of" ttvg/other-verity
 	refused 5 "it is another's, or of a base that was changed" lclone open web1
 	refused 5 "it is another's, or of a base that was changed" lclone verify web1
 	# ... that says that it is ours
@@ -195,7 +199,7 @@ verity_hostile()
 	# of another size, and what is no tree
 	ok lvcreate -qq -y --size 4M --name short ttvg
 	dd if=/dev/ttvg/old of=/dev/ttvg/short bs=1M conv=fsync status=none 2>/dev/null
-	ok lvchange -qq --addtag lclone.verity --addtag lclone.name=deb --addtag "lclone.root=$root" ttvg/short
+	ok lvchange -qq --addtag lclone.verity --addtag "$of" --addtag "lclone.root=$root" ttvg/short
 	printf '\0\0\0\0\1\0\0\0' | dd of=/dev/ttvg/short bs=1 seek=72 conv=notrunc,fsync status=none
 	refused 5 "holds the verity tree of a base of" lclone open web1
 	dd if=/dev/zero of=/dev/ttvg/short bs=4k count=1 conv=notrunc,fsync status=none
@@ -203,7 +207,7 @@ verity_hostile()
 	ok lvremove -qq --yes ttvg/short
 	gone
 	# the tree rots: what it has hashes of cannot be read, which is no other's data
-	ok lvchange -qq --addtag lclone.name=deb ttvg/old
+	ok lvchange -qq --addtag "$of" ttvg/old
 	flip /dev/ttvg/old $((40 * 4096))
 	ok lclone open web1
 	lclone verify web1 >"$dir/out" 2>"$dir/err"
@@ -259,6 +263,39 @@ verity_seal()
 	ok lclone seal-base deb
 	ok lclone template remove --yes deb
 	[ -z "$(with_trees)" ] || fail "$(with_trees)"
+}
+
+verity_anew()
+{
+	local old
+
+	needs_verity || return
+	make_template 300
+	old=$(root_of ttvg/deb-verity)
+	head -c 4M /dev/urandom >"$dir/other"
+	# another is called so now, and the template, renamed, keeps its tree
+	ok lvrename -qq ttvg deb moved
+	ok lvcreate -qq -y --size 4M --name deb ttvg
+	dd if="$dir/other" of=/dev/ttvg/deb bs=1M conv=fsync status=none
+	ok lclone seal-base /dev/ttvg/deb
+	grep -q "^ttvg/deb: sealed, its verity tree is on ttvg/deb-verity2" "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(root_of ttvg/deb-verity)" = "$old" ] || fail "the tree of the other is gone"
+	ok lclone verify deb
+	ok lclone verify /dev/ttvg/deb
+	ok lvremove -qq --yes ttvg/moved ttvg/deb ttvg/deb-verity2
+	# removed by hand, the tree is left; what is made anew has none of it
+	ok lvcreate -qq -y --size 4M --name deb ttvg
+	dd if="$dir/other" of=/dev/ttvg/deb bs=1M conv=fsync status=none
+	refused 1 "has no verity tree" lclone verify /dev/ttvg/deb
+	ok lclone seal-base /dev/ttvg/deb
+	grep -q "^ttvg/deb: sealed, its verity tree is on ttvg/deb-verity," "$dir/out" || fail "$(cat "$dir/out")"
+	[ "$(root_of ttvg/deb-verity)" != "$old" ] || fail "it has the old root hash"
+	ok lclone verify /dev/ttvg/deb
+	ok lvremove -qq --yes ttvg/deb
+	ok lclone template add deb "$dir/template" --vg ttvg
+	[ "$(root_of ttvg/deb-verity)" = "$old" ] || fail "it is not its own"
+	[ "$(with_trees)" = "deb deb-verity" ] || fail "$(with_trees)"
+	ok lclone verify deb
 }
 
 verity_stopped()

@@ -18,9 +18,11 @@
 #include "offline/template.h"
 #include "test.h"
 
+#define ID	"aBcDeF-0123-4567-89aB-cdEF-0123-456789"
+
 #define REPORT									\
 	"{\"report\": [{\"vg\": [{\"vg_name\":\"vg\"}], \"pv\": [], \"lv\": ["	\
-	"{\"lv_name\":\"deb\", \"lv_size\":\"4096\", \"lv_active\":\"active\","	\
+	"{\"lv_name\":\"deb\", \"lv_uuid\":\"" ID "\", \"lv_size\":\"4096\", \"lv_active\":\"active\","	\
 	" \"lv_permissions\":\"read-only\","					\
 	" \"lv_tags\":\"backup,lclone.base,lclone.name=deb\"},"		\
 	"{\"lv_name\":\"web1-delta\", \"lv_size\":\"8192\", \"lv_active\":\"\","	\
@@ -34,7 +36,7 @@
 	" \"lv_permissions\":\"writeable\", \"lv_tags\":\"lclone\"},"		\
 	"{\"lv_name\":\"deb-verity\", \"lv_size\":\"8\", \"lv_active\":\"active\","	\
 	" \"lv_permissions\":\"read-only\","					\
-	" \"lv_tags\":\"lclone.name=deb,lclone.root=5a,lclone.verity\"}]}]}"
+	" \"lv_tags\":\"lclone.name=deb,lclone.of=" ID ",lclone.root=5a,lclone.verity\"}]}]}"
 
 static void write_file(const char *name, const char *text, size_t len)
 {
@@ -102,11 +104,16 @@ static void tags(void **state)
 	assert_string_equal(lvs[3].root, "5a");
 	assert_ptr_equal(lclone_seal_in(lvs, count, &lvs[0]), &lvs[3]);
 	assert_null(lclone_seal_in(lvs, count, &lvs[2]));
-	/* of one without our tags the volume's name counts, and only in its group */
-	snprintf(lvs[3].name, sizeof(lvs[3].name), "web1-delta");
-	assert_ptr_equal(lclone_seal_in(lvs, count, &lvs[1]), &lvs[3]);
-	snprintf(lvs[3].vg, sizeof(lvs[3].vg), "other");
-	assert_null(lclone_seal_in(lvs, count, &lvs[1]));
+	/* whatever it is called; one that was made anew under the name has none */
+	snprintf(lvs[0].name, sizeof(lvs[0].name), "renamed");
+	snprintf(lvs[0].lv, sizeof(lvs[0].lv), "renamed");
+	assert_ptr_equal(lclone_seal_in(lvs, count, &lvs[0]), &lvs[3]);
+	snprintf(lvs[0].name, sizeof(lvs[0].name), "deb");
+	lvs[0].id[0]++;
+	assert_null(lclone_seal_in(lvs, count, &lvs[0]));
+	lvs[0].id[0] = '\0';
+	lvs[3].of[0] = '\0';
+	assert_null(lclone_seal_in(lvs, count, &lvs[0]));
 	free(lvs);
 }
 

@@ -10,7 +10,10 @@
 #include "host/stack.h"
 #include "host/verity.h"
 
-/* A template keeps its name when its volume is renamed; another base has only that of its volume. */
+/*
+ * What people know it by: a template keeps its name when its volume is renamed, another base has only
+ * that of its volume.  Whose a tree is, its id says, which a volume made anew under the name has not.
+ */
 static const char *name_of(const struct lclone_lv *base)
 {
 	return lclone_lv_is_base(base) ? base->name : base->lv;
@@ -22,8 +25,7 @@ const struct lclone_lv *lclone_seal_in(const struct lclone_lv *lvs, size_t count
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_VERITY && !strcmp(lvs[i].vg, base->vg) &&
-		    !strcmp(lvs[i].name, name_of(base)))
+		if (lvs[i].kind == LCLONE_LV_VERITY && base->id[0] && !strcmp(lvs[i].of, base->id))
 			return &lvs[i];
 	return NULL;
 }
@@ -71,6 +73,7 @@ static int choose_volume(const struct lclone_lv *base, const struct lclone_file 
 	tree->sectors = lclone_verity_size(blocks, LCLONE_VERITY_BLOCK) >> 9;
 	snprintf(tree->vg, sizeof(tree->vg), "%s", base->vg);
 	snprintf(tree->name, sizeof(tree->name), "%s", name_of(base));
+	snprintf(tree->of, sizeof(tree->of), "%s", base->id);
 	if (snprintf(first, sizeof(first), "%s-verity", base->lv) >= (int)sizeof(first))
 		return lclone_fail(-ENAMETOOLONG, "%s is too long a name", base->lv);
 	return lclone_lv_free_name(base->vg, first, tree->lv);
@@ -118,6 +121,35 @@ static int make(const struct lclone_lv *base, const struct lclone_file *data,
 				  lclone_why(), tree->vg, tree->lv) : err;
 }
 
+/* A tree that has the base's name, and is of a volume that is no more, is another's of that name. */
+static bool is_left_over(const struct lclone_lv *lvs, size_t count, const struct lclone_lv *tree,
+			 const struct lclone_lv *base)
+{
+	size_t i;
+
+	if (tree->kind != LCLONE_LV_VERITY || strcmp(tree->vg, base->vg) ||
+	    strcmp(tree->name, name_of(base)))
+		return false;
+	for (i = 0; i < count; i++)
+		if (!strcmp(lvs[i].id, tree->of))
+			return false;
+	return true;
+}
+
+static int remove_left_over(const struct lclone_lv *base)
+{
+	struct lclone_lv *lvs;
+	size_t count, i;
+	int err;
+
+	err = lclone_lv_list_all(&lvs, &count);
+	for (i = 0; !err && i < count; i++)
+		if (is_left_over(lvs, count, &lvs[i], base))
+			err = lclone_lv_remove(&lvs[i]);
+	free(lvs);
+	return err;
+}
+
 /* @data is locked: nobody of us writes to it.  Of two that make a tree LVM lets one remove no other's. */
 static int make_anew(struct lclone_file *data, const struct lclone_watch *watch,
 		     struct lclone_lv *base, struct lclone_lv *tree, bool *already)
@@ -133,7 +165,7 @@ static int make_anew(struct lclone_file *data, const struct lclone_watch *watch,
 	if (tree->kind == LCLONE_LV_VERITY)
 		ret = lclone_lv_remove(tree);
 	lclone_lv_path(base, data->path);	/* libcryptsetup has to open it, too */
-	return ret ?: make(base, data, watch, tree);
+	return ret ?: remove_left_over(base) ?: make(base, data, watch, tree);
 }
 
 int lclone_seal_device(const char *path, const struct lclone_watch *watch, struct lclone_lv *base,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A base that is sealed: it has a verity tree, on a volume of its own beside it.  That is found by
- * its tag, which names the base, and has the root hash once the tree is whole.
+ * a tag with LVM's id of the base's volume, and has one with the root hash once the tree is whole.
  *
  * Functions return 0 or a negative errno with the sentence in lclone_why().
  */
@@ -21,7 +21,8 @@ int lclone_seal_find(dev_t rdev, struct lclone_lv *tree, u8 root[LCLONE_ROOT_SIZ
 
 /*
  * Makes the volume and the tree of the volume @base, which is active and not written.  What a run
- * that was killed has left of one is removed before; if this fails nothing is left.
+ * that was killed has left of one is removed before, and what another base of that name has, which is
+ * no more; if this fails nothing is left.
  * -EPROTONOSUPPORT: it cannot be made on this host.
  */
 int lclone_seal_make(const struct lclone_lv *base, const struct lclone_watch *watch,

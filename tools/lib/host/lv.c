@@ -90,6 +90,8 @@ static void read_tag(struct lclone_lv *lv, const char *tag, bool *ours)
 		snprintf(lv->snapshot, sizeof(lv->snapshot), "%s", tag + 9);
 	else if (!strncmp(tag, "root=", 5))
 		snprintf(lv->root, sizeof(lv->root), "%s", tag + 5);
+	else if (!strncmp(tag, "of=", 3))
+		snprintf(lv->of, sizeof(lv->of), "%s", tag + 3);
 	else if (!strcmp(tag, GIVEN))
 		lv->given = true;
 	else if (!strcmp(tag, NEW))
@@ -106,6 +108,7 @@ static bool read_row(struct lclone_lv *lv, const char *vg, struct json_object *r
 				  .kind = LCLONE_LV_NONE };
 	snprintf(lv->vg, sizeof(lv->vg), "%s", vg);
 	snprintf(lv->lv, sizeof(lv->lv), "%s", lclone_json_text(row, "lv_name"));
+	snprintf(lv->id, sizeof(lv->id), "%s", lclone_json_text(row, "lv_uuid"));
 	lv->active = lclone_json_text(row, "lv_active")[0];
 	lv->read_only = !strncmp(lclone_json_text(row, "lv_permissions"), "read-only", 9);
 	lv->origin = strstr(lclone_json_text(row, "lv_role"), "thickorigin");
@@ -141,7 +144,7 @@ static int list(bool all, struct lclone_lv **lvs, size_t *count)
 		"--configreport", "vg", "-o", "vg_name",
 		"--configreport", "pv", "-o", "pv_name",
 		"--configreport", "lv", "-o",
-		"lv_name,lv_size,lv_active,lv_permissions,lv_role,lv_tags",
+		"lv_name,lv_uuid,lv_size,lv_active,lv_permissions,lv_role,lv_tags",
 		"--configreport", "pvseg", "-o", "pv_name",
 		"--configreport", "seg", "-o", "lv_name",
 		NULL
@@ -287,6 +290,8 @@ static void put_tags(char line[LINE_SIZE], const char *option, const struct lclo
 		put_tag(line, option, "snapshot=", lv->snapshot);
 	if (lv->root[0])
 		put_tag(line, option, "root=", lv->root);
+	if (lv->of[0])
+		put_tag(line, option, "of=", lv->of);
 	if (lv->given)
 		put_tag(line, option, GIVEN, "");
 }
@@ -413,6 +418,7 @@ static void put_changes(char line[LINE_SIZE], const struct signs *signs,
 	put_change(line, signs, "layer=", was->layer, now->layer);
 	put_change(line, signs, "snapshot=", was->snapshot, now->snapshot);
 	put_change(line, signs, "root=", was->root, now->root);
+	put_change(line, signs, "of=", was->of, now->of);
 	put_flag(line, signs, GIVEN, was->given, now->given);
 	put_flag(line, signs, NEW, was->is_new, now->is_new);
 }

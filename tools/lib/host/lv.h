@@ -21,6 +21,8 @@ enum lclone_lv_kind {
 	LCLONE_LV_NONE,			/* it has none of our tags that say what it is for */
 };
 
+#define LCLONE_LV_ID_SIZE	39	/* Of text: abcdef-0123-4567-89ab-cdef-0123-456789 */
+
 struct lclone_lv {
 	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
 	u64 sectors;			/* rounded up by LVM to what it has */
@@ -31,8 +33,10 @@ struct lclone_lv {
 	char layer[LCLONE_NAME_SIZE];	/* of this clone it is a layer, or "" */
 	char snapshot[LCLONE_NAME_SIZE];	/* and of this name, or "" */
 	char root[LCLONE_ROOT_TEXT];	/* the root hash of a tree, or "" */
+	char of[LCLONE_LV_ID_SIZE];	/* the id of the volume that a tree is of, or "" */
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
+	char id[LCLONE_LV_ID_SIZE];	/* LVM's own, which no other volume ever has */
 	bool active, read_only;
 	bool origin;			/* of snapshots that LVM has made, and would remove with it */
 	bool is_new;			/* a delta that is not kept yet */
