@@ -52,7 +52,7 @@ FLOORS	+= lib/offline/vhd.o lib/offline/vhd-file.o
 FLOORS	+= lib/offline/writer.o lib/offline/send.o lib/offline/receive.o
 
 FLOORS	+= lib/offline/image-header.o lib/offline/image-format.o lib/offline/image.o \
-	   lib/offline/template.o lib/offline/verify.o
+	   lib/offline/template.o lib/offline/seal-base.o lib/offline/verify.o
 FLOORS	+= lib/offline/image-chain.o lib/offline/image-reader.o \
 	   lib/offline/import.o lib/offline/import-to.o
 

@@ -254,8 +254,11 @@ verity_seal()
 	ok lclone merge --yes --rate 1 --detach web1
 	grep -q "^/dev/ttvg/deb-verity: removed: the base, whose verity tree it had, is another now" "$dir/out" ||
 		fail "$(cat "$dir/out")"
+	refused 3 "is being merged into" lclone seal-base deb
 	ok lclone merge --stop web1
 	ok lclone close web1
+	refused 3 "may be half merged" lclone seal-base deb
+	refused 4 "it can be no base" lclone seal-base /dev/ttvg/web1-delta
 	ok lclone dump /dev/ttvg/web1-delta
 	! grep -qE '[0-9a-f]{64}' "$dir/out" || fail "$(cat "$dir/out")"
 	ok lclone merge --yes web1

@@ -9,6 +9,8 @@
 #include "basic/fail.h"
 #include "dir.h"
 #include "host/verity.h"
+#include "image.h"
+#include "offline/seal-base.h"
 
 /* The hash of a block of the hashes of 128 blocks of 512 zeros */
 #define ZEROS_ROOT	"b5a6094fe38e683c02f5314a91efc400fc0ea1cab73ad1a37c47d5f8134df167"
@@ -208,6 +210,29 @@ static void is_stopped(void **state)
 	lclone_file_close(&hashes);
 }
 
+/* What holds a delta is no base, before it is asked where its tree would lie. */
+static void delta_is_no_base(void **state)
+{
+	const struct image_size size = {
+		.device_sectors = 8192, .base_sectors = 1024, .virtual_sectors = 1024, .chunk_sectors = 8,
+	};
+	struct lclone_lv base, tree;
+	struct image img;
+	bool already;
+	FILE *f;
+
+	(void)state;
+	image_init(&img, &size, 1);
+	f = fopen(path_of("delta"), "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(img.data, 512, 8192, f), 8192);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(lclone_seal_base(path_of("delta"), NULL, &base, &tree, &already), -EADDRINUSE);
+	make_file("data", 65536);
+	assert_int_equal(lclone_seal_base(path_of("data"), NULL, &base, &tree, &already), -ENOTBLK);
+	image_free(&img);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -218,6 +243,7 @@ int main(void)
 		cmocka_unit_test(root_hashes),
 		cmocka_unit_test(tree),
 		cmocka_unit_test(is_stopped),
+		cmocka_unit_test(delta_is_no_base),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

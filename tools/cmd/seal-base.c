@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "clone/seal.h"
 #include "cmd/commands.h"
+#include "offline/seal-base.h"
 #include "offline/template.h"
 #include "ui/output.h"
 #include "ui/progress.h"
@@ -31,7 +31,7 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_seal_base, "needs a template, or a base");
 	meter_init(&meter, false);
 	ret = lclone_template_path(argv[optind], path) ?:
-	      lclone_seal_device(path, &watch, &base, &tree, &already);
+	      lclone_seal_base(path, &watch, &base, &tree, &already);
 	meter_hide(&meter);
 	if (!ret)
 		say("%s/%s: %s, its verity tree is on %s/%s, with the root hash %s\n", base.vg,

@@ -151,8 +151,8 @@ static int remove_left_over(const struct lclone_lv *base)
 }
 
 /* @data is locked: nobody of us writes to it.  Of two that make a tree LVM lets one remove no other's. */
-static int make_anew(struct lclone_file *data, const struct lclone_watch *watch,
-		     struct lclone_lv *base, struct lclone_lv *tree, bool *already)
+int lclone_seal_locked(struct lclone_file *data, const struct lclone_watch *watch,
+		       struct lclone_lv *base, struct lclone_lv *tree, bool *already)
 {
 	int ret = find(data->rdev, base, tree);
 
@@ -168,29 +168,26 @@ static int make_anew(struct lclone_file *data, const struct lclone_watch *watch,
 	return ret ?: remove_left_over(base) ?: make(base, data, watch, tree);
 }
 
-int lclone_seal_device(const char *path, const struct lclone_watch *watch, struct lclone_lv *base,
-		       struct lclone_lv *tree, bool *already)
+int lclone_seal_lock(const char *path, struct lclone_file *file)
 {
-	struct lclone_file file = { .fd = -1 };
-	int err;
-
-	err = lclone_verity_can_make() ?: lclone_file_open_ready(&file, path, O_RDONLY) ?:
-	      lclone_lock(&file, LCLONE_LOCK_SHARED) ?: lclone_file_not_mounted_rw(&file);
-	if (!err)
-		err = make_anew(&file, watch, base, tree, already);
-	lclone_file_close(&file);
-	return err;
+	return lclone_verity_can_make() ?: lclone_file_open_ready(file, path, O_RDONLY) ?:
+	       lclone_lock(file, LCLONE_LOCK_SHARED) ?: lclone_file_not_mounted_rw(file);
 }
 
 int lclone_seal_make(const struct lclone_lv *base, const struct lclone_watch *watch,
 		     struct lclone_lv *tree)
 {
+	struct lclone_file file = { .fd = -1 };
 	char path[LCLONE_LV_PATH_SIZE];
 	struct lclone_lv same;
 	bool already;
+	int err;
 
 	lclone_lv_path(base, path);
-	return lclone_seal_device(path, watch, &same, tree, &already);
+	err = lclone_seal_lock(path, &file) ?:
+	      lclone_seal_locked(&file, watch, &same, tree, &already);
+	lclone_file_close(&file);
+	return err;
 }
 
 int lclone_seal_drop(dev_t rdev, char path[LCLONE_LV_PATH_SIZE])

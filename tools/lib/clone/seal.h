@@ -20,7 +20,7 @@ const struct lclone_lv *lclone_seal_in(const struct lclone_lv *lvs, size_t count
 int lclone_seal_find(dev_t rdev, struct lclone_lv *tree, u8 root[LCLONE_ROOT_SIZE]);
 
 /*
- * Makes the volume and the tree of the volume @base, which is active and not written.  What a run
+ * Makes the volume and the tree of the volume @base, which is new, active and not written.  What a run
  * that was killed has left of one is removed before, and what another base of that name has, which is
  * no more; if this fails nothing is left.
  * -EPROTONOSUPPORT: it cannot be made on this host.
@@ -28,9 +28,13 @@ int lclone_seal_find(dev_t rdev, struct lclone_lv *tree, u8 root[LCLONE_ROOT_SIZ
 int lclone_seal_make(const struct lclone_lv *base, const struct lclone_watch *watch,
 		     struct lclone_lv *tree);
 
-/* The same of a device, which has to be a volume of LVM's.  *already: it was sealed, and still is. */
-int lclone_seal_device(const char *path, const struct lclone_watch *watch, struct lclone_lv *base,
-		       struct lclone_lv *tree, bool *already);
+/*
+ * The same in two steps, of a device, which has to be a volume of LVM's: it is locked, @data to be
+ * closed in any case; and the tree is made.  *already: it was sealed, and still is.
+ */
+int lclone_seal_lock(const char *path, struct lclone_file *data);
+int lclone_seal_locked(struct lclone_file *data, const struct lclone_watch *watch,
+		       struct lclone_lv *base, struct lclone_lv *tree, bool *already);
 
 /* The base is going to be another: its tree goes, whose volume was *path; "": there was none. */
 int lclone_seal_drop(dev_t rdev, char path[LCLONE_LV_PATH_SIZE]);
