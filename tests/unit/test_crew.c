@@ -99,12 +99,40 @@ static void alone(void **state)
 	assert_int_equal(lclone_crew_work(&crew, 0), 0);
 }
 
+static int is_killed(size_t job, void *ctx)
+{
+	(void)job;
+	(void)ctx;
+	return getpid() == parent ? 0 : raise(SIGKILL);
+}
+
+static int count_killed(size_t job, int err, void *ctx)
+{
+	(void)job;
+	assert_int_equal(err, -ECHILD);
+	*(unsigned int *)ctx += 1;
+	return 0;
+}
+
+/* When all processes are killed those that were not begun have failed, too. */
+static void nobody_left(void **state)
+{
+	unsigned int count = 0;
+	struct lclone_crew crew = { .work = is_killed, .ended = count_killed, .ctx = &count };
+
+	(void)state;
+	parent = getpid();
+	assert_int_equal(lclone_crew_work(&crew, JOBS), 0);
+	assert_int_equal(count, JOBS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all),
 		cmocka_unit_test(enough),
 		cmocka_unit_test(alone),
+		cmocka_unit_test(nobody_left),
 	};
 
 	return cmocka_run_group_tests_name("crew", tests, NULL, NULL);

@@ -114,8 +114,9 @@ static bool listen(struct round *r)
 			take_jobs_back(r);
 		}
 	}
+	/* If all were killed nobody has begun some that are wanted. */
 	for (i = 0; i < r->count; i++)
-		if (r->progress[i] == BEGUN &&
+		if ((r->progress[i] == BEGUN || (r->progress[i] == WAITS && !enough)) &&
 		    r->crew->ended(r->first + i, lclone_fail(-ECHILD, "the process that was at it was killed"),
 				   r->crew->ctx))
 			enough = true;
