@@ -194,7 +194,8 @@ verity_hostile()
 	ok lvchange -qq --deltag "lclone.root=$(root_of ttvg/other-verity)" --addtag "lclone.root=$root" \
 		ttvg/other-verity
 	refused 5 "is as the verity tree on /dev/ttvg/other-verity says" lclone open web1
-	refused 5 "is as the verity tree on /dev/ttvg/other-verity says" lclone verify deb
+	refused 6 "whose root hash the delta has recorded: the base was changed, or" lclone verify web1
+	refused 5 "says: the base was changed, or the tree is another's or damaged (if" lclone verify deb
 	ok lvremove -qq --yes ttvg/other-verity
 	# of another size, and what is no tree
 	ok lvcreate -qq -y --size 4M --name short ttvg

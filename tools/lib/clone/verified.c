@@ -26,6 +26,7 @@ struct plan {
 	char params[LCLONE_VERITY_PARAMS];
 	u64 sectors;
 	const char *base, *hashes;	/* for sentences */
+	bool own, recorded;		/* for one process; of a delta that has recorded the root hash */
 };
 
 /* The tree, by the tags of its volume, which is activated, and *verity, by its superblock */
@@ -73,6 +74,7 @@ static void make_plan(const struct lclone_file *base, const struct lclone_file *
 		snprintf(p->uuid + strlen(p->uuid), 16, "-%d", getpid());
 	}
 	p->sectors = base->dev.sectors;
+	p->own = own;
 	p->base = base->path;
 	p->hashes = hashes->path;
 }
@@ -146,25 +148,38 @@ static int create(const struct plan *p, struct lclone_verified *v)
 	return err;
 }
 
+static int nothing_right(const struct plan *p)
+{
+	if (!p->recorded)
+		return lclone_fail(-ESTALE, "nothing of %s is as the verity tree on %s says: the base was changed, or the tree is another's or damaged (if the base is right remove the volume of the tree, and \"lclone seal-base %s\" makes it anew)",
+				   p->base, p->hashes, p->base);
+	return lclone_fail(p->own ? -EUCLEAN : -ESTALE, "nothing of %s is as the verity tree on %s says, whose root hash the delta has recorded: the base was changed, or the tree is another's or damaged",
+			   p->base, p->hashes);
+}
+
 /*
- * A root hash, or hashes, of another base let nothing be read; rot does only where it is.  To tell
- * them apart some blocks are read.
+ * A root hash, or hashes, of another base let nothing be read, nor does a base that was overwritten;
+ * rot does only where it is.  To tell them apart some blocks are read.
  */
 static int refuse_anothers(const struct plan *p, const struct lclone_verified *v)
 {
 	void *buf = aligned_alloc(LCLONE_BLOCK_SIZE, LCLONE_BLOCK_SIZE);
 	const u64 blocks = p->sectors / LCLONE_BLOCK_SECTORS;
 	bool right = false;
+	int err = 0;
+	ssize_t n;
 	u64 i;
 
 	if (!buf)
 		return lclone_fail(-ENOMEM, "out of memory");
-	for (i = 0; !right && i < SAMPLES; i++)
-		right = pread(v->fd, buf, LCLONE_BLOCK_SIZE,
-			      blocks * i / SAMPLES * LCLONE_BLOCK_SIZE) == LCLONE_BLOCK_SIZE;
+	for (i = 0; !right && !err && i < SAMPLES; i++) {
+		n = pread(v->fd, buf, LCLONE_BLOCK_SIZE, blocks * i / SAMPLES * LCLONE_BLOCK_SIZE);
+		right = n == LCLONE_BLOCK_SIZE;
+		if (n < 0 && errno != EIO && errno != EILSEQ)
+			err = lclone_fail(-errno, "/dev/mapper/%s cannot be read: %m", p->name);
+	}
 	free(buf);
-	return right ? 0 : lclone_fail(-ESTALE, "nothing of %s is as the verity tree on %s says: that is another's, or damaged (remove the volume, and \"lclone seal-base %s\" makes it anew)",
-				       p->base, p->hashes, p->base);
+	return right || err ? err : nothing_right(p);
 }
 
 static int remove_unused(dev_t holder, void *ctx)
@@ -239,6 +254,7 @@ int lclone_verified_open(const struct lclone_file *base, const u8 root[LCLONE_RO
 	if (!err) {
 		v->block = verity.data_block;
 		make_plan(base, &hashes, own, &verity, v->root, &p);
+		p.recorded = lclone_root_is_set(root);
 		err = open_device(&p, base->rdev, v);
 	}
 	lclone_file_close(&hashes);

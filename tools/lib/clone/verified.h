@@ -22,7 +22,8 @@ struct lclone_verified {
 /*
  * @base is open, and locked; @root is what is recorded of it, or all zeros: what its tree says,
  * which is looked for among LVM's volumes.  @own: one of its own for this process, which has read
- * nothing yet.  -ENOENT: it has no tree; -ESTALE: it is another's.  To be closed in any case.
+ * nothing yet.  -ENOENT: it has no tree; -ESTALE: it is another's.  -EUCLEAN, of @own: nothing is as
+ * the tree says whose root hash was recorded.  To be closed in any case.
  */
 int lclone_verified_open(const struct lclone_file *base, const u8 root[LCLONE_ROOT_SIZE], bool own,
 			 struct lclone_verified *verified);
