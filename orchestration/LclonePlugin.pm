@@ -228,8 +228,9 @@ sub create_base {
     die "unable to create base volume - found snapshot '$disk->{snapshots}->[0]->{name}'\n"
         if @{ $disk->{snapshots} };
 
-    lclone('snapshot', '--delta-size', "${small}K", $name, $base);
+    # What is in use cannot be closed, and stays as it is
     lclone('close', $name) if is_active($name);
+    lclone('snapshot', '--delta-size', "${small}K", $name, $base);
     return ($basename ? "$basename/" : '') . $name =~ s/^vm-/base-/r;
 }
 

@@ -102,6 +102,23 @@ subtest 'what can be done with a volume' => sub {
         [0, 0, 0], 'and what not');
 };
 
+subtest 'a disk that is in use does not become a template' => sub {
+    my ($in_use, @calls) = (1);
+    no warnings 'redefine';
+    no strict 'refs';
+    local *{"${class}::disks"} = sub { return { 'vm-100-disk-0' => { snapshots => [] } } };
+    local *{"${class}::is_active"} = sub { return 1 };
+    local *{"${class}::lclone"} = sub {
+        push @calls, $_[0];
+        die "it is in use\n" if $in_use && $_[0] eq 'close';
+    };
+    fails(sub { $class->create_base('fast', $scfg, 'vm-100-disk-0') }, 'it is in use', 'it is refused');
+    is_deeply(\@calls, ['close'], 'and has no snapshot');
+    ($in_use, @calls) = (0);
+    is($class->create_base('fast', $scfg, 'vm-100-disk-0'), 'base-100-disk-0', 'another does');
+    is_deeply(\@calls, ['close', 'snapshot'], 'by a snapshot');
+};
+
 if (!defined($vg)) {
     done_testing();
     exit;
