@@ -129,6 +129,9 @@ static int narrow(struct walk *w, u64 from, u64 bytes)
 {
 	u64 half;
 
+	/* Each read of what cannot be read may take long */
+	if (lclone_watch_stops(w->watch, "narrowing", from, w->v->bytes))
+		return lclone_fail(-EINTR, "interrupted");
 	if (bytes <= PIECE_BYTES && can_read(w, from, bytes))
 		return 0;
 	if (bytes <= w->block)
