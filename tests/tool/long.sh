@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2154 # as run
 #
-# Tests that take minutes, for run and with what host.sh and import.sh have: make check-tool runs
-# them.
+# Tests that take long, for run and with what host.sh, import.sh and verity.sh have, where some of
+# them are: make check-tool runs them.
 
 tests+=(
 	deploy_many "of 200 clones the 117th cannot be made: none is, or all others, and it is said which"
 	deploy_killed "the making of many clones that is killed at any time ends when it is run again"
 	killed_import_chain "an import of a chain that is killed anywhere, and run again, has ended what it began"
+	verity_hostile "a tree that is missing, too short, or of another base verifies nothing"
+	verity_seal "a base in use is sealed; one that was merged into, or removed, has no tree any more"
+	verity_anew "a base that is made anew under the name of another has a tree of its own"
+	verity_stopped "what is killed while it seals, opens or verifies leaves nothing in the way"
 )
 
 # As deploy and deploy_going, but with as many as a host has

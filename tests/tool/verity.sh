@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2154 # as run
 #
-# Tests of bases with a verity tree, for run, which has the tools that they are written with.
+# Tests of bases with a verity tree, for run, which has the tools that they are written with.  Those
+# that take long are named in long.sh.
 
 tests+=(
 	verity_open "a template is sealed; its clones read it verified, by one device that goes with the last"
 	verity_rot "a bit that flips is an error exactly there, and verify says where, and whose it is"
-	verity_hostile "a tree that is missing, too short, or of another base verifies nothing"
-	verity_seal "a base in use is sealed; one that was merged into, or removed, has no tree any more"
-	verity_anew "a base that is made anew under the name of another has a tree of its own"
-	verity_stopped "what is killed while it seals, opens or verifies leaves nothing in the way"
 )
 
 needs_verity()
