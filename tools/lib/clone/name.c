@@ -101,7 +101,7 @@ static int by_tags(struct lclone_named *named)
 static int set_base_of_delta(struct lclone_named *named, const struct lclone_sb *sb)
 {
 	if (sb->base_fp_alg != LCLONE_FP_NONE)
-		return lclone_find_only_base(sb, named->base);
+		return lclone_find_base(sb, named->base);
 	snprintf(named->base, sizeof(named->base), "-");
 	return 0;
 }

@@ -34,7 +34,7 @@ void lclone_named_free(struct lclone_named *named);
 
 /*
  * Activates the volumes of LVM that are ours, of its delta and its template, if need be. A base that
- * neither lclonetab nor tags name is the one that the delta has recorded; it stays "" if that is not found, or several can be it.
+ * neither lclonetab nor tags name is the one that the delta has recorded; it stays "" if that is not found.
  */
 int lclone_named_activate(struct lclone_named *named);
 

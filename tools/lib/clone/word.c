@@ -34,7 +34,7 @@ int lclone_pair_of(const char *name, struct lclone_named *named)
 	int err = find(name, named, &snapshot);
 
 	if (!err && !named->base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found, or several devices can be it: name it, and %s", name,
+		err = lclone_fail(-ENOENT, "the base of %s is not found: name it, and %s", name,
 				  named->delta);
 	lclone_named_free(named);
 	named->entry = NULL;

@@ -13,7 +13,6 @@
 #include "host/device.h"
 #include "host/find.h"
 #include "host/look.h"
-#include "host/ranges.h"
 #include "host/stack.h"
 #include "host/volumes.h"
 
@@ -311,56 +310,28 @@ static int add_candidate(const char *path, dev_t rdev, u64 sectors, void *ctx)
 	return err;
 }
 
-/* *base, if it is 0 yet: the first of them; *several: another shows another place. */
-static int pick_base(struct places *p, u64 fp, dev_t *base, bool *several)
+static int pick_base(struct places *p, u64 fp, char path[PATH_MAX])
 {
-	const size_t count = *base ? 0 : p->count;
 	size_t i;
 	int err;
 
-	err = lclone_look(p->place, count);
-	for (i = 0; !err && i < count; i++) {
-		if (p->place[i].err || p->place[i].fp != fp)
-			continue;
-		if (!*base)
-			*base = p->rdev[i];
-		else if (!lclone_shows_same(*base, p->rdev[i]))
-			*several = true;
-	}
+	err = path[0] ? 0 : lclone_look(p->place, p->count);
+	for (i = 0; !err && !path[0] && i < p->count; i++)
+		if (!p->place[i].err && p->place[i].fp == fp)
+			lclone_dev_name(p->rdev[i], path);
 	free(p->place);
 	free(p->rdev);
 	return err;
 }
 
-static int find_base(const struct lclone_sb *sb, char path[PATH_MAX], bool *several)
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX])
 {
 	struct base_search search = { .sb = sb };
-	dev_t base = 0;
 	int err, larger;
 
 	path[0] = '\0';
-	*several = false;
 	err = lclone_each_device(add_candidate, &search);
-	err = pick_base(&search.exact, sb->base_fp, &base, several) ?: err;
-	larger = pick_base(&search.larger, sb->base_fp, &base, several);
-	if (base)
-		lclone_dev_name(base, path);
+	err = pick_base(&search.exact, sb->base_fp, path) ?: err;
+	larger = pick_base(&search.larger, sb->base_fp, path);
 	return err ?: larger;
-}
-
-int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX])
-{
-	bool several;
-
-	return find_base(sb, path, &several);
-}
-
-int lclone_find_only_base(const struct lclone_sb *sb, char path[PATH_MAX])
-{
-	bool several;
-	int err = find_base(sb, path, &several);
-
-	if (several)
-		path[0] = '\0';
-	return err;
 }

@@ -39,7 +39,4 @@ int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, v
  */
 int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX]);
 
-/* The same, but @path is "" also if that may be another: a snapshot or a copy of it is there, too. */
-int lclone_find_only_base(const struct lclone_sb *sb, char path[PATH_MAX]);
-
 #endif /* LCLONE_FIND_H */

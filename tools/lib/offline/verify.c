@@ -41,7 +41,7 @@ static int find_base(const char *word, char path[PATH_MAX], u8 root[LCLONE_ROOT_
 		err = lclone_named_activate(&named) ?: lclone_sb_of(named.delta, &sb);
 	if (!err && (!named.base[0] || !strcmp(named.base, "-")))
 		err = lclone_fail(-ENOENT, named.base[0] ? "%s has no base" :
-				  "the base of %s is not found, or several devices can be it", word);
+				  "the base of %s is not found", word);
 	if (!err) {
 		strcpy(path, named.base);
 		memcpy(root, sb.base_root, LCLONE_ROOT_SIZE);

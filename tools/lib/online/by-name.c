@@ -82,7 +82,7 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 		features->verify = false;
 	err = lclone_named_activate(named) ?: refuse_others_volume(named);
 	if (!err && !named->base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found, or several devices can be it: name it (lclone open %s BASE %s)",
+		err = lclone_fail(-ENOENT, "the base of %s is not found: name it (lclone open %s BASE %s)",
 				  named->name, named->name, named->delta);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;

@@ -303,7 +303,7 @@ static int find_snapshot(struct plan *p, const char *clone, const char *snapshot
 
 	err = lclone_snapshot_find(clone, snapshot, &named, &layers, &at);
 	if (!err && !named.base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found, or several devices can be it", clone);
+		err = lclone_fail(-ENOENT, "the base of %s is not found", clone);
 	if (!err) {
 		p->template.sectors = layers.layer[at].sb.virtual_sectors;
 		memcpy(p->layer, layers.layer[at].sb.uuid, LCLONE_UUID_SIZE);
