@@ -568,7 +568,7 @@ static int layers(bool into, bool has_base)
 	int err;
 
 	memset(delta, 0, sizeof(delta));
-	err = lclone_file_open(&file[0], path_of("delta"), O_RDONLY | O_EXCL);
+	err = lclone_file_open(&file[0], path_of("delta"), O_RDWR | O_EXCL);
 	if (!err)
 		err = lclone_file_open(&file[1], path_of("lower"), O_RDWR | O_EXCL);
 	if (!err && has_base)
