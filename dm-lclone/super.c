@@ -121,7 +121,7 @@ int lclone_super_changed(struct lclone_super *s)
 		else if (slot->sb.seq > s->sb.seq)
 			newer = newer || block_csum(s) != s->tried;
 		else if (slot->sb.seq == s->sb.seq)
-			is_there = is_there || !memcmp(slot->sb.uuid, s->sb.uuid, sizeof(s->sb.uuid));
+			is_there |= !memcmp(slot->sb.uuid, s->sb.uuid, sizeof(s->sb.uuid));
 	}
 	mutex_unlock(&s->tree_lock);
 	return err ?: newer || !is_there;
