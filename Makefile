@@ -101,10 +101,9 @@ tools_uninstall:
 			$(wildcard Documentation/man/*.$n)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lclone \
 		$(DESTDIR)$(GENERATORDIR)/lclone-generator $(DESTDIR)$(UNITDIR)/lclone.target \
-		$(DESTDIR)$(PREFIX)/lib/lclone/lose-group \
 		$(addprefix $(DESTDIR)$(PREFIX)/lib/udev/rules.d/,$(RULES)) \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,lcloned.service lclone-metrics.service lclone-metrics.timer)
-	rm -rf $(DESTDIR)$(PREFIX)/share/lclone
+	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,lib/lclone share/lclone)
 
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(MAKE) -C $(KDIR) M=$(CURDIR)/dm-lclone clean)
