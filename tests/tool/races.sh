@@ -438,7 +438,7 @@ half_merged()
 	dd if="$dir/template" skip=9 of=/dev/mapper/t1 bs=64k seek=6 count=9 oflag=direct status=none
 	cp /dev/mapper/t1 "$dir/model"
 	ok lclone close t1
-	STOP_AT=pwrite:2 LD_PRELOAD=$stop_library lclone merge --into-parent "$blank" >/dev/null 2>&1
+	STOP_AT=uring:1 LD_PRELOAD=$stop_library lclone merge --into-parent "$blank" >/dev/null 2>&1
 	ok lclone tree
 	grep -q "merge of the layer above begun" "$dir/out" || fail "not half merged: $(cat "$dir/out")"
 	refused 3 "is being merged with the layer above" lclone merge --into-parent "$top"
