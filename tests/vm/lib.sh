@@ -89,6 +89,19 @@ release()
 	cat "$known"
 )
 
+# with_ccache DIR COMMAND...: the command has a compiler that goes by ccache, as tests/ccache.mk has
+# it, where that is installed; the sources are below DIR
+with_ccache()
+{
+	local dir=$1
+
+	shift
+	! command -v ccache >/dev/null ||
+		set -- env CC="ccache cc" CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$dir" \
+			CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G "$@"
+	"$@"
+}
+
 # cached DIR COMMAND...: unless DIR is there, let COMMAND fill the new directory
 # DIR.new and then give it that name.  Serialised: two virtual machines may
 # start at once.
