@@ -55,13 +55,19 @@ await()
 	fail "nothing is held up"
 }
 
-# hold WHERE COMMAND...: it is held up there, until release
-hold()
+# may_hold WHERE COMMAND...: it is held up there, until release; or it has ended before
+may_hold()
 {
 	rm -f "$dir/held.here" "$dir/held.go"
 	STOP_AT=$1 STOP_FILE=$dir/held LD_PRELOAD=$stop_library "${@:2}" >"$dir/out1" 2>"$dir/err1" &
 	held_pid=$!
 	await "$dir/held.here"
+}
+
+# hold WHERE COMMAND...: the same, and it has to be
+hold()
+{
+	may_hold "$@" || fail "not held up before $1: ${*:2}: $(cat "$dir/err1")"
 }
 
 release()
@@ -210,7 +216,7 @@ pair()
 	words_of "$1" 1
 	pairs=$((pairs + 1))
 	want=$(idle_with "$1" "$2")
-	if ! hold "$where" lclone "${words[@]}"; then
+	if ! may_hold "$where" lclone "${words[@]}"; then
 		release
 		[ -n "$want" ] && [ "$held_rc" = "${want%% *}" ] &&
 			grep -qF "${want#* }" "$dir/err1" ||
@@ -438,7 +444,7 @@ half_merged()
 	dd if="$dir/template" skip=9 of=/dev/mapper/t1 bs=64k seek=6 count=9 oflag=direct status=none
 	cp /dev/mapper/t1 "$dir/model"
 	ok lclone close t1
-	STOP_AT=uring:1 LD_PRELOAD=$stop_library lclone merge --into-parent "$blank" >/dev/null 2>&1
+	killed_at uring:1 lclone merge --into-parent "$blank"
 	ok lclone tree
 	grep -q "merge of the layer above begun" "$dir/out" || fail "not half merged: $(cat "$dir/out")"
 	refused 3 "is being merged with the layer above" lclone merge --into-parent "$top"
@@ -493,9 +499,7 @@ shrunk_layer()
 half_merged_base()
 {
 	race_make
-	STOP_AT=pwrite:2 LD_PRELOAD=$stop_library lclone merge --yes --into-base "$ebase" "$edelta" \
-		>/dev/null 2>&1
-	[ $? = 137 ] || fail "not killed"
+	half_merge "$ebase" "$edelta"
 	unchanged "$edelta" refused 3 "end that with lclone merge --into-base" lclone remove "$edelta"
 	# and it goes on when the base was enlarged meanwhile
 	truncate -s 5M "$dir/ebase"
@@ -631,7 +635,7 @@ target_signature()
 	# a run that was killed has left what the next one knows to be its own
 	ok mkfs.ext4 -q "$base"
 	ok lclone format --force "$base" "$delta"
-	STOP_AT=submit:2 LD_PRELOAD=$stop_library lclone merge --to "$target" "$base" "$delta" >/dev/null 2>&1
+	killed_at submit:2 lclone merge --to "$target" "$base" "$delta"
 	ok lclone merge --to "$target" "$base" "$delta"
 	same "$base" "$target"
 }

@@ -301,7 +301,7 @@ verity_anew()
 
 verity_stopped()
 {
-	local at rc
+	local at rc killed=0
 
 	needs_verity || return
 	make_template 300
@@ -324,11 +324,14 @@ verity_stopped()
 	for at in 1 2 3 4 5 6 7 8 9; do
 		{ STOP_AT=ioctl:$at LD_PRELOAD=$stop_library lclone open --verify web1 >"$dir/out" 2>"$dir/err"; } \
 			2>/dev/null
+		[ $? != 137 ] || killed=$((killed + 1))
 		{ STOP_AT=ioctl:$at LD_PRELOAD=$stop_library lclone verify deb >"$dir/out" 2>"$dir/err"; } \
 			2>/dev/null
+		[ $? != 137 ] || killed=$((killed + 1))
 		ok lclone open --verify web1
 		same "$dir/template" /dev/mapper/web1 4194304
 		ok lclone close web1
 		gone
 	done
+	[ $killed -gt 9 ] || fail "it was killed $killed times of 18"
 }
