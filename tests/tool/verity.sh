@@ -333,5 +333,5 @@ verity_stopped()
 		ok lclone close web1
 		gone
 	done
-	[ $killed -gt 9 ] || fail "it was killed $killed times of 18"
+	[ $killed -gt 0 ] || fail "it was never killed"
 }
