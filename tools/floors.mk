@@ -8,7 +8,7 @@
 # lib/format_user.h
 # Text, sentences, time, zeros, how far a long walk is: lib/basic/clock.h lib/basic/zero.h
 # lib/basic/watch.h
-FLOORS	:= lib/basic/text.o lib/basic/fail.o lib/basic/dry.o lib/basic/signals.o lib/basic/sort.o \
+FLOORS	:= lib/basic/text.o lib/basic/names.o lib/basic/fail.o lib/basic/dry.o lib/basic/signals.o lib/basic/sort.o \
 	   lib/basic/buffer.o lib/basic/crew.o
 
 # What is on a delta, read from any device, also from memory

@@ -15,6 +15,7 @@ tests+=(
 	deploy_taken_over "what a run that was killed has made is not removed when somebody has written to it"
 	host_protects "LVM keeps from templates, deltas and clones that are in use what the guide says"
 	by_name "a clone is found by its name in lclonetab, tags and labels, and removed by it"
+	which_base "which of several devices is the base of a clone is not guessed, but said"
 	by_label "a clone that no note tells of is found by the name that it was made with"
 	snapshots "snapshots have names, a clone goes back to any of them, and volumes come and go"
 	snapshots_fail "a snapshot or revert that fails leaves nothing behind"
@@ -565,6 +566,7 @@ by_name()
 	! dmsetup info web1 >/dev/null 2>&1 || fail "it is active"
 	# one that has no base, or has one that is no template, is known by its tags alone
 	ok lclone create --vg ttvg --delta-size 24M --size 32M web2 -
+	dd if=/dev/urandom of="$base" bs=1M count=1 conv=notrunc,fsync status=none	# it is no template
 	ok lclone create --vg ttvg --delta-size 24M web3 "$base"
 	for name in web2 web3; do
 		printf hello | dd of=/dev/mapper/$name bs=512 seek=7 conv=notrunc,fsync status=none
@@ -575,6 +577,46 @@ by_name()
 		same "$dir/model" /dev/mapper/$name
 		ok lclone remove --yes $name
 	done
+}
+
+# What looks like its base may have been changed where no fingerprint looks.
+which_base()
+{
+	local pv copy list
+
+	disk pv pv 64
+	disk copy copy 16
+	make_vg "$pv"
+	ok lclone create --vg ttvg --delta-size 24M web1 "$base"
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone close web1
+	cp "$base" "$copy"
+	refused 5 "which its fingerprint does not tell apart: name it (lclone open web1 BASE /dev/ttvg/web1-delta)" \
+		lclone open web1
+	for list in "$base" "$copy"; do
+		grep -qw "$list" "$dir/err" || fail "$list is not in: $(cat "$dir/err")"
+	done
+	refused 5 "which its fingerprint does not tell apart: name it, and" lclone measure web1
+	# what needs no base is done
+	ok lclone dump web1
+	ok lclone check web1
+	ok lclone open web1 "$base" /dev/ttvg/web1-delta
+	same "$dir/model" /dev/mapper/web1
+	ok lclone close web1
+	# the copy is what LVM has, and not active; and then it is nothing any more
+	dd if=/dev/urandom of="$copy" bs=1M count=16 conv=notrunc,fsync status=none
+	ok lvcreate -qq -y -L 16M -n copy ttvg
+	cp "$base" /dev/ttvg/copy
+	ok lvchange -qq -an ttvg/copy
+	refused 5 "ttvg/copy (not active)" lclone open web1
+	ok lvremove -qq -y ttvg/copy
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	ok lclone close web1
 }
 
 label_of() { lclone probe --export "$1" | sed -n 's/^ID_FS_LABEL=//p'; }

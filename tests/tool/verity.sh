@@ -6,6 +6,7 @@
 
 tests+=(
 	verity_open "a template is sealed; its clones read it verified, by one device that goes with the last"
+	verity_base "the base of a delta without tags is the one whose tree it has recorded, whatever looks like it"
 	verity_rot "a bit that flips is an error exactly there, and verify says where, and whose it is"
 )
 
@@ -115,6 +116,28 @@ verity_open()
 	ok lclone close t1
 	refused 1 "has no verity tree" lclone open --verify t1 "$base" "$delta"
 	refused 1 "has no verity tree" lclone verify "$base"
+}
+
+verity_base()
+{
+	needs_verity || return
+	make_template 300
+	ok lclone create web1 --from deb
+	printf hello | dd of=/dev/mapper/web1 bs=512 seek=7 conv=notrunc,fsync status=none
+	cp /dev/mapper/web1 "$dir/model"
+	ok lclone close web1
+	ok lclone template add deb2 "$dir/template" --vg ttvg
+	ok lvchange -qq -ay ttvg/deb ttvg/deb2
+	ok lvchange -qq --deltag lclone.from=deb ttvg/web1-delta
+	: >"$LCLONE_TAB"
+	ok lclone open web1
+	same "$dir/model" /dev/mapper/web1
+	table_of web1 | grep -q " $(dmsetup info -c --noheadings -o major,minor --separator : ttvg-deb) " ||
+		fail "$(dmsetup table web1)"
+	ok lclone close web1
+	# without the tree that it is known by it is one of two
+	ok lvchange -qq --deltag "lclone.root=$(root_of ttvg/deb-verity)" ttvg/deb-verity
+	refused 5 "may be any of" lclone open web1
 }
 
 verity_rot()

@@ -35,8 +35,8 @@ int __wrap_lclone_inventory_read_all(struct lclone_inventory *inv)
 	return 0;
 }
 
-int __wrap_lclone_find_base(const struct lclone_sb *sb, char base[PATH_MAX]);
-int __wrap_lclone_find_base(const struct lclone_sb *sb, char base[PATH_MAX])
+int __wrap_lclone_likely_base(const struct lclone_sb *sb, char base[PATH_MAX]);
+int __wrap_lclone_likely_base(const struct lclone_sb *sb, char base[PATH_MAX])
 {
 	(void)sb;
 	base[0] = '\0';

@@ -118,7 +118,7 @@ static int guess_base(const struct family *t, struct member *n)
 			return 0;
 		}
 	}
-	return lclone_find_base(&n->found->sb, n->base);
+	return lclone_likely_base(&n->found->sb, n->base);
 }
 
 static int find_bases(struct family *t)

@@ -209,22 +209,6 @@ int lclone_refuse_unseen(const struct lclone_inventory *inv, const char *what)
 			   n.text);
 }
 
-/* Who is told */
-
-void lclone_add_name(struct lclone_names *n, const char *name)
-{
-	const size_t room = sizeof(n->text);
-
-	if (n->len >= room)
-		return;
-	if (n->count == LCLONE_NAMES)
-		n->len += snprintf(n->text + n->len, room - n->len, ", ...");
-	else if (n->count < LCLONE_NAMES)
-		n->len += snprintf(n->text + n->len, room - n->len, "%s%s",
-				   n->count ? ", " : "", name);
-	n->count++;
-}
-
 /* What the tables of active clones say */
 
 static bool is_number(const char *word, dev_t rdev)

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "basic/names.h"
 #include "format/delta.h"
 #include "host/dm.h"
 #include "host/lv.h"
@@ -85,17 +86,6 @@ bool lclone_is_active(const struct lclone_inventory *inv, dev_t rdev);
 /* Does it lie on the layer @sb, on @rdev? If it is active, its tables say so. */
 bool lclone_lies_on(const struct lclone_inventory *inv, const struct lclone_found *found,
 		    dev_t rdev, const struct lclone_sb *sb);
-
-#define LCLONE_NAMES	4	/* that are told */
-
-/* A list of names for a sentence. */
-struct lclone_names {
-	char text[1024];
-	size_t count, len;
-};
-
-/* One more; only the first LCLONE_NAMES are told, and that there are others. @n is 0 before. */
-void lclone_add_name(struct lclone_names *n, const char *name);
 
 /*
  * The layer that @sb, of @name, lies on: among @named, else on any device of

@@ -44,9 +44,46 @@ static int by_tab(struct lclone_named *named)
 	return 0;
 }
 
+/* NULL: there is none, or several have that name */
 static const struct lclone_lv *template_of(const struct lclone_named *named)
 {
-	return lclone_lv_named(named->lvs, named->lv_count, LCLONE_LV_BASE, named->lv.from);
+	const struct lclone_lv *lv = lclone_lv_named(named->lvs, named->lv_count, LCLONE_LV_BASE,
+						     named->lv.from);
+
+	if (lv && lclone_lv_named(lv + 1, named->lvs + named->lv_count - (lv + 1),
+				  LCLONE_LV_BASE, named->lv.from))
+		return NULL;
+	return lv;
+}
+
+static const struct lclone_lv *tree_with(const struct lclone_named *named, const char *root)
+{
+	const struct lclone_lv *lv, *tree = NULL;
+
+	for (lv = named->lvs; lv < named->lvs + named->lv_count; lv++) {
+		if (lv->kind != LCLONE_LV_VERITY || strcmp(lv->root, root))
+			continue;
+		if (tree)
+			return NULL;
+		tree = lv;
+	}
+	return tree;
+}
+
+/* The template whose verity tree has the root hash that the delta has recorded, or NULL */
+static const struct lclone_lv *sealed_base(const struct lclone_named *named,
+					   const struct lclone_sb *sb)
+{
+	static const u8 none[LCLONE_ROOT_SIZE];
+	const struct lclone_lv *tree, *lv;
+	char root[LCLONE_ROOT_TEXT];
+
+	lclone_root_text(sb->base_root, root);
+	tree = memcmp(sb->base_root, none, LCLONE_ROOT_SIZE) ? tree_with(named, root) : NULL;
+	for (lv = named->lvs; tree && lv < named->lvs + named->lv_count; lv++)
+		if (lclone_lv_is_base(lv) && !strcmp(lv->id, tree->of))
+			return lv;
+	return NULL;
 }
 
 static void set_base_of_tags(struct lclone_named *named)
@@ -100,9 +137,17 @@ static int by_tags(struct lclone_named *named)
 /* The base that a delta has recorded, or that it has none */
 static int set_base_of_delta(struct lclone_named *named, const struct lclone_sb *sb)
 {
-	if (sb->base_fp_alg != LCLONE_FP_NONE)
-		return lclone_find_base(sb, named->base);
-	snprintf(named->base, sizeof(named->base), "-");
+	const struct lclone_lv *sealed = sealed_base(named, sb);
+	char path[LCLONE_LV_PATH_SIZE];
+
+	if (sealed)
+		lclone_lv_path(sealed, path);
+	if (sb->base_fp_alg == LCLONE_FP_NONE)
+		snprintf(named->base, sizeof(named->base), "-");
+	else if (sealed && lclone_dev_at(path))
+		snprintf(named->base, sizeof(named->base), "%s", path);
+	else
+		return lclone_find_base(sb, named->base, &named->may);
 	return 0;
 }
 

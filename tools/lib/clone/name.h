@@ -14,7 +14,8 @@
 
 struct lclone_named {
 	char name[LCLONE_NAME_SIZE];
-	char base[PATH_MAX];		/* "-" if it has none; "" if it is not known */
+	char base[PATH_MAX];		/* "-" if it has none; "" if it is not known ... */
+	struct lclone_names may;	/* ... and then what it may be */
 	char delta[PATH_MAX];
 	bool active;
 	bool has_lv;			/* the delta is on a volume that was made for it ... */
@@ -34,7 +35,8 @@ void lclone_named_free(struct lclone_named *named);
 
 /*
  * Activates the volumes of LVM that are ours, of its delta and its template, if need be. A base that
- * neither lclonetab nor tags name is the one that the delta has recorded; it stays "" if that is not found.
+ * neither lclonetab nor tags name is the one that the delta has recorded; it stays "" if that is not
+ * found, or may be several: lclone_no_base() says so.
  */
 int lclone_named_activate(struct lclone_named *named);
 

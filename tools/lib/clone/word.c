@@ -7,6 +7,7 @@
 #include "basic/fail.h"
 #include "clone/snapshot.h"
 #include "clone/word.h"
+#include "host/find.h"
 
 /* device-mapper takes an @ in the name of a clone, too: such a clone is meant first. */
 static int find(const char *word, struct lclone_named *named, bool *snapshot)
@@ -31,11 +32,12 @@ static int find(const char *word, struct lclone_named *named, bool *snapshot)
 int lclone_pair_of(const char *name, struct lclone_named *named)
 {
 	bool snapshot;
+	char next[PATH_MAX + 32];
 	int err = find(name, named, &snapshot);
 
+	snprintf(next, sizeof(next), "name it, and %s", named->delta);
 	if (!err && !named->base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found: name it, and %s", name,
-				  named->delta);
+		err = lclone_no_base(name, &named->may, next);
 	lclone_named_free(named);
 	named->entry = NULL;
 	return err;

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
+#include "format_user.h"
 #include "host/device.h"
 #include "host/find.h"
 #include "host/look.h"
+#include "host/ranges.h"
 #include "host/stack.h"
 #include "host/volumes.h"
 
@@ -310,28 +312,129 @@ static int add_candidate(const char *path, dev_t rdev, u64 sectors, void *ctx)
 	return err;
 }
 
-static int pick_base(struct places *p, u64 fp, char path[PATH_MAX])
+/* Only one that is whole in its first segment can be looked at. */
+static int add_volumes(struct places *p, const struct lclone_volumes *volumes, u64 wanted)
 {
 	size_t i;
-	int err;
+	int err = 0;
 
-	err = path[0] ? 0 : lclone_look(p->place, p->count);
-	for (i = 0; !err && !path[0] && i < p->count; i++)
-		if (!p->place[i].err && p->place[i].fp == fp)
-			lclone_dev_name(p->rdev[i], path);
-	free(p->place);
-	free(p->rdev);
+	for (i = 0; !err && i < volumes->count; i++) {
+		const struct lclone_volume *v = &volumes->volume[i];
+
+		if (v->unseen[0] || v->sectors < wanted)
+			continue;
+		err = add_place(p, v->name, 0, 0, wanted);
+		if (err)
+			break;
+		p->place[p->count - 1].stripes = &v->stripes;
+		p->place[p->count - 1].fingerprint = true;
+	}
 	return err;
 }
 
-int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX])
+static void free_places(struct places *p)
+{
+	free(p->place);
+	free(p->rdev);
+}
+
+/* Keeps those that may be the base, each once. */
+static int keep_bases(struct places *p, u64 fp)
+{
+	size_t i, k, n = 0;
+	int err = lclone_look(p->place, p->count);
+
+	for (i = 0; !err && i < p->count; i++) {
+		if (p->place[i].err || p->place[i].fp != fp)
+			continue;
+		for (k = 0; k < n && !lclone_shows_same(p->rdev[k], p->rdev[i]); k++)
+			;
+		if (k < n)
+			continue;
+		p->place[n] = p->place[i];
+		p->rdev[n++] = p->rdev[i];
+	}
+	p->count = n;
+	return err;
+}
+
+/* One of the size that is recorded goes before one that is larger. */
+static int add_larger(struct base_search *search)
+{
+	struct places *p = &search->exact;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < search->larger.count; i++) {
+		err = add_place(p, search->larger.place[i].path, search->larger.rdev[i], 0,
+				search->sb->base_sectors);
+		if (!err)
+			p->place[p->count - 1] = search->larger.place[i];
+	}
+	return err;
+}
+
+/* Those of LVM that are not active are looked at if @volumes are given. */
+static int find_bases(const struct lclone_sb *sb, const struct lclone_volumes *volumes,
+		      struct places *found)
 {
 	struct base_search search = { .sb = sb };
-	int err, larger;
+	int err = lclone_each_device(add_candidate, &search);
+
+	err = err ?: add_larger(&search);
+	if (!err && volumes)
+		err = add_volumes(&search.exact, volumes, sb->base_sectors);
+	err = err ?: keep_bases(&search.exact, sb->base_fp);
+	free_places(&search.larger);
+	*found = search.exact;
+	return err;
+}
+
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX], struct lclone_names *may)
+{
+	struct lclone_volumes volumes;
+	struct places found = { .count = 0 };
+	char name[PATH_MAX];
+	size_t i;
+	int err;
 
 	path[0] = '\0';
-	err = lclone_each_device(add_candidate, &search);
-	err = pick_base(&search.exact, sb->base_fp, path) ?: err;
-	larger = pick_base(&search.larger, sb->base_fp, path);
-	return err ?: larger;
+	*may = (struct lclone_names){ .count = 0 };
+	err = lclone_volumes_read(&volumes) ?: find_bases(sb, &volumes, &found);
+	for (i = 0; !err && i < found.count; i++) {
+		if (found.rdev[i])
+			lclone_dev_name(found.rdev[i], name);
+		else
+			snprintf(name, sizeof(name), "%s (not active)",
+				 container_of(found.place[i].stripes, struct lclone_volume, stripes)->name);
+		lclone_add_name(may, name);
+	}
+	if (!err && found.count == 1 && found.rdev[0])
+		lclone_dev_name(found.rdev[0], path);
+	free_places(&found);
+	lclone_volumes_free(&volumes);
+	return err;
+}
+
+int lclone_no_base(const char *whose, const struct lclone_names *may, const char *next)
+{
+	if (!may->count)
+		return lclone_fail(-ENOENT, "the base of %s is not found: %s", whose, next);
+	if (may->count == 1)
+		return lclone_fail(-ENOENT, "the base of %s may be %s: activate that, or %s", whose,
+				   may->text, next);
+	return lclone_fail(-ESTALE, "the base of %s may be any of %s, which its fingerprint does not tell apart: %s",
+			   whose, may->text, next);
+}
+
+int lclone_likely_base(const struct lclone_sb *sb, char path[PATH_MAX])
+{
+	struct places found = { .count = 0 };
+	int err = find_bases(sb, NULL, &found);
+
+	path[0] = '\0';
+	if (!err && found.count)
+		lclone_dev_name(found.rdev[0], path);
+	free_places(&found);
+	return err;
 }

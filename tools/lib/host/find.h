@@ -2,6 +2,7 @@
 #ifndef LCLONE_FIND_H
 #define LCLONE_FIND_H
 
+#include "basic/names.h"
 #include "format/delta.h"
 #include "host/file.h"
 
@@ -34,9 +35,17 @@ int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, v
 		       void *ctx);
 
 /*
- * Looks for the base that @sb has recorded, by fingerprint; one that has been
- * enlarged since counts.  @path is "" if there is none.  0, or a negative errno as above.
+ * Looks for the base that @sb has recorded, by fingerprint; one that has been enlarged since counts,
+ * and a volume of LVM that is not active, too.  What shows the same sectors is one.  @path is "" if
+ * there is none, or if it may be another: a snapshot or a copy of it has the same fingerprint.  @may
+ * has all that it may be.  0, or a negative errno as above.
  */
-int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX]);
+int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX], struct lclone_names *may);
+
+/* -ENOENT, or -ESTALE if it may be several: the sentence of why @path is "".  @next: what to do */
+int lclone_no_base(const char *whose, const struct lclone_names *may, const char *next);
+
+/* The first device that it may be, for who only shows that: nothing is read or written for it. */
+int lclone_likely_base(const struct lclone_sb *sb, char path[PATH_MAX]);
 
 #endif /* LCLONE_FIND_H */

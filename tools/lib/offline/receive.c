@@ -246,16 +246,18 @@ static int open_parent(struct receive *r)
 static int open_base(struct receive *r)
 {
 	char path[PATH_MAX], name[LCLONE_STREAM_NAME];
+	struct lclone_names may = { .count = 0 };
 	struct lclone_sb sb = r->from;
 	int err = 0;
 
 	if (r->receiving->base)
 		snprintf(path, sizeof(path), "%s", r->receiving->base);
 	else
-		err = lclone_find_base(&r->from, path);
+		err = lclone_find_base(&r->from, path, &may);
 	if (!err && !path[0])
-		return lclone_fail(-ESTALE, "the stream is of what is not in the base %s, which is not found here (--base)",
-				   r->receiving->from);
+		return lclone_fail(-ESTALE, "the stream is of what is not in the base %s, which %s%s (--base)",
+				   r->receiving->from, may.count ? "may be here: " :
+				   "is not found here", may.text);
 	if (!err)
 		err = lclone_open_base(path, &r->base_file, &r->base);
 	if (err || !r->base)

@@ -389,6 +389,7 @@ static int refuse_delta(const struct disk *disk)
 static int open_base_of(const struct lclone_sending *o, struct disk *disk, u32 levels,
 			struct lclone_file *file, struct lclone_file **base)
 {
+	struct lclone_names may;
 	char path[PATH_MAX];
 	int err = 0;
 
@@ -397,10 +398,9 @@ static int open_base_of(const struct lclone_sending *o, struct disk *disk, u32 l
 		return 0;
 	snprintf(path, sizeof(path), "%s", o->base ?: "-");
 	if (!o->base && disk->delta.sb.base_fp_alg != LCLONE_FP_NONE) {
-		err = lclone_find_base(&disk->delta.sb, path);
+		err = lclone_find_base(&disk->delta.sb, path, &may);
 		if (!err && !path[0])
-			err = lclone_fail(-ENOENT, "the base of %s is not found: name it before",
-					  o->layer);
+			err = lclone_no_base(o->layer, &may, "name it before");
 	}
 	if (!err)
 		err = lclone_open_base(path, file, base);

@@ -15,6 +15,7 @@
 #include "clone/name.h"
 #include "clone/super.h"
 #include "clone/verified.h"
+#include "host/find.h"
 #include "host/ranges.h"
 #include "offline/template.h"
 #include "offline/verify.h"
@@ -39,9 +40,10 @@ static int find_base(const char *word, char path[PATH_MAX], u8 root[LCLONE_ROOT_
 		err = lclone_fail(err, "there is no template and no clone %s", word);
 	if (!err)
 		err = lclone_named_activate(&named) ?: lclone_sb_of(named.delta, &sb);
-	if (!err && (!named.base[0] || !strcmp(named.base, "-")))
-		err = lclone_fail(-ENOENT, named.base[0] ? "%s has no base" :
-				  "the base of %s is not found", word);
+	if (!err && !named.base[0])
+		err = lclone_no_base(word, &named.may, "verify that by its own name");
+	else if (!err && !strcmp(named.base, "-"))
+		err = lclone_fail(-ENOENT, "%s has no base", word);
 	if (!err) {
 		strcpy(path, named.base);
 		memcpy(root, sb.base_root, LCLONE_ROOT_SIZE);

@@ -12,6 +12,7 @@
 #include "clone/super.h"
 #include "host/device.h"
 #include "host/file.h"
+#include "host/find.h"
 #include "host/pending.h"
 #include "offline/remove.h"
 #include "online/by-name.h"
@@ -70,6 +71,7 @@ static int open_as_found(const struct lclone_named *named, struct lclone_parents
 static int open_found(struct lclone_named *named, struct lclone_parents *parents,
 		      struct lclone_features *features, bool host, bool writes_base)
 {
+	char next[2 * LCLONE_NAME_SIZE + PATH_MAX];
 	int err;
 
 	if (named->active)
@@ -81,9 +83,9 @@ static int open_found(struct lclone_named *named, struct lclone_parents *parents
 	if (writes_base)
 		features->verify = false;
 	err = lclone_named_activate(named) ?: refuse_others_volume(named);
+	snprintf(next, sizeof(next), "name it (lclone open %s BASE %s)", named->name, named->delta);
 	if (!err && !named->base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found: name it (lclone open %s BASE %s)",
-				  named->name, named->name, named->delta);
+		err = lclone_no_base(named->name, &named->may, next);
 	if (err || lclone_was_opened(named->name, named->base, named->delta, features))
 		return err;
 	err = open_as_found(named, parents, features, host);

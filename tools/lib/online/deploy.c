@@ -17,6 +17,7 @@
 #include "host/device.h"
 #include "host/dm.h"
 #include "host/feature.h"
+#include "host/find.h"
 #include "host/lock.h"
 #include "host/lv-lock.h"
 #include "host/pending.h"
@@ -303,7 +304,7 @@ static int find_snapshot(struct plan *p, const char *clone, const char *snapshot
 
 	err = lclone_snapshot_find(clone, snapshot, &named, &layers, &at);
 	if (!err && !named.base[0])
-		err = lclone_fail(-ENOENT, "the base of %s is not found", clone);
+		err = lclone_no_base(clone, &named.may, "open that on it first (lclone open NAME BASE DELTA)");
 	if (!err) {
 		p->template.sectors = layers.layer[at].sb.virtual_sectors;
 		memcpy(p->layer, layers.layer[at].sb.uuid, LCLONE_UUID_SIZE);
