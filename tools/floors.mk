@@ -22,7 +22,8 @@ FLOORS	+= lib/host/device.o lib/host/dm-task.o lib/host/target.o lib/host/featur
 	   lib/host/pending.o lib/host/stack.o lib/host/program.o lib/host/lvm.o \
 	   lib/host/lv-lock.o lib/host/file.o lib/host/part.o lib/host/tab.o \
 	   lib/host/ranges.o lib/host/queue.o lib/host/look.o \
-	   lib/host/volumes.o lib/host/find.o lib/host/lv.o lib/host/verity.o
+	   lib/host/volumes.o lib/host/find.o lib/host/lv.o lib/host/library.o \
+	   lib/host/verity.o
 FLOORS	+= lib/host/unit-name.o lib/host/units.o
 FLOORS	+= lib/host/machine.o lib/host/dm-events.o lib/host/notify.o lib/host/lv-extend.o lib/host/nbd.o
 

@@ -21,7 +21,7 @@ static int run(int argc, char **argv)
 {
 	struct format_arguments args = { 0 };
 	struct lclone_sb sb;
-	bool takeover = false, yes = false;
+	struct takeover takeover = { .given = false };
 	int option, ret = 0;
 	u64 chunk = 0;
 
@@ -48,10 +48,8 @@ static int run(int argc, char **argv)
 			lclone_assume_no_other_clones();
 			break;
 		case 'T':
-			takeover = true;
-			break;
 		case 'y':
-			yes = true;
+			parse_takeover_option(&takeover, option);
 			break;
 		default:
 			return ret;
@@ -59,7 +57,7 @@ static int run(int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	take_over(takeover, yes);
+	take_over(&takeover, false);
 	if (argc - optind != 2)
 		return usage_error(&cmd_format, "needs a base (or -) and a delta");
 	ret = lclone_format_delta(argv[optind], argv[optind + 1], &args, &sb);

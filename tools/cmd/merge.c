@@ -22,8 +22,8 @@
 
 struct arguments {
 	const char *to, *rate;
-	bool into, into_parent, detach, stop, json, force, yes, keep, dry_run,
-	     takeover;
+	bool into, into_parent, detach, stop, json, force, keep, dry_run;
+	struct takeover takeover;
 	struct lclone_parents parents;
 };
 
@@ -44,11 +44,10 @@ static const struct option options[] = {
 	{ "stop", no_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "force", no_argument, NULL, 'f' },
-	{ "yes", no_argument, NULL, 'y' },
 	{ "keep", no_argument, NULL, 'k' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	ASSUME_OPTION,
-	{ "takeover", no_argument, NULL, 'T' },
+	TAKEOVER_OPTIONS,
 	PARENT_OPTION,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -87,9 +86,6 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 		case 'f':
 			a->force = true;
 			break;
-		case 'y':
-			a->yes = true;
-			break;
 		case 'k':
 			a->keep = true;
 			break;
@@ -98,7 +94,8 @@ static bool parse(int argc, char **argv, struct arguments *a, int *ret)
 			lclone_dry_run();
 			break;
 		case 'T':
-			a->takeover = true;
+		case 'y':
+			parse_takeover_option(&a->takeover, option);
 			break;
 		case 'A':
 			lclone_assume_no_other_clones();
@@ -142,7 +139,7 @@ static int run_online(const struct arguments *a, const char *name)
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach, .writes_base = true,
 			    .watch = &meter_watch, .ctx = &meter };
 	struct online_merge merge = { .online = &o, .tree = "",
-				      .ask = a->yes || a->dry_run ? NULL : ask_before_merge };
+				      .ask = a->takeover.yes || a->dry_run ? NULL : ask_before_merge };
 	bool opened, detached;
 	int ret;
 
@@ -252,7 +249,7 @@ static int run(int argc, char **argv)
 
 	if (!parse(argc, argv, &a, &ret))
 		return ret;
-	take_over(a.takeover, a.yes || a.dry_run);
+	take_over(&a.takeover, a.dry_run);
 	argv += optind;
 	argc -= optind;
 	if (a.json && a.dry_run)
@@ -283,7 +280,7 @@ static int run(int argc, char **argv)
 	to = (struct copy_target){ .path = a.to, .force = a.force };
 	meter_init(&meter, a.json);
 	ret = a.into ? merge_into_base(base, delta, &merge,
-				       a.yes || a.dry_run ? NULL : ask_before_merge, tree) :
+				       a.takeover.yes || a.dry_run ? NULL : ask_before_merge, tree) :
 		       lclone_copy_out(base, delta, &a.parents, &to, &merge);
 	meter_end(&meter);
 	tell_tree(tree, a.json);

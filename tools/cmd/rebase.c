@@ -39,7 +39,8 @@ static int run(int argc, char **argv)
 	const char *base = NULL, *parent = NULL;
 	struct rebased done;
 	char delta[PATH_MAX], layer[PATH_MAX];
-	bool force = false, takeover = false, yes = false;
+	struct takeover takeover = { .given = false };
+	bool force = false;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_rebase, argc, argv, options, &ret)) != -1) {
@@ -50,10 +51,9 @@ static int run(int argc, char **argv)
 		else if (option == 'p')
 			parent = optarg;
 		force |= option == 'f';
-		takeover |= option == 'T';
-		yes |= option == 'y';
+		parse_takeover_option(&takeover, option);
 	}
-	take_over(takeover, yes);
+	take_over(&takeover, false);
 	if (argc - optind != 1 || !base == !parent || (base && !strcmp(base, "-")))
 		return usage_error(&cmd_rebase, "needs a delta, and --base or --parent with a device");
 	if (parent && force)

@@ -175,17 +175,17 @@ static int remove_word(const char *word, bool yes, bool dry_run)
 }
 
 static const struct option options[] = {
-	{ "yes", no_argument, NULL, 'y' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	ASSUME_OPTION,
-	{ "takeover", no_argument, NULL, 'T' },
+	TAKEOVER_OPTIONS,
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
 static int run(int argc, char **argv)
 {
-	bool yes = false, dry_run = false, takeover = false;
+	struct takeover takeover = { .given = false };
+	bool dry_run = false;
 	int option, ret = 0;
 
 	lclone_can_assume_no_other_clones();
@@ -194,18 +194,17 @@ static int run(int argc, char **argv)
 			return ret;
 		if (option == 'A')
 			lclone_assume_no_other_clones();
-		yes |= option == 'y';
 		dry_run |= option == 'n';
-		takeover |= option == 'T';
+		parse_takeover_option(&takeover, option);
 	}
 	if (argc - optind != 1)
 		return usage_error(&cmd_remove, "needs a delta, or a name");
-	take_over(takeover, yes || dry_run);
+	take_over(&takeover, dry_run);
 	if (dry_run)
 		lclone_dry_run();
 	if (!strchr(argv[optind], '/'))
-		return remove_word(argv[optind], yes, dry_run);
-	if (yes && !takeover)
+		return remove_word(argv[optind], takeover.yes, dry_run);
+	if (takeover.yes && !takeover.given)
 		return usage_error(&cmd_remove, "--yes goes with a name, or with --takeover");
 	ret = lclone_remove_delta(argv[optind]);
 	if (ret != -LCLONE_DRY)

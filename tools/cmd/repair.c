@@ -217,7 +217,8 @@ static int run(int argc, char **argv)
 {
 	const char *save = NULL, *saved = NULL;
 	char path[PATH_MAX];
-	bool json = false, takeover = false, yes = false;
+	struct takeover takeover = { .given = false };
+	bool json = false;
 	int option, ret = 0;
 
 	while ((option = next_option(&cmd_repair, argc, argv, options, &ret)) != -1) {
@@ -232,16 +233,14 @@ static int run(int argc, char **argv)
 			json = true;
 			break;
 		case 'T':
-			takeover = true;
-			break;
 		case 'y':
-			yes = true;
+			parse_takeover_option(&takeover, option);
 			break;
 		default:
 			return ret;
 		}
 	}
-	take_over(takeover, yes);
+	take_over(&takeover, false);
 	if (saved && (save || json))
 		return usage_error(&cmd_repair, "--undo goes with no other option");
 	if (argc - optind != 1)

@@ -34,7 +34,8 @@ static int run(int argc, char **argv)
 	int option, ret = 0;
 	struct wanted w = { 0 };
 	struct resized now;
-	bool active, takeover = false, yes = false;
+	struct takeover takeover = { .given = false };
+	bool active;
 	const char *what, *path;
 	char delta[PATH_MAX];
 	int err;
@@ -42,8 +43,7 @@ static int run(int argc, char **argv)
 	while ((option = next_option(&cmd_resize, argc, argv, options, &ret)) != -1) {
 		if (option == '?')
 			return ret;
-		takeover |= option == 'T';
-		yes |= option == 'y';
+		parse_takeover_option(&takeover, option);
 		if (option != 's')
 			continue;
 		w.more = *optarg == '+';
@@ -53,7 +53,7 @@ static int run(int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	take_over(takeover, yes);
+	take_over(&takeover, false);
 	if (argc - optind != 1)
 		return usage_error(&cmd_resize, "needs the name of a clone, or a delta");
 	path = argv[optind];

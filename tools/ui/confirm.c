@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "basic/fail.h"
-#include "clone/owner.h"
 #include "ui/confirm.h"
 #include "ui/output.h"
 
@@ -56,13 +55,7 @@ int ask_before_merge(const char *base, const struct lclone_inventory *inv, bool 
 	return ask(base);
 }
 
-static int ask_takeover(const char *path, const char *owner)
+int ask_before_takeover(const char *path, const char *owner)
 {
 	return confirm("take %s from the host %s, which may still be writing to it", path, owner);
-}
-
-void take_over(bool takeover, bool yes)
-{
-	if (takeover)
-		lclone_take_over(yes ? NULL : ask_takeover);
 }

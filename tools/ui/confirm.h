@@ -13,9 +13,7 @@ int confirm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Before a merge into a base: an lclone_ask_fn: -ERANGE without a terminal, -ECANCELED if the answer is no. */
 int ask_before_merge(const char *base, const struct lclone_inventory *inv, bool begun);
 
-/*
- * --takeover was given, or not: another host's delta may be taken over, with @yes without a question.
- */
-void take_over(bool takeover, bool yes);
+/* Before another host's delta is taken over: an lclone_takeover_fn, with the same errors */
+int ask_before_takeover(const char *path, const char *owner);
 
 #endif /* LCLONE_CONFIRM_H */

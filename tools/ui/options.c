@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/fail.h"
+#include "clone/owner.h"
 #include "host/feature.h"
 #include "ui/confirm.h"
 #include "ui/options.h"
@@ -81,6 +82,18 @@ int parse_feature_option(struct lclone_features *f, int option, const char *valu
 	return 0;
 }
 
+void parse_takeover_option(struct takeover *t, int option)
+{
+	t->given |= option == 'T';
+	t->yes |= option == 'y';
+}
+
+void take_over(const struct takeover *t, bool sure)
+{
+	if (t->given)
+		lclone_take_over(t->yes || sure ? NULL : ask_before_takeover);
+}
+
 int parse_open_options(const struct command *cmd, int argc, char **argv,
 		       struct lclone_features *features, struct lclone_parents *parents, bool *host,
 		       int *ret)
@@ -95,18 +108,15 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	bool takeover = false, yes = false;
+	struct takeover takeover = { .given = false };
 	int option, any = 0;
 
 	while ((option = next_option(cmd, argc, argv, host ? options : options + 4, ret)) != -1) {
 		if (option == '?')
 			return -1;
+		parse_takeover_option(&takeover, option);
 		if (option == 'H')
 			*host = true;
-		else if (option == 'T')
-			takeover = true;
-		else if (option == 'y')
-			yes = true;
 		else if (option == 'P')
 			*ret = lclone_add_parent(parents, optarg);
 		else
@@ -115,6 +125,6 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 			return -1;
 		any = 1;
 	}
-	take_over(takeover, yes || features->read_only);
+	take_over(&takeover, features->read_only);
 	return any;
 }

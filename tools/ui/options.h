@@ -64,10 +64,22 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 		       struct lclone_features *features, struct lclone_parents *parents, bool *host,
 		       int *ret);
 
-/* Before what another host has open by its note: take_over() */
+/*
+ * Of commands that write to a delta, which another host may have open by its note.  What was read of
+ * them counts from take_over() on, behind the last option; @sure: nothing needs to be asked.
+ */
 #define TAKEOVER_OPTIONS						\
 	{ "takeover", no_argument, NULL, 'T' },				\
 	{ "yes", no_argument, NULL, 'y' }
+
+struct takeover {
+	bool given, yes;
+};
+
+/* Any other option is no matter of it. */
+void parse_takeover_option(struct takeover *t, int option);
+void take_over(const struct takeover *t, bool sure);
+
 #define TAKEOVER_USAGE							\
 	"  --takeover               also if another host has DELTA open by its note, and is down\n" \
 	"  --yes                    do not ask before that\n"

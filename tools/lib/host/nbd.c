@@ -8,7 +8,6 @@
 
 #ifdef LCLONE_HAVE_NBD
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -26,9 +25,9 @@
 #include "basic/text.h"
 #include "format_user.h"
 #include "host/file.h"
+#include "host/library.h"
 #include "host/program.h"
 
-#define LIBRARY		"libnbd.so.0"
 #define ALLOCATION_DEPTH "qemu:allocation-depth"
 #define PIECE_BYTES	(32u << 20)	/* what qemu-nbd takes at once */
 #define STATUS_BYTES	(1u << 30)	/* that are asked for at once; the answer has 32 bits */
@@ -46,7 +45,6 @@
 
 #define X(name)	typeof(nbd_##name) *name;
 static struct {
-	void *library;
 	CALLS(X)
 } lib;
 #undef X
@@ -76,23 +74,13 @@ struct lclone_nbd {
 
 static int load(void)
 {
-	if (lib.library)
-		return 0;
-	lib.library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!lib.library)
-		return lclone_fail(-EPROTONOSUPPORT, "this needs %s, which is not installed (libnbd0)",
-				   LIBRARY);
-#define X(name)									\
-	lib.name = (typeof(lib.name))dlsym(lib.library, "nbd_" #name);		\
-	if (!lib.name)								\
-		goto old;
-	CALLS(X)
+	static struct lclone_library library = { .file = "libnbd.so.0", .what = "this",
+						 .package = "libnbd0" };
+#define X(name)	{ "nbd_" #name, &lib.name },
+	static const struct lclone_symbol symbols[] = { CALLS(X) };
 #undef X
-	return 0;
-old:
-	dlclose(lib.library);
-	lib.library = NULL;
-	return lclone_fail(-EPROTONOSUPPORT, "this needs a newer %s", LIBRARY);
+
+	return lclone_library_load(&library, symbols, sizeof(symbols) / sizeof(symbols[0]));
 }
 
 /* Sentences */

@@ -19,39 +19,27 @@
 
 #ifdef LCLONE_HAVE_CRYPTSETUP
 
-#include <dlfcn.h>
 #include <libcryptsetup.h>
 
-#define LIBRARY		"libcryptsetup.so.12"
+#include "host/library.h"
 
 #define CALLS(X) X(init) X(format) X(volume_key_get) X(free) X(set_log_callback)
 
 #define X(name)	typeof(crypt_##name) *name;
 static struct {
-	void *library;
 	CALLS(X)
 } lib;
 #undef X
 
 int lclone_verity_can_make(void)
 {
-	if (lib.library)
-		return 0;
-	lib.library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!lib.library)
-		return lclone_fail(-EPROTONOSUPPORT, "a verity tree needs %s, which is not installed (libcryptsetup12)",
-				   LIBRARY);
-#define X(name)									\
-	lib.name = (typeof(lib.name))dlsym(lib.library, "crypt_" #name);	\
-	if (!lib.name)								\
-		goto old;
-	CALLS(X)
+	static struct lclone_library library = { .file = "libcryptsetup.so.12", .what = "a verity tree",
+						 .package = "libcryptsetup12" };
+#define X(name)	{ "crypt_" #name, &lib.name },
+	static const struct lclone_symbol symbols[] = { CALLS(X) };
 #undef X
-	return 0;
-old:
-	dlclose(lib.library);
-	lib.library = NULL;
-	return lclone_fail(-EPROTONOSUPPORT, "a verity tree needs a newer %s", LIBRARY);
+
+	return lclone_library_load(&library, symbols, sizeof(symbols) / sizeof(symbols[0]));
 }
 
 /* What the process that makes it tells at its end, in one write */
