@@ -77,6 +77,21 @@ int __wrap_lclone_lv_of(dev_t rdev, struct lclone_lv *lv)
 	return lclone_dev_is_lv(rdev) ? lclone_fail(-EIO, "LVM does not answer") : 1;
 }
 
+/* From 250:40 on they are volumes of a group that hosts share. */
+int __wrap_lclone_lv_names(dev_t rdev, char vg[LCLONE_NAME_SIZE], char lv[LCLONE_NAME_SIZE]);
+int __wrap_lclone_lv_names(dev_t rdev, char vg[LCLONE_NAME_SIZE], char lv[LCLONE_NAME_SIZE])
+{
+	snprintf(vg, LCLONE_NAME_SIZE, "%s", minor(rdev) >= 40 ? "svg" : "vg");
+	snprintf(lv, LCLONE_NAME_SIZE, "%u", minor(rdev));
+	return 0;
+}
+
+bool __wrap_lclone_vg_is_shared(const char *vg);
+bool __wrap_lclone_vg_is_shared(const char *vg)
+{
+	return !strcmp(vg, "svg");
+}
+
 /* /dev/4 is the delta of web1, and these it lies on. */
 static const char *layer[3];
 
@@ -152,6 +167,13 @@ static const struct step steps[] = {
 	/* flatten to a device */
 	{ "250:1 250:3 2 parent 250:2", "250:5 250:3 2 merge rebase", "/dev/5",
 	  "web1 /dev/1 /dev/3 parent=/dev/2", "web1\t/dev/5\t/dev/3" },
+	/* to and from a group that hosts share; a layer is still there */
+	{ "250:1 250:3", "250:1 250:44 2 parent 250:3", "/dev/44", "web1 /dev/1 /dev/3 host",
+	  "web1\t/dev/1\t/dev/44\thost,shared,parent=/dev/3" },
+	{ "250:1 250:44", "250:1 250:4 2 parent 250:44", "/dev/4", "web1 /dev/1 /dev/44 shared,host",
+	  "web1\t/dev/1\t/dev/4\tshared,host,parent=/dev/44" },
+	{ "250:1 250:4 2 parent 250:44", "250:1 250:4", NULL,
+	  "web1 /dev/1 /dev/4 shared,host,parent=/dev/44", "web1\t/dev/1\t/dev/4\thost" },
 	/* nothing that a line says has changed; and it is another's */
 	{ "250:1 250:3", "250:1 250:3 1 merge", NULL, "web1 /dev/1 /dev/3   host",
 	  "web1 /dev/1 /dev/3   host" },

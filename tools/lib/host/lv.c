@@ -136,9 +136,10 @@ static int add_group(struct json_object *group, bool all, struct lclone_lv **lvs
 	return 0;
 }
 
-static int list(bool all, struct lclone_lv **lvs, size_t *count)
+/* @vg: NULL for all groups */
+static int list(bool all, const char *vg, struct lclone_lv **lvs, size_t *count)
 {
-	static const char *const argv[] = {
+	const char *const argv[] = {
 		"lvm", "fullreport", "--reportformat", "json", "--units", "s", "--nosuffix",
 		"--config", "devices/ignore_suspended_devices=1",
 		"--configreport", "vg", "-o", "vg_name",
@@ -147,7 +148,7 @@ static int list(bool all, struct lclone_lv **lvs, size_t *count)
 		"lv_name,lv_uuid,lv_size,lv_active,lv_permissions,lv_role,lv_tags",
 		"--configreport", "pvseg", "-o", "pv_name",
 		"--configreport", "seg", "-o", "lv_name",
-		NULL
+		vg, NULL
 	};
 	struct json_object *o, *groups;
 	size_t i;
@@ -156,7 +157,9 @@ static int list(bool all, struct lclone_lv **lvs, size_t *count)
 	*lvs = NULL;
 	*count = 0;
 	err = lclone_ask_program(argv, &o);
-	if (err)
+	if (err && vg)
+		err = lclone_fail(err, "LVM does not tell what is in the group %s (vgs %s)", vg, vg);
+	else if (err)
 		err = lclone_fail(err, "LVM could not be asked for its volumes (lvm fullreport)");
 	groups = o ? json_object_object_get(o, "report") : NULL;
 	for (i = 0; groups && !err && i < json_object_array_length(groups); i++)
@@ -172,12 +175,12 @@ static int list(bool all, struct lclone_lv **lvs, size_t *count)
 
 int lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 {
-	return list(false, lvs, count);
+	return list(false, NULL, lvs, count);
 }
 
 int lclone_lv_list_all(struct lclone_lv **lvs, size_t *count)
 {
-	return list(true, lvs, count);
+	return list(true, NULL, lvs, count);
 }
 
 const struct lclone_lv *lclone_lv_at(const struct lclone_lv *lvs, size_t count, dev_t rdev)
@@ -259,7 +262,7 @@ int lclone_lv_free_name(const char *vg, const char *first, char name[LCLONE_NAME
 	size_t count;
 	int err;
 
-	err = lclone_lv_list_all(&lvs, &count) ?:
+	err = list(true, vg, &lvs, &count) ?:
 	      lclone_lv_free_name_of(lvs, count, vg, first, name);
 	free(lvs);
 	return err;

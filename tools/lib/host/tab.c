@@ -18,6 +18,7 @@
 
 #define BLANKS	" \t\r"
 #define FIELDS	4
+#define SHARED	"shared"
 
 const char *lclone_tab_path(void)
 {
@@ -108,7 +109,7 @@ static int set_option(struct lclone_tab_entry *entry, const char *word, char *va
 		entry->noauto = true;
 	else if (!strcmp(word, "_netdev") && !value)
 		entry->netdev = true;
-	else if (!strcmp(word, "shared") && !value)
+	else if (!strcmp(word, SHARED) && !value)
 		entry->shared = true;
 	else if (!strcmp(word, "host") && !value)
 		entry->host = true;
@@ -567,6 +568,7 @@ char *lclone_tab_options(const struct lclone_tab_entry *entry,
 	struct lclone_tab_entry one = *entry;
 	char word[PATH_MAX + 32], device[PATH_MAX];
 	struct lclone_buffer b = { };
+	bool shared = false;
 	size_t len;
 
 	lclone_put(&b, "%s", "");
@@ -574,12 +576,19 @@ char *lclone_tab_options(const struct lclone_tab_entry *entry,
 		len = strcspn(option, ",");
 		if (take_word(option, len, word, sizeof(word)))
 			continue;
+		if (!strcmp(word, SHARED)) {
+			if (!entry->shared)
+				continue;
+			shared = true;
+		}
 		one.options = word;
 		at = NULL;
 		if (!len || (lclone_tab_parent(&one, &at, device) && !stays(device, ctx)))
 			continue;
 		lclone_put(&b, "%s%s", b.len ? "," : "", word);
 	}
+	if (entry->shared && !shared)
+		lclone_put(&b, "%s" SHARED, b.len ? "," : "");
 	if (above) {
 		lclone_put(&b, "%sparent=", b.len ? "," : "");
 		put_encoded(&b, above, ",");

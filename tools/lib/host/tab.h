@@ -73,7 +73,8 @@ int lclone_tab_add(const struct lclone_tab_entry *entry, size_t count);
 
 /*
  * The options of a line, without those parents of which @stays is false, and with @above, if it is
- * not NULL, as one more.  To be freed; NULL, with a sentence, without memory.
+ * not NULL, as one more; and shared if @entry->shared is set.  To be freed; NULL, with a sentence,
+ * without memory.
  */
 char *lclone_tab_options(const struct lclone_tab_entry *entry,
 			 bool (*stays)(const char *device, void *ctx), void *ctx,

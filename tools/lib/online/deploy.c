@@ -656,16 +656,16 @@ static bool every(const char *device, void *ctx)
 static char *options_of(const struct plan *p)
 {
 	char words[LCLONE_FEATURE_WORDS + 16], *longer;
-	struct lclone_tab_entry entry = { .options = words };
+	struct lclone_tab_entry entry = { .options = words,
+					  .shared = lclone_vg_is_shared(p->one[0].lv.vg) ||
+						    lclone_vg_is_shared(p->template.vg) };
 	char *options = NULL;
 	u32 i;
 
 	lclone_feature_words(p->d->creation->features, words, sizeof(words));
 	if (p->d->creation->host)
 		strcat(words, words[0] ? ",host" : "host");
-	if (lclone_vg_is_shared(p->one[0].lv.vg) || lclone_vg_is_shared(p->template.vg))
-		strcat(words, words[0] ? ",shared" : "shared");
-	options = strdup(words);
+	options = lclone_tab_options(&entry, every, NULL, NULL);
 	for (i = 0; options && i < p->parents.count; i++) {
 		entry.options = options;
 		longer = lclone_tab_options(&entry, every, NULL, p->parents.path[i]);

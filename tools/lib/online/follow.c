@@ -12,6 +12,7 @@
 #include "clone/snapshot.h"
 #include "clone/super.h"
 #include "host/device.h"
+#include "host/lv-lock.h"
 #include "host/lv.h"
 #include "host/pending.h"
 #include "host/stack.h"
@@ -53,6 +54,27 @@ static bool names_all(const struct lclone_tab_entry *entry, const struct lclone_
 	return count == before->parents;
 }
 
+static bool is_shared(const char *number)
+{
+	char vg[LCLONE_NAME_SIZE], lv[LCLONE_NAME_SIZE];
+	const dev_t rdev = lclone_dev_number(number);
+	dev_t data;
+
+	return rdev && !lclone_lv_names(lclone_dev_verified(rdev, &data) ? data : rdev, vg, lv) &&
+	       lclone_vg_is_shared(vg);
+}
+
+/* Is one of its volumes in a group that other hosts use, too? */
+static bool has_shared(const struct lclone_table *table)
+{
+	bool shared = is_shared(table->delta) || is_shared(table->base);
+	u32 i;
+
+	for (i = 0; !shared && i < table->parents; i++)
+		shared = is_shared(lclone_table_parent(table, i));
+	return shared;
+}
+
 static int not_followed(const char *name, const struct lclone_tab_entry *entry)
 {
 	char *line = entry ? lclone_tab_line(entry) : NULL;
@@ -86,7 +108,8 @@ static int change_line(const struct lclone_tab_entry *entry, const struct lclone
 		if (now->parents > before->parents && names_all(entry, before))
 			above = entry->delta;
 	}
-	options = lclone_tab_options(entry, has_parent, (void *)now, above);
+	changed.shared = has_shared(now);
+	options = lclone_tab_options(&changed, has_parent, (void *)now, above);
 	if (!options)
 		return -ENOMEM;
 	changed.options = options;
