@@ -114,7 +114,7 @@ static void is_found(const char *only, const char *may)
 	is_found_of(only, may, may);
 }
 
-/* A snapshot of LVM's, or a copy, has the same fingerprint: which is the base only a person knows. */
+/* A snapshot of LVM's, or a copy, has the same fingerprint: only a person knows which it is. */
 static void several(void **state)
 {
 	(void)state;

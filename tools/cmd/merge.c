@@ -138,8 +138,9 @@ static int run_online(const struct arguments *a, const char *name)
 	struct meter meter;
 	struct online o = { .name = name, .rate = a->rate, .detach = a->detach, .writes_base = true,
 			    .watch = &meter_watch, .ctx = &meter };
+	const bool sure = a->takeover.yes || a->dry_run;
 	struct online_merge merge = { .online = &o, .tree = "",
-				      .ask = a->takeover.yes || a->dry_run ? NULL : ask_before_merge };
+				      .ask = sure ? NULL : ask_before_merge };
 	bool opened, detached;
 	int ret;
 

@@ -65,8 +65,8 @@ int parse_open_options(const struct command *cmd, int argc, char **argv,
 		       int *ret);
 
 /*
- * Of commands that write to a delta, which another host may have open by its note.  What was read of
- * them counts from take_over() on, behind the last option; @sure: nothing needs to be asked.
+ * Of commands that write to a delta, which another host may have open by its note.  What was read
+ * of them counts from take_over() on, behind the last option; @sure: nothing needs to be asked.
  */
 #define TAKEOVER_OPTIONS						\
 	{ "takeover", no_argument, NULL, 'T' },				\

@@ -374,6 +374,17 @@ static int add_larger(struct base_search *search)
 	return err;
 }
 
+static void name_of(const struct places *p, size_t i, char name[PATH_MAX])
+{
+	const struct lclone_stripes *at = p->place[i].stripes;
+
+	if (p->rdev[i])
+		lclone_dev_name(p->rdev[i], name);
+	else
+		snprintf(name, PATH_MAX, "%s (not active)",
+			 container_of(at, struct lclone_volume, stripes)->name);
+}
+
 /* Those of LVM that are not active are looked at if @volumes are given. */
 static int find_bases(const struct lclone_sb *sb, const struct lclone_volumes *volumes,
 		      struct places *found)
@@ -402,11 +413,7 @@ int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX], struct lcl
 	*may = (struct lclone_names){ .count = 0 };
 	err = lclone_volumes_read(&volumes) ?: find_bases(sb, &volumes, &found);
 	for (i = 0; !err && i < found.count; i++) {
-		if (found.rdev[i])
-			lclone_dev_name(found.rdev[i], name);
-		else
-			snprintf(name, sizeof(name), "%s (not active)",
-				 container_of(found.place[i].stripes, struct lclone_volume, stripes)->name);
+		name_of(&found, i, name);
 		lclone_add_name(may, name);
 	}
 	if (!err && found.count == 1 && found.rdev[0])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Libraries that only some commands need: they are loaded when they are, and need not be installed. */
+/* Libraries that only some commands need: these load them, and they need not be installed. */
 #ifndef LCLONE_LIBRARY_H
 #define LCLONE_LIBRARY_H
 
