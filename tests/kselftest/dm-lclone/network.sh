@@ -102,6 +102,27 @@ setup() {
 	blkio fsync "$vm"
 }
 
+# clone_on_nvme [OPTION=VALUE...], clone_on_nbd OPTION...: with a base of 12 MiB that comes so
+clone_on_nvme() {
+	need_nvme
+	export_nvme "$(template 12m)"
+	import_nvme "$@"
+	setup
+}
+
+clone_on_nbd() {
+	need_nbd
+	export_nbd "$(template 12m)"
+	import_nbd "$@"
+	setup
+}
+
+# The base is asked for, and does not come; what needs none of it goes on
+goes_on_without() {
+	fails blkio check "$vm" 0 4k 1
+	goes_on 8m
+}
+
 # fails COMMAND...: by an I/O error, in time
 fails() {
 	! timeout 20 "$@" 2>"$T/error" || fail "no error: $*"

@@ -9,13 +9,9 @@ readable() { timeout 20 blkio check "$vm" "$1" 4k 1 2>/dev/null; }
 
 # The path is lost and comes again, and who asks for the base gets errors meanwhile
 nvme_reads_fail_after_fast_io_fail_tmo() {
-	need_nvme
-	export_nvme "$(template 12m)"
-	import_nvme ctrl_loss_tmo=600 fast_io_fail_tmo=1
-	setup
+	clone_on_nvme ctrl_loss_tmo=600 fast_io_fail_tmo=1
 	nvme_is_lost
-	fails blkio check "$vm" 0 4k 1
-	goes_on 8m
+	goes_on_without
 	# half a subchunk: the rest of it is in the base
 	fails blkio write "$vm" 2m 2k 3
 	goes_on 9m
@@ -36,10 +32,7 @@ nvme_reads_fail_after_fast_io_fail_tmo() {
 
 # The same, and who asks for the base waits
 nvme_reads_wait_without_it() {
-	need_nvme
-	export_nvme "$(template 12m)"
-	import_nvme ctrl_loss_tmo=600
-	setup
+	clone_on_nvme ctrl_loss_tmo=600
 	nvme_is_lost
 	blkio check "$vm" 0 4k 1 >"$T/reader" 2>&1 &
 	reader=$!

@@ -6,13 +6,9 @@ loses "what was written to clones, when their base's device is gone for good"
 
 # Behind ctrl_loss_tmo the device is gone; the clone can be closed, and opened on a new one
 nvme_gives_up_after_ctrl_loss_tmo() {
-	need_nvme
-	export_nvme "$(template 12m)"
-	import_nvme ctrl_loss_tmo=2
-	setup
+	clone_on_nvme ctrl_loss_tmo=2
 	nvme_is_lost
-	fails blkio check "$vm" 0 4k 1
-	goes_on 8m
+	goes_on_without
 	close vm
 	nvme_is_there
 	base=
@@ -24,13 +20,9 @@ nvme_gives_up_after_ctrl_loss_tmo() {
 
 # nbd-client has the kernel fail what is asked for while there is no connection
 nbd_reads_fail() {
-	need_nbd
-	export_nbd "$(template 12m)"
-	import_nbd -timeout 5
-	setup
+	clone_on_nbd -timeout 5
 	nbd_is_lost
-	fails blkio check "$vm" 0 4k 1
-	goes_on 8m
+	goes_on_without
 	fails blkio write "$vm" 2m 2k 3
 	goes_on 9m
 	close vm
