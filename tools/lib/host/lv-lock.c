@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,13 @@
 #include "host/lock.h"
 #include "host/lv-lock.h"
 #include "host/lvm.h"
-#include "host/program.h"
 #include "host/stack.h"
 
 #define MAPPER		"/dev/mapper/"
 #define PATH_SIZE	(2 * LCLONE_NAME_SIZE + 8)
+/* It has one of our tags that say what it is for: see lv.c.  Of text LVM compares whole tags only. */
+#define OURS		"lv_tags={\"lclone.delta\" || \"lclone.base\" || \"lclone.filling\" || " \
+			"\"lclone.target\" || \"lclone.verity\"}"
 
 /* A volume that this run has to do with */
 struct had {
@@ -24,7 +25,6 @@ struct had {
 	bool alone;			/* it was got so */
 	bool gone;			/* it was let go: an earlier run may have got it so */
 	bool activated;			/* by this run */
-	bool ours;			/* it has one of our tags: looked at in the end only */
 	int lock;			/* which keeps other runs from giving it back; -1: none */
 };
 
@@ -282,25 +282,6 @@ static enum need need(dev_t rdev)
 	return lclone_dev_each(rdev, "holders", any, NULL) ? TOGETHER : NOT;
 }
 
-static bool has_our_tag(struct json_object *row)
-{
-	const char *tags = lclone_json_text(row, "lv_tags");
-
-	return !strncmp(tags, "lclone.", 7) || strstr(tags, ",lclone.");
-}
-
-static void mark_ours(struct json_object *report)
-{
-	struct json_object *row;
-	size_t i, k;
-
-	for (i = 0; (row = lclone_lvm_row(report, "lv", i)); i++)
-		for (k = 0; k < count; k++)
-			if (!strcmp(lclone_json_text(row, "vg_name"), had[k].vg) &&
-			    !strcmp(lclone_json_text(row, "lv_name"), had[k].lv))
-				had[k].ours = has_our_tag(row);
-}
-
 /* The first words of a command, and as many volumes behind them as there are */
 static const char **words(const char *const first[], size_t n)
 {
@@ -325,37 +306,12 @@ static void free_words(const char **argv, size_t n)
 	free(argv);
 }
 
-/* Which of those that nobody uses are ours?  If LVM does not say so they stay active. */
-static int look_at_tags(const enum need needs[])
-{
-	static const char *const first[] = { "lvm", "lvs", "--reportformat", "json", "-o",
-					     "vg_name,lv_name,lv_tags" };
-	const size_t n = sizeof(first) / sizeof(first[0]);
-	const char **argv = words(first, n);
-	struct json_object *o = NULL, *reports;
-	size_t i, at = n;
-	int err = 0;
-
-	for (i = 0; argv && i < count; i++)
-		if (needs[i] == NOT && !had[i].activated && device_of(&had[i]))
-			argv[at++] = name_of(&had[i]);
-	if (at > n && !lclone_ask_program(argv, &o) && o &&
-	    json_object_object_get_ex(o, "report", &reports))
-		mark_ours(json_object_array_get_idx(reports, 0));
-	else if (at > n)
-		err = lclone_fail(-EIO, "%s%s stays active, and other hosts may not get it: LVM does not say whether it is ours",
-				  argv[n], at > n + 1 ? ", as others," : "");
-	json_object_put(o);
-	free_words(argv, n);
-	return err;
-}
-
-/* All for which it is told so, by one command */
-static int change(const char *how, const enum need needs[],
+/* All for which it is told so, by one command; @which of them, by their tags, LVM looks itself. */
+static int change(const char *how, const char *which, const enum need needs[],
 		  bool (*is)(const struct had *h, enum need))
 {
-	const char *const first[] = { "lvchange", "--quiet", "--activate", how };
-	const size_t n = sizeof(first) / sizeof(first[0]);
+	const char *const first[] = { "lvchange", "--quiet", "--activate", how, "--select", which };
+	const size_t n = which ? 6 : 4;
 	const char **argv = words(first, n), *why;
 	char text[1024];
 	size_t i, at = n;
@@ -375,7 +331,13 @@ static int change(const char *how, const enum need needs[],
 
 static bool goes(const struct had *h, enum need need)
 {
-	return need == NOT && (h->activated || h->ours);
+	return need == NOT && h->activated;
+}
+
+/* ... if it is ours */
+static bool may_go(const struct had *h, enum need need)
+{
+	return need == NOT && !h->activated;
 }
 
 static bool is_read(const struct had *h, enum need need)
@@ -444,9 +406,9 @@ int lclone_lv_give_back(void)
 		return lclone_fail(-ENOMEM, "out of memory");
 	for (i = 0; i < count; i++)
 		needs[i] = need_now(&had[i]);
-	err = look_at_tags(needs);
-	err2 = change("n", needs, goes);
-	err3 = change("sy", needs, is_read);
+	err = change("n", NULL, needs, goes);
+	err2 = change("n", OURS, needs, may_go);
+	err3 = change("sy", NULL, needs, is_read);
 	for (i = 0; i < count; i++)
 		if (had[i].lock >= 0)
 			close(had[i].lock);
