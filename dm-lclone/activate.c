@@ -51,6 +51,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 		lclone_owner_clear(&sb);
 		if (d->super.layer_label[0])
 			memcpy(sb.label, d->super.layer_label, sizeof(sb.label));
+		lclone_log_set_ended(&sb);
 		err = lclone_sb_write(&d->super, &sb);
 		WRITE_ONCE(d->super.noted, d->super.noted && err);
 	}
@@ -159,6 +160,7 @@ int lclone_delta_start(struct lclone *t)
 		forget_tree(&sb);
 	}
 	sb.merge_cursor = 0;
+	sb.ended = 0;
 	sb.block_size = t->block_size;
 	lclone_note_put(t, &sb);
 	err = lclone_sb_write(&d->super, &sb);
@@ -213,6 +215,8 @@ void lclone_delta_stop(struct lclone_delta *d)
 	mutex_lock(&d->super.tree_lock);
 	sb = d->super.sb;
 	lclone_alloc_settle(&d->alloc, &sb);
+	if (d->commit.log_tail == sb.log_pos)
+		lclone_log_set_ended(&sb);
 	if (lclone_sb_write(&d->super, &sb))
 		DMWARN("%s: can't write the superblock: the next start takes longer", d->dev.name);
 	d->super.activated = false;

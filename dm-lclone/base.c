@@ -3,29 +3,32 @@
  * The identity of a base: its size and its fingerprint have to be those that the delta was made
  * with.
  */
-#include <linux/slab.h>
-
 #include "base.h"
+
+/* A fingerprint that is being made */
+struct fingerprint {
+	u64 fp;
+	u32 nr;			/* of samples so far */
+};
+
+static void add_sample(void *ctx, const void *block)
+{
+	struct fingerprint *f = ctx;
+
+	f->fp = lclone_fp_update(f->fp, f->nr++, block);
+}
 
 static int read_fingerprint(struct block_device *bdev, u64 sectors, u64 *fp)
 {
-	void *buf = kmalloc(LCLONE_BLOCK_SIZE, GFP_KERNEL);
+	u64 sector[LCLONE_FP_SAMPLES];
+	struct fingerprint f = {};
 	u32 i;
-	int err = 0;
+	int err;
 
-	if (!buf)
-		return -ENOMEM;
-	*fp = 0;
-	for (i = 0; !err && i < LCLONE_FP_SAMPLES; i++) {
-		u64 sector = lclone_fp_sample(sectors, i);
-		u64 n = sector < sectors ? min_t(u64, sectors - sector, LCLONE_BLOCK_SECTORS) : 0;
-
-		memset(buf, 0, LCLONE_BLOCK_SIZE);
-		if (n)
-			err = lclone_read_sectors(bdev, sector, buf, n);
-		*fp = lclone_fp_update(*fp, i, buf);
-	}
-	kfree(buf);
+	for (i = 0; i < LCLONE_FP_SAMPLES; i++)
+		sector[i] = lclone_fp_sample(sectors, i);
+	err = lclone_read_apart(bdev, sectors, sector, LCLONE_FP_SAMPLES, add_sample, &f);
+	*fp = f.fp;
 	return err;
 }
 

@@ -66,6 +66,7 @@ static int write_format(struct lclone_delta *d, struct lclone_sb *sb)
 	mutex_lock(&d->super.tree_lock);
 	sb->seq = -1;
 	err = lclone_sb_write(&d->super, sb);
+	lclone_log_set_ended(sb);
 	if (!err)
 		err = lclone_sb_write(&d->super, sb);
 	mutex_unlock(&d->super.tree_lock);

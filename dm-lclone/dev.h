@@ -39,6 +39,20 @@ struct lclone_dev {
 int lclone_read_sectors(struct block_device *bdev, sector_t sector, void *buf, u32 sectors);
 
 /**
+ * lclone_read_apart() - read blocks that lie apart, all at a time
+ * @bdev: the device
+ * @end: its size in sectors, what lies beyond is zero
+ * @sector: where each of them begins
+ * @nr: how many
+ * @look: is called with each of them, in this order, when all were read
+ * @ctx: for @look
+ *
+ * Only where memory may be waited for.  Return: 0 or -errno.
+ */
+int lclone_read_apart(struct block_device *bdev, u64 end, const u64 *sector, u32 nr,
+		      void (*look)(void *ctx, const void *block), void *ctx);
+
+/**
  * lclone_meta_read() - read metadata blocks
  * @dev: the delta's device
  * @block: the first one

@@ -95,6 +95,7 @@ void lclone_sb_pack(const struct lclone_sb *sb, struct lclone_sb_disk *d)
 	d->generation = cpu_to_le64(sb->generation);
 	d->parent_generation = cpu_to_le64(sb->parent_generation);
 	d->block_size = cpu_to_le32(sb->block_size);
+	d->ended = cpu_to_le32(sb->ended);
 	d->sealed_at = cpu_to_le64(sb->sealed_at);
 	d->owned_since = cpu_to_le64(sb->owned_since);
 	memcpy(d->took_over, sb->took_over, sizeof(d->took_over));
@@ -241,6 +242,7 @@ int lclone_sb_unpack(const struct lclone_sb_disk *d, struct lclone_sb *sb,
 	sb->generation = le64_to_cpu(d->generation);
 	sb->parent_generation = le64_to_cpu(d->parent_generation);
 	sb->block_size = le32_to_cpu(d->block_size);
+	sb->ended = le32_to_cpu(d->ended);
 	sb->sealed_at = le64_to_cpu(d->sealed_at);
 	sb->owned_since = le64_to_cpu(d->owned_since);
 	memcpy(sb->took_over, d->took_over, sizeof(sb->took_over));
@@ -611,6 +613,17 @@ int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log
 		return fail(fault, -EUCLEAN, "log block of a later commit", log.commit,
 			    scan->next_commit);
 	return 0;
+}
+
+bool lclone_log_is_later(const struct lclone_sb *sb, const struct lclone_log_disk *d)
+{
+	struct lclone_fault fault;
+	struct lclone_log log;
+
+	if (lclone_log_verify(d, sb->uuid, &log, &fault))
+		return false;
+	return log.incarnation > sb->incarnation || log.checkpoint > sb->checkpoint ||
+	       (log.checkpoint == sb->checkpoint && log.commit >= sb->log_commit);
 }
 
 /* Base identity */

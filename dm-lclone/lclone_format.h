@@ -158,7 +158,7 @@ struct lclone_sb_disk {
 	__le64	generation;		/* how often it was sealed */
 	__le64	parent_generation;	/* of the parent, when this layer was put on it */
 	__le32	block_size;		/* logical, the least it was used with; 0: not known */
-	__u8	reserved0[4];
+	__le32	ended;			/* seq of the superblock that ended the log; 0: none has */
 	__le64	sealed_at;		/* seconds since 1970; 0: not known */
 	__le64	owned_since;		/* seconds since 1970; 0: no host has it open */
 	__u8	base_root[LCLONE_ROOT_SIZE];	/* of the base's verity tree; zeros: none */
@@ -228,6 +228,7 @@ static_assert(offsetof(struct lclone_sb_disk, label) == 200, "label");
 static_assert(offsetof(struct lclone_sb_disk, generation) == 424, "generation");
 static_assert(offsetof(struct lclone_sb_disk, block_size) == 440, "block_size");
 static_assert(offsetof(struct lclone_sb_disk, owner) == 264, "owner");
+static_assert(offsetof(struct lclone_sb_disk, ended) == 444, "ended");
 static_assert(offsetof(struct lclone_sb_disk, sealed_at) == 448, "sealed_at");
 static_assert(offsetof(struct lclone_sb_disk, owned_since) == 456, "owned_since");
 static_assert(offsetof(struct lclone_sb_disk, took_over) == 496, "took_over");
@@ -269,6 +270,7 @@ struct lclone_sb {
 	u64 generation;
 	u64 parent_generation;
 	u32 block_size;
+	u32 ended;				/* see lclone_log_is_ended() */
 	u64 sealed_at;
 	u64 owned_since;
 	u8 took_over[LCLONE_UUID_SIZE];
@@ -532,6 +534,53 @@ void lclone_scan_init(struct lclone_scan *scan, const struct lclone_sb *sb);
  */
 int lclone_scan_block(struct lclone_scan *scan, u32 pos, const struct lclone_log_disk *d,
 		      bool *whole, struct lclone_fault *fault);
+
+/*
+ * The end of the log.  A writer that stops cleanly says so in its last superblock: the log is
+ * empty, and nobody has written to the delta since.  That counts for this one superblock only,
+ * by its number: each later one, also of a writer who does not know of it, takes it back.
+ */
+
+/**
+ * lclone_log_is_ended() - does a superblock say that the log ended with it?
+ * @sb: the superblock, as read
+ */
+static inline bool lclone_log_is_ended(const struct lclone_sb *sb)
+{
+	return sb->ended && sb->ended == (u32)sb->seq;
+}
+
+/**
+ * lclone_log_set_ended() - say in a superblock that the log ends with it
+ * @sb: the superblock, before its seq is raised for the write; its log is empty, and whoever
+ *	writes to the log again writes another superblock first
+ */
+static inline void lclone_log_set_ended(struct lclone_sb *sb)
+{
+	sb->ended = (u32)(sb->seq + 1);
+}
+
+/*
+ * A reader who believes it looks at samples of the log all the same: at the first blocks of each
+ * half, and at less and less of those behind.
+ */
+#define LCLONE_PROBES_MAX		25	/* in half of the largest log */
+
+/**
+ * lclone_probe_next() - where the next sample of a half of the log lies
+ * @pos: the sample before it, from the start of the half; the first is 0
+ */
+static inline u32 lclone_probe_next(u32 pos)
+{
+	return pos + 1 + pos / 2;
+}
+
+/**
+ * lclone_log_is_later() - was a block of the log written after its end?
+ * @sb: the superblock that says that the log ended with it
+ * @d: the block
+ */
+bool lclone_log_is_later(const struct lclone_sb *sb, const struct lclone_log_disk *d);
 
 /*
  * The base's identity: a mix of the crc32c of each of the first 16 blocks in the

@@ -37,6 +37,8 @@ void lclone_note_drop(struct lclone_delta *d)
 	if (!err) {
 		sb = d->super.sb;
 		lclone_owner_clear(&sb);
+		if (lclone_log_is_ended(&d->super.sb))
+			lclone_log_set_ended(&sb);
 		err = lclone_sb_write(&d->super, &sb);
 	}
 	WRITE_ONCE(d->super.noted, false);

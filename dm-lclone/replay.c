@@ -91,27 +91,73 @@ static int walk_records(struct lclone_delta *d, const struct lclone_log_disk *lo
 	return 0;
 }
 
-int lclone_replay(struct lclone_delta *d)
+/* Reads all of the log.  @log gets the half that is in use, and is to be freed in any case. */
+static int read_log(struct lclone_delta *d, struct lclone_scan *scan, struct lclone_log_disk **log)
 {
-	u32 half = d->super.sb.log_blocks / 2, blocks;
-	struct lclone_log_disk *log;
-	struct lclone_scan scan;
+	u32 half = d->super.sb.log_blocks / 2;
 	void *buf;
 	int err = -ENOMEM;
 
-	log = vmalloc(array_size(half, LCLONE_BLOCK_SIZE));
+	*log = vmalloc(array_size(half, LCLONE_BLOCK_SIZE));
 	buf = kmalloc(READ_BLOCKS * LCLONE_BLOCK_SIZE, GFP_KERNEL);
-	if (!log || !buf)
-		goto out;
-	lclone_scan_init(&scan, &d->super.sb);
-	err = scan_half(d, &scan, d->super.sb.log_pos, log, buf);
+	if (*log && buf)
+		err = scan_half(d, scan, d->super.sb.log_pos, *log, buf);
 	if (!err)
-		err = scan_half(d, &scan, half - d->super.sb.log_pos, NULL, buf);
+		err = scan_half(d, scan, half - d->super.sb.log_pos, NULL, buf);
+	kfree(buf);
 	if (err == -EUCLEAN) {
 		/* Commits are lost.  What was committed before them can still be read. */
 		d->super.needs_check = true;
 		err = 0;
 	}
+	return err;
+}
+
+/* What the samples of the log have told so far */
+struct probe {
+	const struct lclone_sb *sb;
+	bool later;
+};
+
+static void look_at_probe(void *ctx, const void *block)
+{
+	struct probe *probe = ctx;
+
+	probe->later |= lclone_log_is_later(probe->sb, block);
+}
+
+/*
+ * Is the log empty, as the superblock says, so that it need not be read?  Not if a slot is
+ * damaged, or if there are signs that a later superblock was lost.  If in doubt, it is read.
+ */
+static bool log_is_ended(struct lclone_delta *d)
+{
+	const struct lclone_sb *sb = &d->super.sb;
+	struct probe probe = { .sb = sb };
+	u64 sector[2 * LCLONE_PROBES_MAX], block;
+	u32 half = sb->log_blocks / 2, pos, n = 0;
+
+	if (d->super.needs_check || !lclone_log_is_ended(sb))
+		return false;
+	for (pos = 0; pos < half; pos = lclone_probe_next(pos)) {
+		block = sb->log_start + pos;
+		sector[n++] = block * LCLONE_BLOCK_SECTORS;
+		sector[n++] = (block + half) * LCLONE_BLOCK_SECTORS;
+	}
+	return !lclone_read_apart(d->dev.bdev, U64_MAX, sector, n, look_at_probe, &probe) &&
+	       !probe.later;
+}
+
+int lclone_replay(struct lclone_delta *d)
+{
+	struct lclone_log_disk *log = NULL;
+	struct lclone_scan scan;
+	u32 blocks;
+	int err = 0;
+
+	lclone_scan_init(&scan, &d->super.sb);
+	if (!log_is_ended(d))
+		err = read_log(d, &scan, &log);
 	if (err)
 		goto out;
 
@@ -126,7 +172,6 @@ int lclone_replay(struct lclone_delta *d)
 	d->commit.next_commit = scan.next_commit;
 	d->super.incarnation = scan.max_incarnation;
 out:
-	kfree(buf);
 	vfree(log);
 	return err;
 }

@@ -11,7 +11,8 @@
  * lclone_replay() - bring the commits of the log into RAM
  * @d: the delta, which is being opened; its superblock and its directory are there
  *
- * Reads the log even if the superblock says that the delta is clean, and makes the allocator.
+ * Reads all of the log, or samples of it if the superblock says that it is empty, and makes the
+ * allocator.
  * May sleep.
  * Return: 0 or -errno.
  */

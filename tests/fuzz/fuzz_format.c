@@ -41,6 +41,16 @@ static void fuzz_owner(struct lclone_sb sb)
 	MUST(!lclone_is_owned(&back) && !back.owned_since);
 }
 
+/* The end of the log counts for one superblock only. */
+static void fuzz_ended(struct lclone_sb sb)
+{
+	lclone_log_set_ended(&sb);
+	sb.seq++;
+	MUST(lclone_log_is_ended(&sb) || !(u32)sb.seq);
+	sb.seq++;
+	MUST(!lclone_log_is_ended(&sb));
+}
+
 /* What unpacks, packs to what unpacks, and packs, to the same. */
 static void fuzz_sb(const u8 *data, size_t size)
 {
@@ -67,6 +77,7 @@ static void fuzz_sb(const u8 *data, size_t size)
 	lclone_sb_pack(&again, &same);
 	MUST(!memcmp(&d, &same, sizeof(d)));
 	fuzz_owner(sb);
+	fuzz_ended(sb);
 	if (!lclone_sb_init(&again, sb.device_sectors, sb.virtual_sectors, sb.chunk_sectors, &min)) {
 		lclone_sb_pack(&again, &d);
 		MUST(!lclone_sb_unpack(&d, &again, &fault));
@@ -216,6 +227,7 @@ static void fuzz_scan(const u8 *data, size_t size)
 	struct lclone_scan scan;
 	struct lclone_fault fault;
 	bool whole, damaged = false;
+	u64 commit;
 	u32 i, pos;
 
 	memcpy(sb.uuid, uuid, sizeof(uuid));
@@ -236,7 +248,10 @@ static void fuzz_scan(const u8 *data, size_t size)
 		memset(&block, 0, sizeof(block));
 		if (d[i].valid)
 			lclone_log_seal(&block, uuid, &d[i].log);
+		commit = scan.next_commit;
 		damaged = lclone_scan_block(&scan, pos, &block, &whole, &fault);
+		/* whoever believes in an empty log has to see that it is not */
+		MUST((!damaged && scan.next_commit == commit) || lclone_log_is_later(&sb, &block));
 	}
 	MUST(damaged == v.damaged);
 	if (!damaged) {

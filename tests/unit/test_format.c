@@ -26,6 +26,7 @@ static struct lclone_sb sample_sb(void)
 	memset(sb.parent_uuid, 0xcd, sizeof(sb.parent_uuid));
 	sb.merge_cursor = 11;
 	sb.block_size = 4096;
+	sb.ended = 0x55667788;
 	sb.sealed_at = 1700000000;
 	strcpy(sb.label, "label");
 	strcpy(sb.owner, "owner");
@@ -91,6 +92,7 @@ static void superblock_bytes(void **state)
 	put(expect, 328 + 7 * 8, 35 * 16, 8);		/* spare_block */
 	put(expect, 392 + 7 * 4, 16, 4);		/* spare_count */
 	put(expect, 440, 4096, 4);			/* block_size */
+	put(expect, 444, 0x55667788, 4);		/* ended */
 	put(expect, 448, 1700000000, 8);		/* sealed_at */
 	put(expect, 456, 1700000001, 8);		/* owned_since */
 	memset(expect + 464, 0x5a, 32);			/* base_root */

@@ -308,6 +308,110 @@ static void bad_record_is_damage(void **state)
 	image_free(&img);
 }
 
+/* The end of the log counts for the superblock that says it, whatever a later one has in its place. */
+static void end_counts_once(void **state)
+{
+	struct lclone_sb sb = { .seq = 4 };
+
+	(void)state;
+	assert_false(lclone_log_is_ended(&sb));
+	lclone_log_set_ended(&sb);
+	assert_false(lclone_log_is_ended(&sb));
+	sb.seq++;
+	assert_true(lclone_log_is_ended(&sb));
+	sb.seq++;
+	assert_false(lclone_log_is_ended(&sb));
+	sb.seq += 1ULL << 32;
+	assert_false(lclone_log_is_ended(&sb));
+	sb = (struct lclone_sb){ .seq = UINT32_MAX };
+	lclone_log_set_ended(&sb);
+	sb.seq++;
+	assert_false(lclone_log_is_ended(&sb));	/* of this number nothing can be said */
+}
+
+/* What the kernel looks at if the superblock says that the log has ended */
+static bool looks_later(struct image *img)
+{
+	u32 half = img->sb.log_blocks / 2, pos;
+
+	for (pos = 0; pos < half; pos = lclone_probe_next(pos))
+		if (lclone_log_is_later(&img->sb, log_block(img, pos)) ||
+		    lclone_log_is_later(&img->sb, log_block(img, half + pos)))
+			return true;
+	return false;
+}
+
+/*
+ * All superblocks behind the end were lost, and the first blocks that were written to a half of the
+ * log, too: what is left is noticed if it is more than half as long as what was lost.
+ */
+static void samples_find_what_is_later(void **state)
+{
+	u32 half, lost, left, pos, from;
+	struct image img;
+
+	(void)state;
+	setup_image(&img);
+	half = img.sb.log_blocks / 2;
+	for (from = 0; from <= half; from += half) {
+		for (lost = 0; lost < half; lost++) {
+			left = lost ? (lost - 1) / 2 + 1 : 1;
+			if (lost + left > half)
+				break;
+			memset(log_block(&img, 0), 0, 2 * half * LCLONE_BLOCK_SIZE);
+			for (pos = lost; pos < lost + left; pos++)
+				forge(&img, from + pos, (struct lclone_log){
+					.incarnation = img.sb.incarnation, .blocks = 1,
+					.checkpoint = img.sb.checkpoint + (from != img.sb.log_pos),
+					.commit = img.sb.log_commit + pos });
+			assert_true(looks_later(&img));
+		}
+	}
+	assert_true(lost > half / 2);
+	image_free(&img);
+}
+
+/* Of what may be in the log of old nothing looks later; of what can't be, everything. */
+static void what_is_later(void **state)
+{
+	const struct lclone_log base = { .incarnation = 3, .checkpoint = 5, .commit = 7,
+					 .blocks = 1 };
+	struct image img;
+	struct lclone_log log;
+	u32 pos = 0, count = 0;
+
+	(void)state;
+	setup_image(&img);
+	for (; lclone_probe_next(pos) < LCLONE_LOG_BLOCKS_MAX / 2; pos = lclone_probe_next(pos))
+		count++;
+	assert_int_equal(count + 1, LCLONE_PROBES_MAX);
+	img.sb.incarnation = 4;
+	img.sb.checkpoint = 6;
+	img.sb.log_commit = 8;
+	forge(&img, 0, base);
+	assert_false(looks_later(&img));
+	log = base;
+	log.checkpoint = 6;		/* but no commit of it: of an activation before */
+	forge(&img, 0, log);
+	assert_false(looks_later(&img));
+	log.commit = 8;
+	forge(&img, 0, log);
+	assert_true(looks_later(&img));
+	log_block(&img, 0)->csum ^= 1;
+	assert_false(looks_later(&img));
+	log = base;
+	log.checkpoint = 7;
+	forge(&img, 0, log);
+	assert_true(looks_later(&img));
+	log_block(&img, 0)->uuid[0] ^= 1;
+	assert_false(looks_later(&img));
+	log = base;
+	log.incarnation = 5;
+	forge(&img, 0, log);
+	assert_true(looks_later(&img));
+	image_free(&img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +427,9 @@ int main(void)
 		cmocka_unit_test(checkpoint_without_superblock),
 		cmocka_unit_test(mark_is_raised),
 		cmocka_unit_test(bad_record_is_damage),
+		cmocka_unit_test(end_counts_once),
+		cmocka_unit_test(samples_find_what_is_later),
+		cmocka_unit_test(what_is_later),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -103,6 +103,7 @@ static void superblock_fields(struct fields *f, const struct lclone_sb *sb)
 	add_text(f, "parent_uuid", uuid_is_null(sb->parent_uuid) ? "" : uuid);
 	add_number(f, "merge_cursor", sb->merge_cursor);
 	add_number(f, "block_size", sb->block_size);
+	add_number(f, "ended", sb->ended);
 	add_number(f, "sealed_at", sb->sealed_at);
 	add_number(f, "owned_since", sb->owned_since);
 	uuid_unparse(sb->took_over, uuid);

@@ -204,6 +204,7 @@ int lclone_super_format(struct lclone_file *delta, struct lclone_sb *sb)
 		err = write_zeros(delta, 1, sb->log_start + sb->log_blocks - 1);
 	if (!err)
 		err = write_slot(delta, sb);	/* sequence number 0: slot B */
+	lclone_log_set_ended(sb);
 	return err ?: lclone_super_write(delta, sb);
 }
 

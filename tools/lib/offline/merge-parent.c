@@ -501,7 +501,9 @@ static int take_over(struct plan *p)
 	int err;
 
 	count_new(p);
+	lclone_log_set_ended(&p->sb);
 	err = lclone_super_write(p->merge->target, &p->sb);
+	lclone_log_set_ended(&p->sb);
 	return err ?: lclone_super_write(p->merge->target, &p->sb);
 }
 

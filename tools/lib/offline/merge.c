@@ -96,6 +96,7 @@ static int empty_delta(struct lclone_merge *merge, struct lclone_sb *sb)
 	sb->state &= ~LCLONE_STATE_MERGING;
 	sb->state |= LCLONE_STATE_CLEAN;
 	sb->merge_cursor = 0;
+	lclone_log_set_ended(sb);
 	lclone_owner_clear(sb);
 	return lclone_super_write(merge->chain->file[0], sb);
 }

@@ -486,7 +486,9 @@ int lclone_writer_end(struct lclone_writer *w, struct lclone_sb *sb)
 	if (err)
 		return err;
 	become_whole(w);
+	lclone_log_set_ended(&w->sb);
 	err = lclone_super_write(w->file, &w->sb);
+	lclone_log_set_ended(&w->sb);
 	if (!err)
 		err = lclone_super_write(w->file, &w->sb);
 	*sb = w->sb;
