@@ -49,6 +49,7 @@ struct counts {
 	u64 woken;		/* states that the kernel woke up in */
 	u64 compared;		/* sectors that the kernel read there */
 	u64 commits, nodes;	/* replayed, read, in all states */
+	u64 ended;		/* states in which the superblock says that the log is empty */
 	u64 bad;
 };
 
@@ -301,6 +302,22 @@ static void judge_note(struct run *r, const struct lclone_delta *delta)
 	}
 }
 
+/* If the superblock says that the log is empty, the kernel does not read all of it. */
+static void judge_end(struct run *r, const struct lclone_delta *delta)
+{
+	const struct lclone_sb *sb = &delta->sb;
+	const struct lclone_log_disk *log;
+	u32 i;
+
+	if (!lclone_log_is_ended(sb) || lclone_delta_damaged_slot(delta) >= 0)
+		return;
+	r->counts.ended++;
+	log = (const void *)(r->disk.image + sb->log_start * LCLONE_BLOCK_SIZE);
+	for (i = 0; i < sb->log_blocks; i++)
+		if (lclone_log_is_later(sb, &log[i]))
+			complain(r, "the log has ended, says the superblock, and block %u is later", i);
+}
+
 /* Fills r->ids. False, with a reason in r->why, if the state must not be. */
 static bool judge(struct run *r)
 {
@@ -325,8 +342,10 @@ static bool judge(struct run *r)
 		complain(r, "%s", delta.why);
 	else
 		judge_content(r, &delta);
-	if (!ret)
+	if (!ret) {
 		judge_note(r, &delta);
+		judge_end(r, &delta);
+	}
 	r->counts.commits += delta.commits;
 	r->counts.nodes += usage.nodes;
 	lclone_delta_close(&delta);
@@ -567,12 +586,13 @@ static bool run_jobs(struct run *r, u64 states, u32 jobs, bool ignore_flushes)
 		sum.points += shared[j].points;
 		sum.commits += shared[j].commits;
 		sum.nodes += shared[j].nodes;
+		sum.ended += shared[j].ended;
 		sum.bad += shared[j].bad;
 	}
 	printf("# %s: %" PRIu64 " states in %" PRIu64 " places (%" PRIu64 " commits, %" PRIu64
-	       " nodes read in them), %" PRIu64 " woken up in by the kernel, %" PRIu64
+	       " nodes read in them), in %" PRIu64 " the log is ended, %" PRIu64 " woken up in by the kernel, %" PRIu64
 	       " sectors compared; %" PRIu64 " bad\n", r->log, sum.states, sum.points, sum.commits,
-	       sum.nodes, shared[0].woken, shared[0].compared, sum.bad);
+	       sum.nodes, sum.ended, shared[0].woken, shared[0].compared, sum.bad);
 	return fine && !sum.bad && sum.states;
 }
 

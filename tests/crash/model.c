@@ -22,11 +22,13 @@
 
 static const char * const bugs[] = {
 	"none", "no-flush-before-record", "record-before-data", "node-in-place", "early-reuse",
-	"superblock-before-nodes", "log-wraps-early", "wrong-chunk",
+	"superblock-before-nodes", "log-wraps-early", "wrong-chunk", "ended-in-use",
+	"ended-with-a-log",
 };
 enum bug {
 	BUG_NONE, NO_FLUSH_BEFORE_RECORD, RECORD_BEFORE_DATA, NODE_IN_PLACE, EARLY_REUSE,
-	SUPERBLOCK_BEFORE_NODES, LOG_WRAPS_EARLY, WRONG_CHUNK,
+	SUPERBLOCK_BEFORE_NODES, LOG_WRAPS_EARLY, WRONG_CHUNK, ENDED_IN_USE,
+	ENDED_WITH_A_LOG,
 };
 
 static enum bug bug;
@@ -173,6 +175,19 @@ static void commit(void)
 	all_durable();
 }
 
+/* A suspend, with whose superblock the log ends, and the activation that follows */
+static void stop_and_start(void)
+{
+	if (bug != ENDED_WITH_A_LOG)
+		checkpoint();
+	lclone_log_set_ended(&sb);
+	put_sb();
+	sb.incarnation++;
+	if (bug == ENDED_IN_USE)
+		lclone_log_set_ended(&sb);
+	put_sb();
+}
+
 static void change(u32 chunk, u32 phys, u32 written, u32 zero)
 {
 	exc[chunk] = lclone_exc_make(phys, written, zero);
@@ -226,8 +241,10 @@ static void one_op(void)
 		put_mark(MARK_ISSUE, OP_FLUSH, id, 0, 0);
 		if (crash_rand(&rng, 8))
 			commit();
-		else
+		else if (crash_rand(&rng, 2))
 			checkpoint();
+		else
+			stop_and_start();
 		put_mark(MARK_END, OP_FLUSH, id, 0, 0);
 	} else if (what < 4) {
 		put_mark(MARK_ISSUE, OP_ZEROES, id, chunk * sb.chunk_sectors, sb.chunk_sectors);
