@@ -152,6 +152,9 @@ backup_base()
 	ok lclone remove --yes web1
 	refused 5 "the stream is of what was changed since base-" \
 		lclone receive --base "$delta" ttfar/sunday <"$dir/over"
+	# another device has the same content, until it has not
+	refused 5 "which may be here: " lclone receive ttfar/sunday <"$dir/over"
+	dd if=/dev/urandom of="$base" bs=1M count=1 conv=notrunc,fsync status=none
 	received "$dir/over" ttfar/sunday
 	[ "$(stat -c %s "$dir/over")" -lt 2000000 ] || fail "the base was sent, too"
 	ok lclone create --parent ttfar/sunday t1 ttvg/deb ttfar/delta
