@@ -24,10 +24,12 @@ struct leaf_load {
 	struct lclone_cache *cache;
 	u64 index;
 	struct lclone_ref ref;
-	void *page;			/* of the leaf; NULL if the tree has none */
+	void *page;			/* for the leaf */
+	void *dir_page;			/* see pages_get() */
 	struct bio_list waiting;
 	struct list_head find;		/* c->super->queue->lock */
 	int err;
+	bool read;			/* the tree has the leaf, and it was read */
 	bool done;
 	bool stale;			/* lclone_leaf_get() has installed the leaf since */
 	struct bio bio;
@@ -94,11 +96,34 @@ int lclone_dir_resize(struct lclone_cache *c, u64 virtual_sectors)
 	return 0;
 }
 
+/* Gives a page back; @page may be NULL. */
+static void leaf_page_put(struct lclone_cache *c, void *page)
+{
+	if (page)
+		mempool_free(virt_to_page(page), &c->leaf_pool);
+}
+
+/* Gives a page back that was evicted.  Bios that wait for one look again. */
+static void leaf_page_free(struct lclone_cache *c, void *page)
+{
+	leaf_page_put(c, page);
+	lclone_unpark(c->super->queue, WAIT_MEMORY);
+}
+
 static void leaf_free_rcu(struct rcu_head *head)
 {
 	struct lclone_leaf *leaf = container_of(head, struct lclone_leaf, rcu);
 
-	mempool_free(virt_to_page(leaf), &leaf->cache->leaf_pool);
+	leaf_page_free(leaf->cache, leaf);
+}
+
+static void dir_page_free_rcu(struct rcu_head *head)
+{
+	struct page *page = container_of(head, struct page, rcu_head);
+	struct lclone_cache *c = (void *)page_private(page);
+
+	set_page_private(page, 0);
+	leaf_page_free(c, page_address(page));
 }
 
 void lclone_dir_destroy(struct lclone_cache *c)
@@ -126,41 +151,80 @@ void lclone_dir_destroy(struct lclone_cache *c)
 
 /* Cache */
 
-/* Never fails: where there is no memory, leaves are evicted to get some. */
-static void *leaf_page_alloc(struct lclone_cache *c)
+/*
+ * Returns NULL if there is no page at once.  Nobody waits for one here: what sets one free may
+ * need the worker, or another work of the queue, which has only one thread while memory is
+ * short.  If leaves were evicted, or are made clean, the pages that come of it wake up those
+ * who are parked.
+ */
+static void *leaf_page_alloc(struct lclone_cache *c, gfp_t gfp)
 {
-	struct page *page = mempool_alloc(&c->leaf_pool, GFP_NOWAIT | __GFP_NOWARN);
+	struct page *page = mempool_alloc(&c->leaf_pool, gfp);
 
-	if (!page) {
-		lclone_cache_evict(c, 64, true);
-		page = mempool_alloc(&c->leaf_pool, GFP_NOIO);
-	}
-	return page_address(page);
+	if (page)
+		return page_address(page);
+	if (!lclone_cache_evict(c, 64, true))
+		c->ops->starved(c);
+	return NULL;
 }
 
-static void install_leaf(struct lclone_cache *c, u64 index, struct lclone_leaf *leaf)
+static struct lclone_dir_page *dir_page_of(struct lclone_cache *c, u64 index)
 {
-	struct lclone_dir_page *page, *new = NULL;
-	struct lclone_dir *dir;
-	u64 i = index / LCLONE_DIR_SLOTS;
+	struct lclone_dir_page *page;
 
+	/* Only the worker replaces pages of the directory, and nobody before the first I/O. */
 	rcu_read_lock_sched();
-	page = rcu_dereference_sched(rcu_dereference_sched(c->dir)->page[i]);
+	page = rcu_dereference_sched(rcu_dereference_sched(c->dir)->page[index / LCLONE_DIR_SLOTS]);
 	rcu_read_unlock_sched();
-	if (page_is_shared(page))
-		new = leaf_page_alloc(c);
+	return page;
+}
 
+/*
+ * Gets what the installation of a leaf takes: a page for it, unless @leaf is NULL, and one for
+ * the directory, if that has none of its own there yet.  Returns false if there is no memory.
+ */
+static bool pages_get(struct lclone_cache *c, u64 index, gfp_t gfp, void **leaf, void **dir_page)
+{
+	*dir_page = NULL;
+	if (page_is_shared(dir_page_of(c, index))) {
+		*dir_page = leaf_page_alloc(c, gfp);
+		if (!*dir_page)
+			return false;
+	}
+	if (!leaf)
+		return true;
+	*leaf = leaf_page_alloc(c, gfp);
+	if (*leaf)
+		return true;
+	leaf_page_put(c, *dir_page);
+	return false;
+}
+
+/*
+ * Installs a leaf.  @new becomes the page of the directory, if that is still a shared one.
+ * Returns false if there is none: it was given up since pages_get().
+ */
+static bool install_leaf(struct lclone_cache *c, u64 index, struct lclone_leaf *leaf, void *new)
+{
+	struct lclone_dir_page *page = dir_page_of(c, index);
+	struct lclone_dir *dir;
+
+	if (page_is_shared(page) && !new)
+		return false;
 	spin_lock(&c->lock);
 	dir = rcu_dereference_protected(c->dir, lockdep_is_held(&c->lock));
-	if (new) {
-		memcpy(new, page, sizeof(*new));
-		rcu_assign_pointer(dir->page[i], new);
+	if (page_is_shared(page)) {
+		memcpy(new, page, sizeof(*page));
 		page = new;
+		rcu_assign_pointer(dir->page[index / LCLONE_DIR_SLOTS], page);
+		new = NULL;
 	}
 	rcu_assign_pointer(page->leaf[index % LCLONE_DIR_SLOTS], leaf);
 	spin_unlock(&c->lock);
 	if (leaf != &lclone_empty_leaf)
 		atomic_inc(&c->nr_leaves);
+	leaf_page_put(c, new);
+	return true;
 }
 
 static void init_leaf(struct lclone_cache *c, struct lclone_leaf *leaf, u64 index)
@@ -206,12 +270,26 @@ static struct lclone_leaf *leaf_find(struct lclone_cache *c, u64 index)
 	return leaf;
 }
 
-struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create)
+/* Makes a leaf of a page that has the node, or zeros, and installs it, pinned.  Not for loads. */
+static struct lclone_leaf *leaf_new(struct lclone_cache *c, u64 index, void *page, void *dir_page)
+{
+	struct lclone_leaf *leaf = leaf_from_disk(c, page, index);
+	struct leaf_load *load;
+
+	atomic_set(&leaf->pins, 1);
+	list_for_each_entry(load, &c->loads, list)
+		if (load->index == index)
+			load->stale = true;
+	install_leaf(c, index, leaf, dir_page);
+	return leaf;
+}
+
+struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create, gfp_t gfp)
 {
 	struct lclone_leaf *leaf = leaf_find(c, index);
 	struct lclone_ref ref = {};
-	struct leaf_load *load;
-	void *page;
+	void *page, *dir_page;
+	bool empty;
 	int err = 0;
 
 	if (leaf && !(leaf == &lclone_empty_leaf && create))
@@ -221,12 +299,14 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool crea
 		if (err)
 			return ERR_PTR(err);
 	}
-	if (!ref.block && !create) {
-		install_leaf(c, index, &lclone_empty_leaf);
+	empty = !ref.block && !create;
+	if (!pages_get(c, index, gfp, empty ? NULL : &page, &dir_page))
+		return ERR_PTR(-EAGAIN);
+	if (empty) {
+		install_leaf(c, index, &lclone_empty_leaf, dir_page);
 		return &lclone_empty_leaf;
 	}
 
-	page = leaf_page_alloc(c);
 	if (ref.block) {
 		err = lclone_meta_read(c->super->dev, ref.block, page, 1);
 		if (!err)
@@ -235,16 +315,11 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool crea
 		clear_page(page);
 	}
 	if (err) {
-		mempool_free(virt_to_page(page), &c->leaf_pool);
+		leaf_page_put(c, dir_page);
+		leaf_page_put(c, page);
 		return ERR_PTR(err);
 	}
-	leaf = leaf_from_disk(c, page, index);
-	atomic_set(&leaf->pins, 1);
-	list_for_each_entry(load, &c->loads, list)
-		if (load->index == index)
-			load->stale = true;
-	install_leaf(c, index, leaf);
-	return leaf;
+	return leaf_new(c, index, page, dir_page);
 }
 
 bool lclone_leaf_cached(struct lclone_cache *c, u64 index)
@@ -259,18 +334,25 @@ bool lclone_leaf_cached(struct lclone_cache *c, u64 index)
 
 int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *room)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(c, index, false);
+	struct lclone_leaf *leaf = lclone_leaf_get(c, index, false, LCLONE_WORKER_GFP);
+	void *page, *dir_page;
 
 	lclone_assert_worker(c->super->queue);
 	*room = LCLONE_ROOM_OK;
-	if (leaf == &lclone_empty_leaf) {
-		*room = lclone_alloc_new_leaf(c->alloc);
-		if (*room != LCLONE_ROOM_OK)
-			return 0;
-		leaf = lclone_leaf_get(c, index, true);
-	}
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf);
+	if (leaf == &lclone_empty_leaf) {
+		if (!pages_get(c, index, LCLONE_WORKER_GFP, &page, &dir_page))
+			return -EAGAIN;
+		*room = lclone_alloc_new_leaf(c->alloc);
+		if (*room != LCLONE_ROOM_OK) {
+			leaf_page_put(c, page);
+			leaf_page_put(c, dir_page);
+			return 0;
+		}
+		clear_page(page);
+		leaf = leaf_new(c, index, page, dir_page);
+	}
 	lclone_leaf_unpin(leaf);
 	return 0;
 }
@@ -285,6 +367,18 @@ static struct leaf_load *load_find(struct lclone_cache *c, u64 index)
 		if (load->index == index)
 			return load;
 	return NULL;
+}
+
+/* If a pool is empty, then what it had is on its way back, and wakes who is parked. */
+static struct leaf_load *load_alloc(struct lclone_cache *c, u64 index)
+{
+	struct leaf_load *load = mempool_alloc(&c->load_pool, LCLONE_WORKER_GFP);
+
+	if (load && !pages_get(c, index, LCLONE_WORKER_GFP, &load->page, &load->dir_page)) {
+		mempool_free(load, &c->load_pool);
+		load = NULL;
+	}
+	return load;
 }
 
 void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
@@ -303,16 +397,15 @@ void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 			bio_list_add(&load->waiting, bio);
 		return;
 	}
-	load = mempool_alloc(&c->load_pool, GFP_NOWAIT | __GFP_NOWARN);
+	load = load_alloc(c, index);
 	if (!load) {
 		if (bio)
-			/* The pool is empty, so a load is under way, whose end wakes the bio. */
 			lclone_park(c->super->queue, bio, WAIT_MEMORY);
 		return;
 	}
 	load->cache = c;
 	load->index = index;
-	load->page = NULL;
+	load->read = false;
 	load->done = false;
 	load->stale = false;
 	load->err = 0;
@@ -358,7 +451,7 @@ static void load_read(struct leaf_load *load)
 {
 	struct lclone_cache *c = load->cache;
 
-	load->page = leaf_page_alloc(c);
+	load->read = true;
 	bio_init(&load->bio, c->super->dev->bdev, &load->bvec, 1, REQ_OP_READ | REQ_META);
 	load->bio.bi_iter.bi_sector = load->ref.block * LCLONE_BLOCK_SECTORS;
 	load->bio.bi_end_io = load_endio;
@@ -384,13 +477,21 @@ static void load_find_work(struct work_struct *work)
 	}
 }
 
+static void memory_work(struct work_struct *work)
+{
+	struct lclone_cache *c = container_of(to_delayed_work(work), struct lclone_cache,
+					      memory_work);
+
+	lclone_unpark(c->super->queue, WAIT_MEMORY);
+}
+
 /* Returns the leaf that was loaded, or the empty one, or NULL with load->err if it is damaged. */
 static struct lclone_leaf *loaded_leaf(struct leaf_load *load)
 {
 	struct lclone_cache *c = load->cache;
 	void *page = load->page;
 
-	if (!page)
+	if (!load->read)
 		return &lclone_empty_leaf;
 	load->err = lclone_tree_verify_leaf(c->tree, load->index, load->ref, page);
 	if (load->err)
@@ -406,7 +507,7 @@ static void load_finish(struct leaf_load *load)
 	struct bio *bio;
 	int err;
 
-	if (load->page)
+	if (load->read)
 		bio_uninit(&load->bio);
 	/*
 	 * lclone_leaf_get() may have installed the leaf meanwhile.  What was read does not count
@@ -417,10 +518,13 @@ static void load_finish(struct leaf_load *load)
 	else if (!load->err)
 		leaf = loaded_leaf(load);
 	err = load->err;
-	if (leaf)
-		install_leaf(c, load->index, leaf);
-	if (load->page)
-		mempool_free(virt_to_page(load->page), &c->leaf_pool);
+	/* If that fails the bios find that the leaf is not there, and wait for another load. */
+	if (leaf && install_leaf(c, load->index, leaf, load->dir_page))
+		load->dir_page = NULL;
+	else if (leaf && leaf != &lclone_empty_leaf)
+		load->page = leaf;
+	leaf_page_put(c, load->page);
+	leaf_page_put(c, load->dir_page);
 	while ((bio = bio_list_pop(&load->waiting))) {
 		if (err)
 			lclone_end_bio(bio, BLK_STS_IOERR);
@@ -429,6 +533,7 @@ static void load_finish(struct leaf_load *load)
 	}
 	list_del(&load->list);
 	mempool_free(load, &c->load_pool);
+	/* Behind the bios above, which need the leaf: who is let go on here may evict it. */
 	lclone_unpark(c->super->queue, WAIT_MEMORY);
 }
 
@@ -471,7 +576,29 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
 	 */
 	smp_store_release(&c->drain->evicted, true);
 	atomic_dec(&c->nr_leaves);
-	call_rcu(&leaf->rcu, leaf_free_rcu);
+	call_rcu_hurry(&leaf->rcu, leaf_free_rcu);	/* a bio may wait for it */
+	return true;
+}
+
+/*
+ * Gives up a page of the directory that leads to no leaf.  Where the tree has no leaf, that is
+ * found out again.  Returns false if the page leads to one.
+ */
+static bool evict_dir_page(struct lclone_cache *c, struct lclone_dir *dir, u64 i)
+{
+	struct lclone_dir_page *page = rcu_dereference_protected(dir->page[i],
+								 lockdep_is_held(&c->lock));
+	u32 slot;
+
+	for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++) {
+		struct lclone_leaf *leaf = rcu_access_pointer(page->leaf[slot]);
+
+		if (leaf && leaf != &lclone_empty_leaf)
+			return false;
+	}
+	rcu_assign_pointer(dir->page[i], &no_page);
+	set_page_private(virt_to_page(page), (unsigned long)c);
+	call_rcu_hurry(&virt_to_page(page)->rcu_head, dir_page_free_rcu);
 	return true;
 }
 
@@ -479,7 +606,7 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
  * Evicts leaves of the first page, from the clock's hand on, that has any.  Looks at *@left
  * pages at most, and at a bounded number in one call, because the lock is held meanwhile.
  */
-static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool fresh_too)
+static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool all)
 {
 	u32 passed = 0, slot;
 	struct lclone_dir_page *page = NULL;
@@ -499,9 +626,12 @@ static unsigned long evict_some(struct lclone_cache *c, u64 *left, bool fresh_to
 		if (!page_is_shared(page))
 			break;
 	}
-	if (page && !page_is_shared(page))
+	if (page && !page_is_shared(page)) {
 		for (slot = 0; slot < LCLONE_DIR_SLOTS; slot++)
-			evicted += evict_one(c, page, slot, fresh_too);
+			evicted += evict_one(c, page, slot, all);
+		if (all)
+			evicted += evict_dir_page(c, dir, c->clock - 1);
+	}
 	spin_unlock(&c->lock);
 	return evicted;
 }
@@ -519,13 +649,13 @@ static u64 dir_nr_pages(struct lclone_cache *c)
 	return nr;
 }
 
-unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too)
+unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool all)
 {
 	unsigned long evicted = 0;
 	u64 left = dir_nr_pages(c);
 
 	while (left && evicted < want)
-		evicted += evict_some(c, &left, fresh_too);
+		evicted += evict_some(c, &left, all);
 	return evicted;
 }
 
@@ -547,6 +677,8 @@ int lclone_cache_init(struct lclone_cache *c)
 	INIT_LIST_HEAD(&c->loads);
 	INIT_LIST_HEAD(&c->to_find);
 	INIT_WORK(&c->find_work, load_find_work);
+	INIT_DELAYED_WORK(&c->memory_work, memory_work);
+	/* a leaf, and a page of the directory: see pages_get() */
 	err = mempool_init_page_pool(&c->leaf_pool, 2, 0);
 	if (!err)
 		err = mempool_init_kmalloc_pool(&c->load_pool, 1, sizeof(struct leaf_load));

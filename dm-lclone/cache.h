@@ -15,6 +15,9 @@
 /* The directory of leaves has two levels; pages of the lower level are made on demand. */
 #define LCLONE_DIR_SLOTS	(PAGE_SIZE / sizeof(void *))
 
+/* How the worker allocates: it never waits for memory, see leaf_page_alloc(). */
+#define LCLONE_WORKER_GFP	(GFP_NOWAIT | __GFP_NOWARN)
+
 struct lclone_dir_page {
 	struct lclone_leaf __rcu *leaf[LCLONE_DIR_SLOTS];
 };
@@ -30,9 +33,12 @@ struct lclone_cache;
  * struct lclone_cache_ops - what the cache tells upward
  * @loaded: a bio for which a leaf was loaded may go on.  Called by the worker of the delta
  *	that has this cache; that delta may be a layer, and the bio be one of a delta above it.
+ * @starved: there is no memory for a leaf, and no leaf can be evicted: leaves have to be made
+ *	clean, and then those unparked who wait for memory (WAIT_MEMORY).  Called by the worker.
  */
 struct lclone_cache_ops {
 	void (*loaded)(struct lclone_cache *c, struct bio *bio);
+	void (*starved)(struct lclone_cache *c);
 };
 
 /**
@@ -45,6 +51,7 @@ struct lclone_cache_ops {
  * @clock: page of the directory where eviction goes on, as the hand of a clock; @lock
  * @leaf_pool: pages for leaves and for the directory
  * @load_pool: memory for @loads
+ * @memory_work: lets those look again who wait for memory that others have, see ops->starved()
  * @find_work: looks up where the leaves of @to_find are, and starts to read them
  * @super: the delta's superblock
  * @tree: the delta's tree
@@ -62,6 +69,7 @@ struct lclone_cache {
 	mempool_t leaf_pool;
 	mempool_t load_pool;
 	struct work_struct find_work;
+	struct delayed_work memory_work;
 	struct lclone_super *super;
 	struct lclone_tree *tree;
 	struct lclone_alloc *alloc;
@@ -90,12 +98,14 @@ static inline struct lclone_leaf *lclone_leaf_lookup(const struct lclone_cache *
  * @c: the cache
  * @index: of the leaf
  * @create: make a leaf where the tree has none; if false, the shared empty leaf is installed
+ * @gfp: LCLONE_WORKER_GFP for the worker, GFP_KERNEL before the first I/O
  *
  * Called by the worker, or before the first I/O.  May sleep on I/O.
  *
- * Return: the leaf, pinned; or the empty leaf, which can't be pinned; or an ERR_PTR.
+ * Return: the leaf, pinned; or the empty leaf, which can't be pinned; or an ERR_PTR, -EAGAIN
+ * if there is no memory now: WAIT_MEMORY.
  */
-struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create);
+struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool create, gfp_t gfp);
 
 /**
  * lclone_leaf_make() - make a leaf where the tree has none yet
@@ -103,7 +113,7 @@ struct lclone_leaf *lclone_leaf_get(struct lclone_cache *c, u64 index, bool crea
  * @index: of the leaf
  * @room: gets whether there is room for its node; if there is none the leaf was not made
  *
- * Worker only.  Return: 0 or -errno.
+ * Worker only.  Return: 0 or -errno, -EAGAIN if there is no memory now: WAIT_MEMORY.
  */
 int lclone_leaf_make(struct lclone_cache *c, u64 index, enum lclone_room *room);
 
@@ -138,11 +148,13 @@ void lclone_leaf_finish_loads(struct lclone_cache *c);
  * lclone_cache_evict() - evict leaves that are neither dirty nor pinned
  * @c: the cache, which may have no directory yet
  * @want: how many are wanted
- * @fresh_too: evict also leaves that were loaded since the last pass
+ * @all: evict also leaves that were loaded since the last pass, and pages of the directory that
+ *	lead to no leaf; worker only
  *
- * Process context.  Makes one pass over the directory at most.  Return: how many were evicted.
+ * Process context.  Makes one pass over the directory at most.  Return: how many pages will be
+ * free after a grace period of RCU, when WAIT_MEMORY is unparked.
  */
-unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool fresh_too);
+unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool all);
 
 /**
  * lclone_dir_create() - make the directory

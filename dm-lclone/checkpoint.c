@@ -347,6 +347,7 @@ static void checkpoint_work(struct work_struct *work)
 		free_pages((unsigned long)cp.buf, get_order(cp.buf_blocks * LCLONE_BLOCK_SIZE));
 	lclone_commit_end(cp.commit, errno_to_blk_status(err));
 	lclone_unpark(super->queue, WAIT_CHECKPOINT);
+	lclone_unpark(super->queue, WAIT_MEMORY);	/* leaves that are clean can be evicted */
 	/* Blocks of old nodes are free, and no leaf is new any more, which lowers the reserve. */
 	lclone_space_came(cp.alloc);
 }

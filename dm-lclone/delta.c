@@ -22,6 +22,7 @@ void lclone_delta_set_limits(struct lclone_delta *d)
 
 void lclone_delta_destroy(struct lclone_delta *d)
 {
+	cancel_delayed_work_sync(&d->cache.memory_work);
 	if (d->queue.wq)
 		destroy_workqueue(d->queue.wq);
 	cancel_work_sync(&d->event.work);	/* works that have just ended may have queued it */

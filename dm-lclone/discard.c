@@ -344,8 +344,17 @@ void lclone_discard(struct lclone_delta *d, struct bio *bio)
 			continue;
 		}
 		if (leaf == &lclone_empty_leaf) {
-			enum lclone_room space = lclone_alloc_new_leaf(&d->alloc);
+			enum lclone_room space;
+			int err = lclone_leaf_make(&d->cache, index, &space);
 
+			if (err == -EAGAIN) {
+				lclone_park(&d->queue, bio, WAIT_MEMORY);
+				return;
+			}
+			if (err) {
+				lclone_end_bio(bio, errno_to_blk_status(err));
+				return;
+			}
 			if (space != LCLONE_ROOM_OK && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
 				lclone_no_space(&d->space, bio, space);
 				return;

@@ -254,7 +254,7 @@ static int flatten_make_leaf(struct lclone_delta *d, u64 index, struct lclone_le
 		return err;
 	if (space != LCLONE_ROOM_OK)
 		return flatten_no_space(d, space);
-	*leaf = lclone_leaf_get(&d->cache, index, true);
+	*leaf = lclone_leaf_get(&d->cache, index, true, LCLONE_WORKER_GFP);
 	err = PTR_ERR_OR_ZERO(*leaf);
 	if (err)
 		*leaf = &lclone_empty_leaf;

@@ -73,8 +73,13 @@ void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 s
 
 struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, index, true);
+	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, index, true,
+						   LCLONE_WORKER_GFP);
 
+	if (leaf == ERR_PTR(-EAGAIN)) {
+		lclone_park(&d->queue, bio, WAIT_MEMORY);
+		return NULL;
+	}
 	if (IS_ERR(leaf)) {
 		lclone_end_bio(bio, errno_to_blk_status(PTR_ERR(leaf)));
 		return NULL;

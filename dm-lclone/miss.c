@@ -19,7 +19,25 @@ static void defer_loaded_bio(struct lclone_cache *c, struct bio *bio)
 	lclone_defer(&d->queue, bio);
 }
 
-const struct lclone_cache_ops lclone_miss_ops = { .loaded = defer_loaded_bio };
+/*
+ * Leaves that are dirty can be evicted when a checkpoint has written them.  Where none is made,
+ * in a delta that is read-only, dirty leaves stay, and memory has to come from others.  Nobody
+ * tells when it does, so that bios look again a second later.
+ */
+static void cache_starved(struct lclone_cache *c)
+{
+	struct lclone_delta *d = container_of(c, struct lclone_delta, cache);
+
+	if (READ_ONCE(d->super.mode) == LCLONE_RW)
+		lclone_commit_want_checkpoint(&d->commit);
+	else
+		queue_delayed_work(d->queue.wq, &c->memory_work, HZ);
+}
+
+const struct lclone_cache_ops lclone_miss_ops = {
+	.loaded = defer_loaded_bio,
+	.starved = cache_starved,
+};
 
 void lclone_load_for(struct lclone_delta *d, struct lclone_delta *missing, struct bio *bio)
 {

@@ -39,7 +39,7 @@ enum lclone_wait {
 	WAIT_BUSY,			/* until an entry is not BUSY any more */
 	WAIT_SPACE,			/* until a chunk is free */
 	WAIT_CHECKPOINT,		/* too many leaves are dirty */
-	WAIT_MEMORY,			/* a pool is empty: until a job or a load has ended */
+	WAIT_MEMORY,			/* a pool is empty: until something comes back to it */
 	NR_WAITS,
 };
 

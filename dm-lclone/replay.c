@@ -52,7 +52,8 @@ static int record_hwm(struct lclone_delta *d, u64 chunk, u64 exc)
 
 static int record_apply(struct lclone_delta *d, u64 chunk, u64 exc)
 {
-	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, chunk / LCLONE_LEAF_EXCEPTIONS, true);
+	struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, chunk / LCLONE_LEAF_EXCEPTIONS, true,
+						   GFP_KERNEL);
 
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf);

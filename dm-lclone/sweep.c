@@ -217,7 +217,8 @@ static int lane_gather_leaves(struct lclone_lane *l)
 	int n, err = 1;
 
 	for (n = 0; err > 0 && n < SCAN_LEAVES && s->index <= d->geo.last_leaf; n++) {
-		struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, s->index, false);
+		struct lclone_leaf *leaf = lclone_leaf_get(&d->cache, s->index, false,
+							   LCLONE_WORKER_GFP);
 
 		if (IS_ERR(leaf))
 			return PTR_ERR(leaf);

@@ -45,6 +45,8 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 	} while (part != bio);
 }
 
+static void worker_write(struct lclone_delta *d, struct bio *bio);
+
 /* Handles a leaf that could not be pinned, mostly because the tree has none there yet. */
 static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
@@ -56,12 +58,15 @@ static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 		return;
 	}
 	err = lclone_leaf_make(&d->cache, index, &room);
-	if (err)
+	if (err == -EAGAIN)
+		lclone_park(&d->queue, bio, WAIT_MEMORY);
+	else if (err)
 		lclone_end_bio(bio, errno_to_blk_status(err));
 	else if (room != LCLONE_ROOM_OK)
 		lclone_no_space(&d->space, bio, room);
 	else
-		lclone_defer(&d->queue, bio);
+		/* At once, before another bio that needs memory evicts the new leaf. */
+		worker_write(d, bio);
 }
 
 /*
