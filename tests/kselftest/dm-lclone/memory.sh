@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+. "${0%/*}/lib.sh"
+loses "I/O that does not end, and with it the machine, when there is no memory"
+needs scarce
+
+mem=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
+[ "$mem" -le 3072 ] ||
+	skip_all "no machine to be without memory for a while: a small virtual one is"
+
+# 9 GiB in chunks of 16 KiB: three pages of the directory, each leaf has 7.9 MiB.  Two RAM
+# disks, which have all of their pages.
+setup() {
+	modprobe -q brd rd_nr=2 rd_size=32768 || skip "no RAM disk"
+	base=/dev/ram0 delta=/dev/ram1
+	[ "$(blkio size $delta)" -ge 65536 ] || skip "the RAM disk is too small"
+	on_exit "modprobe -r brd"
+	blkio write $base 0 32m 4
+	blkio write $delta 0 32m 5
+	blkio write $delta 0 1m 0
+	create vm $((9 << 21)) $base $delta chunk_size 32 "$@"
+	vm=/dev/mapper/$P-vm
+}
+
+# without_memory BLOCKS SEED
+without_memory() {
+	milliseconds scarce "$vm" $((300 << 20)) "$1" "$2" 60
+	echo "$took ms"
+	is rw "$(status vm mode)" "mode"
+}
+
+first_writes_need_no_memory() {
+	setup commit_interval 3600000
+	without_memory 30 1
+	close vm
+	! command -v lclone >/dev/null || lclone check $delta
+}
+
+leaves_are_loaded_without_memory() {
+	setup
+	blkio write "$vm" 0 9000m 1 bs=4k step=300m
+	message vm checkpoint
+	without_memory 30 2
+	close vm
+	! command -v lclone >/dev/null || lclone check $delta
+}
+
+run first_writes_need_no_memory \
+	leaves_are_loaded_without_memory

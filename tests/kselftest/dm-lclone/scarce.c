@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * scarce DEV STRIDE BLOCKS SEED SECONDS: write a few blocks at each multiple of STRIDE while the
+ * machine has no memory, and read them again.
+ *
+ * The watermarks are raised above all the memory that there is, so that from then on each
+ * allocation fails, or waits, which has no pool or may not take of the reserves: the kernel's
+ * pools alone have to do.  After SECONDS the watermarks come back in any case, and if the I/O had
+ * not ended by then, that is the failure.  What this program needs it has before.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BLOCK	4096u
+#define PART	512u
+
+static int dev, watermark;
+static char normal[32], scarce[32];
+static uint64_t stride, blocks, seed;
+static unsigned int seconds;
+static bool ended, too_late;
+static uint8_t data[BLOCK] __attribute__((aligned(4096)));
+
+static void set(const char *kbytes)
+{
+	if (pwrite(watermark, kbytes, strlen(kbytes), 0) < 0)
+		_exit(3);
+}
+
+static void *watch(void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < seconds * 10 && !__atomic_load_n(&ended, __ATOMIC_SEQ_CST); i++)
+		usleep(100000);
+	too_late = !__atomic_load_n(&ended, __ATOMIC_SEQ_CST);
+	set(normal);
+	return arg;
+}
+
+static void fill(uint64_t pos)
+{
+	uint64_t *p = (uint64_t *)data, i;
+
+	for (i = 0; i < BLOCK / sizeof(*p); i++)
+		p[i] = (pos + i) * 0x9e3779b97f4a7c15ULL ^ seed;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *work(void)
+{
+	uint8_t *got = data;
+	static uint8_t want[BLOCK];
+	uint64_t i;
+
+	for (i = 0; i < blocks; i++) {
+		fill(i * stride);
+		if (pwrite(dev, data, BLOCK, i * stride) != BLOCK)
+			return "a write failed";
+		/* a part of a subchunk, which is copied up */
+		if (pwrite(dev, data, PART, i * stride + 2 * BLOCK + PART) != PART)
+			return "a small write failed";
+	}
+	if (fdatasync(dev))
+		return "a flush failed";
+	for (i = 0; i < blocks; i++) {
+		fill(i * stride);
+		memcpy(want, data, BLOCK);
+		if (pread(dev, got, BLOCK, i * stride) != BLOCK)
+			return "a read failed";
+		if (memcmp(got, want, BLOCK))
+			return "what was read is not what was written";
+		if (pread(dev, got, PART, i * stride + 2 * BLOCK + PART) != PART)
+			return "a small read failed";
+		if (memcmp(got, want, PART))
+			return "what was read of a part is not what was written";
+	}
+	return NULL;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "scarce: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	const char *wrong;
+	uint64_t pages;
+	pthread_t thread;
+	ssize_t n;
+	int fd;
+
+	if (argc != 6)
+		return 2;
+	stride = strtoull(argv[2], NULL, 0);
+	blocks = strtoull(argv[3], NULL, 0);
+	seed = strtoull(argv[4], NULL, 0);
+	seconds = strtoul(argv[5], NULL, 0);
+	dev = open(argv[1], O_RDWR | O_DIRECT);
+	if (dev < 0)
+		die(argv[1]);
+	watermark = open("/proc/sys/vm/min_free_kbytes", O_RDWR);
+	n = watermark < 0 ? -1 : pread(watermark, normal, sizeof(normal) - 1, 0);
+	if (n <= 0)
+		die("min_free_kbytes");
+	pages = sysconf(_SC_PHYS_PAGES);
+	snprintf(scarce, sizeof(scarce), "%llu\n",
+		 (unsigned long long)pages * (sysconf(_SC_PAGESIZE) / 1024));
+	fd = open("/proc/self/oom_score_adj", O_WRONLY);
+	if (fd < 0 || write(fd, "-1000", 5) != 5)
+		die("oom_score_adj");
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		die("mlockall");
+	if (pthread_create(&thread, NULL, watch, NULL))
+		die("a thread");
+
+	set(scarce);
+	wrong = work();
+	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	if (!wrong && too_late)
+		wrong = "it did not go on before there was memory again";
+	if (wrong)
+		fprintf(stderr, "scarce: %s\n", wrong);
+	return !!wrong;
+}
