@@ -5,6 +5,7 @@
  */
 #include "activate.h"
 #include "base.h"
+#include "basecache.h"
 #include "grow.h"
 #include "link.h"
 #include "note.h"
@@ -63,6 +64,7 @@ static int seal_delta(struct lclone_delta *d, const struct lclone *t)
 	WRITE_ONCE(d->super.mode, LCLONE_READ_ONLY);
 	trace_lclone_mode(&d->dev, false);
 	d->below.chain = NULL;
+	d->below.cached = NULL;
 	lclone_registry_seal(d);
 	return 0;
 }
@@ -122,7 +124,8 @@ int lclone_delta_start(struct lclone *t)
 	d->below.merge = t->merge;
 	d->below.chain = t->chain;
 	d->below.base_sectors = lclone_base_sectors(t);
-	d->below.plain_sectors = d->below.chain ? 0 : d->below.base_sectors;
+	d->below.cached = lclone_base_cache_start(t->cache);
+	d->below.plain_sectors = d->below.chain || d->below.cached ? 0 : d->below.base_sectors;
 	d->below.block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->space.error = t->error_if_no_space;
 	/* No discards during a merge, at whose end the whole delta can be discarded. */

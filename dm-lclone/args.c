@@ -18,7 +18,7 @@ struct feature {
 	bool *given;		/* set if a value was given */
 };
 
-#define NR_FEATURES 12
+#define NR_FEATURES 13
 
 /* Fills in the table of features of @t, in the order in which they are printed. */
 static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
@@ -36,6 +36,7 @@ static void features_of(struct lclone *t, struct feature f[NR_FEATURES])
 		  "commit_interval must be a number of milliseconds from 1 to 3600000",
 		  .value = &t->commit_interval, .given = &t->commit_interval_given },
 		{ "no_discard_passdown", .flag = &t->no_discard_passdown },
+		{ "base_cache", .flag = &t->base_cache },
 		{ "merge", .flag = &t->merge },
 		{ "flatten", .flag = &t->flatten },
 		{ "flatten_layer", .flag = &t->flatten_layer },
@@ -158,6 +159,10 @@ int lclone_parse_features(struct lclone *t, unsigned int argc, char **argv)
 		t->read_only = true;
 	if (t->merge && (t->read_only || t->nr_parents)) {
 		t->ti->error = "merge is for a writable delta right above its base";
+		return -EINVAL;
+	}
+	if (t->merge && t->base_cache) {
+		t->ti->error = "merge writes to the base: it can't be read through base_cache";
 		return -EINVAL;
 	}
 	if (t->flatten && (t->read_only || t->merge)) {

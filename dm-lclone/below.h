@@ -7,6 +7,7 @@
 
 #include <linux/blkdev.h>
 
+struct lclone_base_cache;
 struct lclone_delta;
 
 #define LCLONE_LAYERS_MAX	255		/* a chain has this many layers at most */
@@ -26,7 +27,9 @@ struct lclone_chain {
  * @chain: the layers, or NULL
  * @base: the base, or NULL
  * @base_sectors: size of the base
- * @plain_sectors: the same if the base lies right below the delta; 0 if there are layers
+ * @plain_sectors: the same if the base lies right below the delta; 0 if there are layers, or
+ *	if it is read through a cache
+ * @cached: the cache through which the base is read, or NULL
  * @block_sectors: size of the clone's logical blocks, in sectors
  * @merge: the delta is being merged, so that the base is written
  */
@@ -35,6 +38,7 @@ struct lclone_below {
 	struct block_device *base;
 	sector_t base_sectors;
 	sector_t plain_sectors;
+	struct lclone_base_cache *cached;
 	u32 block_sectors;
 	bool merge;
 };
@@ -49,6 +53,19 @@ struct lclone_below {
 static inline bool lclone_has_below(const struct lclone_below *below, sector_t sector)
 {
 	return below->chain || sector < below->base_sectors;
+}
+
+/**
+ * lclone_is_cached() - is a device the base, and read through a cache?
+ * @below: what lies below
+ * @bdev: the device
+ *
+ * Return: true if reads of it are lclone_base_cache_read()'s.
+ */
+static inline bool lclone_is_cached(const struct lclone_below *below,
+				    const struct block_device *bdev)
+{
+	return below->cached && bdev == below->base;
 }
 
 #endif /* LCLONE_BELOW_H */

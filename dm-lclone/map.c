@@ -8,6 +8,7 @@
  * is called behind it because it takes locks, which sleep on a real-time kernel.
  */
 #include "map.h"
+#include "basecache.h"
 #include "table.h"
 
 /* A large write that comes this close to the end of a leaf (in chunks) has the next one made. */
@@ -442,9 +443,13 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 	verdict = lclone_map_read(d, bio, &s, &missing);
 	if (unlikely(verdict == LCLONE_NO_LEAF))
 		return map_defer(d, bio);
-	if (verdict == LCLONE_REMAPPED)
+	if (verdict == LCLONE_REMAPPED && !lclone_is_cached(&d->below, s.bdev))
 		return map_part(d, bio, s.sectors);
-	if (likely(cut_bio(bio, s.sectors))) {
+	if (unlikely(!cut_bio(bio, s.sectors)))
+		return DM_MAPIO_SUBMITTED;
+	if (verdict == LCLONE_REMAPPED) {
+		lclone_base_cache_read(d->below.cached, bio);
+	} else {
 		zero_fill_bio(bio);
 		bio_endio(bio);
 	}

@@ -113,7 +113,7 @@ struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, 
 		bio->bi_iter.bi_sector = lclone_chunk_start(&d->geo, lclone_exc_phys(exc)) + offset;
 		return layer->dev.bdev;
 	}
-	if (bio_end_sector(bio) > d->below.base_sectors)
+	if (d->below.cached || bio_end_sector(bio) > d->below.base_sectors)
 		return NULL;
 	return d->below.base;
 }

@@ -53,7 +53,7 @@ bool lclone_layer_exception(struct lclone_delta *layer, u64 chunk, u64 *exc);
  * @mask: the subchunks that it touches
  *
  * Under rcu_read_lock_sched().  Return: the device, for the caller to set; or NULL if there is
- * more than one source, or a leaf is not in RAM.
+ * more than one source, a leaf is not in RAM, or it is a base that has a cache.
  */
 struct block_device *lclone_chain_find(struct lclone_delta *d, struct bio *bio, u64 chunk,
 				       u32 offset, u32 mask);

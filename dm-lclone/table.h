@@ -9,6 +9,7 @@
 
 #include "lclone_format.h"
 
+struct lclone_base_cache;
 struct lclone_chain;
 struct lclone_delta;
 struct lclone_sweep;
@@ -29,6 +30,7 @@ struct lclone_parent {
  * @delta: its delta, from lclone_delta_get() on
  * @ti: the target
  * @base_dev: the base, or NULL
+ * @cache: the cache of the base, or NULL
  * @delta_dev: the delta's device
  * @parents: the layers that it names, bottom to top
  * @nr_parents: number of parents
@@ -37,6 +39,7 @@ struct lclone_parent {
  * @read_only: the delta is not written; a feature, as all members up to @chunk_size_given
  * @error_if_no_space: writes do not wait for space
  * @no_discard_passdown: freed chunks are not discarded on the device
+ * @base_cache: the base is read through the page cache of its device
  * @merge: the delta is merged into the base
  * @flatten: the delta takes over all that lies below it
  * @flatten_layer: the delta takes over what the layer right below it has
@@ -60,6 +63,7 @@ struct lclone {
 	struct lclone_delta *delta;
 	struct dm_target *ti;
 	struct dm_dev *base_dev;
+	struct lclone_base_cache *cache;
 	struct dm_dev *delta_dev;
 	struct lclone_parent *parents;
 	u32 nr_parents;
@@ -69,6 +73,7 @@ struct lclone {
 	bool read_only;
 	bool error_if_no_space;
 	bool no_discard_passdown;
+	bool base_cache;
 	bool merge;
 	bool flatten;
 	bool flatten_layer;

@@ -8,6 +8,7 @@
 
 #include "activate.h"
 #include "args.h"
+#include "basecache.h"
 #include "chain.h"
 #include "grow.h"
 #include "lclone_version.h"
@@ -47,17 +48,23 @@ static int open_devices(struct lclone *t, const char *base, const char *delta)
 		return 0;
 	err = dm_get_device(t->ti, base, BLK_OPEN_READ | (t->merge ? BLK_OPEN_WRITE : 0),
 			    &t->base_dev);
-	if (err)
+	if (err) {
 		t->ti->error = err == -EBUSY ?
 			"The base is in use: mounted, or claimed by another driver" :
 			"Can't open the base";
-	return err;
+		return err;
+	}
+	if (!t->base_cache)
+		return 0;
+	t->cache = lclone_base_cache_get(t->base_dev->bdev);
+	return t->cache ? 0 : lclone_refuse(t, -ENOMEM, "Out of memory");
 }
 
 static void close_devices(struct lclone *t)
 {
 	u32 i;
 
+	lclone_base_cache_put(t->cache);
 	for (i = 0; i < t->nr_parents; i++)
 		if (t->parents[i].dev)
 			dm_put_device(t->ti, t->parents[i].dev);

@@ -4,6 +4,7 @@
  * waits for something else to end.
  */
 #include "worker.h"
+#include "basecache.h"
 #include "copyup.h"
 #include "discard.h"
 #include "map.h"
@@ -39,6 +40,8 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 		if (verdict == LCLONE_NOT_OURS) {
 			zero_fill_bio(part);
 			bio_endio(part);
+		} else if (lclone_is_cached(&d->below, s.bdev)) {
+			lclone_base_cache_read(d->below.cached, part);
 		} else {
 			submit_bio_noacct(part);
 		}

@@ -17,6 +17,10 @@
 #define BLK_OPEN_WRITE		FMODE_WRITE
 #endif
 
+#ifndef HAVE_BD_MAPPING
+#define bd_mapping		bd_inode->i_mapping
+#endif
+
 #ifndef HAVE_SHRINKER_ALLOC
 static inline struct shrinker *shrinker_alloc(unsigned int flags, const char *name)
 {

@@ -489,7 +489,7 @@ static bool one_table(u64 *random)
 {
 	static const char *const words[] = {
 		"read_only", "error_if_no_space", "no_space_timeout", "low_water_mark",
-		"commit_interval", "no_discard_passdown", "chunk_size", "parent", "0", "1", "2",
+		"commit_interval", "no_discard_passdown", "base_cache", "chunk_size", "parent", "0", "1", "2",
 		"3", "4", "16", "60", "-", "-1", "+1", "0x10", "18446744073709551616", "%s%n",
 		"\\", "\\ ", "/", "/dev/ram0", "read_only\\ x",
 	};
