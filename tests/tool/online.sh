@@ -120,7 +120,7 @@ fill()
 
 online_merge()
 {
-	ok lclone create t1 "$base" "$delta" --commit-interval 500
+	ok lclone create t1 "$base" "$delta" --commit-interval 500 --base-cache
 	scribble
 	ok lclone merge --yes t1
 	is_disk "$base"
@@ -364,7 +364,7 @@ flatten_to()
 	cp "$template" "$dir/model"
 	truncate -s 20M "$dir/model"
 	dd if=/dev/urandom of="$target" bs=1M status=none conv=fsync 2>/dev/null
-	ok lclone create --size 20M t1 "$base" "$delta"
+	ok lclone create --size 20M --base-cache t1 "$base" "$delta"
 	put /dev/mapper/t1 4090 10 3
 	refused 4 "not blank" lclone flatten --to "$target" t1
 	ok lclone flatten --to "$target" --force --json t1
@@ -492,7 +492,7 @@ flatten()
 	local layer
 
 	disk roomy roomy 24
-	ok lclone create t1 "$base" "$delta"
+	ok lclone create t1 "$base" "$delta" --base-cache
 	scribble
 	ok lclone snapshot t1 --to "$roomy"
 	layer=$delta delta=$roomy

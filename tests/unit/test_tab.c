@@ -63,7 +63,7 @@ static void entries(void **state)
 		  "web1 /dev/vg/debian12 /dev/vg/web1\n"
 		  "  web2\t-  /dev/vg/web2\tnofail,noauto,_netdev,host,shared,defaults,x-mine=1,read-only\r\n"
 		  "   # also a comment\n"
-		  "db /dev/vg/b /dev/vg/d error-if-no-space,no-space-timeout=0,low-water-mark=16,commit-interval=20,no-discard-passdown");
+		  "db /dev/vg/b /dev/vg/d error-if-no-space,no-space-timeout=0,low-water-mark=16,commit-interval=20,no-discard-passdown,base-cache");
 	read_tab(&tab);
 	assert_string_equal(complaints, "");
 	assert_int_equal(tab.count, 3);
@@ -82,7 +82,8 @@ static void entries(void **state)
 		    e->features.read_only);
 	e = lclone_tab_find(&tab, "db");
 	assert_non_null(e);
-	assert_true(e->features.error_if_no_space && e->features.no_discard_passdown);
+	assert_true(e->features.error_if_no_space && e->features.no_discard_passdown &&
+		    e->features.base_cache);
 	assert_true(e->features.no_space_timeout_set);
 	assert_int_equal(e->features.low_water_mark, 16);
 	assert_int_equal(e->features.commit_interval, 20);

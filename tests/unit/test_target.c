@@ -29,6 +29,7 @@ static void tables(void **state)
 	round_trip("254:0 254:1 4 parent 254:2 parent 254:3");
 	round_trip("- 254:1 5 parent /dev/vg/layer parent 254:3 read_only");
 	round_trip("7:0 7:1 11 read_only error_if_no_space no_space_timeout 4294967295 low_water_mark 1000 commit_interval 3600000 no_discard_passdown chunk_size 4096");
+	round_trip("7:0 7:1 3 no_discard_passdown base_cache flatten");
 }
 
 static void bad_tables(void **state)

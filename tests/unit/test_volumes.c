@@ -224,9 +224,10 @@ static void features(void **state)
 	(void)state;
 	lclone_feature_words(&f, words, sizeof(words));
 	assert_string_equal(words, "read-only,no-space-timeout=0,low-water-mark=7,commit-interval=500");
-	f = (struct lclone_features){ .error_if_no_space = true, .no_discard_passdown = true };
+	f = (struct lclone_features){ .error_if_no_space = true, .no_discard_passdown = true,
+				     .base_cache = true };
 	lclone_feature_words(&f, words, sizeof(words));
-	assert_string_equal(words, "error-if-no-space,no-discard-passdown");
+	assert_string_equal(words, "error-if-no-space,no-discard-passdown,base-cache");
 	f = (struct lclone_features){ .read_only = false };
 	lclone_feature_words(&f, words, sizeof(words));
 	assert_string_equal(words, "");

@@ -25,7 +25,8 @@ int parse_size(const char *text, u64 *sectors);
 	{ "no-space-timeout", required_argument, NULL, 't' },	\
 	{ "low-water-mark", required_argument, NULL, 'w' },	\
 	{ "commit-interval", required_argument, NULL, 'i' },	\
-	{ "no-discard-passdown", no_argument, NULL, 'd' }
+	{ "no-discard-passdown", no_argument, NULL, 'd' },	\
+	{ "base-cache", no_argument, NULL, 'M' }
 /* ... and these two of those: create and open */
 #define VERIFY_OPTION	{ "verify", no_argument, NULL, 'v' }
 
@@ -36,7 +37,8 @@ int parse_size(const char *text, u64 *sectors);
 	"  --no-space-timeout SEC   let them wait that long before (60; 0: for ever)\n" \
 	"  --low-water-mark CHUNKS  an event when fewer chunks are free\n" \
 	"  --commit-interval MS     make writes durable at least that often (1000)\n" \
-	"  --no-discard-passdown    keep discards from the delta's device\n"
+	"  --no-discard-passdown    keep discards from the delta's device\n" \
+	"  --base-cache             what one clone has read of the base all have in memory\n"
 
 #define VERIFY_USAGE							\
 	"  --verify                 verify what is read of the base: see lclone seal-base\n"

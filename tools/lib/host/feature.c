@@ -25,6 +25,8 @@ static bool *find_flag(struct lclone_features *f, const char *word)
 		return &f->error_if_no_space;
 	if (!strcmp(word, "no-discard-passdown"))
 		return &f->no_discard_passdown;
+	if (!strcmp(word, "base-cache"))
+		return &f->base_cache;
 	if (!strcmp(word, "verify"))
 		return &f->verify;
 	return NULL;
@@ -83,6 +85,8 @@ void lclone_feature_words(const struct lclone_features *f, char *words, size_t s
 		add_word(words, size, "commit-interval", &(u64){ f->commit_interval });
 	if (f->no_discard_passdown)
 		add_word(words, size, "no-discard-passdown", NULL);
+	if (f->base_cache)
+		add_word(words, size, "base-cache", NULL);
 	if (f->verify)
 		add_word(words, size, "verify", NULL);
 }

@@ -64,6 +64,8 @@ static void add_features(struct words *w, const struct lclone_features *f)
 		add(w, 2, " commit_interval %u", f->commit_interval);
 	if (f->no_discard_passdown)
 		add(w, 1, " no_discard_passdown");
+	if (f->base_cache)
+		add(w, 1, " base_cache");
 	if (f->merge)
 		add(w, 1, " merge");
 	if (f->flatten)
@@ -146,6 +148,8 @@ static int parse_feature(struct lclone_table *table, const char *name, char **sa
 		f->error_if_no_space = true;
 	else if (!strcmp(name, "no_discard_passdown"))
 		f->no_discard_passdown = true;
+	else if (!strcmp(name, "base_cache"))
+		f->base_cache = true;
 	else if (!strcmp(name, "merge"))
 		f->merge = true;
 	else if (!strcmp(name, "flatten"))

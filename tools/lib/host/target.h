@@ -22,6 +22,7 @@ struct lclone_features {
 	u64 low_water_mark;		/* chunks, 0: none */
 	u32 commit_interval;		/* milliseconds, 0: the default */
 	bool no_discard_passdown;
+	bool base_cache;		/* the base is read through its page cache */
 	u32 chunk_size;			/* sectors, 0: what the delta has */
 	bool merge;			/* into the base, while it is used */
 	bool flatten;			/* takes over all that lies below, while it is used */

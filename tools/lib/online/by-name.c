@@ -27,6 +27,7 @@ static void add_features(struct lclone_features *f, const struct lclone_features
 	f->read_only |= more->read_only;
 	f->error_if_no_space |= more->error_if_no_space;
 	f->no_discard_passdown |= more->no_discard_passdown;
+	f->base_cache |= more->base_cache;
 	f->verify |= more->verify;
 	if (!f->no_space_timeout_set && more->no_space_timeout_set) {
 		f->no_space_timeout_set = true;

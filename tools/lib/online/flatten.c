@@ -245,6 +245,7 @@ int lclone_flatten_to(struct flatten *f, const char *path, bool force)
 	snprintf(table.base, sizeof(table.base), "%u:%u", major(target.rdev), minor(target.rdev));
 	table.parents = 0;
 	table.features.merge = true;
+	table.features.base_cache = false;
 	table.features.rebase = true;
 	err = lclone_change_table(&clone, &table);
 	/* at once: what LVM is asked for takes its time; lclone_merge_online() says what fails */
@@ -520,6 +521,7 @@ static int leave_below(struct flatten *f, bool layer)
 		lclone_names_below(&table, names, sizeof(names));
 		strcpy(table.base, "-");
 		table.parents = 0;
+		table.features.base_cache = false;
 	}
 	table.features.flatten = false;
 	table.features.flatten_layer = false;

@@ -92,6 +92,7 @@ static int start_merge(struct online_merge *merge, struct lclone_clone *clone)
 		      lclone_seal_drop(base_file.rdev, merge->tree);
 	table = clone->table;
 	table.features.merge = true;
+	table.features.base_cache = false;
 	table.features.rebase = false;		/* it has had its effect */
 	if (!err)
 		err = lclone_change_table(clone, &table);
