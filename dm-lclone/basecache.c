@@ -293,8 +293,8 @@ struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c)
 		err = err ?: invalidate_inode_pages2(c->bdev->bd_mapping);
 		c->fresh = !err;
 		if (err)
-			DMWARN("%pg: no base_cache: its old pages can't be dropped: error %d", c->bdev,
-			       err);
+			DMWARN("%pg: no base_cache: its old pages can't be dropped: error %d",
+			       c->bdev, err);
 	}
 	fresh = c->fresh;
 	mutex_unlock(&c->start);
