@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "basic/clock.h"
 #include "basic/fail.h"
 #include "basic/signals.h"
 #include "clone/seal.h"
@@ -18,6 +19,7 @@
 #include "host/verity.h"
 
 #define SAMPLES		16	/* of a tree that is another's none is right */
+#define GOES_MS		10000	/* what is below a device that takes longer to go stays in use */
 #define NAME		"lclone-verified-"
 
 /* What the device is to be */
@@ -182,30 +184,58 @@ static int refuse_anothers(const struct plan *p, const struct lclone_verified *v
 	return right || err ? err : nothing_right(p);
 }
 
-static int remove_unused(dev_t holder, void *ctx)
+/* True: it is a device of ours.  Its name, and by that whether it exists, and is open. */
+static bool look(dev_t holder, char name[LCLONE_NAME_SIZE], struct dm_info *info)
 {
-	struct dm_task *dmt = NULL;
-	char uuid[64], name[LCLONE_NAME_SIZE];
-	struct dm_info info = { .exists = 0 };
+	struct dm_task *dmt;
+	char uuid[64];
 
-	(void)ctx;
+	*info = (struct dm_info){ .exists = 0 };
 	if (!lclone_dev_line(holder, "dm/uuid", uuid, sizeof(uuid)) ||
 	    strncmp(uuid, LCLONE_VERITY_UUID, strlen(LCLONE_VERITY_UUID)) ||
-	    !lclone_dev_line(holder, "dm/name", name, sizeof(name)))
-		return 0;
+	    !lclone_dev_line(holder, "dm/name", name, LCLONE_NAME_SIZE))
+		return false;
 	dmt = lclone_dm_task(DM_DEVICE_INFO, name);
-	if (dmt && dm_task_run(dmt) && dm_task_get_info(dmt, &info) && info.exists &&
-	    !info.open_count)
-		lclone_dm_remove(name);
+	if (!dmt || !dm_task_run(dmt) || !dm_task_get_info(dmt, info))
+		info->exists = 0;
 	if (dmt)
 		dm_task_destroy(dmt);
+	return true;
+}
+
+static int remove_unused(dev_t holder, void *ctx)
+{
+	char name[LCLONE_NAME_SIZE];
+	struct dm_info info;
+
+	(void)ctx;
+	if (look(holder, name, &info) && info.exists && !info.open_count)
+		lclone_dm_remove(name);
 	return 0;
 }
 
+/* 1: the kernel is about to remove it: it has no name any more, or sysfs tells nothing of it. */
+static int is_going(dev_t holder, void *ctx)
+{
+	char name[LCLONE_NAME_SIZE], uuid[64];
+	struct dm_info info;
+
+	(void)ctx;
+	if (look(holder, name, &info))
+		return !info.exists;
+	return lclone_dev_is_dm(holder) && !lclone_dev_line(holder, "dm/uuid", uuid, sizeof(uuid));
+}
+
+/* When a last user is gone the kernel removes the device in a work of its own, a moment later. */
 static void tidy(dev_t base)
 {
+	const struct timespec poll = { .tv_nsec = 5000000 };
+	const u64 start = lclone_now_ms();
+
 	lclone_why_hold();
 	lclone_dev_each(base, "holders", remove_unused, NULL);
+	while (lclone_dev_each(base, "holders", is_going, NULL) && lclone_now_ms() - start < GOES_MS)
+		nanosleep(&poll, NULL);
 	lclone_why_release();
 }
 
@@ -249,7 +279,7 @@ int lclone_verified_open(const struct lclone_file *base, const u8 root[LCLONE_RO
 	struct plan p;
 	int err;
 
-	*v = (struct lclone_verified){ .fd = -1 };
+	*v = (struct lclone_verified){ .fd = -1, .base = base->rdev };
 	err = find_tree(base, root, v, &verity, &hashes);
 	if (!err) {
 		v->block = verity.data_block;
@@ -263,9 +293,11 @@ int lclone_verified_open(const struct lclone_file *base, const u8 root[LCLONE_RO
 
 void lclone_verified_close(struct lclone_verified *v)
 {
-	if (v->fd >= 0)
-		close(v->fd);
+	if (v->fd < 0)
+		return;
+	close(v->fd);
 	v->fd = -1;
+	lclone_verified_tidy(v->base);
 }
 
 enum lclone_base_state lclone_base_state(const char *major_minor)

@@ -14,7 +14,7 @@
 
 struct lclone_verified {
 	int fd;				/* the device stays as long as this is open, or a clone has it */
-	dev_t rdev;
+	dev_t rdev, base;
 	u32 block;			/* bytes that are verified at once */
 	u8 root[LCLONE_ROOT_SIZE];
 };
@@ -23,15 +23,17 @@ struct lclone_verified {
  * @base is open, and locked; @root is what is recorded of it, or all zeros: what its tree says,
  * which is looked for among LVM's volumes.  @own: one of its own for this process, which has read
  * nothing yet.  -ENOENT: it has no tree; -ESTALE: it is another's.  -EUCLEAN, of @own: nothing is as
- * the tree says whose root hash was recorded.  To be closed in any case.
+ * the tree says whose root hash was recorded.  To be closed in any case, when the base is free of it
+ * unless others use it.
  */
 int lclone_verified_open(const struct lclone_file *base, const u8 root[LCLONE_ROOT_SIZE], bool own,
 			 struct lclone_verified *verified);
 void lclone_verified_close(struct lclone_verified *verified);
 
 /*
- * What a run that was killed has left between making one on the base and having it removed at its
- * last use: devices that nobody has open.
+ * Devices on the base that nobody has open go: those that a run that was killed has left between
+ * making one and having it removed at its last use, and those that the kernel is about to remove.
+ * The base is free of them when this returns.
  */
 void lclone_verified_tidy(dev_t base);
 
