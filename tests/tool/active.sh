@@ -62,8 +62,8 @@ now_quiet()
 	grep -q "^superblock-slot: superblock A" "$dir/out" || fail "$(cat "$dir/out")"
 }
 
-# The n-th block that is written
-place() { echo $(($1 * 104729 % 262144)); }
+# The i-th block that is written
+PLACE='i * 104729 % 262144'
 
 # Is what diff shows the first so many of these?
 is_prefix()
@@ -72,7 +72,7 @@ is_prefix()
 
 	n=$(awk '{ sum += $3 } END { print sum / 4096 }' "$1")
 	for ((i = 0; i < n; i++)); do
-		echo "$(place $i)"
+		echo $((PLACE))
 	done | sort -n >"$dir/wanted"
 	awk '$1 == "data" { for (b = $2; b < $2 + $3; b += 4096) print b / 4096 }' "$1" | sort -n |
 		cmp -s - "$dir/wanted" || fail "not what was ever there: $(cat "$1")"
@@ -84,7 +84,7 @@ writer()
 	local i
 
 	for ((i = 0; i < 400; i++)); do
-		dd if="$dir/template" of=/dev/mapper/t1 bs=4k count=1 seek="$(place $i)" \
+		dd if="$dir/template" of=/dev/mapper/t1 bs=4k count=1 seek=$((PLACE)) \
 			oflag=direct,dsync status=none || break
 		echo $((i + 1)) >"$dir/done.new"
 		mv "$dir/done.new" "$dir/done"

@@ -5,8 +5,8 @@
 # second, until it ends by itself; each time it is run again, and must end what it began.
 #
 # That takes most of an hour: LCLONE_KILLED=all asks for it (make check-tool). Else each
-# command is killed before its second call, its 31st, and then three times as far each time:
-# with LVM each time takes seconds.
+# command is killed before its second call, its 31st, and then three times as far each time,
+# nine times with LVM, where each takes seconds.
 
 killed_commands=(format create create_volume create_from open close remove snapshot revert
 		 snapshot_volume revert_volume drop_snapshot scan resize resize_inactive
@@ -379,12 +379,14 @@ accept()
 # next_kill N: the call before which it is killed after the N-th
 next_kill()
 {
+	local times=${has_vg:+9}
+
 	if [ "${LCLONE_KILLED:-}" = all ]; then
 		# what makes very many calls copies data: there each third will do
 		echo $(($1 + ($1 < 60 ? 1 : 3)))
 	else
-		# some make less than 5; with LVM, which makes hundreds, fewer of them
-		echo $(($1 < 31 ? $1 ? 31 : 2 : $1 * 3))
+		# some make less than 5; with LVM they make hundreds
+		echo $(($1 < 31 ? $1 ? 31 : 2 : $1 * ${times:-3}))
 	fi
 }
 
