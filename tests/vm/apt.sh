@@ -36,6 +36,15 @@ newer_than_lists()
 	[ "$1" -nt "$lists" ]
 }
 
+# newer_than_sources FILE: nor have its sources
+newer_than_sources()
+{
+	local list parts
+
+	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+	newer_than_lists "$1" && [ -z "$(find "$list" "$parts" -newer "$1" 2>/dev/null)" ]
+}
+
 # without_candidate PACKAGE...: print those that apt could not install today
 without_candidate()
 {
@@ -132,10 +141,18 @@ source_entry()
 # stay what they are.
 use_suites()
 {
-	local entry dir foreign=${foreign:-}
+	local entry dir known foreign=${foreign:-}
 
 	[ "${suites:-}" != "$*" ] || return 0
-	entry=$(source_entry "$(. /etc/os-release; echo "$VERSION_CODENAME")" "$@")
+	# apt takes seconds to say it
+	known=$CACHE/apt/entry-$(hash_stdin <<<"$*")
+	if ! newer_than_sources "$known"; then
+		entry=$(source_entry "$(. /etc/os-release; echo "$VERSION_CODENAME")" "$@")
+		mkdir -p "$CACHE/apt"
+		echo "$entry" >"$known.$$"
+		mv "$known.$$" "$known"
+	fi
+	entry=$(cat "$known")
 	dir=$CACHE/apt/$(hash_stdin <<<"$entry $foreign")
 	cached "$dir" describe_suites
 	if ! newer_than_lists "$dir/renewed"; then
