@@ -214,16 +214,20 @@ static int remove_unused(dev_t holder, void *ctx)
 	return 0;
 }
 
-/* 1: the kernel is about to remove it: it has no name any more, or sysfs tells nothing of it. */
+/*
+ * 1: the kernel is about to remove it.  From then on what sysfs has of it as a device of
+ * device-mapper cannot be read; that goes when the device has let go of what is below it.
+ */
 static int is_going(dev_t holder, void *ctx)
 {
-	char name[LCLONE_NAME_SIZE], uuid[64];
+	char name[LCLONE_NAME_SIZE], path[64];
 	struct dm_info info;
 
 	(void)ctx;
 	if (look(holder, name, &info))
 		return !info.exists;
-	return lclone_dev_is_dm(holder) && !lclone_dev_line(holder, "dm/uuid", uuid, sizeof(uuid));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm", major(holder), minor(holder));
+	return !access(path, F_OK) && !lclone_dev_line(holder, "dm/uuid", name, sizeof(name));
 }
 
 /* When a last user is gone the kernel removes the device in a work of its own, a moment later. */
@@ -249,8 +253,11 @@ static int lock_devices(dev_t base)
 
 void lclone_verified_tidy(dev_t base)
 {
-	int lock = lock_devices(base);
+	int lock;
 
+	lclone_why_hold();
+	lock = lock_devices(base);
+	lclone_why_release();
 	if (lock < 0)
 		return;
 	tidy(base);
