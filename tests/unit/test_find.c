@@ -22,7 +22,10 @@
 
 static const unsigned int a = 1, b = 2, other = 3;	/* minor numbers */
 static bool same;			/* a and b show the same */
-static u64 a_fp, b_sectors, b_fp, inactive_sectors;
+static u64 a_fp, b_sectors, b_fp, inactive_sectors, inactive_size;
+static const char *inactive_why;
+static bool b_suspended;
+static int b_err;
 
 DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
@@ -56,6 +59,13 @@ void __wrap_lclone_dev_name(dev_t rdev, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%u", minor(rdev));
 }
 
+bool __wrap_lclone_dev_suspended(dev_t dev, dev_t *which);
+bool __wrap_lclone_dev_suspended(dev_t dev, dev_t *which)
+{
+	*which = dev;
+	return minor(dev) == b && b_suspended;
+}
+
 bool __wrap_lclone_shows_same(dev_t one, dev_t two);
 bool __wrap_lclone_shows_same(dev_t one, dev_t two)
 {
@@ -67,9 +77,11 @@ int __wrap_lclone_look(struct lclone_place *places, size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		places[i].err = minor(places[i].rdev) == b ? b_err : 0;
 		places[i].fp = !places[i].rdev ? FP : minor(places[i].rdev) == a ? a_fp :
 			       minor(places[i].rdev) == b ? b_fp : 1;
+	}
 	return 0;
 }
 
@@ -90,6 +102,8 @@ int __wrap_lclone_volumes_read(struct lclone_volumes *v)
 	assert_non_null(v->volume);
 	v->count = 1;
 	v->volume->sectors = inactive_sectors;
+	v->volume->size = inactive_size;
+	strcpy(v->volume->unseen, inactive_why);
 	strcpy(v->volume->name, "vg/off");
 	return 0;
 }
@@ -142,9 +156,35 @@ static void inactive(void **state)
 	assert_int_equal(lclone_no_base("web1", &one, "name it"), -ENOENT);
 	assert_string_equal(lclone_why(),
 			    "the base of web1 may be vg/off (not active): activate that, or name it");
-	/* of one that is smaller, or goes on elsewhere, not all can be looked at */
-	inactive_sectors = SECTORS - 1;
+	inactive_sectors = inactive_size = SECTORS - 1;
 	is_found("", "");
+}
+
+/* What cannot be looked at may be the base, if it is of that size, or nobody knows of which. */
+static void unseen(void **state)
+{
+	(void)state;
+	/* it goes on elsewhere */
+	inactive_sectors = SECTORS - 1;
+	inactive_size = SECTORS;
+	is_found("", "vg/off (not active), 1");
+	inactive_why = "is not active (lvchange -ay)";
+	is_found("", "vg/off (not active), 1");
+	inactive_size = SECTORS + 1;
+	is_found("1", "1");
+	inactive_size = 0;
+	is_found("", "vg/off (not active), 1");
+	inactive_size = SECTORS + 1;
+	b_err = -EIO;
+	is_found("", "2 (cannot be read), 1");
+	b_sectors = SECTORS + 1;
+	is_found("1", "1");
+	b_sectors = SECTORS;
+	b_err = -ENOMEDIUM;
+	is_found("1", "1");
+	b_err = 0;
+	b_suspended = true;
+	is_found("", "2 (suspended), 1");
 }
 
 /* What shows the base is the base, by another name. */
@@ -169,6 +209,10 @@ static int as_at_first(void **state)
 	b_fp = 2;
 	b_sectors = SECTORS;
 	inactive_sectors = 0;
+	inactive_size = 1;
+	inactive_why = "";
+	b_suspended = false;
+	b_err = 0;
 	same = false;
 	return 0;
 }
@@ -188,6 +232,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(several, as_at_first),
 		cmocka_unit_test_setup(inactive, as_at_first),
+		cmocka_unit_test_setup(unseen, as_at_first),
 		cmocka_unit_test_setup(by_two_names, as_at_first),
 	};
 

@@ -294,18 +294,36 @@ int lclone_find_deltas(const struct lclone_finder *finder)
 struct base_search {
 	const struct lclone_sb *sb;
 	struct places exact, larger;
+	struct lclone_names *unseen;	/* what is of that size, and could not be looked at, or NULL */
 };
+
+static void add_unseen(struct base_search *search, const char *name, const char *why)
+{
+	char text[PATH_MAX + 32];
+
+	if (!search->unseen)
+		return;
+	snprintf(text, sizeof(text), "%s (%s)", name, why);
+	lclone_add_name(search->unseen, text);
+}
 
 static int add_candidate(const char *path, dev_t rdev, u64 sectors, void *ctx)
 {
 	struct base_search *search = ctx;
 	u64 wanted = search->sb->base_sectors;
 	struct places *p = sectors == wanted ? &search->exact : &search->larger;
+	char name[PATH_MAX];
 	dev_t which;
 	int err;
 
-	if (sectors < wanted || lclone_dev_suspended(rdev, &which))
+	if (sectors < wanted)
 		return 0;
+	if (lclone_dev_suspended(rdev, &which)) {
+		lclone_dev_name(rdev, name);
+		if (sectors == wanted)
+			add_unseen(search, name, "suspended");
+		return 0;
+	}
 	err = add_place(p, path, rdev, 0, wanted);
 	if (!err)
 		p->place[p->count - 1].fingerprint = true;
@@ -313,16 +331,21 @@ static int add_candidate(const char *path, dev_t rdev, u64 sectors, void *ctx)
 }
 
 /* Only one that is whole in its first segment can be looked at. */
-static int add_volumes(struct places *p, const struct lclone_volumes *volumes, u64 wanted)
+static int add_volumes(struct base_search *search, const struct lclone_volumes *volumes)
 {
+	const u64 wanted = search->sb->base_sectors;
+	struct places *p = &search->exact;
 	size_t i;
 	int err = 0;
 
 	for (i = 0; !err && i < volumes->count; i++) {
 		const struct lclone_volume *v = &volumes->volume[i];
 
-		if (v->unseen[0] || v->sectors < wanted)
+		if (v->unseen[0] || v->sectors < wanted) {
+			if (!v->size || v->size == wanted)
+				add_unseen(search, v->name, "not active");
 			continue;
+		}
 		err = add_place(p, v->name, 0, 0, wanted);
 		if (err)
 			break;
@@ -338,14 +361,40 @@ static void free_places(struct places *p)
 	free(p->rdev);
 }
 
-/* Keeps those that may be the base, each once. */
-static int keep_bases(struct places *p, u64 fp)
+/* A drive that is empty, and the like, holds no base. */
+static bool may_hold(const struct places *p, size_t i, u64 wanted)
 {
+	const int err = p->place[i].err;
+
+	return err && err != -ENOMEDIUM && err != -ENXIO && p->rdev[i] &&
+	       lclone_dev_attribute(p->rdev[i], "size") == wanted;
+}
+
+static void name_of(const struct places *p, size_t i, char name[PATH_MAX])
+{
+	const struct lclone_stripes *at = p->place[i].stripes;
+
+	if (p->rdev[i])
+		lclone_dev_name(p->rdev[i], name);
+	else
+		snprintf(name, PATH_MAX, "%s (not active)",
+			 container_of(at, struct lclone_volume, stripes)->name);
+}
+
+/* Keeps those that may be the base, each once. */
+static int keep_bases(struct base_search *search)
+{
+	struct places *p = &search->exact;
+	char name[PATH_MAX];
 	size_t i, k, n = 0;
 	int err = lclone_look(p->place, p->count);
 
 	for (i = 0; !err && i < p->count; i++) {
-		if (p->place[i].err || p->place[i].fp != fp)
+		if (may_hold(p, i, search->sb->base_sectors)) {
+			name_of(p, i, name);
+			add_unseen(search, name, "cannot be read");
+		}
+		if (p->place[i].err || p->place[i].fp != search->sb->base_fp)
 			continue;
 		for (k = 0; k < n && !lclone_shows_same(p->rdev[k], p->rdev[i]); k++)
 			;
@@ -374,28 +423,17 @@ static int add_larger(struct base_search *search)
 	return err;
 }
 
-static void name_of(const struct places *p, size_t i, char name[PATH_MAX])
-{
-	const struct lclone_stripes *at = p->place[i].stripes;
-
-	if (p->rdev[i])
-		lclone_dev_name(p->rdev[i], name);
-	else
-		snprintf(name, PATH_MAX, "%s (not active)",
-			 container_of(at, struct lclone_volume, stripes)->name);
-}
-
-/* Those of LVM that are not active are looked at if @volumes are given. */
+/* Those of LVM that are not active are looked at if @volumes are given.  @unseen: see above. */
 static int find_bases(const struct lclone_sb *sb, const struct lclone_volumes *volumes,
-		      struct places *found)
+		      struct places *found, struct lclone_names *unseen)
 {
-	struct base_search search = { .sb = sb };
+	struct base_search search = { .sb = sb, .unseen = unseen };
 	int err = lclone_each_device(add_candidate, &search);
 
 	err = err ?: add_larger(&search);
 	if (!err && volumes)
-		err = add_volumes(&search.exact, volumes, sb->base_sectors);
-	err = err ?: keep_bases(&search.exact, sb->base_fp);
+		err = add_volumes(&search, volumes);
+	err = err ?: keep_bases(&search);
 	free_places(&search.larger);
 	*found = search.exact;
 	return err;
@@ -411,12 +449,12 @@ int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX], struct lcl
 
 	path[0] = '\0';
 	*may = (struct lclone_names){ .count = 0 };
-	err = lclone_volumes_read(&volumes) ?: find_bases(sb, &volumes, &found);
+	err = lclone_volumes_read(&volumes) ?: find_bases(sb, &volumes, &found, may);
 	for (i = 0; !err && i < found.count; i++) {
 		name_of(&found, i, name);
 		lclone_add_name(may, name);
 	}
-	if (!err && found.count == 1 && found.rdev[0])
+	if (!err && may->count == 1 && found.count == 1 && found.rdev[0])
 		lclone_dev_name(found.rdev[0], path);
 	free_places(&found);
 	lclone_volumes_free(&volumes);
@@ -437,7 +475,7 @@ int lclone_no_base(const char *whose, const struct lclone_names *may, const char
 int lclone_likely_base(const struct lclone_sb *sb, char path[PATH_MAX])
 {
 	struct places found = { .count = 0 };
-	int err = find_bases(sb, NULL, &found);
+	int err = find_bases(sb, NULL, &found, NULL);
 
 	path[0] = '\0';
 	if (!err && found.count)

@@ -38,7 +38,8 @@ int lclone_each_device(int (*visit)(const char *path, dev_t rdev, u64 sectors, v
  * Looks for the base that @sb has recorded, by fingerprint; one that has been enlarged since
  * counts, and a volume of LVM that is not active, too.  What shows the same sectors is one.  @path
  * is "" if there is none, or if it may be another: a snapshot or a copy of it has the same
- * fingerprint.  @may has all that it may be.  0, or a negative errno as above.
+ * fingerprint, and so may have what is of that size and cannot be looked at.  @may has all that it
+ * may be.  0, or a negative errno as above.
  */
 int lclone_find_base(const struct lclone_sb *sb, char path[PATH_MAX], struct lclone_names *may);
 

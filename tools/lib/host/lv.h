@@ -36,7 +36,7 @@ struct lclone_lv {
 	char of[LCLONE_LV_ID_SIZE];	/* the id of the volume that a tree is of, or "" */
 	bool given;			/* by who made it: it is not ours to remove */
 	/* As listed */
-	char id[LCLONE_LV_ID_SIZE];	/* LVM's own, which no other volume ever has */
+	char id[LCLONE_LV_ID_SIZE];	/* LVM's own, which no other volume of the group ever has */
 	bool active, read_only;
 	bool origin;			/* of snapshots that LVM has made, and would remove with it */
 	bool is_new;			/* a delta that is not kept yet */

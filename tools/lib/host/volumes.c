@@ -158,10 +158,10 @@ static int add_group(struct lclone_volumes *v, struct json_object *group)
 	if (err || !vg || lclone_lvm_is_guests(group))
 		return err;
 	for (i = 0; !err && (lv = lclone_lvm_row(group, "lv", i)); i++) {
-		struct lclone_volume volume = { .sectors = 0 };
+		struct lclone_volume volume = { .size = lclone_json_number(lv, "lv_size") };
 
 		if (lclone_json_text(lv, "lv_active")[0] || strncmp(lclone_json_text(lv, "lv_role"), "public", 6) ||
-		    lclone_json_number(lv, "lv_size") < LEAST_SECTORS)
+		    volume.size < LEAST_SECTORS)
 			continue;
 		snprintf(volume.name, sizeof(volume.name), "%.140s/%.140s", lclone_json_text(vg, "vg_name"),
 			 lclone_json_text(lv, "lv_name"));

@@ -14,7 +14,8 @@ struct lclone_volume {
 	char name[300];			/* VG/LV, or who else is meant by @unseen */
 	char unseen[128];		/* why it cannot be looked at, as end of a sentence; or "" */
 	struct lclone_stripes stripes;	/* else where it begins on physical volumes ... */
-	u64 sectors;			/* ... and how much of it is there */
+	u64 sectors;			/* ... and how much of it is there ... */
+	u64 size;			/* ... of all its sectors; 0: not known */
 };
 
 struct lclone_volumes {
