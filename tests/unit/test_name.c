@@ -9,6 +9,7 @@
 
 #include "basic/fail.h"
 #include "clone/name.h"
+#include "clone/seal.h"
 #include "clone/super.h"
 #include "dir.h"
 #include "host/device.h"
@@ -41,7 +42,7 @@ int __wrap_lclone_lv_list(struct lclone_lv **lvs, size_t *count)
 int __wrap_lclone_lv_activate(const struct lclone_lv *lv);
 int __wrap_lclone_lv_activate(const struct lclone_lv *lv)
 {
-	(void)lv;
+	active |= !strcmp(lv->lv, "deb");
 	return 0;
 }
 
@@ -134,14 +135,14 @@ static void by_tag(void **state)
 	has_base("");
 }
 
-/* Without one it is the template whose tree it has recorded, if that is there, and the only one. */
+/* Without one it is the template whose tree it has recorded, active or not, if it is the only one. */
 static void by_tree(void **state)
 {
 	(void)state;
 	has_base("/dev/vg/deb");
 	active = false;
-	has_base("");
-	active = true;
+	has_base("/dev/vg/deb");
+	assert_true(active);
 	volume[COPY] = volume[TREE];
 	strcpy(volume[COPY].of, "id-of-another");
 	has_base("");
@@ -150,6 +151,20 @@ static void by_tree(void **state)
 	/* a delta that has recorded none, beside a tree that is not whole */
 	memset(delta.base_root, 0, sizeof(delta.base_root));
 	lclone_root_text(delta.base_root, volume[TREE].root);
+	has_base("");
+}
+
+/* A copy of a group has volumes of the same ids, and trees of its own. */
+static void of_another_group(void **state)
+{
+	struct lclone_lv lvs[2] = { volume[TREE], volume[TREE] };
+
+	(void)state;
+	strcpy(lvs[0].vg, "copy");
+	assert_ptr_equal(lclone_seal_in(lvs, 2, &volume[DEB]), &lvs[1]);
+	assert_null(lclone_seal_in(lvs, 1, &volume[DEB]));
+	/* the tree in this group is of another volume, and that of the template is in the copy only */
+	strcpy(volume[TREE].vg, "copy");
 	has_base("");
 }
 
@@ -170,6 +185,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(by_tag, make),
 		cmocka_unit_test_setup(by_tree, make),
+		cmocka_unit_test_setup(of_another_group, make),
 		cmocka_unit_test_setup(no_base, make),
 	};
 

@@ -81,7 +81,7 @@ static const struct lclone_lv *sealed_base(const struct lclone_named *named,
 	lclone_root_text(sb->base_root, root);
 	tree = memcmp(sb->base_root, none, LCLONE_ROOT_SIZE) ? tree_with(named, root) : NULL;
 	for (lv = named->lvs; tree && lv < named->lvs + named->lv_count; lv++)
-		if (lclone_lv_is_base(lv) && !strcmp(lv->id, tree->of))
+		if (lclone_lv_is_base(lv) && !strcmp(lv->id, tree->of) && !strcmp(lv->vg, tree->vg))
 			return lv;
 	return NULL;
 }
@@ -135,20 +135,28 @@ static int by_tags(struct lclone_named *named)
 }
 
 /* The base that a delta has recorded, or that it has none */
-static int set_base_of_delta(struct lclone_named *named, const struct lclone_sb *sb)
+static int set_base_of_delta(struct lclone_named *named, const struct lclone_sb *sb, bool activate)
 {
 	const struct lclone_lv *sealed = sealed_base(named, sb);
-	char path[LCLONE_LV_PATH_SIZE];
+	char path[LCLONE_LV_PATH_SIZE], text[LCLONE_LV_PATH_SIZE + 16];
+	int err = 0;
 
-	if (sealed)
-		lclone_lv_path(sealed, path);
-	if (sb->base_fp_alg == LCLONE_FP_NONE)
+	if (sb->base_fp_alg == LCLONE_FP_NONE) {
 		snprintf(named->base, sizeof(named->base), "-");
-	else if (sealed && lclone_dev_at(path))
-		snprintf(named->base, sizeof(named->base), "%s", path);
-	else
+		return 0;
+	}
+	if (!sealed)
 		return lclone_find_base(sb, named->base, &named->may);
-	return 0;
+	lclone_lv_path(sealed, path);
+	if (activate)
+		err = lclone_lv_activate(sealed);
+	if (!err && lclone_dev_at(path)) {
+		snprintf(named->base, sizeof(named->base), "%s", path);
+	} else if (!err) {
+		snprintf(text, sizeof(text), "%s (not active)", path);
+		lclone_add_name(&named->may, text);
+	}
+	return err;
 }
 
 static int by_label(struct lclone_named *named)
@@ -170,7 +178,7 @@ static int by_label(struct lclone_named *named)
 	}
 	if (!err && found) {
 		snprintf(named->delta, sizeof(named->delta), "%s", found->path);
-		err = set_base_of_delta(named, &found->sb);
+		err = set_base_of_delta(named, &found->sb, false);
 	}
 	lclone_inventory_free(&inv);
 	return err ?: !found;
@@ -229,9 +237,22 @@ static int activate_layers(const struct lclone_named *named)
 	return err;
 }
 
+/* Of two templates that have one name it is the one that lclonetab names, or none. */
+static const struct lclone_lv *template_to_activate(const struct lclone_named *named)
+{
+	const struct lclone_lv *lv;
+
+	if (!named->base[0])
+		return template_of(named);
+	for (lv = named->lvs; lv < named->lvs + named->lv_count; lv++)
+		if (lv->kind == LCLONE_LV_BASE && is_device(lv, named->base))
+			return lv;
+	return NULL;
+}
+
 int lclone_named_activate(struct lclone_named *named)
 {
-	const struct lclone_lv *base = template_of(named);
+	const struct lclone_lv *base = template_to_activate(named);
 	struct lclone_sb sb;
 	int err;
 
@@ -241,7 +262,7 @@ int lclone_named_activate(struct lclone_named *named)
 	      activate_layers(named);
 	/* Tags name no base but a template; a delta that is damaged is no matter of this */
 	if (!err && !named->base[0] && !lclone_sb_of(named->delta, &sb))
-		err = set_base_of_delta(named, &sb);
+		err = set_base_of_delta(named, &sb, true);
 	return err;
 }
 

@@ -12,7 +12,8 @@
 
 /*
  * What people know it by: a template keeps its name when its volume is renamed, another base has only
- * that of its volume.  Whose a tree is, its id says, which a volume made anew under the name has not.
+ * that of its volume.  Whose a tree is, its id says, which a volume made anew under the name has not;
+ * in a copy of the whole group (vgimportclone) volumes have the same ids.
  */
 static const char *name_of(const struct lclone_lv *base)
 {
@@ -25,7 +26,8 @@ const struct lclone_lv *lclone_seal_in(const struct lclone_lv *lvs, size_t count
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (lvs[i].kind == LCLONE_LV_VERITY && base->id[0] && !strcmp(lvs[i].of, base->id))
+		if (lvs[i].kind == LCLONE_LV_VERITY && base->id[0] &&
+		    !strcmp(lvs[i].of, base->id) && !strcmp(lvs[i].vg, base->vg))
 			return &lvs[i];
 	return NULL;
 }
