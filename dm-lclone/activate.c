@@ -121,10 +121,10 @@ int lclone_delta_start(struct lclone *t)
 	d->owner.fresh = false;
 	lclone_sweep_set(t, lclone_sweep_wanted(t));
 	lclone_registry_start(t);
+	d->below.cached = lclone_base_cache_start(t->cache, d->below.merge);
 	d->below.merge = t->merge;
 	d->below.chain = t->chain;
 	d->below.base_sectors = lclone_base_sectors(t);
-	d->below.cached = lclone_base_cache_start(t->cache);
 	d->below.plain_sectors = d->below.chain || d->below.cached ? 0 : d->below.base_sectors;
 	d->below.block_sectors = t->block_size >> SECTOR_SHIFT;
 	d->space.error = t->error_if_no_space;

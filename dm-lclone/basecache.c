@@ -6,7 +6,8 @@
  * misses that have come, waits, and copies.  The pages are read from the device and never copied
  * from a bio: a guest may change what its bio has read into before anybody could copy it, and all
  * clones would see that.  Nobody waits for a read that was given up: where there is no memory for a
- * page, or the device can't read all sectors of it, the bio goes to the device as without a cache.
+ * page, or the device can't read all sectors of it, the bio goes to the device as without a cache,
+ * and the page is dropped, so that the next read of it is one of the cache again.
  *
  * What is read for the cache is charged to no cgroup, because all clones wait for it: one that
  * is throttled would hold up the others.
@@ -119,17 +120,28 @@ static bool copy_all(struct lclone_base_cache *c, struct bio *bio, bool wait)
 
 /* Reading */
 
+/* Queued for a reader that is at work it would wait for what that waits for. */
 static void wake_reader(struct lclone_base_cache *c)
 {
+	unsigned int i;
+
 	lockdep_assert_held(&c->lock);
+	for (i = 1; i < READERS && work_busy(&c->reader[c->next % READERS].work); i++)
+		c->next++;
 	queue_work(c->wq, &c->reader[c->next++ % READERS].work);
+}
+
+/* Of what lies behind the end, as all of a device that is gone, readahead makes zeros. */
+static bool is_there(const struct lclone_base_cache *c, struct bio *bio)
+{
+	return bio_end_sector(bio) <= i_size_read(c->bdev->bd_mapping->host) >> SECTOR_SHIFT;
 }
 
 void lclone_base_cache_read(struct lclone_base_cache *c, struct bio *bio)
 {
 	unsigned long flags;
 
-	if (likely(copy_all(c, bio, false))) {
+	if (likely(is_there(c, bio) && copy_all(c, bio, false))) {
 		bio_endio(bio);
 		return;
 	}
@@ -154,15 +166,39 @@ static void take_misses(struct lclone_base_cache *c, struct bio_list *bios)
 	spin_unlock_irq(&c->lock);
 }
 
+static pgoff_t first_page(const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector >> PAGE_SECTORS_SHIFT;
+}
+
+static pgoff_t last_page(const struct bio *bio)
+{
+	return (bio_end_sector(bio) - 1) >> PAGE_SECTORS_SHIFT;
+}
+
 /* Has the pages that are missing read, and does not wait for them. */
 static void start_read(struct lclone_base_cache *c, const struct bio *bio)
 {
-	pgoff_t first = bio->bi_iter.bi_sector >> PAGE_SECTORS_SHIFT;
-	pgoff_t last = (bio_end_sector(bio) - 1) >> PAGE_SECTORS_SHIFT;
+	struct address_space *mapping = c->bdev->bd_mapping;
 	struct file_ra_state ra = {};
-	DEFINE_READAHEAD(ractl, NULL, &ra, c->bdev->bd_mapping, first);
+	DEFINE_READAHEAD(ractl, NULL, &ra, mapping, first_page(bio));
 
-	page_cache_ra_unbounded(&ractl, last - first + 1, 0);
+	filemap_invalidate_lock_shared(mapping);
+	page_cache_ra_unbounded(&ractl, last_page(bio) - first_page(bio) + 1, 0);
+	filemap_invalidate_unlock_shared(mapping);
+}
+
+/* It may have become smaller while it was read: looked at behind that. */
+static bool was_read(struct lclone_base_cache *c, struct bio *bio)
+{
+	return copy_all(c, bio, true) && is_there(c, bio);
+}
+
+/* What could not be read whole goes: readahead leaves alone what is there. */
+static void read_without(struct lclone_base_cache *c, struct bio *bio)
+{
+	invalidate_inode_pages2_range(c->bdev->bd_mapping, first_page(bio), last_page(bio));
+	submit_bio_noacct(bio);
 }
 
 static void read_misses(struct work_struct *work)
@@ -177,15 +213,16 @@ static void read_misses(struct work_struct *work)
 	noio = memalloc_noio_save();
 	blk_start_plug(&plug);
 	bio_list_for_each(bio, &bios)
-		start_read(c, bio);
+		if (is_there(c, bio))
+			start_read(c, bio);
 	blk_finish_plug(&plug);
 	memalloc_noio_restore(noio);
 
 	while ((bio = bio_list_pop(&bios))) {
-		if (likely(copy_all(c, bio, true)))
+		if (likely(was_read(c, bio)))
 			bio_endio(bio);
 		else
-			submit_bio_noacct(bio);
+			read_without(c, bio);
 	}
 }
 
@@ -277,9 +314,10 @@ void lclone_base_cache_put(struct lclone_base_cache *c)
 
 /*
  * A merge writes to the base beside its page cache.  There can't be one as long as another clone
- * has the base, so that what is fresh once stays so.
+ * has the base, so that what is fresh once stays so.  A resume comes here, which must not wait for a
+ * page that somebody has locked: with such a page the table does without the cache.
  */
-struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c)
+struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c, bool merged)
 {
 	bool fresh;
 	int err;
@@ -287,10 +325,13 @@ struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c)
 	if (!c)
 		return NULL;
 	mutex_lock(&c->start);
+	if (merged)	/* this was loaded with the table of before the merge still there */
+		c->fresh = false;
 	if (!c->fresh) {
 		err = sync_blockdev(c->bdev);
 		invalidate_bdev(c->bdev);
-		err = err ?: invalidate_inode_pages2(c->bdev->bd_mapping);
+		if (!err && READ_ONCE(c->bdev->bd_mapping->nrpages))
+			err = -EBUSY;
 		c->fresh = !err;
 		if (err)
 			DMWARN("%pg: no base_cache: its old pages can't be dropped: error %d",

@@ -29,12 +29,14 @@ void lclone_base_cache_put(struct lclone_base_cache *c);
 /**
  * lclone_base_cache_start() - make sure that nothing in a cache is older than its base
  * @c: the cache, or NULL
+ * @merged: this delta was merged into the base until now
  *
- * Before the first read of a table, when nobody writes to the base any more.  Sleeps.
+ * Before the first read of a table, when nobody writes to the base any more.  Sleeps, but waits for
+ * no page of the base that somebody has locked.
  *
  * Return: the cache; NULL if there is none, or if it has pages that could not be dropped.
  */
-struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c);
+struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c, bool merged);
 
 /**
  * lclone_base_cache_read() - read from a base

@@ -4,6 +4,7 @@
 #define LCLONE_COMPAT_H
 
 #include <linux/blkdev.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 
@@ -19,6 +20,19 @@
 
 #ifndef HAVE_BD_MAPPING
 #define bd_mapping		bd_inode->i_mapping
+#endif
+
+#ifndef HAVE_RA_UNBOUNDED_LOCKED
+/* It takes the lock that its caller has */
+static inline void lclone_ra_unbounded(struct readahead_control *ractl, unsigned long n,
+				       unsigned long ahead)
+{
+	filemap_invalidate_unlock_shared(ractl->mapping);
+	page_cache_ra_unbounded(ractl, n, ahead);
+	filemap_invalidate_lock_shared(ractl->mapping);
+}
+
+#define page_cache_ra_unbounded	lclone_ra_unbounded
 #endif
 
 #ifndef HAVE_SHRINKER_ALLOC

@@ -137,6 +137,55 @@ a_sector_that_cannot_be_read_fails_alone() {
 	blkio check "$vm" 0 8m 1
 }
 
+# Readahead takes zeros for what lies behind the end.
+a_base_that_is_smaller_for_a_while_shows_no_zeros() {
+	setup
+	sick "$base"
+	base=$delta
+	other 1
+	other 2
+	blkio check "$P1" 0 1m 1
+	has_sectors 8192
+	blkio check "$P2" 0 4m 1
+	for pass in miss again; do
+		! dd if="$P1" of=/dev/null bs=64k skip=100 count=1 iflag=direct 2>"$T/error" ||
+			fail "what is not there was read"
+		grep -q "Input/output error" "$T/error" || fail "$(<"$T/error")"
+	done
+	has_sectors 16384
+	blkio check "$P1" 0 8m 1
+	blkio check "$P2" 0 8m 1
+	# what was in memory before is not there, either
+	has_sectors 8192
+	! dd if="$P1" of=/dev/null bs=4k skip=2000 count=1 iflag=direct 2>"$T/error" ||
+		fail "what is not there was read"
+	has_sectors 16384
+	blkio check "$P1" 0 8m 1
+}
+
+# has_sectors N: the disk of sick
+has_sectors() {
+	dmsetup suspend --noflush --nolockfs "$P-disk"
+	dmsetup load "$P-disk" --table "0 $1 linear $disk 0"
+	dmsetup resume "$P-disk"
+}
+
+# ... by the readahead that failed, and is not repeated by itself
+what_could_not_be_read_is_cached_later() {
+	setup
+	sick "$base"
+	other_disk=$base
+	base=$delta
+	other 1
+	becomes 2048+2048
+	! blkio check "$vm" 1m 64k 1 2>"$T/error" || fail "the error was swallowed"
+	works
+	blkio check "$vm" 1m 64k 1
+	count_from "$other_disk"
+	blkio check "$vm" 1m 64k 1
+	is 0 "$(counted "$other_disk" read)" "sectors read again"
+}
+
 memory_is_given_back() {
 	setup
 	other 1
@@ -231,6 +280,8 @@ run what_one_clone_has_read_the_others_have_in_memory \
 	what_lies_below_layers_is_cached_too \
 	a_base_ends_within_a_page \
 	a_sector_that_cannot_be_read_fails_alone \
+	a_base_that_is_smaller_for_a_while_shows_no_zeros \
+	what_could_not_be_read_is_cached_later \
 	memory_is_given_back \
 	what_it_had_before_the_first_clone_counts_no_more \
 	a_merge_into_it_is_seen \
