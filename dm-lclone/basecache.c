@@ -314,8 +314,8 @@ void lclone_base_cache_put(struct lclone_base_cache *c)
 
 /*
  * A merge writes to the base beside its page cache.  There can't be one as long as another clone
- * has the base, so that what is fresh once stays so.  A resume comes here, which must not wait for a
- * page that somebody has locked: with such a page the table does without the cache.
+ * has the base, so that what is fresh once stays so.  A resume comes here, which must not wait for
+ * a page that somebody has locked: with such a page the table does without the cache.
  */
 struct lclone_base_cache *lclone_base_cache_start(struct lclone_base_cache *c, bool merged)
 {
