@@ -170,7 +170,7 @@ has_sectors() {
 	dmsetup resume "$P-disk"
 }
 
-# ... by the readahead that failed, and is not repeated by itself
+# Readahead leaves a page alone that is there, though reading it has failed.
 what_could_not_be_read_is_cached_later() {
 	setup
 	sick "$base"
