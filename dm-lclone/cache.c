@@ -15,6 +15,9 @@ static struct lclone_dir_page no_page;		/* its slots are all NULL */
 
 static struct lclone_dir_page empty_page;	/* its slots all hold &lclone_empty_leaf */
 
+/* For so long nothing is evicted behind a load that had little memory: see keep() */
+#define KEEP		(HZ / 10)
+
 /*
  * A leaf on its way into the cache.  The worker starts and ends the load; in between it belongs
  * to load_find_work() and to the read that this submits.
@@ -107,6 +110,7 @@ static void leaf_page_put(struct lclone_cache *c, void *page)
 static void leaf_page_free(struct lclone_cache *c, void *page)
 {
 	leaf_page_put(c, page);
+	atomic_dec(&c->coming);
 	lclone_unpark(c->super->queue, WAIT_MEMORY);
 }
 
@@ -152,6 +156,29 @@ void lclone_dir_destroy(struct lclone_cache *c)
 /* Cache */
 
 /*
+ * A bio has got a leaf that it will use when it comes back from another worker.  If memory is
+ * short others wait to take the leaf's place, and would by then: two could do so to each other
+ * without end.
+ */
+static void keep(struct lclone_cache *c)
+{
+	if (c->leaf_pool.curr_nr < c->leaf_pool.min_nr && !time_before(jiffies, c->keep_until))
+		WRITE_ONCE(c->keep_until, jiffies + KEEP);
+}
+
+/* Gets pages for those who are parked, soon.  Returns false if none will come. */
+static bool make_room(struct lclone_cache *c)
+{
+	unsigned long now = jiffies;
+
+	if (time_before(now, c->keep_until)) {
+		queue_delayed_work(c->super->queue->wq, &c->memory_work, c->keep_until - now);
+		return true;
+	}
+	return lclone_cache_evict(c, 64, true) || atomic_read(&c->coming);
+}
+
+/*
  * Returns NULL if there is no page at once.  Nobody waits for one here: what sets one free may
  * need the worker, or another work of the queue, which has only one thread while memory is
  * short.  If leaves were evicted, or are made clean, the pages that come of it wake up those
@@ -163,7 +190,7 @@ static void *leaf_page_alloc(struct lclone_cache *c, gfp_t gfp)
 
 	if (page)
 		return page_address(page);
-	if (!lclone_cache_evict(c, 64, true))
+	if (!make_room(c))
 		c->ops->starved(c);
 	return NULL;
 }
@@ -387,8 +414,8 @@ void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 
 	lclone_assert_worker(c->super->queue);
 	if (lclone_leaf_cached(c, index)) {
-		if (bio)
-			c->ops->loaded(c, bio);
+		if (bio && c->ops->loaded(c, bio))
+			keep(c);
 		return;
 	}
 	load = load_find(c, index);
@@ -504,6 +531,7 @@ static void load_finish(struct leaf_load *load)
 {
 	struct lclone_cache *c = load->cache;
 	struct lclone_leaf *leaf = NULL;
+	bool later = false;
 	struct bio *bio;
 	int err;
 
@@ -529,8 +557,10 @@ static void load_finish(struct leaf_load *load)
 		if (err)
 			lclone_end_bio(bio, BLK_STS_IOERR);
 		else
-			c->ops->loaded(c, bio);
+			later |= c->ops->loaded(c, bio);
 	}
+	if (later)
+		keep(c);
 	list_del(&load->list);
 	mempool_free(load, &c->load_pool);
 	/* Behind the bios above, which need the leaf: who is let go on here may evict it. */
@@ -576,6 +606,7 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
 	 */
 	smp_store_release(&c->drain->evicted, true);
 	atomic_dec(&c->nr_leaves);
+	atomic_inc(&c->coming);
 	call_rcu_hurry(&leaf->rcu, leaf_free_rcu);	/* a bio may wait for it */
 	return true;
 }
@@ -598,6 +629,7 @@ static bool evict_dir_page(struct lclone_cache *c, struct lclone_dir *dir, u64 i
 	}
 	rcu_assign_pointer(dir->page[i], &no_page);
 	set_page_private(virt_to_page(page), (unsigned long)c);
+	atomic_inc(&c->coming);
 	call_rcu_hurry(&virt_to_page(page)->rcu_head, dir_page_free_rcu);
 	return true;
 }
@@ -654,6 +686,8 @@ unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, boo
 	unsigned long evicted = 0;
 	u64 left = dir_nr_pages(c);
 
+	if (time_before(jiffies, READ_ONCE(c->keep_until)))
+		return 0;
 	while (left && evicted < want)
 		evicted += evict_some(c, &left, all);
 	return evicted;
@@ -678,6 +712,7 @@ int lclone_cache_init(struct lclone_cache *c)
 	INIT_LIST_HEAD(&c->to_find);
 	INIT_WORK(&c->find_work, load_find_work);
 	INIT_DELAYED_WORK(&c->memory_work, memory_work);
+	c->keep_until = jiffies;
 	/* a leaf, and a page of the directory: see pages_get() */
 	err = mempool_init_page_pool(&c->leaf_pool, 2, 0);
 	if (!err)

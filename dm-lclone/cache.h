@@ -33,11 +33,12 @@ struct lclone_cache;
  * struct lclone_cache_ops - what the cache tells upward
  * @loaded: a bio for which a leaf was loaded may go on.  Called by the worker of the delta
  *	that has this cache; that delta may be a layer, and the bio be one of a delta above it.
+ *	Returns true if the bio may need the leaf later than this worker's next look at bios.
  * @starved: there is no memory for a leaf, and no leaf can be evicted: leaves have to be made
  *	clean, and then those unparked who wait for memory (WAIT_MEMORY).  Called by the worker.
  */
 struct lclone_cache_ops {
-	void (*loaded)(struct lclone_cache *c, struct bio *bio);
+	bool (*loaded)(struct lclone_cache *c, struct bio *bio);
 	void (*starved)(struct lclone_cache *c);
 };
 
@@ -48,10 +49,13 @@ struct lclone_cache_ops {
  * @loads: leaves that are on their way into the cache; worker only
  * @to_find: those of @loads whose place in the tree has to be looked up; queue.lock
  * @nr_leaves: number of leaves in RAM
+ * @coming: number of pages that were evicted and are not free yet
+ * @keep_until: until then nothing is evicted, in jiffies; written by the worker
  * @clock: page of the directory where eviction goes on, as the hand of a clock; @lock
  * @leaf_pool: pages for leaves and for the directory
  * @load_pool: memory for @loads
- * @memory_work: lets those look again who wait for memory that others have, see ops->starved()
+ * @memory_work: lets those look again who wait for memory that others have, see ops->starved(), or
+ *	that is kept
  * @find_work: looks up where the leaves of @to_find are, and starts to read them
  * @super: the delta's superblock
  * @tree: the delta's tree
@@ -65,6 +69,8 @@ struct lclone_cache {
 	struct list_head loads;
 	struct list_head to_find;
 	atomic_t nr_leaves;
+	atomic_t coming;
+	unsigned long keep_until;
 	u64 clock;
 	mempool_t leaf_pool;
 	mempool_t load_pool;

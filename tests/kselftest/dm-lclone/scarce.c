@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * scarce DEV STRIDE BLOCKS SEED SECONDS: write a few blocks at each multiple of STRIDE while the
- * machine has no memory, and read them again.
+ * scarce DEV STRIDE BLOCKS SEED SECONDS [THREADS]: write a few blocks at each multiple of STRIDE
+ * while the machine has no memory, and read them again.  THREADS (1) do so side by side.
  *
  * The watermarks are raised above all the memory that there is, so that from then on each
  * allocation fails, or waits, which has no pool or may not take of the reserves: the kernel's
@@ -25,10 +25,15 @@
 
 static int dev, watermark;
 static char normal[32], scarce[32];
+#define THREADS	8u
+
 static uint64_t stride, blocks, seed;
-static unsigned int seconds;
+static unsigned int seconds, threads = 1;
 static bool ended, too_late;
-static uint8_t data[BLOCK] __attribute__((aligned(4096)));
+static pthread_mutex_t start = PTHREAD_MUTEX_INITIALIZER;	/* held until there is no memory */
+static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;	/* held until there is memory again */
+static unsigned int at_the_end;
+static uint8_t buffers[THREADS][2][BLOCK] __attribute__((aligned(4096)));
 
 static void set(const char *kbytes)
 {
@@ -47,7 +52,7 @@ static void *watch(void *arg)
 	return arg;
 }
 
-static void fill(uint64_t pos)
+static void fill(uint8_t *data, uint64_t pos)
 {
 	uint64_t *p = (uint64_t *)data, i;
 
@@ -55,26 +60,24 @@ static void fill(uint64_t pos)
 		p[i] = (pos + i) * 0x9e3779b97f4a7c15ULL ^ seed;
 }
 
-/* Returns what is wrong, or NULL. */
-static const char *work(void)
+/* The work of a thread. Returns what is wrong, or NULL. */
+static const char *work(unsigned int first)
 {
-	uint8_t *got = data;
-	static uint8_t want[BLOCK];
+	uint8_t *got = buffers[first][0], *want = buffers[first][1];
 	uint64_t i;
 
-	for (i = 0; i < blocks; i++) {
-		fill(i * stride);
-		if (pwrite(dev, data, BLOCK, i * stride) != BLOCK)
+	for (i = first; i < blocks; i += threads) {
+		fill(want, i * stride);
+		if (pwrite(dev, want, BLOCK, i * stride) != BLOCK)
 			return "a write failed";
 		/* a part of a subchunk, which is copied up */
-		if (pwrite(dev, data, PART, i * stride + 2 * BLOCK + PART) != PART)
+		if (pwrite(dev, want, PART, i * stride + 2 * BLOCK + PART) != PART)
 			return "a small write failed";
 	}
 	if (fdatasync(dev))
 		return "a flush failed";
-	for (i = 0; i < blocks; i++) {
-		fill(i * stride);
-		memcpy(want, data, BLOCK);
+	for (i = first; i < blocks; i += threads) {
+		fill(want, i * stride);
 		if (pread(dev, got, BLOCK, i * stride) != BLOCK)
 			return "a read failed";
 		if (memcmp(got, want, BLOCK))
@@ -83,8 +86,25 @@ static const char *work(void)
 			return "a small read failed";
 		if (memcmp(got, want, PART))
 			return "what was read of a part is not what was written";
+		/* what lies below */
+		if (pread(dev, got, BLOCK, i * stride + 4 * BLOCK) != BLOCK)
+			return "a read failed";
 	}
 	return NULL;
+}
+
+/* The end of a thread takes memory. */
+static void *run(void *number)
+{
+	const char *wrong;
+
+	pthread_mutex_lock(&start);
+	pthread_mutex_unlock(&start);
+	wrong = work((uintptr_t)number);
+	__atomic_add_fetch(&at_the_end, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&end);
+	pthread_mutex_unlock(&end);
+	return (void *)wrong;
 }
 
 static void die(const char *what)
@@ -95,18 +115,23 @@ static void die(const char *what)
 
 int main(int argc, char **argv)
 {
-	const char *wrong;
+	pthread_t watcher, worker[THREADS];
+	void *wrong = NULL, *its;
 	uint64_t pages;
-	pthread_t thread;
+	uintptr_t i;
 	ssize_t n;
 	int fd;
 
-	if (argc != 6)
+	if (argc != 6 && argc != 7)
 		return 2;
 	stride = strtoull(argv[2], NULL, 0);
 	blocks = strtoull(argv[3], NULL, 0);
 	seed = strtoull(argv[4], NULL, 0);
 	seconds = strtoul(argv[5], NULL, 0);
+	if (argc == 7)
+		threads = strtoul(argv[6], NULL, 0);
+	if (!threads || threads > THREADS)
+		return 2;
 	dev = open(argv[1], O_RDWR | O_DIRECT);
 	if (dev < 0)
 		die(argv[1]);
@@ -122,16 +147,28 @@ int main(int argc, char **argv)
 		die("oom_score_adj");
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die("mlockall");
-	if (pthread_create(&thread, NULL, watch, NULL))
+	pthread_mutex_lock(&start);
+	pthread_mutex_lock(&end);
+	if (pthread_create(&watcher, NULL, watch, NULL))
 		die("a thread");
+	for (i = 0; i < threads; i++)
+		if (pthread_create(&worker[i], NULL, run, (void *)i))
+			die("a thread");
 
 	set(scarce);
-	wrong = work();
+	pthread_mutex_unlock(&start);
+	while (__atomic_load_n(&at_the_end, __ATOMIC_SEQ_CST) < threads)
+		usleep(10000);
 	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
-	pthread_join(thread, NULL);
+	pthread_join(watcher, NULL);
+	pthread_mutex_unlock(&end);
+	for (i = 0; i < threads; i++) {
+		pthread_join(worker[i], &its);
+		wrong = wrong ?: its;
+	}
 	if (!wrong && too_late)
 		wrong = "it did not go on before there was memory again";
 	if (wrong)
-		fprintf(stderr, "scarce: %s\n", wrong);
+		fprintf(stderr, "scarce: %s\n", (char *)wrong);
 	return !!wrong;
 }
