@@ -15,8 +15,8 @@ static struct lclone_dir_page no_page;		/* its slots are all NULL */
 
 static struct lclone_dir_page empty_page;	/* its slots all hold &lclone_empty_leaf */
 
-/* For so long nothing is evicted behind a load that had little memory: see keep() */
-#define KEEP		(HZ / 10)
+/* Time to load a leaf with little memory: reads of its nodes, and a grace period of RCU */
+#define LOAD_TIME	max_t(unsigned long, HZ / 20, 1)
 
 /*
  * A leaf on its way into the cache.  The worker starts and ends the load; in between it belongs
@@ -156,14 +156,17 @@ void lclone_dir_destroy(struct lclone_cache *c)
 /* Cache */
 
 /*
- * A bio has got a leaf that it will use when it comes back from another worker.  If memory is
- * short others wait to take the leaf's place, and would by then: two could do so to each other
- * without end.
+ * A bio has got a leaf, and may need @more of layers before it uses it.  If memory is short others
+ * wait to take the leaf's place, and would by then: two could do so to each other without end.
+ * Between two such times something has to be evicted, so that the cache does not grow by them.
  */
-static void keep(struct lclone_cache *c)
+static void keep(struct lclone_cache *c, unsigned int more)
 {
-	if (c->leaf_pool.curr_nr < c->leaf_pool.min_nr && !time_before(jiffies, c->keep_until))
-		WRITE_ONCE(c->keep_until, jiffies + KEEP);
+	if (!READ_ONCE(c->evicted) || time_before(jiffies, c->keep_until) ||
+	    READ_ONCE(c->leaf_pool.curr_nr) >= c->leaf_pool.min_nr)
+		return;
+	WRITE_ONCE(c->evicted, false);
+	WRITE_ONCE(c->keep_until, jiffies + (1 + more) * LOAD_TIME);
 }
 
 /* Gets pages for those who are parked, soon.  Returns false if none will come. */
@@ -172,7 +175,7 @@ static bool make_room(struct lclone_cache *c)
 	unsigned long now = jiffies;
 
 	if (time_before(now, c->keep_until)) {
-		queue_delayed_work(c->super->queue->wq, &c->memory_work, c->keep_until - now);
+		mod_delayed_work(c->super->queue->wq, &c->memory_work, c->keep_until - now);
 		return true;
 	}
 	return lclone_cache_evict(c, 64, true) || atomic_read(&c->coming);
@@ -411,11 +414,13 @@ static struct leaf_load *load_alloc(struct lclone_cache *c, u64 index)
 void lclone_leaf_load(struct lclone_cache *c, u64 index, struct bio *bio)
 {
 	struct leaf_load *load;
+	unsigned int more;
 
 	lclone_assert_worker(c->super->queue);
 	if (lclone_leaf_cached(c, index)) {
-		if (bio && c->ops->loaded(c, bio))
-			keep(c);
+		more = bio ? c->ops->loaded(c, bio) : 0;
+		if (more)
+			keep(c, more);
 		return;
 	}
 	load = load_find(c, index);
@@ -531,7 +536,7 @@ static void load_finish(struct leaf_load *load)
 {
 	struct lclone_cache *c = load->cache;
 	struct lclone_leaf *leaf = NULL;
-	bool later = false;
+	unsigned int more = 0;
 	struct bio *bio;
 	int err;
 
@@ -557,10 +562,10 @@ static void load_finish(struct leaf_load *load)
 		if (err)
 			lclone_end_bio(bio, BLK_STS_IOERR);
 		else
-			later |= c->ops->loaded(c, bio);
+			more = max(more, c->ops->loaded(c, bio));
 	}
-	if (later)
-		keep(c);
+	if (more && lclone_leaf_cached(c, load->index))
+		keep(c, more);
 	list_del(&load->list);
 	mempool_free(load, &c->load_pool);
 	/* Behind the bios above, which need the leaf: who is let go on here may evict it. */
@@ -607,6 +612,7 @@ static bool evict_one(struct lclone_cache *c, struct lclone_dir_page *page, u32 
 	smp_store_release(&c->drain->evicted, true);
 	atomic_dec(&c->nr_leaves);
 	atomic_inc(&c->coming);
+	WRITE_ONCE(c->evicted, true);
 	call_rcu_hurry(&leaf->rcu, leaf_free_rcu);	/* a bio may wait for it */
 	return true;
 }
@@ -630,6 +636,7 @@ static bool evict_dir_page(struct lclone_cache *c, struct lclone_dir *dir, u64 i
 	rcu_assign_pointer(dir->page[i], &no_page);
 	set_page_private(virt_to_page(page), (unsigned long)c);
 	atomic_inc(&c->coming);
+	WRITE_ONCE(c->evicted, true);
 	call_rcu_hurry(&virt_to_page(page)->rcu_head, dir_page_free_rcu);
 	return true;
 }

@@ -33,12 +33,13 @@ struct lclone_cache;
  * struct lclone_cache_ops - what the cache tells upward
  * @loaded: a bio for which a leaf was loaded may go on.  Called by the worker of the delta
  *	that has this cache; that delta may be a layer, and the bio be one of a delta above it.
- *	Returns true if the bio may need the leaf later than this worker's next look at bios.
- * @starved: there is no memory for a leaf, and no leaf can be evicted: leaves have to be made
- *	clean, and then those unparked who wait for memory (WAIT_MEMORY).  Called by the worker.
+ *	Returns how many layers it may go to before it uses the leaf.
+ * @starved: there is no memory for a leaf, no leaf can be evicted, and no page is on its way
+ *	from one that was: leaves have to be made clean, and then those unparked who wait for
+ *	memory (WAIT_MEMORY).  Called by the worker.
  */
 struct lclone_cache_ops {
-	bool (*loaded)(struct lclone_cache *c, struct bio *bio);
+	unsigned int (*loaded)(struct lclone_cache *c, struct bio *bio);
 	void (*starved)(struct lclone_cache *c);
 };
 
@@ -50,6 +51,7 @@ struct lclone_cache_ops {
  * @to_find: those of @loads whose place in the tree has to be looked up; queue.lock
  * @nr_leaves: number of leaves in RAM
  * @coming: number of pages that were evicted and are not free yet
+ * @evicted: something was evicted since the worker last set @keep_until
  * @keep_until: until then nothing is evicted, in jiffies; written by the worker
  * @clock: page of the directory where eviction goes on, as the hand of a clock; @lock
  * @leaf_pool: pages for leaves and for the directory
@@ -70,6 +72,7 @@ struct lclone_cache {
 	struct list_head to_find;
 	atomic_t nr_leaves;
 	atomic_t coming;
+	bool evicted;
 	unsigned long keep_until;
 	u64 clock;
 	mempool_t leaf_pool;
@@ -157,8 +160,8 @@ void lclone_leaf_finish_loads(struct lclone_cache *c);
  * @all: evict also leaves that were loaded since the last pass, and pages of the directory that
  *	lead to no leaf; worker only
  *
- * Process context.  Makes one pass over the directory at most.  Return: how many pages will be
- * free after a grace period of RCU, when WAIT_MEMORY is unparked.
+ * Process context.  Makes one pass over the directory at most, and none before @keep_until.
+ * Return: how many pages will be free after a grace period of RCU, when WAIT_MEMORY is unparked.
  */
 unsigned long lclone_cache_evict(struct lclone_cache *c, unsigned long want, bool all);
 

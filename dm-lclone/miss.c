@@ -8,17 +8,18 @@
 #include "miss.h"
 
 /* Where there are layers a bio goes to their workers, and comes back, before it has all leaves. */
-static bool defer_loaded_bio(struct lclone_cache *c, struct bio *bio)
+static unsigned int defer_loaded_bio(struct lclone_cache *c, struct bio *bio)
 {
 	struct lclone_delta *d = container_of(c, struct lclone_delta, cache);
-	bool layers = d->below.chain;
 	u64 state = lclone_io_state(bio);
+	unsigned int layers;
 
 	if (d->owner.is_layer) {
-		layers = true;
 		d = (struct lclone_delta *)(state & ~IO_FLAGS);
 		lclone_io_set(bio, state & IO_FLAGS);
 	}
+	/* before it is gone, and the delta with it */
+	layers = d->below.chain ? d->below.chain->nr : 0;
 	lclone_defer(&d->queue, bio);
 	return layers;
 }

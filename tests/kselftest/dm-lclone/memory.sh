@@ -11,15 +11,13 @@ mem=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
 # 9 GiB in chunks of 16 KiB: three pages of the directory, each leaf has 7.9 MiB.  RAM
 # disks, which have all of their pages.
 setup() {
-	modprobe -q brd rd_nr=3 rd_size=32768 || skip "no RAM disk"
+	modprobe -q brd rd_nr=6 rd_size=32768 || skip "no RAM disk"
 	base=/dev/ram0 delta=/dev/ram1
 	[ "$(blkio size $delta)" -ge 65536 ] || skip "the RAM disk is too small"
 	on_exit "modprobe -r brd"
 	blkio write $base 0 32m 4
 	blkio write $delta 0 32m 5
 	blkio write $delta 0 1m 0
-	blkio write /dev/ram2 0 32m 5
-	blkio write /dev/ram2 0 1m 0
 	create vm $((9 << 21)) $base $delta chunk_size 32 "$@"
 	vm=/dev/mapper/$P-vm
 }
@@ -47,17 +45,26 @@ leaves_are_loaded_without_memory() {
 	! command -v lclone >/dev/null || lclone check $delta
 }
 
-# Each who waits for a leaf of a layer gets to use it before another's takes its place
-a_layer_is_read_without_memory() {
+# Each who waits for a leaf of a layer gets to use those that it has before another's take their
+# place
+layers_are_read_without_memory() {
 	setup
-	blkio write "$vm" 0 9000m 1 bs=4k step=300m
-	message vm checkpoint
-	reload vm $((9 << 21)) $base /dev/ram2 parent $delta
-	without_memory 30 3 4
+	layers=()
+	for n in 2 3 4 5; do
+		blkio write "$vm" ${n}m 9000m 1 bs=4k step=300m
+		message vm checkpoint
+		layers+=(parent $delta)
+		delta=/dev/ram$n
+		blkio write $delta 0 32m 5
+		blkio write $delta 0 1m 0
+		reload vm $((9 << 21)) $base $delta "${layers[@]}"
+		[ $n = 2 ] || [ $n = 5 ] || continue
+		without_memory 30 $n 4
+	done
 	close vm
-	! command -v lclone >/dev/null || lclone check /dev/ram2
+	! command -v lclone >/dev/null || lclone check $delta
 }
 
 run first_writes_need_no_memory \
 	leaves_are_loaded_without_memory \
-	a_layer_is_read_without_memory
+	layers_are_read_without_memory
