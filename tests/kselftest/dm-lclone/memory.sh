@@ -53,7 +53,7 @@ layers_are_read_without_memory() {
 	for n in 2 3 4 5; do
 		blkio write "$vm" ${n}m 9000m 1 bs=4k step=300m
 		message vm checkpoint
-		layers+=(parent $delta)
+		layers+=(parent "$delta")
 		delta=/dev/ram$n
 		blkio write $delta 0 32m 5
 		blkio write $delta 0 1m 0
