@@ -22,17 +22,16 @@
 
 #define BLOCK	4096u
 #define PART	512u
+#define THREADS	8u
 
 static int dev, watermark;
 static char normal[32], scarce[32];
-#define THREADS	8u
-
 static uint64_t stride, blocks, seed;
 static unsigned int seconds, threads = 1;
-static bool ended, too_late;
+static bool too_late;
 static pthread_mutex_t start = PTHREAD_MUTEX_INITIALIZER;	/* held until there is no memory */
 static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;	/* held until there is memory again */
-static unsigned int at_the_end;
+static unsigned int ended;		/* threads whose work has */
 static uint8_t buffers[THREADS][2][BLOCK] __attribute__((aligned(4096)));
 
 static void set(const char *kbytes)
@@ -45,9 +44,9 @@ static void *watch(void *arg)
 {
 	unsigned int i;
 
-	for (i = 0; i < seconds * 10 && !__atomic_load_n(&ended, __ATOMIC_SEQ_CST); i++)
+	for (i = 0; i < seconds * 10 && __atomic_load_n(&ended, __ATOMIC_SEQ_CST) < threads; i++)
 		usleep(100000);
-	too_late = !__atomic_load_n(&ended, __ATOMIC_SEQ_CST);
+	too_late = __atomic_load_n(&ended, __ATOMIC_SEQ_CST) < threads;
 	set(normal);
 	return arg;
 }
@@ -101,7 +100,7 @@ static void *run(void *number)
 	pthread_mutex_lock(&start);
 	pthread_mutex_unlock(&start);
 	wrong = work((uintptr_t)number);
-	__atomic_add_fetch(&at_the_end, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&end);
 	pthread_mutex_unlock(&end);
 	return (void *)wrong;
@@ -157,9 +156,6 @@ int main(int argc, char **argv)
 
 	set(scarce);
 	pthread_mutex_unlock(&start);
-	while (__atomic_load_n(&at_the_end, __ATOMIC_SEQ_CST) < threads)
-		usleep(10000);
-	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
 	pthread_join(watcher, NULL);
 	pthread_mutex_unlock(&end);
 	for (i = 0; i < threads; i++) {
