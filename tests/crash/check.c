@@ -418,32 +418,14 @@ static void compare(struct run *r, u32 event, const struct crash_mark *mark)
 		report(r, event, 0);
 }
 
-/* Is this mark the last operation's in its life?  Then it is the clean end. */
-static bool is_last_issue(const struct run *r, u32 i)
-{
-	struct crash_mark mark;
-
-	while (++i < r->nr_events && r->events[i].ev.type != EV_CUT &&
-	       r->events[i].ev.type != EV_REVIVE) {
-		if (r->events[i].ev.type != EV_MARK)
-			continue;
-		mark = mark_of(&r->events[i]);
-		if (mark.type == MARK_ISSUE)
-			return false;
-	}
-	return true;
-}
-
-static void follow_note(struct run *r, u32 i, const struct crash_mark *mark)
+static void follow_note(struct run *r, const struct crash_mark *mark)
 {
 	if (!strstr(r->params.features, "owner "))
 		return;
 	if (mark->type == MARK_CONTENT)
 		r->note = NOTE_THERE;
-	else if (mark->type == MARK_ISSUE && mark->op == OP_CHECKPOINT && is_last_issue(r, i))
-		r->note = NOTE_GOING;
-	else if (mark->type == MARK_END && r->note == NOTE_GOING)
-		r->note = NOTE_GONE;
+	else if (mark->op == OP_CLOSE)
+		r->note = mark->type == MARK_ISSUE ? NOTE_GOING : NOTE_GONE;
 }
 
 /* Brings disk and oracle to the time after this event. */
@@ -470,7 +452,7 @@ static void step(struct run *r, u32 i, bool ignore_flushes)
 		mark = mark_of(&r->events[i]);
 		if (mark.type == MARK_CONTENT)
 			compare(r, i, &mark);
-		follow_note(r, i, &mark);
+		follow_note(r, &mark);
 		break;
 	case EV_END:
 		disk_end(&r->disk, ev->id);

@@ -143,6 +143,7 @@ enum crash_op {
 	OP_FLUSH,
 	OP_COMMIT,		/* message commit */
 	OP_CHECKPOINT,		/* message checkpoint */
+	OP_CLOSE,		/* a clean end, which makes everything durable, too */
 	OP_KINDS,
 };
 

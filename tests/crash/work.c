@@ -182,10 +182,9 @@ static void activate(void)
 		fail("/dev/mapper/" CLONE ": %s", strerror(errno));
 }
 
-/* A clean end makes everything durable, as a checkpoint does. */
 static void deactivate(void)
 {
-	struct crash_mark mark = { .type = MARK_ISSUE, .op = OP_CHECKPOINT, .id = next_id++ };
+	struct crash_mark mark = { .type = MARK_ISSUE, .op = OP_CLOSE, .id = next_id++ };
 
 	put_mark(&main_worker, &mark, NULL, 0);
 	close(clone_fd);
