@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mkdelta EXCEPTIONS FILE: the metadata of a delta in which the first EXCEPTIONS
- * chunks are written.  The clone has at least 1024 chunks; its base has the same
- * size and is all zeros.
+ * mkdelta EXCEPTIONS FILE [small|scattered|lower|upper]: the metadata of a delta in which the
+ * first EXCEPTIONS chunks are written.  The clone has at least 1024 chunks; its base has the same
+ * size and is all zeros.  small: chunks of 8 KiB.  scattered: such, whose data lie far apart.
+ * lower: such as small, a layer, and upper: a delta on it.
  *
  * FILE gets what lies before the data.  Prints its size, the size of the device
  * that it is the beginning of, and the size of the clone, in sectors.
@@ -17,10 +18,12 @@
 
 #include "lclone_format.h"
 
-#define CHUNK	LCLONE_CHUNK_SECTORS_DEFAULT
+#define STRIDE	7919		/* prime, of chunks that follow each other */
 
 static const u8 zeros[LCLONE_BLOCK_SIZE];
-static const u8 uuid[LCLONE_UUID_SIZE] = "lclone mkdelta";
+static u8 uuid[LCLONE_UUID_SIZE] = "lclone mkdelta";
+static u32 chunk_sectors = LCLONE_CHUNK_SECTORS_DEFAULT;
+static u32 stride = 1;
 
 static void write_at(int fd, u64 block, const void *data, size_t len)
 {
@@ -42,8 +45,8 @@ static struct lclone_ref write_tree(int fd, struct lclone_sb *sb, u64 first, u32
 	if (!level) {
 		memset(&leaf, 0, sizeof(leaf));
 		for (i = 0; i < LCLONE_LEAF_EXCEPTIONS && first + i < n; i++)
-			leaf.exceptions[i] = htole64(lclone_exc_make(data_start + first + i,
-								     LCLONE_MASK_ALL, 0));
+			leaf.exceptions[i] = htole64(lclone_exc_make(
+				data_start + (first + i) * stride % n, LCLONE_MASK_ALL, 0));
 		lclone_node_seal(&leaf.node, uuid, sb->checkpoint, first, 0, &ref.csum);
 		write_at(fd, *block, &leaf, sizeof(leaf));
 	} else {
@@ -80,24 +83,31 @@ int main(int argc, char **argv)
 	struct lclone_ref root;
 	struct lclone_sb sb;
 	u32 level, data_start, i;
+	const char *kind = "";
 	int fd;
 
-	if (argc != 3)
-		errx(2, "usage: mkdelta EXCEPTIONS FILE");
+	if (argc < 3 || argc > 4)
+		errx(2, "usage: mkdelta EXCEPTIONS FILE [small|scattered|lower|upper]");
+	if (argc == 4) {
+		kind = argv[3];
+		chunk_sectors = 16;
+	}
+	if (!strcmp(kind, "scattered"))
+		stride = STRIDE;
 	n = strtoull(argv[1], NULL, 0);
 	fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0)
 		err(1, "%s", argv[2]);
 
-	virtual = (n > 1024 ? n : 1024) * CHUNK;
-	level = lclone_tree_level(virtual / CHUNK);
-	lclone_sb_init(&sb, (u64)LCLONE_PHYS_MASK * CHUNK, virtual, CHUNK, &min);
+	virtual = (n > 1024 ? n : 1024) * chunk_sectors;
+	level = lclone_tree_level(virtual / chunk_sectors);
+	lclone_sb_init(&sb, (u64)LCLONE_PHYS_MASK * chunk_sectors, virtual, chunk_sectors, &min);
 	data_start = sb.first_chunk +
-		     (tree_blocks(n, level) + CHUNK / LCLONE_BLOCK_SECTORS - 1) /
-		     (CHUNK / LCLONE_BLOCK_SECTORS);
+		     (tree_blocks(n, level) + chunk_sectors / LCLONE_BLOCK_SECTORS - 1) /
+		     (chunk_sectors / LCLONE_BLOCK_SECTORS);
 	/* room for the reserve, twice, and some data */
-	device = (data_start + n + 2 * lclone_reserve_chunks(&sb) + 16) * CHUNK;
-	if (lclone_sb_init(&sb, device, virtual, CHUNK, &min))
+	device = (data_start + n + 2 * lclone_reserve_chunks(&sb) + 16) * chunk_sectors;
+	if (lclone_sb_init(&sb, device, virtual, chunk_sectors, &min))
 		errx(1, "too small");
 
 	memcpy(sb.uuid, uuid, sizeof(uuid));
@@ -105,22 +115,33 @@ int main(int argc, char **argv)
 	sb.base_sectors = virtual;
 	for (i = 0; i < LCLONE_FP_SAMPLES; i++)
 		sb.base_fp = lclone_fp_update(sb.base_fp, i, zeros);
+	if (!strcmp(kind, "upper")) {
+		memcpy(sb.parent_uuid, uuid, sizeof(uuid));
+		sb.parent_generation = 1;
+		uuid[0]++;
+		memcpy(sb.uuid, uuid, sizeof(uuid));
+	}
+	if (!strcmp(kind, "lower")) {
+		sb.state |= LCLONE_STATE_SEALED;
+		sb.generation = 1;
+	}
 	sb.checkpoint = 1;
 	sb.hwm = data_start + n;
-	block = (u64)sb.first_chunk * CHUNK / LCLONE_BLOCK_SECTORS;
+	block = (u64)sb.first_chunk * chunk_sectors / LCLONE_BLOCK_SECTORS;
 	root = write_tree(fd, &sb, 0, level, n, data_start, &block);
 	sb.root_block = root.block;
 	sb.root_csum = root.csum;
 	sb.root_level = root.block ? level : 0;
-	if (ftruncate(fd, (off_t)data_start * CHUNK * 512))
+	if (ftruncate(fd, (off_t)data_start * chunk_sectors * 512))
 		err(1, "truncate");
 	for (sb.seq = 1; sb.seq <= 2; sb.seq++) {
+		sb.ended = sb.seq;
 		lclone_sb_pack(&sb, &disk);
 		write_at(fd, sb.seq & 1 ? LCLONE_SB_SLOT_A : LCLONE_SB_SLOT_B, &disk, sizeof(disk));
 	}
 	if (close(fd))
 		err(1, "%s", argv[2]);
-	printf("%u %llu %llu\n", data_start * CHUNK, (unsigned long long)device,
+	printf("%u %llu %llu\n", data_start * chunk_sectors, (unsigned long long)device,
 	       (unsigned long long)virtual);
 	return 0;
 }
