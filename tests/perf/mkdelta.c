@@ -105,8 +105,10 @@ int main(int argc, char **argv)
 	data_start = sb.first_chunk +
 		     (tree_blocks(n, level) + chunk_sectors / LCLONE_BLOCK_SECTORS - 1) /
 		     (chunk_sectors / LCLONE_BLOCK_SECTORS);
-	/* room for the reserve, twice, and some data */
+	/* room for the reserve, twice, and some data; in a layer also for a tree beside this one */
 	device = (data_start + n + 2 * lclone_reserve_chunks(&sb) + 16) * chunk_sectors;
+	if (!strcmp(kind, "lower"))
+		device += tree_blocks(n, level) * LCLONE_BLOCK_SECTORS;
 	if (lclone_sb_init(&sb, device, virtual, chunk_sectors, &min))
 		errx(1, "too small");
 
