@@ -108,6 +108,7 @@ int __wrap_lclone_file_sync(struct lclone_file *file)
 struct lclone_copy {
 	struct lclone_merge *merge;
 	struct lclone_copy_extents *extents;
+	struct lclone_chain_extent last;
 };
 
 int __wrap_lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merge *merge,
@@ -119,7 +120,7 @@ int __wrap_lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merg
 	int ret;
 
 	*copy = malloc(sizeof(**copy));
-	**copy = (struct lclone_copy){ merge, extents };
+	**copy = (struct lclone_copy){ .merge = merge, .extents = extents };
 	extents->start(extents);
 	while ((ret = extents->next(extents, &e)) > 0)
 		;
@@ -130,14 +131,18 @@ int __wrap_lclone_copy_new_extents(struct lclone_copy **copy, struct lclone_merg
 int __wrap_lclone_copy_run(struct lclone_copy *copy, unsigned int ms);
 int __wrap_lclone_copy_run(struct lclone_copy *copy, unsigned int ms)
 {
-	static u8 buf[LCLONE_CHUNK_SECTORS_MAX << 9];
-	struct lclone_chain_extent e;
+	static u8 buf[12345 << 9];
+	struct lclone_chain_extent e, *last = &copy->last;
 	int ret = copy->extents->next(copy->extents, &e);
 
 	(void)ms;
 	if (ret <= 0)
 		return ret;
 	assert_int_equal(e.source, LCLONE_FROM_DELTA);
+	/* what lies together is copied together */
+	assert_false(last->sectors && e.sector == last->sector + last->sectors &&
+		     e.delta_sector == last->delta_sector + last->sectors);
+	*last = e;
 	assert_int_equal(lclone_dev_read(copy->merge->chain->delta[e.level]->dev, buf,
 					 e.delta_sector, e.sectors), 0);
 	return lclone_file_write(copy->merge->target, buf, e.sector, e.sectors) ?: 1;

@@ -330,7 +330,7 @@ static size_t log_lower_bound(const struct lclone_delta *delta, u64 chunk)
 
 const struct lclone_entry *lclone_delta_logged(const struct lclone_delta *delta, u64 chunk)
 {
-	size_t i = log_lower_bound(delta, chunk);
+	size_t i = delta->log_count ? log_lower_bound(delta, chunk) : 0;
 
 	return i < delta->log_count && delta->log[i].chunk == chunk ? &delta->log[i] : NULL;
 }
@@ -443,6 +443,11 @@ static int seek_leaf(struct lclone_delta *delta, u64 *from, const struct lclone_
 	u64 span, first;
 	int err;
 
+	first = *from / LCLONE_LEAF_EXCEPTIONS * LCLONE_LEAF_EXCEPTIONS;
+	if (delta->node[0] && delta->node_first[0] == first) {
+		*leaf = &delta->node[0]->leaf;
+		return 0;
+	}
 	*leaf = NULL;
 	err = lclone_delta_root(delta, &root);
 	if (err || !root.block || *from >= lclone_node_span(level))
@@ -590,13 +595,21 @@ static void below_extent(const struct lclone_extents *x, u64 end, struct lclone_
 	e->sectors = end - x->sector;
 }
 
+/* Where the subchunks end that are, from @i on, all as @i is */
+static u32 run_end(u32 written, u32 zero, u32 i)
+{
+	u32 differ = (written & 1u << i ? ~written : written) | (zero & 1u << i ? ~zero : zero);
+
+	return __builtin_ctz(differ >> i << i | 1u << LCLONE_SUBCHUNKS);
+}
+
 /* The next piece that has one source in one chunk, or that no exception covers. */
 static int next_piece(struct lclone_extents *x, struct lclone_extent *e)
 {
 	const struct lclone_sb *sb = &x->it.delta->sb;
 	u32 cs = sb->chunk_sectors, sub = cs / LCLONE_SUBCHUNKS;
 	u64 start, offset, end;
-	u32 i, last, bit;
+	u32 i, bit;
 	int ret;
 
 	if (x->sector >= x->end)
@@ -621,11 +634,7 @@ static int next_piece(struct lclone_extents *x, struct lclone_extent *e)
 		offset = x->sector - start;
 		i = offset / sub;
 		bit = 1u << i;
-		for (last = i + 1; last < LCLONE_SUBCHUNKS; last++)
-			if (!(written & bit) != !(written & 1u << last) ||
-			    !(zero & bit) != !(zero & 1u << last))
-				break;
-		end = min_u64(start + last * sub, x->end);
+		end = min_u64(start + run_end(written, zero, i) * sub, x->end);
 		e->sectors = end - x->sector;
 		if (written & bit) {
 			e->source = LCLONE_FROM_DELTA;

@@ -47,6 +47,7 @@ struct plan {
 	u32 phys;			/* where to look for the next free chunk, for data ... */
 	u32 node_phys;			/* ... and for nodes, which come behind */
 	u32 todo;			/* subchunks that are to be told, of this chunk */
+	struct lclone_chain_extent held;	/* told before, and joined with what follows it */
 };
 
 static int failed(const struct plan *p, int level, int err)
@@ -84,6 +85,7 @@ static void start_pass(struct plan *p)
 	}
 	p->phys = p->sb.first_chunk;
 	p->todo = 0;
+	p->held.sectors = 0;
 }
 
 /* The next chunk from *from on that is free */
@@ -152,10 +154,9 @@ static void start_extents(struct lclone_copy_extents *extents)
 	start_pass(container_of(extents, struct plan, extents));
 }
 
-/* The next run of subchunks that the upper one has data of, and where they go */
-static int next_extent(struct lclone_copy_extents *extents, struct lclone_chain_extent *e)
+/* The next run of subchunks of a chunk that the upper one has data of, and where they go */
+static int next_run(struct plan *p, struct lclone_chain_extent *e)
 {
-	struct plan *p = container_of(extents, struct plan, extents);
 	u32 sub = p->sb.chunk_sectors / LCLONE_SUBCHUNKS, first, n;
 	int ret;
 
@@ -175,6 +176,32 @@ static int next_extent(struct lclone_copy_extents *extents, struct lclone_chain_
 		.level = UPPER,
 		.delta_sector = lclone_phys_sector(&p->sb, lclone_exc_phys(p->from)) + first * sub,
 	};
+	return 1;
+}
+
+/* Runs that follow each other in both devices are one extent. */
+static int next_extent(struct lclone_copy_extents *extents, struct lclone_chain_extent *extent)
+{
+	struct plan *p = container_of(extents, struct plan, extents);
+	struct lclone_chain_extent *held = &p->held, e;
+	int ret;
+
+	while ((ret = next_run(p, &e)) > 0) {
+		if (!held->sectors) {
+			*held = e;
+		} else if (e.sector == held->sector + held->sectors &&
+			   e.delta_sector == held->delta_sector + held->sectors) {
+			held->sectors += e.sectors;
+		} else {
+			*extent = *held;
+			*held = e;
+			return 1;
+		}
+	}
+	if (ret || !held->sectors)
+		return ret;
+	*extent = *held;
+	held->sectors = 0;
 	return 1;
 }
 
