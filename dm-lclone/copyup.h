@@ -8,7 +8,7 @@
 #include "lclone.h"
 
 /**
- * lclone_copyup() - copy up a subchunk, and defer the bio again when that is done
+ * lclone_copyup() - copy up a subchunk, and end the bio or defer it again when that is done
  * @d: the delta
  * @bio: the bio that wants to write a part of it for the first time
  * @chunk: the chunk

@@ -108,13 +108,13 @@ static bool task_is_quiet(const struct lclone_task *task)
 	return !(atomic_read_acquire(&task->quiet->pins) & (LCLONE_PIN_JOB - 1));
 }
 
-void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
+bool lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task)
 {
 	lclone_assert_worker(drain->queue);
 	if (task_is_quiet(task))
-		lclone_task_ready(drain->queue, task);
-	else
-		list_add_tail(&task->list, &drain->next);
+		return true;
+	list_add_tail(&task->list, &drain->next);
+	return false;
 }
 
 /* Makes tasks ready whose leaf is quiet by now: they need not wait for the end of the drain. */

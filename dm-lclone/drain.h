@@ -129,9 +129,9 @@ bool lclone_drain_finish(struct lclone_drain *drain);
  * @drain: the drain
  * @task: goes on when all I/O has ended that may not have seen the entries that are BUSY now
  *
- * Worker only.
+ * Worker only.  Return: true if there is none, so that the caller goes on with the task.
  */
-void lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task);
+bool lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task);
 
 /**
  * lclone_task_run() - go on with the tasks that are ready

@@ -19,7 +19,10 @@ static void fill_endio(struct bio *bio)
 
 	job->error = blk_status_to_errno(bio->bi_status);
 	bio_uninit(bio);
-	lclone_job_ready(job);
+	if (job->step == fill_written && job->fill.now == job->fill.sectors)
+		fill_written(job);	/* nothing is left that could sleep */
+	else
+		lclone_job_ready(job);
 }
 
 static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sector_t sector,
@@ -34,6 +37,26 @@ static void fill_bio_init(struct lclone_job *job, struct block_device *bdev, sec
 	bio->bi_end_io = fill_endio;
 }
 
+/* Lays the data of the job's bio over those of the write that is about to be sent. */
+static void fill_over(struct lclone_job *job)
+{
+	struct lclone_fill *f = &job->fill;
+	struct bvec_iter to = f->bio.bi_iter;
+	u32 n = min(f->over_at, to.bi_size);
+
+	f->over_at -= n;
+	bio_advance_iter(&f->bio, &to, n);
+	while (to.bi_size && f->over.bi_size) {
+		struct bio_vec src = bio_iter_iovec(job->bio, f->over);
+		struct bio_vec dst = bio_iter_iovec(&f->bio, to);
+
+		n = min(src.bv_len, dst.bv_len);
+		memcpy_page(dst.bv_page, dst.bv_offset, src.bv_page, src.bv_offset, n);
+		bio_advance_iter(job->bio, &f->over, n);
+		bio_advance_iter(&f->bio, &to, n);
+	}
+}
+
 /* Reads or writes @sectors of the buffer, or writes as many zeros; calls @step at the end. */
 static void fill_submit(struct lclone_job *job, struct block_device *bdev, sector_t sector,
 			u32 sectors, blk_opf_t opf, void (*step)(struct lclone_job *job))
@@ -46,6 +69,8 @@ static void fill_submit(struct lclone_job *job, struct block_device *bdev, secto
 		n = min_t(u32, bytes, PAGE_SIZE);
 		__bio_add_page(&f->bio, f->nr_pages ? f->vec[i].bv_page : ZERO_PAGE(0), n, 0);
 	}
+	if (op_is_write(opf))
+		fill_over(job);
 	job->step = step;
 	submit_bio_noacct(&f->bio);
 }
@@ -117,6 +142,7 @@ static int fill_block(struct lclone_job *job)
 	fill_bio_init(job, f->bdev, f->sector, REQ_OP_WRITE | f->opf, 1);
 	__bio_add_page(&f->bio, virt_to_page(d->super.bounce), n << SECTOR_SHIFT,
 		       offset_in_page(d->super.bounce));
+	fill_over(job);
 	err = submit_bio_wait(&f->bio);
 	bio_uninit(&f->bio);
 	f->from.sector += read;
@@ -144,7 +170,7 @@ static void fill_next(struct lclone_job *job)
 		f->done(job);
 		return;
 	}
-	if (f->from.sectors && !f->nr_pages && !fill_alloc(f)) {
+	if ((f->from.sectors || f->over.bi_size) && !f->nr_pages && !fill_alloc(f)) {
 		fill_blocks(job);
 		return;
 	}

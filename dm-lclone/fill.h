@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fills a place on a device, for a job.  Worker only.
+ * Fills a place on a device, for a job.
  */
 #ifndef LCLONE_FILL_H
 #define LCLONE_FILL_H
@@ -9,12 +9,15 @@
 
 /**
  * lclone_fill() - fill a place
- * @job: the job; its fill.opf has the flags of the writes
+ * @job: the job; its fill.opf has the flags of the writes, its fill.over and over_at what is
+ *	written in place of those data, in the same writes
  * @bdev: the device
  * @sector: the first sector there
  * @sectors: how many
  * @from: where data come from; zeros fill the rest, or all if it is NULL
- * @done: called by the worker at the end
+ * @done: called at the end, in any context
+ *
+ * Worker only.
  */
 void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sector, u32 sectors,
 		 const struct lclone_source *from, void (*done)(struct lclone_job *job));
@@ -24,7 +27,9 @@ void lclone_fill(struct lclone_job *job, struct block_device *bdev, sector_t sec
  * @job: the job
  * @bdev: the device, whose command for zeros is used if it has one
  * @flags: of the writes: REQ_FUA, REQ_NOUNMAP
- * @done: called by the worker at the end
+ * @done: called at the end, in any context
+ *
+ * Worker only.
  */
 void lclone_fill_zeros(struct lclone_job *job, struct block_device *bdev, blk_opf_t flags,
 		       void (*done)(struct lclone_job *job));

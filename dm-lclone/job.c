@@ -5,7 +5,7 @@
  *
  * A job that takes a chunk away, or that fills a subchunk, makes the entry BUSY, waits for the
  * first writes to it that are in flight, looks at it again, acts, publishes and clears BUSY.
- * All steps run in the worker.
+ * All steps run in the worker; what ends with a write may end where that does.
  */
 #include <linux/mempool.h>
 
@@ -62,7 +62,8 @@ void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *
 	job->task.step = job_step;
 	/* First writes pin the leaf, but in a merge a write to the base does not. */
 	job->task.quiet = job->delta->below.merge ? NULL : job->leaf;
-	lclone_task_drain(&job->delta->drain, &job->task);
+	if (lclone_task_drain(&job->delta->drain, &job->task))
+		step(job);
 }
 
 void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Jobs: work that a bio needs before it can go on or end, for copy-up, discard and
- * write-zeroes.  Worker only, but for lclone_job_ready().
+ * write-zeroes.
  */
 #ifndef LCLONE_JOB_H
 #define LCLONE_JOB_H
@@ -21,8 +21,10 @@ struct lclone_job;
  * @sectors: number of sectors that are still to be written
  * @opf: flags of the writes
  * @now: number of sectors of the write that is next or under way
+ * @over_at: where the data of the job's bio go, in bytes from @sector on
+ * @over: those of its data that are still to be written in place of what is read; may be none
  * @nr_pages: number of pages in the buffer
- * @done: called by the worker at the end, with job->error set
+ * @done: called at the end, in any context, with job->error set
  * @bio: for the I/O
  * @vec: of @bio; also holds the pages of the buffer
  */
@@ -33,6 +35,8 @@ struct lclone_fill {
 	u32 sectors;
 	blk_opf_t opf;
 	u32 now;
+	u32 over_at;
+	struct bvec_iter over;
 	u32 nr_pages;
 	void (*done)(struct lclone_job *job);
 	struct bio bio;
@@ -49,6 +53,7 @@ struct lclone_fill {
  * @leaf: the leaf that it changes, pinned, or NULL
  * @slot: of its entry: that of the copy-up, or the first one of a discard
  * @sub: the subchunk of a copy-up
+ * @with_data: the copy-up writes the data of the bio as well
  * @sectors: how many sectors of the bio a discard works on, which lie in this leaf
  * @ref: epoch in which the write of an edge is counted as in flight
  * @fill: the place that it fills
@@ -63,6 +68,7 @@ struct lclone_job {
 	struct lclone_leaf *leaf;
 	u32 slot;
 	u32 sub;
+	bool with_data;
 	u32 sectors;
 	int ref;
 	union {
@@ -78,8 +84,8 @@ struct lclone_job {
  * @leaf: the leaf that it changes, whose pin is taken over; or NULL
  * @slot: of the entry in the leaf
  *
- * Return: the job, or NULL if there is no memory, and the caller has to park the bio
- * (WAIT_MEMORY).  The pool is empty then, so that another job is under way, whose end wakes it.
+ * Worker only.  Return: the job, or NULL if there is no memory, and the caller has to park the
+ * bio (WAIT_MEMORY).  The pool is empty then, so that another job is under way, whose end wakes it.
  */
 struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 				    struct lclone_leaf *leaf, u32 slot);
@@ -87,6 +93,8 @@ struct lclone_job *lclone_job_alloc(struct lclone_delta *d, struct bio *bio,
 /**
  * lclone_job_free() - free a job and drop its pin
  * @job: the job; the caller still has to take care of its bio
+ *
+ * Any context.
  */
 void lclone_job_free(struct lclone_job *job);
 
@@ -101,7 +109,9 @@ void lclone_job_ready(struct lclone_job *job);
 /**
  * lclone_job_quiesce() - wait for writes that may not have seen the job's entries BUSY
  * @job: the job, which has made them BUSY
- * @step: called by the worker when no such write is in flight any more
+ * @step: called by the worker when no such write is in flight any more, maybe at once
+ *
+ * Worker only.
  */
 void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *job));
 
@@ -111,7 +121,7 @@ void lclone_job_quiesce(struct lclone_job *job, void (*step)(struct lclone_job *
  * @bio: the bio that it is changed for
  * @index: of the leaf
  *
- * Return: the leaf, pinned and marked; or NULL, and the bio was ended or parked.
+ * Worker only.  Return: the leaf, pinned and marked; or NULL, and the bio was ended or parked.
  */
 struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64 index);
 
@@ -120,6 +130,8 @@ struct lclone_leaf *lclone_job_leaf(struct lclone_delta *d, struct bio *bio, u64
  * @d: the delta
  * @leaf: the leaf, pinned
  * @slot: of the entry
+ *
+ * Any context.
  */
 void lclone_job_end_busy(struct lclone_delta *d, struct lclone_leaf *leaf, u32 slot);
 

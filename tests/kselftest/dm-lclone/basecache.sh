@@ -163,6 +163,27 @@ a_base_that_is_smaller_for_a_while_shows_no_zeros() {
 	blkio check "$P1" 0 8m 1
 }
 
+# A part of a subchunk is written with the rest, which is read of the base, past the cache
+a_part_is_not_written_where_the_base_is_smaller_for_a_while() {
+	setup
+	sick "$base"
+	base=$delta
+	other 1
+	create vm2 16384 "$base" "$(loop 8m)"
+	blkio check "$P1" 0 8m 1
+	for vm in "$P1" "$P2"; do
+		has_sectors 8192
+		! blkio write "$vm" 6554112 512 2 2>"$T/error" || fail "it was written without the rest"
+		grep -q "Input/output error" "$T/error" || fail "$(<"$T/error")"
+		has_sectors 16384
+		blkio check "$vm" 0 8m 1
+		blkio write "$vm" 6554112 512 2
+		blkio check "$vm" 6553600 512 1
+		blkio check "$vm" 6554112 512 2
+		blkio check "$vm" 6554624 3584 1
+	done
+}
+
 # has_sectors N: the disk of sick
 has_sectors() {
 	dmsetup suspend --noflush --nolockfs "$P-disk"
@@ -281,6 +302,7 @@ run what_one_clone_has_read_the_others_have_in_memory \
 	a_base_ends_within_a_page \
 	a_sector_that_cannot_be_read_fails_alone \
 	a_base_that_is_smaller_for_a_while_shows_no_zeros \
+	a_part_is_not_written_where_the_base_is_smaller_for_a_while \
 	what_could_not_be_read_is_cached_later \
 	memory_is_given_back \
 	what_it_had_before_the_first_clone_counts_no_more \

@@ -19,6 +19,7 @@
 
 #define BLOCK		4096
 #define BUFFER		(1 << 20)
+#define PIECES		128		/* at most, of a write */
 
 /*
  * On-disk format, as far as the tests need it (little-endian):
@@ -102,6 +103,7 @@ static void pattern(void *to, uint64_t pos, uint64_t len, uint64_t seed)
 static struct {
 	uint64_t bs;		/* bytes per call */
 	uint64_t step;		/* from the start of one to the start of the next */
+	uint64_t piece;		/* a write's buffer is in pieces of so many bytes; 0: whole */
 	int flags;		/* RWF_* */
 } opts;
 
@@ -113,6 +115,8 @@ static void parse_opts(char **argv, uint64_t len)
 			opts.bs = number_of(*argv + 3);
 		} else if (!strncmp(*argv, "step=", 5)) {
 			opts.step = number_of(*argv + 5);
+		} else if (!strncmp(*argv, "piece=", 6)) {
+			opts.piece = number_of(*argv + 6);
 		} else if (!strcmp(*argv, "dsync")) {
 			opts.flags |= RWF_DSYNC;
 		} else if (!strcmp(*argv, "nowait")) {
@@ -126,13 +130,36 @@ static void parse_opts(char **argv, uint64_t len)
 	}
 	if (!opts.step)
 		opts.step = opts.bs;
-	if (opts.bs > BUFFER) {
-		fprintf(stderr, "blkio: at most 1m per call\n");
+	if (opts.bs > BUFFER || opts.piece > BLOCK ||
+	    (opts.piece && opts.bs > PIECES * opts.piece)) {
+		fprintf(stderr, "blkio: at most 1m per call, in %d pieces of 4k\n", PIECES);
 		exit(2);
 	}
 }
 
-/* write OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] [atomic] */
+/* Spreads what is in the buffer over pieces.  Each ends with a page, and no two are neighbours. */
+static int spread(struct iovec *iov, uint64_t len)
+{
+	static uint8_t *pages;
+	int n;
+
+	if (!opts.piece) {
+		*iov = (struct iovec){ buf, len };
+		return 1;
+	}
+	if (!pages && posix_memalign((void **)&pages, BLOCK, 2 * BLOCK * PIECES))
+		die("buffer");
+	for (n = 0; n * opts.piece < len; n++) {
+		uint64_t left = len - n * opts.piece;
+
+		iov[n].iov_len = left < opts.piece ? left : opts.piece;
+		iov[n].iov_base = pages + 2 * BLOCK * (PIECES - n) - BLOCK - iov[n].iov_len;
+		memcpy(iov[n].iov_base, buf + n * opts.piece, iov[n].iov_len);
+	}
+	return n;
+}
+
+/* write OFFSET LENGTH SEED [bs=N] [step=N] [piece=N] [dsync] [nowait] [atomic] */
 static int cmd_write(char **argv)
 {
 	uint64_t pos = number_of(argv[0]), len = number_of(argv[1]), end = pos + len;
@@ -141,10 +168,11 @@ static int cmd_write(char **argv)
 	parse_opts(argv + 3, len);
 	open_dev(O_WRONLY | O_DIRECT);
 	for (; pos < end; pos += opts.step) {
-		struct iovec iov = { buf, end - pos < opts.bs ? end - pos : opts.bs };
+		uint64_t n = end - pos < opts.bs ? end - pos : opts.bs;
+		struct iovec iov[PIECES];
 
-		pattern(buf, pos, iov.iov_len, seed);
-		if (pwritev2(dev, &iov, 1, pos, opts.flags) != (ssize_t)iov.iov_len)
+		pattern(buf, pos, n, seed);
+		if (pwritev2(dev, iov, spread(iov, n), pos, opts.flags) != (ssize_t)n)
 			die("write");
 	}
 	return 0;
@@ -481,7 +509,8 @@ static const struct command {
 	int (*run)(char **argv);
 	const char *usage;
 } commands[] = {
-	{ "write", 3, cmd_write, "OFFSET LENGTH SEED [bs=N] [step=N] [dsync] [nowait] [atomic]" },
+	{ "write", 3, cmd_write,
+	  "OFFSET LENGTH SEED [bs=N] [step=N] [piece=N] [dsync] [nowait] [atomic]" },
 	{ "check", 3, cmd_check, "OFFSET LENGTH SEED [bs=N] [step=N] [nowait]" },
 	{ "fsync", 0, cmd_fsync, "" },
 	{ "discard", 2, cmd_discard, "OFFSET LENGTH" },

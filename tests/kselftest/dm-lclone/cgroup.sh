@@ -34,7 +34,7 @@ at_least() {
 	[ "$2" -ge "$1" ] || fail "$3: at least $1 expected, found $2"
 }
 
-# Each has 4 KiB copied up and is written then: 64 of them are 288 KiB
+# Each is written with the rest of its 4 KiB: 64 of them are 256 KiB
 first_writes_of_512_bytes_keep_to_io_max() {
 	setup wbps=65536
 	limited blkio write "$vm" 0 512k 2 bs=512 step=8k

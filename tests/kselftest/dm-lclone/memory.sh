@@ -26,6 +26,7 @@ setup() {
 without_memory() {
 	milliseconds scarce "$vm" $((300 << 20)) "$1" "$2" 60 "${3:-1}"
 	echo "$took ms"
+	blkio check "$vm" 8k 512 4	# beside a part that was copied up
 	is rw "$(status vm mode)" "mode"
 }
 

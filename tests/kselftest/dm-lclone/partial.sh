@@ -3,14 +3,16 @@
 . "${0%/*}/lib.sh"
 loses "the neighbours of a 512-byte write"
 
-# around OFFSET LENGTH: a write there changes that range and nothing else, now and later
+# around OFFSET LENGTH [OPTION]: a write there changes that range and nothing else, now and
+# later; $chunk is the size of the chunks in sectors
+chunk=128
 around() {
 	local pos=$1 len=$2 end=$(($1 + $2)) pass
 
 	base=$(template 1m)
-	delta=$(loop 8m)
-	clone
-	blkio write "$vm" "$pos" "$len" 2
+	delta=$(loop 32m)
+	clone chunk_size $chunk
+	blkio write "$vm" "$pos" "$len" 2 "${@:3}"
 	for pass in live again; do
 		[ "$pos" = 0 ] || blkio check "$vm" 0 "$pos" 1
 		blkio check "$vm" "$pos" "$len" 2
@@ -24,6 +26,27 @@ one_sector_in_a_subchunk() {
 	around 0 512
 	around 2560 512
 	around 69120 512
+}
+
+# What is laid over what is below comes in pieces that have nothing to do with its pages
+a_buffer_in_pieces() {
+	around 512 3072 piece=512
+	around 512 2560 piece=1536
+	chunk=512
+	around 17408 12288 piece=3584
+	around 17408 14848 piece=512
+}
+
+# Such a subchunk is filled in two steps, of 32 KiB
+parts_of_a_large_subchunk() {
+	chunk=2048
+	around 512 512
+	around 32256 1024
+	around 32256 1024 piece=512
+	around 32768 512
+	around 40960 20480
+	around 512 64512
+	around 69120 4096
 }
 
 a_write_across_two_subchunks() {
@@ -113,6 +136,8 @@ writers_of_few_chunks_at_the_same_time() {
 }
 
 run one_sector_in_a_subchunk \
+	a_buffer_in_pieces \
+	parts_of_a_large_subchunk \
 	a_write_across_two_subchunks \
 	a_write_across_two_chunks \
 	a_large_write_with_ragged_ends \
