@@ -42,7 +42,7 @@ static void copyup_done(struct lclone_job *job)
 	}
 	if (bio->bi_opf & REQ_FUA)
 		lclone_io_set(bio, IO_NEEDS_COMMIT);	/* for lclone_end_io() */
-	lclone_end_bio(bio, errno_to_blk_status(error));
+	lclone_end_bio_of_pass(&d->queue, bio, errno_to_blk_status(error));
 }
 
 /* Lets the job write the data of its bio, too, if they lie in the subchunk. */

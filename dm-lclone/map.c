@@ -402,7 +402,7 @@ static bool cut_bio(struct bio *bio, u32 sectors)
 static int map_to_worker(struct lclone_delta *d, struct bio *bio)
 {
 	bio_associate_blkg(bio);
-	lclone_defer(&d->queue, bio);
+	lclone_defer_plugged(&d->queue, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 

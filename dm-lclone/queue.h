@@ -50,6 +50,7 @@ enum lclone_wait {
  * @lock: protects all lists and @wakeups; interrupts off
  * @deferred: bios that the worker looks at again
  * @mapped: bios that the worker only has to send
+ * @ended: bios that end with the worker's pass; worker only
  * @parked: bios that wait, by what they wait for
  * @wakeups: how often lclone_unpark() was called
  * @seen: @wakeups as they were before the worker looked at the present bio; worker only
@@ -64,6 +65,7 @@ struct lclone_queue {
 	spinlock_t lock;	/* see above */
 	struct bio_list deferred;
 	struct bio_list mapped;
+	struct bio_list ended;
 	struct bio_list parked[NR_WAITS];
 	unsigned int wakeups[NR_WAITS];
 	unsigned int seen[NR_WAITS];
@@ -106,6 +108,16 @@ static inline void lclone_assert_worker(const struct lclone_queue *q)
 void lclone_defer(struct lclone_queue *q, struct bio *bio);
 
 /**
+ * lclone_defer_plugged() - give a bio to the worker, together with those that come with it
+ * @q: the queue
+ * @bio: the bio; as for lclone_defer()
+ *
+ * Process context.  If the submitter has a plug the bio stays there until that ends, has some
+ * more, or the submitter sleeps, so that the worker is woken once for many bios.
+ */
+void lclone_defer_plugged(struct lclone_queue *q, struct bio *bio);
+
+/**
  * lclone_defer_mapped() - give a bio to the worker that it only has to send
  * @q: the queue
  * @bio: the bio, mapped
@@ -122,6 +134,24 @@ void lclone_defer_mapped(struct lclone_queue *q, struct bio *bio);
  * Any context.
  */
 void lclone_end_bio(struct bio *bio, blk_status_t status);
+
+/**
+ * lclone_end_bio_of_pass() - end a bio; if this is the worker, at the end of its pass
+ * @q: the queue
+ * @bio: the bio
+ * @status: what it ends with
+ *
+ * Any context.  Whoever waits for many bios is woken once for those that end at once.
+ */
+void lclone_end_bio_of_pass(struct lclone_queue *q, struct bio *bio, blk_status_t status);
+
+/**
+ * lclone_end_pass() - end the bios that end with the worker's pass
+ * @q: the queue
+ *
+ * Worker only.
+ */
+void lclone_end_pass(struct lclone_queue *q);
 
 /**
  * lclone_unpark() - let all bios go on that wait for something

@@ -190,6 +190,7 @@ void lclone_worker(struct work_struct *work)
 	worker_ahead(d);
 	worker_deferred(d);
 	lclone_task_run(&d->drain);
+	lclone_end_pass(&d->queue);
 	worker_drain(d);
 	wake_up(&d->queue.idle);
 }
