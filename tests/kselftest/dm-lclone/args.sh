@@ -41,8 +41,8 @@ unknown_features() {
 
 repeated_features() {
 	setup
-	for f in "read_only" "error_if_no_space" "no_discard_passdown" "base_cache" "no_space_timeout 3" \
-		"low_water_mark 3" "commit_interval 500" "chunk_size 128"; do
+	for f in "read_only" "error_if_no_space" "no_discard_passdown" "base_cache" \
+		"no_space_timeout 3" "low_water_mark 3" "commit_interval 500" "chunk_size 128"; do
 		set -- $f
 		bad "twice|repeat|once|again|already" "0 2048 lclone $base $delta $((2 * $#)) $f $f"
 	done

@@ -62,8 +62,9 @@ many_reads_of_one_clone_at_once() {
 	command -v fio >/dev/null || skip "no fio here"
 	setup irqmode=2 completion_nsec=2000000
 	other 1
-	timeout -k 5 60 fio --name=deep --filename="$vm" --direct=1 --ioengine=libaio --rw=randread \
-		--bs=4k --iodepth=512 --size=8m --allow_file_create=0 --output="$T/fio" ||
+	timeout -k 5 60 fio --name=deep --filename="$vm" --direct=1 --ioengine=libaio \
+		--rw=randread --bs=4k --iodepth=512 --size=8m --allow_file_create=0 \
+		--output="$T/fio" ||
 		fail "$(<"$T/fio")"
 	blkio check "$vm" 0 8m 1
 }
@@ -238,7 +239,8 @@ a_merge_into_it_is_seen() {
 	clone base_cache
 	blkio check "$vm" 0 8m 1
 	blkio write "$vm" 1m 2m 2
-	refused "base_cache" dmsetup load "$P-vm" --table "$(line 16384 "$base" "$delta" merge base_cache)"
+	refused "base_cache" dmsetup load "$P-vm" \
+		--table "$(line 16384 "$base" "$delta" merge base_cache)"
 	reload vm 16384 "$base" "$delta" merge
 	within 20 merged
 	dd if="$base" of=/dev/null bs=1M status=none

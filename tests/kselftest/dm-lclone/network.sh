@@ -10,7 +10,8 @@ PORT=4421
 
 need_nvme() {
 	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null
-	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config || skip "no configfs"
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
+		skip "no configfs"
 	[ -d $TARGET ] && [ -e /dev/nvme-fabrics ] || skip "no NVMe over TCP in this kernel"
 	ip link set lo up
 }
@@ -46,7 +47,8 @@ nvme_is_lost() { rm "$TARGET/ports/$PORT/subsystems/$NQN"; }
 import_nvme() {
 	local option answer
 
-	option=transport=tcp,traddr=127.0.0.1,trsvcid=$PORT,nqn=$NQN,reconnect_delay=1$(printf ',%s' "$@")
+	option=transport=tcp,traddr=127.0.0.1,trsvcid=$PORT,nqn=$NQN,reconnect_delay=1
+	option+=$(printf ',%s' "$@")
 	exec 8<>/dev/nvme-fabrics
 	echo "${option%,}" >&8
 	read -r answer <&8
@@ -61,7 +63,9 @@ nvme_appears() {
 	local f there
 
 	for f in /sys/block/nvme*/uuid; do
-		[ ! -e "$f" ] || [ "$(<"$f")" != "$uuid" ] || { f=${f%/uuid} && base=/dev/${f##*/}; }
+		[ -e "$f" ] && [ "$(<"$f")" = "$uuid" ] || continue
+		f=${f%/uuid}
+		base=/dev/${f##*/}
 	done
 	[ -b "${base:-}" ]
 }
@@ -81,7 +85,11 @@ export_nbd() {
 	nbd_is_there
 }
 
-nbd_is_there() { qemu-nbd --fork --persistent --read-only --format=raw --pid-file="$T/server" --bind=127.0.0.1 "$exported"; }
+nbd_is_there() {
+	qemu-nbd --fork --persistent --read-only --format=raw --pid-file="$T/server" \
+		--bind=127.0.0.1 "$exported"
+}
+
 nbd_is_lost() { kill -KILL "$(cat "$T/server")"; }
 
 # import_nbd OPTION...: $base
