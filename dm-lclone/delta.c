@@ -7,6 +7,7 @@
 #include "delta.h"
 #include "job.h"
 #include "miss.h"
+#include "part.h"
 #include "sweep.h"
 #include "worker.h"
 
@@ -92,7 +93,7 @@ static int init_parts(struct lclone_delta *d)
 	err = lclone_cache_init(&d->cache) ?: err;
 	err = lclone_commit_init(&d->commit) ?: err;
 	err = lclone_job_pool_init(d) ?: err;
-	err = bioset_init(&d->bios, 1, 0, 0) ?: err;
+	err = lclone_part_pool_init(d) ?: err;
 	d->queue.wq = alloc_workqueue("dm-lclone/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, d->dev.name);
 	return d->queue.wq ? err : -ENOMEM;
 }

@@ -42,7 +42,7 @@ struct lclone_sweep;
  * @sweep: a merge or flatten, or NULL; changed in preresume only
  * @leaf_ahead: index of a leaf that a large write is about to reach; 0 if there is none
  * @job_pool: memory for jobs
- * @bios: for the parts into which the worker splits deferred reads
+ * @bios: for the parts into which the worker cuts deferred bios
  * @messages: held for reading while a message is handled, so that a stop waits for it
  *
  * There is one for each block device.  The tables of one mapped device share it; a sealed layer

@@ -4,8 +4,9 @@
  *
  * map looks up, remaps, or defers: it never sleeps, takes no global lock and allocates
  * nothing but chunks.  A bio is cut only where its source changes; a bio that is deferred is
- * cut to one chunk first.  Under rcu_read_lock_sched() the functions only read: bio_set_dev()
- * is called behind it because it takes locks, which sleep on a real-time kernel.
+ * cut to one chunk first, but for those that the worker cuts.  Under rcu_read_lock_sched() the
+ * functions only read: bio_set_dev() is called behind it because it takes locks, which sleep
+ * on a real-time kernel.
  */
 #include "map.h"
 #include "basecache.h"
@@ -16,7 +17,9 @@
 
 static void remap_delta(struct lclone_delta *d, struct bio *bio, u32 phys, u32 offset)
 {
-	bio_set_dev(bio, d->dev.bdev);
+	/* The rest of a bio that was cut mostly has it, and to look for the cgroup again costs. */
+	if (bio->bi_bdev != d->dev.bdev)
+		bio_set_dev(bio, d->dev.bdev);
 	bio->bi_iter.bi_sector = ((sector_t)phys << d->geo.chunk_shift) + offset;
 }
 
@@ -43,8 +46,6 @@ static struct lclone_delta *read_run(struct lclone_delta *d, const struct bio *b
 	while (s->sectors < want && !lclone_chunk_offset(&d->geo, offset + s->sectors) &&
 	       ++slot < LCLONE_LEAF_EXCEPTIONS) {
 		exc = READ_ONCE(leaf->exceptions[slot]);
-		if (op_is_write(bio_op(bio)) && exc & LCLONE_EXC_BUSY)
-			break;
 		if (lclone_source(d, ++chunk, exc, 0, &next) || next.bdev != s->bdev ||
 		    (s->bdev && next.sector != s->sector + s->sectors))
 			break;
@@ -174,7 +175,7 @@ static enum lclone_verdict write_chunk(struct lclone_delta *d, const struct bio 
 		return LCLONE_PARTIAL;
 	}
 	if (lclone_sub_offset(&d->geo, offset + *len) && missing & 1u << tail) {
-		if (tail == head || w->whole) {
+		if (tail == head) {
 			w->partial = tail;
 			return LCLONE_PARTIAL;
 		}
@@ -233,9 +234,8 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 {
 	u32 offset = lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
 	u32 first = min(bio_sectors(bio), lclone_chunk_len(&d->geo) - offset);
-	u32 mask = lclone_sub_mask(&d->geo, offset, first), run = first;
+	u32 mask = lclone_sub_mask(&d->geo, offset, first), run = first, last;
 	u64 exc = READ_ONCE(leaf->exceptions[slot]);
-	struct lclone_source s;
 
 	if (mask & ~lclone_exc_written(exc) || exc & LCLONE_EXC_BUSY)
 		return 0;
@@ -245,16 +245,21 @@ static u32 map_overwrite(struct lclone_delta *d, struct bio *bio,
 		lclone_io_uncount(&d->drain, bio);
 		return 0;
 	}
-	if (run < bio_sectors(bio)) {
-		read_run(d, bio, leaf, slot, exc, &s);	/* the first chunk is in the delta */
-		run = s.sectors;
+	*phys = last = lclone_exc_phys(exc);
+	while (run < bio_sectors(bio) && ++slot < LCLONE_LEAF_EXCEPTIONS) {
+		u32 len = min(bio_sectors(bio) - run, lclone_chunk_len(&d->geo));
+		u64 next = READ_ONCE(leaf->exceptions[slot]);
+
+		if (lclone_exc_phys(next) != ++last || next & LCLONE_EXC_BUSY ||
+		    lclone_sub_mask(&d->geo, 0, len) & ~lclone_exc_written(next))
+			break;
+		run += len;
 	}
 	if (unlikely(bio->bi_opf & REQ_FUA) &&
 	    (exc & LCLONE_EXC_DIRTY || run > first || !lclone_commit_idle(&d->commit, &d->super))) {
 		lclone_io_set(bio, lclone_io_state(bio) | IO_NEEDS_COMMIT);
 		bio->bi_opf &= ~REQ_FUA;
 	}
-	*phys = lclone_exc_phys(exc);
 	return run;
 }
 
@@ -378,10 +383,10 @@ enum lclone_verdict lclone_map_write(struct lclone_delta *d, struct bio *bio,
 /* Map */
 
 /*
- * Cuts the bio to @sectors.  Returns false if the bio was ended instead because it is NOWAIT:
- * one of its parts could end with EAGAIN and another one not (the block layer's bio_split_rw()
- * does the same).  A bio that is polled as well is cut all the same, because its user would
- * see that EAGAIN, see lclone_map().
+ * Cuts the bio to @sectors.  Returns false if the bio was ended instead because it is NOWAIT,
+ * and the worker can't cut it: one of its parts could end with EAGAIN and another one not (the
+ * block layer's bio_split_rw() does the same).  A bio that is polled as well is cut all the
+ * same, because its user would see that EAGAIN, see lclone_map().
  */
 static bool cut_bio(struct bio *bio, u32 sectors)
 {
@@ -406,10 +411,30 @@ static int map_to_worker(struct lclone_delta *d, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
+/*
+ * Is the worker to cut the bio, after @sectors at first?  Not during a merge, when it wants bios
+ * that lie in one chunk.
+ */
+static bool is_for_worker(const struct lclone_delta *d, const struct bio *bio, u32 sectors)
+{
+	return sectors < bio_sectors(bio) &&
+	       (bio->bi_opf & (REQ_NOWAIT | REQ_POLLED)) == REQ_NOWAIT && !d->below.merge;
+}
+
+/* Hands the bio to the worker as it came, whether it has been mapped since or not. */
+static int map_back_to_worker(struct lclone_delta *d, struct bio *bio, sector_t sector,
+			      blk_opf_t opf)
+{
+	lclone_unmap(d, bio, sector, opf);
+	return map_to_worker(d, bio);
+}
+
 static int map_defer(struct lclone_delta *d, struct bio *bio)
 {
 	u32 left = lclone_chunk_len(&d->geo) - lclone_chunk_offset(&d->geo, bio->bi_iter.bi_sector);
 
+	if (is_for_worker(d, bio, left))
+		return map_to_worker(d, bio);
 	return cut_bio(bio, min(left, bio_sectors(bio))) ? map_to_worker(d, bio) :
 						       DM_MAPIO_SUBMITTED;
 }
@@ -436,6 +461,7 @@ static int map_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 
 static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 {
+	sector_t sector = bio->bi_iter.bi_sector;
 	struct lclone_delta *missing;
 	struct lclone_source s;
 	enum lclone_verdict verdict;
@@ -443,6 +469,8 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 	verdict = lclone_map_read(d, bio, &s, &missing);
 	if (unlikely(verdict == LCLONE_NO_LEAF))
 		return map_defer(d, bio);
+	if (is_for_worker(d, bio, s.sectors))
+		return map_back_to_worker(d, bio, sector, bio->bi_opf);
 	if (verdict == LCLONE_REMAPPED && !lclone_is_cached(&d->below, s.bdev))
 		return map_part(d, bio, s.sectors);
 	if (unlikely(!cut_bio(bio, s.sectors)))
@@ -458,11 +486,17 @@ static int map_read_bio(struct lclone_delta *d, struct bio *bio)
 
 static int map_write_bio(struct lclone_delta *d, struct bio *bio)
 {
+	sector_t sector = bio->bi_iter.bi_sector;
+	blk_opf_t opf = bio->bi_opf;
 	struct lclone_write w = {};
+	enum lclone_verdict verdict;
 
 	if (unlikely(READ_ONCE(d->super.mode) != LCLONE_RW))
 		return DM_MAPIO_KILL;
-	if (lclone_map_write(d, bio, &w) == LCLONE_REMAPPED)
+	verdict = lclone_map_write(d, bio, &w);
+	if (w.run && is_for_worker(d, bio, w.run))
+		return map_back_to_worker(d, bio, sector, opf);
+	if (verdict == LCLONE_REMAPPED)
 		return map_part(d, bio, w.run);
 	if (unlikely(w.run && !cut_bio(bio, w.run)))
 		return DM_MAPIO_SUBMITTED;
@@ -690,16 +724,16 @@ static void end_first_write(struct lclone_delta *d, u64 state, blk_status_t erro
 	lclone_leaf_unpin(leaf);
 }
 
-static noinline int end_io_any(struct lclone_delta *d, struct bio *bio, blk_status_t *error)
+noinline int lclone_end_any(struct lclone_delta *d, struct bio *bio, blk_status_t error)
 {
 	u64 state = lclone_io_state(bio);
 
 	if (state & IO_FIRST)
-		end_first_write(d, state, *error);
+		end_first_write(d, state, error);
 	if (state & IO_COUNTED)
 		lclone_io_uncount(&d->drain, bio);
 	lclone_io_set(bio, 0);
-	if (unlikely(state & IO_NEEDS_COMMIT) && !*error) {
+	if (unlikely(state & IO_NEEDS_COMMIT) && !error) {
 		/* The commit calls bio_endio() again when it is durable. */
 		lclone_commit_join(&d->commit, bio, true);
 		return DM_ENDIO_INCOMPLETE;
@@ -713,8 +747,15 @@ int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	u64 state = lclone_io_state(bio);
 
 	if (unlikely(state > IO_COUNT_MASK))
-		return end_io_any(d, bio, error);
+		return lclone_end_any(d, bio, *error);
 	if (state)
 		lclone_inflight_put(&d->drain, state >> 1);
 	return DM_ENDIO_DONE;
+}
+
+void lclone_unmap(struct lclone_delta *d, struct bio *bio, sector_t sector, blk_opf_t opf)
+{
+	lclone_end_any(d, bio, BLK_STS_AGAIN);
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_opf = opf;
 }

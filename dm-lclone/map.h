@@ -24,7 +24,6 @@ enum lclone_verdict {
 
 /**
  * struct lclone_write - a write on its way through map
- * @whole: set by the caller if the bio can't be cut
  * @run: number of sectors that the verdict holds for
  * @first: some of them are written for the first time
  * @dirty: some of them have an entry that is not durable yet
@@ -33,7 +32,6 @@ enum lclone_verdict {
  * @spare: number of such chunks
  */
 struct lclone_write {
-	bool whole;
 	u32 run;
 	bool first;
 	bool dirty;
@@ -61,6 +59,28 @@ int lclone_map(struct dm_target *ti, struct bio *bio);
 int lclone_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 
 /**
+ * lclone_end_any() - do what the state of a bio says, at its end
+ * @d: the delta
+ * @bio: the bio, which has no state afterwards
+ * @error: what it has ended with
+ *
+ * Any context.  Return: DM_ENDIO_DONE; or DM_ENDIO_INCOMPLETE, and a commit ends the bio again.
+ */
+int lclone_end_any(struct lclone_delta *d, struct bio *bio, blk_status_t error);
+
+/**
+ * lclone_unmap() - take back that a bio was mapped
+ * @d: the delta
+ * @bio: the bio, which was not sent
+ * @sector: its sector, as it was before
+ * @opf: its flags, as they were before
+ *
+ * A place that its chunk was given in the delta stays, as it does after a write that has failed.
+ * The device is set again by who maps the bio next.
+ */
+void lclone_unmap(struct lclone_delta *d, struct bio *bio, sector_t sector, blk_opf_t opf);
+
+/**
  * lclone_map_read() - map a read, as far as its source goes
  * @d: the delta
  * @bio: the read
@@ -76,7 +96,7 @@ enum lclone_verdict lclone_map_read(struct lclone_delta *d, struct bio *bio,
  * lclone_map_write() - map a write, as far as that can be done at once
  * @d: the delta
  * @bio: the write
- * @w: zeroed by the caller, but for @w->whole; gets for how many sectors the verdict holds
+ * @w: zeroed by the caller; gets for how many sectors the verdict holds
  *
  * Never sleeps.
  */

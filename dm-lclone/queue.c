@@ -71,9 +71,16 @@ void lclone_defer_mapped(struct lclone_queue *q, struct bio *bio)
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
+/* A part of the bio may have failed before, or fail now. */
+static void set_status(struct bio *bio, blk_status_t status)
+{
+	if (status)
+		WRITE_ONCE(bio->bi_status, status);
+}
+
 void lclone_end_bio(struct bio *bio, blk_status_t status)
 {
-	bio->bi_status = status;
+	set_status(bio, status);
 	bio_endio(bio);
 }
 
@@ -83,7 +90,7 @@ void lclone_end_bio_of_pass(struct lclone_queue *q, struct bio *bio, blk_status_
 		lclone_end_bio(bio, status);
 		return;
 	}
-	bio->bi_status = status;
+	set_status(bio, status);
 	bio_list_add(&q->ended, bio);
 }
 

@@ -129,7 +129,7 @@ void lclone_defer_mapped(struct lclone_queue *q, struct bio *bio);
 /**
  * lclone_end_bio() - end a bio
  * @bio: the bio
- * @status: what it ends with
+ * @status: what it ends with, unless a part of it has failed
  *
  * Any context.
  */
@@ -139,7 +139,7 @@ void lclone_end_bio(struct bio *bio, blk_status_t status);
  * lclone_end_bio_of_pass() - end a bio; if this is the worker, at the end of its pass
  * @q: the queue
  * @bio: the bio
- * @status: what it ends with
+ * @status: what it ends with, unless a part of it has failed
  *
  * Any context.  Whoever waits for many bios is woken once for those that end at once.
  */

@@ -9,6 +9,7 @@
 #include "discard.h"
 #include "map.h"
 #include "miss.h"
+#include "part.h"
 
 /* Returns the index of the leaf of a bio's first chunk. */
 static u64 bio_leaf(const struct lclone_delta *d, const struct bio *bio)
@@ -16,11 +17,55 @@ static u64 bio_leaf(const struct lclone_delta *d, const struct bio *bio)
 	return lclone_bio_chunk(&d->geo, bio) / LCLONE_LEAF_EXCEPTIONS;
 }
 
+/*
+ * Sends the first @sectors of a bio, which are mapped.  Returns true if there are more: the bio
+ * is what is left then, as it came.  If there is no memory for a part, the bio is parked.
+ */
+static bool worker_send(struct lclone_delta *d, struct bio *bio, u32 sectors, sector_t sector,
+			blk_opf_t opf)
+{
+	bool more = sectors < bio_sectors(bio), cut = more || lclone_is_cut(bio);
+	struct bio *part = bio;
+
+	if (cut) {
+		part = lclone_part(d, bio, sectors);
+		if (!part) {
+			lclone_unmap(d, bio, sector, opf);
+			lclone_park(&d->queue, bio, WAIT_MEMORY);
+			return false;
+		}
+		bio->bi_iter.bi_sector = sector + sectors;
+		bio->bi_opf = opf;
+	}
+	if (lclone_is_cached(&d->below, part->bi_bdev))
+		lclone_base_cache_read(d->below.cached, part);
+	else
+		submit_bio_noacct(part);
+	if (cut && !more)
+		bio_endio(bio);		/* it ends with the last of its parts */
+	return more;
+}
+
+/* Ends the first @sectors of a read, which are zeros.  Returns as worker_send() does. */
+static bool worker_zeros(struct bio *bio, u32 sectors)
+{
+	struct bvec_iter rest = bio->bi_iter;
+
+	bio_advance_iter(bio, &rest, sectors << SECTOR_SHIFT);
+	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
+	zero_fill_bio(bio);
+	bio->bi_iter = rest;
+	if (rest.bi_size)
+		return true;
+	bio_endio(bio);
+	return false;
+}
+
 static void worker_read(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_delta *missing;
 	struct lclone_source s;
-	struct bio *part;
+	bool more;
 
 	do {
 		sector_t sector = bio->bi_iter.bi_sector;
@@ -30,22 +75,11 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 			lclone_load_for(d, missing, bio);
 			return;
 		}
-		part = bio;
-		if (s.sectors < bio_sectors(bio)) {
-			/* The part has the sector it was mapped to; the rest gets its own again. */
-			part = bio_split(bio, s.sectors, GFP_NOIO, &d->bios);
-			bio_chain(part, bio);
-			bio->bi_iter.bi_sector = sector + s.sectors;
-		}
-		if (verdict == LCLONE_NOT_OURS) {
-			zero_fill_bio(part);
-			bio_endio(part);
-		} else if (lclone_is_cached(&d->below, s.bdev)) {
-			lclone_base_cache_read(d->below.cached, part);
-		} else {
-			submit_bio_noacct(part);
-		}
-	} while (part != bio);
+		if (verdict == LCLONE_NOT_OURS)
+			more = worker_zeros(bio, s.sectors);
+		else
+			more = worker_send(d, bio, s.sectors, sector, bio->bi_opf);
+	} while (more);
 }
 
 static void worker_write(struct lclone_delta *d, struct bio *bio);
@@ -92,9 +126,19 @@ static void worker_ahead(struct lclone_delta *d)
 
 static void worker_write(struct lclone_delta *d, struct bio *bio)
 {
-	struct lclone_write w = { .whole = true };
+	enum lclone_verdict verdict;
+	struct lclone_write w;
+	sector_t sector;
+	blk_opf_t opf;
 
-	switch (lclone_map_write(d, bio, &w)) {
+	do {
+		sector = bio->bi_iter.bi_sector;
+		opf = bio->bi_opf;
+		w = (struct lclone_write){};
+		verdict = lclone_map_write(d, bio, &w);
+	} while (verdict == LCLONE_REMAPPED && worker_send(d, bio, w.run, sector, opf));
+
+	switch (verdict) {
 	case LCLONE_NO_LEAF:
 		lclone_leaf_load(&d->cache, bio_leaf(d, bio), bio);
 		break;
@@ -114,7 +158,7 @@ static void worker_write(struct lclone_delta *d, struct bio *bio)
 		lclone_copyup(d, bio, lclone_bio_chunk(&d->geo, bio), w.partial);
 		break;
 	default:
-		submit_bio_noacct(bio);
+		break;		/* all of it was sent, or what is left was parked */
 	}
 }
 
