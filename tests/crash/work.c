@@ -304,7 +304,7 @@ static u32 choose_op(struct crash_rng *rng)
 }
 
 /* By aio: no flush follows the FUA, as pwritev2() would have it. */
-static int do_write(struct worker *w, const struct crash_mark *op, int flags)
+static int submit_write(struct worker *w, const struct crash_mark *op, int flags)
 {
 	struct iocb cb = {
 		.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = clone_fd, .aio_rw_flags = flags,
@@ -312,17 +312,26 @@ static int do_write(struct worker *w, const struct crash_mark *op, int flags)
 		.aio_offset = op->sector * SECTOR,
 	}, *cbs = &cb;
 	struct io_event ev;
-	u32 i;
 
-	for (i = 0; i < op->count; i++)
-		crash_stamp(w->data + (size_t)i * SECTOR, CRASH_OWNER_CLONE, op->sector + i,
-			    op->id);
 	if (syscall(SYS_io_submit, w->aio, 1, &cbs) != 1)
 		return errno;
 	while (syscall(SYS_io_getevents, w->aio, 1, 1, &ev, NULL) != 1)
 		if (errno != EINTR)
 			fail("io_getevents: %s", strerror(errno));
 	return ev.res == (long long)cb.aio_nbytes ? 0 : ev.res < 0 ? -ev.res : EIO;
+}
+
+/* Every other one as io_uring has it: the worker cuts it, not device-mapper. */
+static int do_write(struct worker *w, const struct crash_mark *op, int flags)
+{
+	int err;
+	u32 i;
+
+	for (i = 0; i < op->count; i++)
+		crash_stamp(w->data + (size_t)i * SECTOR, CRASH_OWNER_CLONE, op->sector + i,
+			    op->id);
+	err = op->id & 1 ? submit_write(w, op, flags | RWF_NOWAIT) : EAGAIN;
+	return err == EAGAIN ? submit_write(w, op, flags) : err;
 }
 
 static int do_op(struct worker *w, const struct crash_mark *op)

@@ -54,5 +54,17 @@ deferred_writes_keep_to_io_max() {
 	blkio check "$vm" 0 256k 3
 }
 
+# What the worker cuts, and sends in parts
+writes_over_what_lies_scattered_keep_to_io_max() {
+	setup wbps=65536
+	for i in 3 2 1 0; do
+		blkio write "$vm" $((i * 64))k 64k 2
+	done
+	limited blkio write "$vm" 0 256k 3 nowait
+	at_least 3000 "$took" "ms"
+	blkio check "$vm" 0 256k 3
+}
+
 run first_writes_of_512_bytes_keep_to_io_max \
-	deferred_writes_keep_to_io_max
+	deferred_writes_keep_to_io_max \
+	writes_over_what_lies_scattered_keep_to_io_max
