@@ -174,7 +174,8 @@ a_part_is_not_written_where_the_base_is_smaller_for_a_while() {
 	blkio check "$P1" 0 8m 1
 	for vm in "$P1" "$P2"; do
 		has_sectors 8192
-		! blkio write "$vm" 6554112 512 2 2>"$T/error" || fail "it was written without the rest"
+		! blkio write "$vm" 6554112 512 2 2>"$T/error" ||
+			fail "it was written without the rest"
 		grep -q "Input/output error" "$T/error" || fail "$(<"$T/error")"
 		has_sectors 16384
 		blkio check "$vm" 0 8m 1
