@@ -33,7 +33,7 @@ void lclone_delta_destroy(struct lclone_delta *d)
 	lclone_sweep_exit(d);
 	lclone_commit_exit(&d->commit);
 	mempool_exit(&d->job_pool);
-	bioset_exit(&d->bios);
+	mempool_exit(&d->part_pool);
 	lclone_cache_exit(&d->cache);
 	lclone_drain_exit(&d->drain);
 	lclone_super_exit(&d->super);

@@ -131,7 +131,7 @@ bool lclone_drain_finish(struct lclone_drain *drain);
  *
  * Worker only.  Return: true if there is none, so that the caller goes on with the task.
  */
-bool lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task);
+bool __must_check lclone_task_drain(struct lclone_drain *drain, struct lclone_task *task);
 
 /**
  * lclone_task_run() - go on with the tasks that are ready

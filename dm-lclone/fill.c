@@ -154,6 +154,7 @@ static int fill_block(struct lclone_job *job)
 
 static void fill_blocks(struct lclone_job *job)
 {
+	lclone_end_pass(&job->delta->queue);	/* this waits for devices: nobody has to wait for it */
 	mutex_lock(&job->delta->super.tree_lock);
 	while (job->fill.sectors && !job->error)
 		job->error = fill_block(job);

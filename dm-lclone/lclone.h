@@ -42,7 +42,7 @@ struct lclone_sweep;
  * @sweep: a merge or flatten, or NULL; changed in preresume only
  * @leaf_ahead: index of a leaf that a large write is about to reach; 0 if there is none
  * @job_pool: memory for jobs
- * @bios: for the parts into which the worker cuts deferred bios
+ * @part_pool: memory for the parts into which the worker cuts deferred bios
  * @messages: held for reading while a message is handled, so that a stop waits for it
  *
  * There is one for each block device.  The tables of one mapped device share it; a sealed layer
@@ -71,7 +71,7 @@ struct lclone_delta {
 	struct lclone_sweep *sweep;
 	u32 leaf_ahead;
 	mempool_t job_pool;
-	struct bio_set bios;
+	mempool_t part_pool;
 	struct rw_semaphore messages;
 } __aligned(64);			/* see IO_FLAGS */
 

@@ -6,7 +6,11 @@
  * have to wait for a commit, whose works are of the same queue: so the worker never waits for a
  * part.  What was cut is not sent itself, not even what is left of it: some drivers set the status
  * of a bio that has succeeded, and an error of another part would be forgotten.
+ *
+ * The pool is none of bios: since Linux 7.1 a set of bios has its reserve only for who can sleep.
  */
+#include <linux/mempool.h>
+
 #include "part.h"
 #include "map.h"
 
@@ -15,6 +19,12 @@ struct part {
 	struct bio *whole;
 	struct bio bio;
 };
+
+static void free_part(struct lclone_delta *d, struct part *part)
+{
+	mempool_free(part, &d->part_pool);
+	lclone_unpark(&d->queue, WAIT_MEMORY);
+}
 
 static void part_endio(struct bio *bio)
 {
@@ -27,8 +37,8 @@ static void part_endio(struct bio *bio)
 		return;
 	if (error)
 		WRITE_ONCE(whole->bi_status, error);
-	bio_put(bio);
-	lclone_unpark(&d->queue, WAIT_MEMORY);
+	bio_uninit(bio);
+	free_part(d, part);
 	bio_endio(whole);
 }
 
@@ -39,15 +49,19 @@ bool lclone_is_cut(struct bio *bio)
 
 struct bio *lclone_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
-	struct bio *new = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOWAIT | __GFP_NOWARN, &d->bios);
-	struct part *part;
+	struct part *part = mempool_alloc(&d->part_pool, GFP_NOWAIT | __GFP_NOWARN);
+	struct bio *new;
 
 	lclone_assert_worker(&d->queue);
-	if (!new)
+	if (!part)
 		return NULL;
+	new = &part->bio;
+	if (bio_init_clone(bio->bi_bdev, new, bio, GFP_NOWAIT | __GFP_NOWARN)) {
+		free_part(d, part);
+		return NULL;
+	}
 	new->bi_iter.bi_size = sectors << SECTOR_SHIFT;
 	bio_advance(bio, sectors << SECTOR_SHIFT);
-	part = container_of(new, struct part, bio);
 	part->delta = d;
 	part->whole = bio;
 	new->bi_end_io = part_endio;
@@ -59,5 +73,5 @@ struct bio *lclone_part(struct lclone_delta *d, struct bio *bio, u32 sectors)
 
 int lclone_part_pool_init(struct lclone_delta *d)
 {
-	return bioset_init(&d->bios, 1, offsetof(struct part, bio), 0);
+	return mempool_init_kmalloc_pool(&d->part_pool, 1, sizeof(struct part));
 }

@@ -18,7 +18,8 @@
  * have ended, and bio_endio() was called for itself.
  *
  * Return: the part, or NULL if there is no memory, and the caller has to park the bio
- * (WAIT_MEMORY).  The pool is empty then, so that another part is under way, whose end wakes it.
+ * (WAIT_MEMORY).  The pool is empty then, so that another part is under way, whose end wakes it;
+ * or what the bio carries could not be copied, and it is woken at once.
  */
 struct bio *lclone_part(struct lclone_delta *d, struct bio *bio, u32 sectors);
 

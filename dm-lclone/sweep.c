@@ -273,7 +273,8 @@ static void lane_gather(struct lclone_lane *l)
 		l->error = 0;		/* the next gathering will meet the error again */
 		l->step = lclone_copy_batch;
 		l->task.quiet = NULL;
-		lclone_task_drain(&d->drain, &l->task);
+		if (lclone_task_drain(&d->drain, &l->task))
+			lclone_task_ready(&d->queue, &l->task);
 	} else if (l->error && l->error != -EAGAIN) {
 		lclone_lane_failed(l);
 	} else if (l->error) {

@@ -11,6 +11,8 @@
 #include "miss.h"
 #include "part.h"
 
+#define TURN_PARTS	64	/* so many parts of a bio before other bios get their turn */
+
 /* Returns the index of the leaf of a bio's first chunk. */
 static u64 bio_leaf(const struct lclone_delta *d, const struct bio *bio)
 {
@@ -37,7 +39,7 @@ static bool worker_send(struct lclone_delta *d, struct bio *bio, u32 sectors, se
 		bio->bi_iter.bi_sector = sector + sectors;
 		bio->bi_opf = opf;
 	}
-	if (lclone_is_cached(&d->below, part->bi_bdev))
+	if (bio_op(part) == REQ_OP_READ && lclone_is_cached(&d->below, part->bi_bdev))
 		lclone_base_cache_read(d->below.cached, part);
 	else
 		submit_bio_noacct(part);
@@ -46,8 +48,11 @@ static bool worker_send(struct lclone_delta *d, struct bio *bio, u32 sectors, se
 	return more;
 }
 
-/* Ends the first @sectors of a read, which are zeros.  Returns as worker_send() does. */
-static bool worker_zeros(struct bio *bio, u32 sectors)
+/*
+ * Ends the first @sectors of a read, which are zeros.  Returns as worker_send() does; what is left
+ * is not counted as in flight, for it may have to wait.
+ */
+static bool worker_zeros(struct lclone_delta *d, struct bio *bio, u32 sectors)
 {
 	struct bvec_iter rest = bio->bi_iter;
 
@@ -55,8 +60,10 @@ static bool worker_zeros(struct bio *bio, u32 sectors)
 	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
 	zero_fill_bio(bio);
 	bio->bi_iter = rest;
-	if (rest.bi_size)
+	if (rest.bi_size) {
+		lclone_io_uncount(&d->drain, bio);
 		return true;
+	}
 	bio_endio(bio);
 	return false;
 }
@@ -65,6 +72,7 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 {
 	struct lclone_delta *missing;
 	struct lclone_source s;
+	u32 parts = 0;
 	bool more;
 
 	do {
@@ -76,23 +84,27 @@ static void worker_read(struct lclone_delta *d, struct bio *bio)
 			return;
 		}
 		if (verdict == LCLONE_NOT_OURS)
-			more = worker_zeros(bio, s.sectors);
+			more = worker_zeros(d, bio, s.sectors);
 		else
 			more = worker_send(d, bio, s.sectors, sector, bio->bi_opf);
-	} while (more);
+	} while (more && ++parts < TURN_PARTS);
+	if (more)
+		lclone_defer(&d->queue, bio);
 }
 
-static void worker_write(struct lclone_delta *d, struct bio *bio);
-
-/* Handles a leaf that could not be pinned, mostly because the tree has none there yet. */
-static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
+/*
+ * Handles a leaf that could not be pinned, mostly because the tree has none there yet.  Returns
+ * true if there is one now: the bio has to go on at once, before another one that needs memory
+ * evicts it.
+ */
+static bool worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 {
 	enum lclone_room room;
 	int err;
 
 	if (!lclone_leaf_cached(&d->cache, index)) {
 		lclone_leaf_load(&d->cache, index, bio);	/* it was evicted */
-		return;
+		return false;
 	}
 	err = lclone_leaf_make(&d->cache, index, &room);
 	if (err == -EAGAIN)
@@ -102,8 +114,8 @@ static void worker_new_leaf(struct lclone_delta *d, struct bio *bio, u64 index)
 	else if (room != LCLONE_ROOM_OK)
 		lclone_no_space(&d->space, bio, room);
 	else
-		/* At once, before another bio that needs memory evicts the new leaf. */
-		worker_write(d, bio);
+		return true;
+	return false;
 }
 
 /*
@@ -128,22 +140,25 @@ static void worker_write(struct lclone_delta *d, struct bio *bio)
 {
 	enum lclone_verdict verdict;
 	struct lclone_write w;
-	sector_t sector;
-	blk_opf_t opf;
+	u32 parts = 0;
+	bool more;
 
 	do {
-		sector = bio->bi_iter.bi_sector;
-		opf = bio->bi_opf;
+		sector_t sector = bio->bi_iter.bi_sector;
+		blk_opf_t opf = bio->bi_opf;
+
 		w = (struct lclone_write){};
 		verdict = lclone_map_write(d, bio, &w);
-	} while (verdict == LCLONE_REMAPPED && worker_send(d, bio, w.run, sector, opf));
+		if (verdict == LCLONE_REMAPPED)
+			more = worker_send(d, bio, w.run, sector, opf);
+		else
+			more = verdict == LCLONE_NO_PIN &&
+			       worker_new_leaf(d, bio, bio_leaf(d, bio));
+	} while (more && (verdict == LCLONE_NO_PIN || ++parts < TURN_PARTS));
 
 	switch (verdict) {
 	case LCLONE_NO_LEAF:
 		lclone_leaf_load(&d->cache, bio_leaf(d, bio), bio);
-		break;
-	case LCLONE_NO_PIN:
-		worker_new_leaf(d, bio, bio_leaf(d, bio));
 		break;
 	case LCLONE_BUSY:
 		lclone_park(&d->queue, bio, WAIT_BUSY);
@@ -157,8 +172,9 @@ static void worker_write(struct lclone_delta *d, struct bio *bio)
 	case LCLONE_PARTIAL:
 		lclone_copyup(d, bio, lclone_bio_chunk(&d->geo, bio), w.partial);
 		break;
-	default:
-		break;		/* all of it was sent, or what is left was parked */
+	default:		/* all of it was sent, or what is left was parked, or waits its turn */
+		if (more)
+			lclone_defer(&d->queue, bio);
 	}
 }
 
