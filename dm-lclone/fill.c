@@ -154,7 +154,8 @@ static int fill_block(struct lclone_job *job)
 
 static void fill_blocks(struct lclone_job *job)
 {
-	lclone_end_pass(&job->delta->queue);	/* this waits for devices: nobody has to wait for it */
+	/* This waits for devices: what has ended before must not. */
+	lclone_end_pass(&job->delta->queue);
 	mutex_lock(&job->delta->super.tree_lock);
 	while (job->fill.sectors && !job->error)
 		job->error = fill_block(job);

@@ -172,7 +172,7 @@ static void worker_write(struct lclone_delta *d, struct bio *bio)
 	case LCLONE_PARTIAL:
 		lclone_copyup(d, bio, lclone_bio_chunk(&d->geo, bio), w.partial);
 		break;
-	default:		/* all of it was sent, or what is left was parked, or waits its turn */
+	default:	/* all of it was sent, or what is left was parked, or waits its turn */
 		if (more)
 			lclone_defer(&d->queue, bio);
 	}
