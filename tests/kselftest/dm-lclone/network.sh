@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Sourced by who wants a base that comes over the network, behind lib.sh: NVMe over TCP and NBD,
-# through the loopback, so that it is another host's as far as this one can tell.
+# Sourced by who wants a base that comes over the network, behind lib.sh: NVMe over TCP, iSCSI and
+# NBD, through the loopback, so that it is another host's as far as this one can tell.
 
 NQN=nqn.2026-01.org.example:$P
 TARGET=/sys/kernel/config/nvmet
@@ -99,6 +99,80 @@ import_nbd() {
 	nbd-client 127.0.0.1 $base "$@" >"$T/nbd" 2>&1 || fail "$(cat "$T/nbd")"
 }
 
+IQN=iqn.2026-01.org.example:$P
+LIO=/sys/kernel/config/target
+
+need_iscsi() {
+	modprobe -q -a target_core_iblock iscsi_target_mod iscsi_tcp sd_mod 2>/dev/null
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
+		skip "no configfs"
+	[ -d $LIO ] && [ -d /sys/class/iscsi_transport/tcp ] || skip "no iSCSI in this kernel"
+	command -v iscsid >/dev/null || skip "no open-iscsi here"
+	ip link set lo up
+}
+
+# made DIRECTORY: in configfs, for the time of the test
+made() {
+	[ -d "$1" ] || mkdir "$1"
+	on_exit "rmdir $1"
+}
+
+# export_iscsi DEV
+export_iscsi() {
+	local disk=$LIO/core/iblock_0/$P
+
+	group=$LIO/iscsi/$IQN/tpgt_1
+	made ${disk%/*}
+	made "$disk"
+	echo "udev_path=$1,readonly=1" >"$disk/control"
+	echo 1 >"$disk/enable"
+	made $LIO/iscsi
+	made "${group%/*}"
+	made "$group"
+	echo 0 >"$group/attrib/authentication"
+	echo 1 >"$group/attrib/generate_node_acls"
+	made "$group/lun/lun_0"
+	ln -s "$disk" "$group/lun/lun_0/base"
+	on_exit "rm $group/lun/lun_0/base"
+	made "$group/np/127.0.0.1:3260"
+	iscsi_is_there
+	on_exit iscsi_is_lost
+}
+
+iscsi_is_there() { echo 1 >"$group/enable"; }
+iscsi_is_lost() { echo 0 >"$group/enable"; }
+
+# node OPTION...: of the daemon's record of the target
+node() { iscsiadm -m node -T "$IQN" -p 127.0.0.1 "$@" >"$T/iscsi" 2>&1 || fail "$(cat "$T/iscsi")"; }
+
+# import_iscsi TIMEOUT: $base; after so many seconds without a connection there are errors
+import_iscsi() {
+	local setting
+
+	mkdir -p /etc/iscsi /run/lock/iscsi
+	echo "InitiatorName=$IQN-initiator" >"$T/name"
+	: >"$T/iscsid.conf"
+	iscsid -c "$T/iscsid.conf" -i "$T/name" -p "$T/iscsid.pid"
+	on_exit 'kill "$(cat "$T/iscsid.pid")"'
+	node -o new
+	on_exit "iscsiadm -m node -T $IQN -o delete >/dev/null"
+	for setting in replacement_timeout="$1" noop_out_interval=1 noop_out_timeout=1; do
+		case $setting in
+		noop*) node -o update -n "node.conn[0].timeo.${setting%=*}" -v "${setting#*=}" ;;
+		*) node -o update -n "node.session.timeo.${setting%=*}" -v "${setting#*=}" ;;
+		esac
+	done
+	node --login
+	on_exit "iscsiadm -m node -T $IQN --logout >/dev/null"
+	within 10 iscsi_appears
+}
+
+iscsi_appears() {
+	base=$(echo /sys/class/iscsi_session/session*/device/target*/*/block/sd*)
+	base=/dev/${base##*/}
+	[ -b "$base" ]
+}
+
 # What a clone has itself, and what it asks the base for
 
 # A clone with 1 MiB of its own at 4 MiB, and half a subchunk at 6 MiB
@@ -110,7 +184,8 @@ setup() {
 	blkio fsync "$vm"
 }
 
-# clone_on_nvme [OPTION=VALUE...], clone_on_nbd OPTION...: with a base of 12 MiB that comes so
+# clone_on_nvme [OPTION=VALUE...], clone_on_nbd OPTION..., clone_on_iscsi TIMEOUT: with a base of
+# 12 MiB that comes so
 clone_on_nvme() {
 	need_nvme
 	export_nvme "$(template 12m)"
@@ -122,6 +197,13 @@ clone_on_nbd() {
 	need_nbd
 	export_nbd "$(template 12m)"
 	import_nbd "$@"
+	setup
+}
+
+clone_on_iscsi() {
+	need_iscsi
+	export_iscsi "$(template 12m)"
+	import_iscsi "$@"
 	setup
 }
 
