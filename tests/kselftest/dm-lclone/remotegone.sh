@@ -34,5 +34,19 @@ nbd_reads_fail() {
 	blkio check "$vm" 9m 64k 3
 }
 
+# Who administers the host ends the session below the clone
+iscsi_ends() {
+	clone_on_iscsi 1
+	node --logout
+	goes_on_without
+	close vm
+	node --login
+	within 10 iscsi_appears
+	clone
+	all_there
+	blkio check "$vm" 8m 64k 3
+}
+
 run nvme_gives_up_after_ctrl_loss_tmo \
+	iscsi_ends \
 	nbd_reads_fail
