@@ -143,7 +143,9 @@ iscsi_is_there() { echo 1 >"$group/enable"; }
 iscsi_is_lost() { echo 0 >"$group/enable"; }
 
 # node OPTION...: of the daemon's record of the target
-node() { iscsiadm -m node -T "$IQN" -p 127.0.0.1 "$@" >"$T/iscsi" 2>&1 || fail "$(cat "$T/iscsi")"; }
+node() {
+	iscsiadm -m node -T "$IQN" -p 127.0.0.1 "$@" >"$T/iscsi" 2>&1 || fail "$(cat "$T/iscsi")"
+}
 
 # import_iscsi TIMEOUT: $base; after so many seconds without a connection there are errors
 import_iscsi() {

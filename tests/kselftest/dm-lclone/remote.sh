@@ -7,8 +7,8 @@ loses "what was written to clones, or their use, when the network takes the base
 # readable PLACE: the base is read there
 readable() { timeout 20 blkio check "$vm" "$1" 4k 1 2>/dev/null; }
 
-# reads_fail TRANSPORT OPTION: the path is lost and comes again, and who asks for the base gets errors
-# meanwhile
+# reads_fail TRANSPORT OPTION: the path is lost and comes again, and who asks for the base gets
+# errors meanwhile
 reads_fail() {
 	"clone_on_$1" "${@:2}"
 	"$1_is_lost"
