@@ -9,7 +9,7 @@ TARGET=/sys/kernel/config/nvmet
 PORT=4421
 
 need_nvme() {
-	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null
+	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null || true
 	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
 		skip "no configfs"
 	[ -d $TARGET ] && [ -e /dev/nvme-fabrics ] || skip "no NVMe over TCP in this kernel"
@@ -71,7 +71,7 @@ nvme_appears() {
 }
 
 need_nbd() {
-	modprobe -q nbd 2>/dev/null
+	modprobe -q nbd 2>/dev/null || true
 	[ -b /dev/nbd0 ] || skip "no nbd in this kernel"
 	command -v nbd-client >/dev/null || skip "no nbd-client here"
 	command -v qemu-nbd >/dev/null || skip "no qemu-nbd here"
@@ -103,7 +103,7 @@ IQN=iqn.2026-01.org.example:$P
 LIO=/sys/kernel/config/target
 
 need_iscsi() {
-	modprobe -q -a target_core_iblock iscsi_target_mod iscsi_tcp sd_mod 2>/dev/null
+	modprobe -q -a target_core_iblock iscsi_target_mod iscsi_tcp sd_mod 2>/dev/null || true
 	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
 		skip "no configfs"
 	[ -d $LIO ] && [ -d /sys/class/iscsi_transport/tcp ] || skip "no iSCSI in this kernel"
