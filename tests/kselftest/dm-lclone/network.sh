@@ -108,12 +108,15 @@ need_iscsi() {
 		skip "no configfs"
 	[ -d $LIO ] && [ -d /sys/class/iscsi_transport/tcp ] || skip "no iSCSI in this kernel"
 	command -v iscsid >/dev/null || skip "no open-iscsi here"
+	! grep -q ISCSIADM_ABSTRACT /proc/net/unix || skip "iscsid runs here already"
+	[ ! -d $LIO/core/iblock_0 ] || skip "another has a target of LIO's here"
 	ip link set lo up
 }
 
 # made DIRECTORY: in configfs, for the time of the test
 made() {
-	[ -d "$1" ] || mkdir "$1"
+	[ ! -d "$1" ] || return 0
+	mkdir "$1"
 	on_exit "rmdir $1"
 }
 
@@ -170,7 +173,10 @@ import_iscsi() {
 }
 
 iscsi_appears() {
-	base=$(echo /sys/class/iscsi_session/session*/device/target*/*/block/sd*)
+	local session
+
+	session=$(grep -lx "$IQN" /sys/class/iscsi_session/session*/targetname) || return
+	base=$(echo "${session%/*}"/device/target*/*/block/sd*)
 	base=/dev/${base##*/}
 	[ -b "$base" ]
 }
