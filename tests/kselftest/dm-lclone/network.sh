@@ -139,7 +139,7 @@ export_iscsi() {
 	on_exit "rm $group/lun/lun_0/base"
 	made "$group/np/127.0.0.1:3260"
 	iscsi_is_there
-	on_exit iscsi_is_lost
+	on_exit "echo 0 >$group/enable"
 }
 
 iscsi_is_there() { echo 1 >"$group/enable"; }
@@ -158,7 +158,7 @@ import_iscsi() {
 	echo "InitiatorName=$IQN-initiator" >"$T/name"
 	: >"$T/iscsid.conf"
 	iscsid -c "$T/iscsid.conf" -i "$T/name" -p "$T/iscsid.pid"
-	on_exit 'kill "$(cat "$T/iscsid.pid")"'
+	on_exit 'kill "$(cat "$T/iscsid.pid")"; within 10 iscsid_has_ended'
 	node -o new
 	on_exit "iscsiadm -m node -T $IQN -o delete >/dev/null"
 	for setting in replacement_timeout="$1" noop_out_interval=1 noop_out_timeout=1; do
@@ -171,6 +171,8 @@ import_iscsi() {
 	on_exit "iscsiadm -m node -T $IQN --logout >/dev/null"
 	within 10 iscsi_appears
 }
+
+iscsid_has_ended() { ! grep -q ISCSIADM_ABSTRACT /proc/net/unix; }
 
 iscsi_appears() {
 	local session
