@@ -8,10 +8,14 @@ NQN=nqn.2026-01.org.example:$P
 TARGET=/sys/kernel/config/nvmet
 PORT=4421
 
-need_nvme() {
-	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null || true
+need_configfs() {
 	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
 		skip "no configfs"
+}
+
+need_nvme() {
+	modprobe -q -a nvmet nvmet-tcp nvme-tcp 2>/dev/null || true
+	need_configfs
 	[ -d $TARGET ] && [ -e /dev/nvme-fabrics ] || skip "no NVMe over TCP in this kernel"
 	ip link set lo up
 }
@@ -104,8 +108,7 @@ LIO=/sys/kernel/config/target
 
 need_iscsi() {
 	modprobe -q -a target_core_iblock iscsi_target_mod iscsi_tcp sd_mod 2>/dev/null || true
-	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config ||
-		skip "no configfs"
+	need_configfs
 	[ -d $LIO ] && [ -d /sys/class/iscsi_transport/tcp ] || skip "no iSCSI in this kernel"
 	command -v iscsid >/dev/null || skip "no open-iscsi here"
 	! grep -q ISCSIADM_ABSTRACT /proc/net/unix || skip "iscsid runs here already"
@@ -152,8 +155,6 @@ node() {
 
 # import_iscsi TIMEOUT: $base; after so many seconds without a connection there are errors
 import_iscsi() {
-	local setting
-
 	mkdir -p /etc/iscsi /run/lock/iscsi
 	echo "InitiatorName=$IQN-initiator" >"$T/name"
 	: >"$T/iscsid.conf"
@@ -161,12 +162,9 @@ import_iscsi() {
 	on_exit 'kill "$(cat "$T/iscsid.pid")"; within 10 iscsid_has_ended'
 	node -o new
 	on_exit "iscsiadm -m node -T $IQN -o delete >/dev/null"
-	for setting in replacement_timeout="$1" noop_out_interval=1 noop_out_timeout=1; do
-		case $setting in
-		noop*) node -o update -n "node.conn[0].timeo.${setting%=*}" -v "${setting#*=}" ;;
-		*) node -o update -n "node.session.timeo.${setting%=*}" -v "${setting#*=}" ;;
-		esac
-	done
+	node -o update -n node.session.timeo.replacement_timeout -v "$1"
+	node -o update -n "node.conn[0].timeo.noop_out_interval" -v 1
+	node -o update -n "node.conn[0].timeo.noop_out_timeout" -v 1
 	node --login
 	on_exit "iscsiadm -m node -T $IQN --logout >/dev/null"
 	within 10 iscsi_appears
