@@ -10,7 +10,7 @@
 #
 # These install what they need (Debian 12, as root) and touch no disk of this machine:
 # make check          every test; on stock kernels 6.1, 6.12 and the newest in virtual machines,
-#                     and in User Mode Linux
+#                     and, where that is faster, in User Mode Linux
 # make check-6.12     all kernel tests on 6.12 (or on any kernel that tests/vm/kernel has)
 # make check-host     the package on a Debian 12 with systemd, udev and LVM, over a reboot
 # make hosts          two hosts at once that share disks, by LVM's locks and without
