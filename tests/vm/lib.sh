@@ -90,7 +90,7 @@ release()
 )
 
 # with_ccache DIR COMMAND...: the command has a compiler that goes by ccache, as tests/ccache.mk has
-# it, where that is installed; the sources are below DIR
+# it, where that is installed, and so has the kbuild of Debian's headers; the sources are below DIR
 with_ccache()
 {
 	local dir=$1
@@ -98,7 +98,7 @@ with_ccache()
 	shift
 	! command -v ccache >/dev/null ||
 		set -- env CC="ccache cc" CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$dir" \
-			CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G "$@"
+			CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G DEBIAN_KERNEL_USE_CCACHE=1 "$@"
 	"$@"
 }
 
